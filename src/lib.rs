@@ -1,0 +1,5 @@
+//! criterion for HTTP endpoints.
+
+#[cfg(feature = "serve")]
+pub mod serve;
+pub mod stats;
