@@ -1,0 +1,144 @@
+//! One endpoint under one load: what criterion calls a benchmark.
+
+use std::fmt::{self, Display};
+
+use sha2::{Digest, Sha256};
+
+use crate::plan::group::Location;
+use crate::plan::load::Load;
+use crate::plan::targets::{Order, Targets};
+
+/// The name of a cell within its group: a function and a parameter, as in criterion.
+///
+/// ```
+/// use plimsoll::BenchmarkId;
+/// assert_eq!(BenchmarkId::new("3k_tokens", 10).to_string(), "3k_tokens/10");
+/// assert_eq!(BenchmarkId::from_parameter(10).to_string(), "10");
+/// assert_eq!(BenchmarkId::from("hello").to_string(), "hello");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BenchmarkId {
+    function: Option<String>,
+    parameter: Option<String>,
+}
+
+impl BenchmarkId {
+    /// `function/parameter`.
+    pub fn new(function: impl Into<String>, parameter: impl Display) -> Self {
+        Self { function: Some(function.into()), parameter: Some(parameter.to_string()) }
+    }
+
+    /// A parameter alone, for groups that load one thing.
+    pub fn from_parameter(parameter: impl Display) -> Self {
+        Self { function: None, parameter: Some(parameter.to_string()) }
+    }
+
+    /// What is loaded, without the parameter: the cells of one line in a chart share it.
+    pub fn function(&self) -> &str {
+        self.function.as_deref().unwrap_or_default()
+    }
+}
+
+impl Display for BenchmarkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.function, &self.parameter) {
+            (Some(function), Some(parameter)) => write!(f, "{function}/{parameter}"),
+            (Some(only), None) | (None, Some(only)) => f.write_str(only),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl<S: Into<String>> From<S> for BenchmarkId {
+    fn from(function: S) -> Self {
+        Self { function: Some(function.into()), parameter: None }
+    }
+}
+
+/// What one exchange handles, for a rate beside requests per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Throughput {
+    /// Bytes per exchange.
+    Bytes(u64),
+    /// Elements (rows, tokens, pictures) per exchange.
+    Elements(u64),
+}
+
+/// One endpoint, or one targets file, under one load.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// Its name within its group.
+    pub id: BenchmarkId,
+    /// What is requested.
+    pub targets: Targets,
+    /// How.
+    pub load: Load,
+    /// What one exchange handles, if that was said.
+    pub throughput: Option<Throughput>,
+    /// Where in the bench file it was defined.
+    pub location: Location,
+    /// The metrics that its baseline has, if there is one: they are then this run's too.
+    pub metrics: Option<Vec<String>>,
+}
+
+impl Cell {
+    /// A digest of what is loaded: method, path with query, body and check of each endpoint, their order, and the load.
+    /// Host, headers and name are left out: the same cell may run elsewhere, under another token, under another name.
+    pub fn definition(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(bytes);
+        };
+        part(self.load.to_string().as_bytes());
+        part(match self.targets.order {
+            Order::Deck => b"deck",
+            Order::Random => b"random",
+        });
+        for endpoint in &self.targets.endpoints {
+            part(endpoint.method.as_bytes());
+            part(path_and_query(&endpoint.url).as_bytes());
+            part(&endpoint.body);
+            part(endpoint.status.map(|status| status.to_string()).unwrap_or_default().as_bytes());
+            part(endpoint.body_contains.as_deref().unwrap_or_default().as_bytes());
+        }
+        let hash = digest.finalize();
+        let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
+    }
+}
+
+/// A URL without scheme and host.
+fn path_and_query(url: &str) -> &str {
+    match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+        None => url,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::endpoint::Endpoint;
+
+    fn cell(endpoint: Endpoint, load: Load) -> Cell {
+        Cell {
+            id: "x".into(),
+            targets: endpoint.into(),
+            load,
+            throughput: None,
+            location: Location::unknown(),
+            metrics: None,
+        }
+    }
+
+    #[test]
+    fn the_definition_knows_the_request_but_not_the_host() {
+        let here = cell(Endpoint::get("/a?b"), Load::closed(1)).definition();
+        let there = cell(Endpoint::get("http://h:1/a?b").header("token", "t"), Load::closed(1)).definition();
+        assert_eq!(here, there);
+        assert_ne!(here, cell(Endpoint::get("/a?c"), Load::closed(1)).definition());
+        assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(2)).definition());
+        assert_ne!(here, cell(Endpoint::get("/a?b").body("x"), Load::closed(1)).definition());
+    }
+}

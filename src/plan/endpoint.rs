@@ -1,0 +1,270 @@
+//! One HTTP request to make, and the check that makes its response a success.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+
+/// Where the number of tokens of a request stands in the JSON of its response, unless said otherwise.
+const INPUT_TOKENS: &str = "/input_tokens";
+const OUTPUT_TOKENS: &str = "/output_tokens";
+
+/// One HTTP request: method, URL, headers, body, and the check of its response.
+///
+/// The URL is either a path (`/search?q=ship`), asked of the group's service, or whole (`http://…`).
+/// Setters never fail: a bad value is reported with the cell that it was meant for, before anything is sent.
+///
+/// ```
+/// use plimsoll::Endpoint;
+/// let endpoint = Endpoint::post("/v1/orders")
+///     .header("content-type", "application/json")
+///     .body(r#"{"ship": "Ever Given"}"#)
+///     .expect_status(201)
+///     .expect_body_contains("accepted");
+/// assert_eq!(endpoint.url(), "/v1/orders");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// `None`: any 2xx.
+    pub(crate) status: Option<u16>,
+    pub(crate) body_contains: Option<String>,
+    pub(crate) input_tokens: String,
+    pub(crate) output_tokens: String,
+    /// Overrides the group's time-out of an exchange.
+    pub(crate) time_out: Option<Duration>,
+}
+
+/// What is wrong with an [`Endpoint`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// The URL cannot be requested.
+    #[error("the URL `{url}` cannot be requested: {why}")]
+    Url {
+        /// As it was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The method is not a token of HTTP.
+    #[error("`{0}` is no HTTP method")]
+    Method(String),
+    /// A header's name or value is not allowed in HTTP.
+    #[error("the header `{0}` is not allowed in HTTP")]
+    Header(String),
+    /// A pointer that is not a JSON pointer.
+    #[error("`{0}` is no JSON pointer: it starts with a slash, as in `/usage/output_tokens`")]
+    Pointer(String),
+    /// A status code outside 100 to 599.
+    #[error("{0} is no HTTP status")]
+    Status(u16),
+    /// A time-out of zero.
+    #[error("a time-out of 0 lets no request finish")]
+    TimeOut,
+}
+
+impl Endpoint {
+    /// A request with any method.
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            status: None,
+            body_contains: None,
+            input_tokens: INPUT_TOKENS.to_owned(),
+            output_tokens: OUTPUT_TOKENS.to_owned(),
+            time_out: None,
+        }
+    }
+
+    /// `GET`.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new("GET", url)
+    }
+
+    /// `POST`.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new("POST", url)
+    }
+
+    /// Adds a header. `Host`, `Content-Length` and `User-Agent` are written where they are missing.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The request's body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The one status that is a success. Without it, each 2xx is.
+    #[must_use]
+    pub fn expect_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// A text that the body of a success contains.
+    #[must_use]
+    pub fn expect_body_contains(mut self, text: impl Into<String>) -> Self {
+        self.body_contains = Some(text.into());
+        self
+    }
+
+    /// JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body;
+    /// `/input_tokens` and `/output_tokens` unless said otherwise.
+    #[must_use]
+    pub fn tokens(mut self, input: impl Into<String>, output: impl Into<String>) -> Self {
+        self.input_tokens = input.into();
+        self.output_tokens = output.into();
+        self
+    }
+
+    /// The longest that one exchange may take, instead of the group's.
+    #[must_use]
+    pub fn time_out(mut self, time_out: Duration) -> Self {
+        self.time_out = Some(time_out);
+        self
+    }
+
+    /// The URL or path as it was given.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether `status` is the one that was expected.
+    pub(crate) fn accepts(&self, status: u16) -> bool {
+        self.status.map_or((200..300).contains(&status), |expected| expected == status)
+    }
+
+    /// Whether the request may be sent anew when its connection was closed under it (RFC 9110, 9.2.2).
+    pub(crate) fn is_idempotent(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
+    }
+
+    /// The whole URL of this request when its path is asked of the service at `base` (`http://host:port`).
+    ///
+    /// # Errors
+    /// When it is no URL, or its scheme is not `http` or `https`.
+    pub(crate) fn resolve(&self, base: Option<&str>) -> Result<Uri, EndpointError> {
+        let wrong = |why: &str| EndpointError::Url { url: self.url.clone(), why: why.to_owned() };
+        let whole = if self.url.starts_with('/') {
+            let base = base
+                .ok_or_else(|| wrong("it has no host; write it whole, as in http://127.0.0.1:8080/hello"))?;
+            format!("{}{}", base.trim_end_matches('/'), self.url)
+        } else if self.url.contains("://") {
+            self.url.clone()
+        } else {
+            return Err(wrong("it has no scheme; write it as in http://127.0.0.1:8080/hello"));
+        };
+        let uri: Uri = escaped(&whole).parse().map_err(|error| wrong(&format!("{error}")))?;
+        match uri.scheme_str() {
+            Some("http" | "https") => {}
+            other => {
+                let scheme = other.unwrap_or_default();
+                return Err(wrong(&format!("its scheme `{scheme}` is neither http nor https")));
+            }
+        }
+        if uri.host().is_none_or(str::is_empty) {
+            return Err(wrong("it names no host"));
+        }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(wrong("a user name in the URL is not sent; give an Authorization header"));
+        }
+        if uri.port_u16() == Some(0)
+            || (uri.port().is_none() && uri.authority().is_some_and(|a| has_port(a.as_str())))
+        {
+            return Err(wrong("its port lies outside 1 to 65535"));
+        }
+        Ok(uri)
+    }
+
+    /// Everything that can be wrong with it, checked before a byte is sent.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn check(&self) -> Result<(), EndpointError> {
+        Method::from_bytes(self.method.as_bytes()).map_err(|_| EndpointError::Method(self.method.clone()))?;
+        self.resolve(Some("http://host"))?;
+        for (name, value) in &self.headers {
+            let fine =
+                HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok();
+            if !fine {
+                return Err(EndpointError::Header(name.clone()));
+            }
+        }
+        for pointer in [&self.input_tokens, &self.output_tokens] {
+            if !pointer.starts_with('/') {
+                return Err(EndpointError::Pointer(pointer.clone()));
+            }
+        }
+        if let Some(status) = self.status.filter(|status| !(100..600).contains(status)) {
+            return Err(EndpointError::Status(status));
+        }
+        if self.time_out == Some(Duration::ZERO) {
+            return Err(EndpointError::TimeOut);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an authority ends in something that wants to be a port.
+fn has_port(authority: &str) -> bool {
+    let after_host = authority.rsplit(']').next().unwrap_or(authority);
+    after_host.contains(':')
+}
+
+/// Percent-encodes what may not stand in a URL but is written there by people: letters beyond ASCII and spaces.
+fn escaped(url: &str) -> String {
+    let mut out = String::with_capacity(url.len());
+    for byte in url.bytes() {
+        match byte {
+            b' ' => out.push_str("%20"),
+            0x80.. => out.push_str(&format!("%{byte:02X}")),
+            _ => out.push(char::from(byte)),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(url: &str) -> String {
+        Endpoint::get(url).resolve(Some("http://h:1")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_path_is_asked_of_the_service() {
+        let uri = Endpoint::get("/a?b=c d&e=ß").resolve(Some("http://127.0.0.1:80/")).unwrap();
+        assert_eq!(uri.to_string(), "http://127.0.0.1:80/a?b=c%20d&e=%C3%9F");
+    }
+
+    #[test]
+    fn urls_that_cannot_be_requested_say_why() {
+        assert!(why("localhost/hello").contains("no scheme"));
+        assert!(why("ftp://h/").contains("neither http nor https"));
+        assert!(why("http://").contains("cannot be requested"));
+        assert!(why("http://h:99999/").contains("cannot be requested"));
+        assert!(why("http://me:secret@h/").contains("user name"));
+    }
+
+    #[test]
+    fn bad_parts_are_named() {
+        assert_eq!(Endpoint::new("GE T", "/").check(), Err(EndpointError::Method("GE T".into())));
+        assert_eq!(Endpoint::get("/").header("a\nb", "c").check(), Err(EndpointError::Header("a\nb".into())));
+        assert_eq!(Endpoint::get("/").header("a", "c\r\nd").check(), Err(EndpointError::Header("a".into())));
+        assert_eq!(Endpoint::get("/").tokens("x", "/y").check(), Err(EndpointError::Pointer("x".into())));
+        assert_eq!(Endpoint::get("/").expect_status(999).check(), Err(EndpointError::Status(999)));
+        assert!(Endpoint::get("/").check().is_ok());
+    }
+}

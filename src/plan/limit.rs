@@ -1,0 +1,50 @@
+//! Absolute limits: right without any baseline.
+
+use std::time::Duration;
+
+/// The longest that a percentile of a cell's latency may be.
+///
+/// A run breaks it when it is *shown* to be longer (exit code 1), not when one round was.
+///
+/// ```
+/// use plimsoll::Limit;
+/// use std::time::Duration;
+/// assert_eq!(Limit::p99(Duration::from_millis(50)).metric(), "latency_p99");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub(crate) metric: &'static str,
+    pub(crate) most: Duration,
+}
+
+impl Limit {
+    /// Half of the exchanges are back within `most`.
+    pub const fn p50(most: Duration) -> Self {
+        Self { metric: "latency_p50", most }
+    }
+
+    /// Nine of ten exchanges are back within `most`.
+    pub const fn p90(most: Duration) -> Self {
+        Self { metric: "latency_p90", most }
+    }
+
+    /// 95 of 100 exchanges are back within `most`.
+    pub const fn p95(most: Duration) -> Self {
+        Self { metric: "latency_p95", most }
+    }
+
+    /// 99 of 100 exchanges are back within `most`.
+    pub const fn p99(most: Duration) -> Self {
+        Self { metric: "latency_p99", most }
+    }
+
+    /// The metric that is limited.
+    pub const fn metric(&self) -> &'static str {
+        self.metric
+    }
+
+    /// The limit itself.
+    pub const fn most(&self) -> Duration {
+        self.most
+    }
+}

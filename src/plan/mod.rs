@@ -1,0 +1,28 @@
+//! What to measure: plain data, its parsing and its checking.
+//!
+//! A bench file, a command line or a suite file comes in; a [`Plan`] in which nothing can be wrong any more goes out
+//! ([`Plan::validated`]). Nothing here opens a socket, starts a process or knows what a metric is.
+
+mod cell;
+mod duration;
+mod endpoint;
+mod group;
+mod limit;
+mod load;
+mod schedule;
+mod service;
+mod settings;
+mod suite;
+mod targets;
+
+pub use cell::{BenchmarkId, Cell, Throughput};
+pub use duration::{DurationError, parse_duration};
+pub use endpoint::{Endpoint, EndpointError};
+pub use group::{Group, Location, Transport};
+pub use limit::Limit;
+pub use load::{Departure, Load};
+pub use schedule::{Schedule, Visit, launches_for};
+pub use service::{Command, InProcess, Service};
+pub use settings::{DEFAULTS, DefaultRow, QUICK, Settings};
+pub use suite::{Plan, PlanError};
+pub use targets::{Order, Targets, TargetsError};
