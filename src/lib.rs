@@ -1,6 +1,7 @@
 //! criterion for HTTP endpoints.
 
 pub mod plan;
+pub mod record;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod stats;

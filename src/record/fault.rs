@@ -1,0 +1,122 @@
+//! The ways in which an exchange fails. Each is counted; none is a success, and none ends a run by itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why an exchange was no success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// Nothing listens at the address.
+    Refused,
+    /// The connection was not open in time.
+    ConnectTimeOut,
+    /// The network or host cannot be reached.
+    Unreachable,
+    /// The host's name could not be resolved.
+    Dns,
+    /// The handshake or a record of TLS failed.
+    Tls,
+    /// The connection was reset before or inside the response.
+    Reset,
+    /// The connection was closed before the response was whole.
+    Closed,
+    /// The whole exchange did not end in time.
+    TimeOut,
+    /// The response is not HTTP, or is framed wrongly.
+    Malformed,
+    /// A whole response with another status than the expected one.
+    Status(u16),
+    /// A whole response with the expected status, the body of which fails the check.
+    Body,
+    /// This machine had no free port to connect from: the client's error, not the service's.
+    NoFreePort,
+    /// Something went wrong on this side that has no kind of its own (no more file descriptors, say).
+    Client,
+}
+
+impl Fault {
+    /// Each kind by its name in files, except for statuses, which are `status_429` and so on.
+    const NAMES: [(Fault, &'static str); 12] = [
+        (Fault::Refused, "refused"),
+        (Fault::ConnectTimeOut, "connect_time_out"),
+        (Fault::Unreachable, "unreachable"),
+        (Fault::Dns, "dns"),
+        (Fault::Tls, "tls"),
+        (Fault::Reset, "reset"),
+        (Fault::Closed, "closed"),
+        (Fault::TimeOut, "time_out"),
+        (Fault::Malformed, "malformed"),
+        (Fault::Body, "body"),
+        (Fault::NoFreePort, "no_free_port"),
+        (Fault::Client, "client"),
+    ];
+    const STATUS: &'static str = "status_";
+
+    /// Whether a whole response came, though not the one that was wanted.
+    pub fn is_response(self) -> bool {
+        matches!(self, Fault::Status(_) | Fault::Body)
+    }
+
+    /// Whether it was this side's error, so that the service was not measured.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Fault::NoFreePort | Fault::Client)
+    }
+
+    /// The kind in words, for people.
+    pub fn in_words(self) -> String {
+        match self {
+            Fault::Refused => "connection refused".into(),
+            Fault::ConnectTimeOut => "connecting timed out".into(),
+            Fault::Unreachable => "host unreachable".into(),
+            Fault::Dns => "name not resolved".into(),
+            Fault::Tls => "TLS failed".into(),
+            Fault::Reset => "connection reset".into(),
+            Fault::Closed => "closed before the response was whole".into(),
+            Fault::TimeOut => "timed out".into(),
+            Fault::Malformed => "malformed response".into(),
+            Fault::Status(code) => format!("unexpected status {code}"),
+            Fault::Body => "body check failed".into(),
+            Fault::NoFreePort => "no free local port".into(),
+            Fault::Client => "error of this machine".into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Status(code) => write!(f, "{}{code}", Self::STATUS),
+            other => {
+                let name = Self::NAMES.iter().find(|(fault, _)| fault == other).map(|(_, name)| *name);
+                f.write_str(name.expect("NAMES lists each kind but Status"))
+            }
+        }
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("`{text}` is no kind of fault");
+        match text.strip_prefix(Self::STATUS) {
+            Some(code) => code.parse().map(Fault::Status).map_err(|_| unknown()),
+            None => Self::NAMES.iter().find(|(_, name)| *name == text).map(|(f, _)| *f).ok_or_else(unknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_read_back_from_its_name() {
+        let kinds = Fault::NAMES.iter().map(|(fault, _)| *fault).chain([Fault::Status(429)]);
+        for fault in kinds {
+            assert_eq!(fault.to_string().parse(), Ok(fault));
+            assert!(!fault.in_words().is_empty());
+        }
+        assert!("gremlins".parse::<Fault>().is_err());
+    }
+}

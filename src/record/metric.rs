@@ -1,0 +1,228 @@
+//! The table of metrics. Files, tables, charts and judging all come from it: a new metric is a new row.
+
+use crate::record::tally::Tally;
+
+/// The unit of a metric's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A share, from 0 to 1.
+    Ratio,
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Exchanges per second.
+    PerSecond,
+    /// Tokens.
+    Tokens,
+    /// Tokens per second.
+    TokensPerSecond,
+}
+
+/// Which way a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// Less is better: latencies.
+    Lower,
+    /// More is better: throughputs.
+    Higher,
+}
+
+/// How the rounds of a launch are centred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Centre {
+    /// By their mean.
+    Mean,
+    /// By their median: bursts of other work hit the tail of single rounds.
+    Robust,
+}
+
+/// When a metric is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// Always.
+    Always,
+    /// When it is the highest tail that the cell has.
+    HighestTail,
+    /// By counts, before everything else: the success ratio.
+    ByCounts,
+    /// Only when the group asks for it.
+    WhenAsked,
+}
+
+/// A number that a round has.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name in files and bench files.
+    pub id: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// Which way is better.
+    pub better: Better,
+    /// How rounds are centred.
+    pub centre: Centre,
+    /// When it is judged.
+    pub judged: Judged,
+    /// The fewest successes of a round that make it worth having: at least five beyond a percentile.
+    pub least_successes: u64,
+    /// How a round yields it; nothing when the round has none.
+    pub value: fn(&Tally) -> Option<f64>,
+}
+
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Metric {}
+
+/// The fewest exchanges that make a rate.
+const LEAST_FOR_A_RATE: u64 = 20;
+
+const fn latency(
+    id: &'static str,
+    title: &'static str,
+    judged: Judged,
+    least_successes: u64,
+    value: fn(&Tally) -> Option<f64>,
+) -> Metric {
+    let centre = match judged {
+        Judged::Always => Centre::Mean,
+        _ => Centre::Robust,
+    };
+    Metric {
+        id,
+        title,
+        unit: Unit::Nanoseconds,
+        better: Better::Lower,
+        centre,
+        judged,
+        least_successes,
+        value,
+    }
+}
+
+const fn rate(
+    id: &'static str,
+    title: &'static str,
+    unit: Unit,
+    judged: Judged,
+    value: fn(&Tally) -> Option<f64>,
+) -> Metric {
+    Metric {
+        id,
+        title,
+        unit,
+        better: Better::Higher,
+        centre: Centre::Mean,
+        judged,
+        least_successes: LEAST_FOR_A_RATE,
+        value,
+    }
+}
+
+/// All metrics, in the order in which they are shown.
+pub static METRICS: &[Metric] = &[
+    Metric {
+        id: "success_ratio",
+        title: "success ratio",
+        unit: Unit::Ratio,
+        better: Better::Higher,
+        centre: Centre::Mean,
+        judged: Judged::ByCounts,
+        least_successes: 0,
+        value: |tally| (tally.requests > 0).then(|| tally.successes as f64 / tally.requests as f64),
+    },
+    latency("latency_p50", "latency p50", Judged::Always, 10, |tally| tally.latency.quantile_ns(0.50)),
+    latency("latency_p90", "latency p90", Judged::HighestTail, 50, |tally| tally.latency.quantile_ns(0.90)),
+    latency("latency_p95", "latency p95", Judged::HighestTail, 100, |tally| tally.latency.quantile_ns(0.95)),
+    latency("latency_p99", "latency p99", Judged::HighestTail, 500, |tally| tally.latency.quantile_ns(0.99)),
+    latency("latency_p99_9", "latency p99.9", Judged::WhenAsked, 5_000, |tally| {
+        tally.latency.quantile_ns(0.999)
+    }),
+    latency("latency_mean", "latency mean", Judged::WhenAsked, 10, |tally| tally.latency.mean_ns()),
+    latency("latency_max", "latency max", Judged::WhenAsked, 1, |tally| tally.latency.max_ns()),
+    rate("throughput", "throughput", Unit::PerSecond, Judged::Always, |tally| {
+        tally.per_second(tally.successes_in_window)
+    }),
+    latency("connect", "connect p50", Judged::WhenAsked, 1, |tally| tally.connect.quantile_ns(0.50)),
+    latency("lag", "client lag p99", Judged::WhenAsked, 1, |tally| tally.lag.quantile_ns(0.99)),
+    Metric {
+        least_successes: 1,
+        ..rate("input_tokens", "input tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
+            tally.input_tokens.mean()
+        })
+    },
+    Metric {
+        least_successes: 1,
+        ..rate("output_tokens", "output tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
+            tally.output_tokens.mean()
+        })
+    },
+    rate(
+        "input_token_throughput",
+        "input token throughput",
+        Unit::TokensPerSecond,
+        Judged::WhenAsked,
+        |tally| tally.per_second(tally.input_tokens_in_window?),
+    ),
+    rate(
+        "output_token_throughput",
+        "output token throughput",
+        Unit::TokensPerSecond,
+        Judged::WhenAsked,
+        |tally| tally.per_second(tally.output_tokens_in_window?),
+    ),
+];
+
+/// The metric of that id.
+///
+/// ```
+/// assert_eq!(plimsoll::record::metric("throughput").unwrap().title, "throughput");
+/// assert!(plimsoll::record::metric("horsepower").is_none());
+/// ```
+pub fn metric(id: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn each_metric_has_an_id_of_its_own() {
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(METRICS[..index].iter().all(|other| other.id != metric.id), "{}", metric.id);
+        }
+    }
+
+    #[test]
+    fn a_round_yields_its_metrics() {
+        let mut tally = Tally::new();
+        tally.window = Duration::from_millis(500);
+        for milliseconds in 1..=100 {
+            tally.latency.record(Duration::from_millis(milliseconds));
+        }
+        (tally.requests, tally.successes, tally.successes_in_window) = (200, 100, 99.5);
+        tally.output_tokens.add(30.0);
+        tally.output_tokens_in_window = Some(15.0);
+        let value = |id: &str| (metric(id).unwrap().value)(&tally);
+        assert_eq!(value("success_ratio"), Some(0.5));
+        assert!((value("latency_p90").unwrap() / 90e6 - 1.0).abs() < 1e-3);
+        assert_eq!(value("throughput"), Some(199.0));
+        assert_eq!(value("output_tokens"), Some(30.0));
+        assert_eq!(value("output_token_throughput"), Some(30.0));
+        assert_eq!(value("input_tokens"), None);
+        assert_eq!(value("lag"), None);
+    }
+
+    #[test]
+    fn an_empty_round_yields_no_latency_and_never_nan() {
+        let tally = Tally::new();
+        for metric in METRICS {
+            assert_eq!((metric.value)(&tally), None, "{}", metric.id);
+        }
+    }
+}

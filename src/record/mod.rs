@@ -1,0 +1,26 @@
+//! What was measured, and its files.
+//!
+//! `measure` counts each exchange in a [`Tally`] and closes it to a [`Round`]; rounds make a [`Run`], runs a [`Baseline`].
+//! `judge` sees each cell as a [`Series`]: values a launch and round. The table of all metrics is [`METRICS`].
+
+mod baseline;
+mod environment;
+mod event;
+mod fault;
+mod histogram;
+mod metric;
+mod round;
+mod run;
+mod series;
+mod tally;
+
+pub use baseline::{Baseline, Epoch, KEPT_RUNS, StoredRun};
+pub use environment::{Environment, Machine};
+pub use event::Event;
+pub use fault::Fault;
+pub use histogram::{EncodedHistogram, LatencyHistogram};
+pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric};
+pub use round::{Clock, Counts, Round};
+pub use run::{CellRun, Rules, Run, Stop};
+pub use series::Series;
+pub use tally::Tally;

@@ -1,0 +1,153 @@
+//! All rounds of all cells, with the environment they were measured in.
+
+use std::time::{Duration, SystemTime};
+
+use crate::plan::{Cell, Group, Limit, Throughput};
+use crate::record::environment::Environment;
+use crate::record::metric::{METRICS, Metric};
+use crate::record::round::{Counts, Round};
+use crate::record::series::Series;
+
+/// All rounds of all cells of one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// `20261124T170012Z-abc1234`: the UTC time of its start and the commit.
+    pub id: String,
+    /// The bench target that it comes from.
+    pub bench: String,
+    /// When it began.
+    pub started: SystemTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The machine and the build.
+    pub environment: Environment,
+    /// Its cells in the order of their definition.
+    pub cells: Vec<CellRun>,
+    /// Why it ended before its time, if it did.
+    pub stop: Option<Stop>,
+}
+
+/// Why a run ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// A signal, by its number.
+    Signal(i32),
+    /// The service died, or could not be started again: what happened and what to do.
+    Failed(String),
+}
+
+/// The rules by which a cell is judged, as its group set them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// The share of successes below which it was not measured at all.
+    pub least_success_ratio: f64,
+    /// The metrics to judge by id, when not the usual ones.
+    pub judged: Option<Vec<String>>,
+    /// Absolute limits.
+    pub limits: Vec<Limit>,
+    /// What is too little to be red, as a fraction, when the group says so.
+    pub noise_threshold: Option<f64>,
+    /// What is little enough to be called equal, as a fraction, when the group says so.
+    pub equivalence: Option<f64>,
+    /// Confidence of the displayed intervals.
+    pub confidence_level: f64,
+    /// One-sided error for a whole call.
+    pub significance_level: f64,
+    /// Resamples of a bootstrap.
+    pub nresamples: usize,
+}
+
+/// The rounds of one cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellRun {
+    /// Its group.
+    pub group: String,
+    /// Its id within the group: `function/parameter`.
+    pub id: String,
+    /// The function part of its id: cells that share it are one line in a chart.
+    pub function: String,
+    /// The load in words: `closed(10)`.
+    pub load: String,
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// What one exchange handles, if that was said.
+    pub throughput: Option<Throughput>,
+    /// A digest of what was loaded.
+    pub definition: String,
+    /// The length of a round's window as planned.
+    pub window: Duration,
+    /// The metrics that were decided on in the trial launch: those that each round can be expected to have.
+    pub metrics: Vec<&'static Metric>,
+    /// The rules by which it is judged.
+    pub rules: Rules,
+    /// Its rounds in order of time.
+    pub rounds: Vec<Round>,
+    /// Why it could not be measured fairly, if it could not.
+    pub invalid: Option<String>,
+    /// What else is worth saying.
+    pub notes: Vec<String>,
+}
+
+impl Rules {
+    /// The rules of a group.
+    pub fn of(group: &Group) -> Self {
+        let settings = &group.settings;
+        Self {
+            least_success_ratio: settings.least_success_ratio,
+            judged: group.judged.clone(),
+            limits: group.limits.clone(),
+            noise_threshold: settings.noise_threshold,
+            equivalence: settings.equivalence,
+            confidence_level: settings.confidence_level,
+            significance_level: settings.significance_level,
+            nresamples: settings.nresamples,
+        }
+    }
+}
+
+impl CellRun {
+    /// A cell without any round yet.
+    pub fn planned(group: &Group, cell: &Cell) -> Self {
+        Self {
+            group: group.name.clone(),
+            id: cell.id.to_string(),
+            function: cell.id.function().to_owned(),
+            load: cell.load.to_string(),
+            concurrency: cell.load.concurrency(),
+            throughput: cell.throughput,
+            definition: cell.definition(),
+            window: group.settings.window(),
+            metrics: Vec::new(),
+            rules: Rules::of(group),
+            rounds: Vec::new(),
+            invalid: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// `group/function/parameter`.
+    pub fn full_id(&self) -> String {
+        format!("{}/{}", self.group, self.id)
+    }
+
+    /// Its rounds as `judge` sees them.
+    pub fn series(&self) -> Series {
+        Series::new(self.definition.clone(), &self.rounds, self.metrics.iter().map(|metric| metric.id))
+    }
+
+    /// What all its rounds counted together.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.rounds.iter().for_each(|round| counts.add(&round.counts));
+        counts
+    }
+
+    /// The metrics that rounds with so many successes can be expected to have, with a factor of two in reserve.
+    pub fn reachable(successes: u64) -> Vec<&'static Metric> {
+        const RESERVE: u64 = 2;
+        METRICS
+            .iter()
+            .filter(|metric| metric.least_successes <= 1 || successes >= RESERVE * metric.least_successes)
+            .collect()
+    }
+}
