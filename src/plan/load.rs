@@ -1,7 +1,6 @@
 //! The shapes of load. Each is a pure answer to one question: when does the next request depart?
 
 use std::fmt;
-use std::time::Duration;
 
 /// How requests are made.
 ///
@@ -36,8 +35,6 @@ pub enum Load {
 pub enum Departure {
     /// As soon as the worker is free.
     WhenFree,
-    /// At this time since the round began, whether or not a worker is free.
-    At(Duration),
     /// Never: the round has sent all its requests.
     Done,
 }

@@ -1,0 +1,118 @@
+//! One cell while it is measured: its requests, its workers' clients, its rounds.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::measure::client::{Client, ClientOptions};
+use crate::measure::clock::StepWatch;
+use crate::measure::deck::Deck;
+use crate::measure::exchange::Exchange;
+use crate::measure::request::Request;
+use crate::measure::resolve::Resolver;
+use crate::measure::window::Timing;
+use crate::measure::worker::Running;
+use crate::plan::{Cell, EndpointError, Group};
+use crate::record::Tally;
+
+/// Lines of a targets file that are tried before anything is timed.
+const MOST_TRIED: usize = 100;
+/// A round in which the clock was set is measured again, so often.
+const MOST_REPEATS: usize = 3;
+
+/// A cell during one launch of its service: its requests know the port, its clients keep their connections.
+pub(crate) struct LiveCell<'a> {
+    group: &'a Group,
+    cell: &'a Cell,
+    requests: Rc<Vec<Request>>,
+    clients: Vec<Client>,
+    /// Made once and used for round after round.
+    tally: Tally,
+}
+
+impl<'a> LiveCell<'a> {
+    /// Makes a cell's requests ready for the service at `base`.
+    ///
+    /// # Errors
+    /// When an endpoint cannot be requested there.
+    pub(crate) fn new(
+        group: &'a Group,
+        cell: &'a Cell,
+        base: Option<&str>,
+        resolver: &Rc<Resolver>,
+    ) -> Result<Self, EndpointError> {
+        let time_out = group.settings.exchange_time_out;
+        let ready = |endpoint| Request::new(endpoint, base, time_out);
+        let requests: Vec<Request> = cell.targets.endpoints().iter().map(ready).collect::<Result<_, _>>()?;
+        let options = ClientOptions {
+            transport: group.transport.clone(),
+            connect_time_out: group.settings.connect_time_out,
+            lookup: resolver.lookup(),
+        };
+        let clients = (0..cell.load.concurrency()).map(|_| Client::new(&options, resolver)).collect();
+        Ok(Self { group, cell, requests: Rc::new(requests), clients, tally: Tally::new() })
+    }
+
+    /// Makes each request once; ends with the first that fails. The slowest exchange, or the failed one with its request.
+    pub(crate) async fn try_each(&mut self) -> Result<Duration, (Exchange, String)> {
+        let mut slowest = Duration::ZERO;
+        let client = self.clients.first_mut().expect("a load has at least one worker");
+        for request in self.requests.iter().take(MOST_TRIED) {
+            let exchange = client.exchange(request).await;
+            if exchange.fault.is_some() {
+                return Err((exchange, request.uri.to_string()));
+            }
+            slowest = slowest.max(exchange.latency());
+        }
+        Ok(slowest)
+    }
+
+    /// Loads it for a while, uncounted: the service and the connections get warm.
+    pub(crate) async fn warm_up(&mut self, time: Duration, seed: u64) {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < time {
+            if self.cell.load.is_timed() {
+                let left = time.saturating_sub(begun.elapsed());
+                self.run(Timing::AtOnce { length: left }, seed).await;
+            } else {
+                self.round(seed).await;
+            }
+        }
+    }
+
+    /// One round. What was counted can be read until the next one begins.
+    pub(crate) async fn round(&mut self, seed: u64) -> &Tally {
+        for _ in 0..MOST_REPEATS {
+            let watch = StepWatch::start();
+            if self.cell.load.is_timed() {
+                let workers = self.cell.load.concurrency();
+                self.run(Timing::Settled { workers, length: self.group.settings.window() }, seed).await;
+            } else {
+                self.open_connections().await;
+                self.run(Timing::Whole, seed).await;
+            }
+            if !watch.stepped() {
+                break;
+            }
+        }
+        &self.tally
+    }
+
+    async fn run(&mut self, timing: Timing, seed: u64) {
+        let mut tally = std::mem::take(&mut self.tally);
+        tally.clear();
+        let targets = &self.cell.targets;
+        let deck = Deck::new(self.requests.len(), targets.order, seed);
+        let clients = std::mem::take(&mut self.clients);
+        let mut running = Running::start(self.cell.load, timing, &self.requests, deck, clients, tally);
+        running.finished(&mut self.clients).await;
+        self.tally = running.into_tally().await;
+    }
+
+    /// Opens each worker's connection, so that a burst is one of requests and not of handshakes.
+    async fn open_connections(&mut self) {
+        let first = self.requests.first().expect("a cell has at least one endpoint");
+        for client in &mut self.clients {
+            client.open(first).await;
+        }
+    }
+}

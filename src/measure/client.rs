@@ -1,0 +1,60 @@
+//! The one interface of both clients: our own for plain HTTP/1.1, reqwest for what that one does not do.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::measure::exchange::Exchange;
+use crate::measure::http1::Http1;
+use crate::measure::request::Request;
+use crate::measure::resolve::{Lookup, Resolver};
+use crate::plan::Transport;
+
+/// What all workers of a cell share.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientOptions {
+    pub(crate) transport: Transport,
+    pub(crate) connect_time_out: Duration,
+    /// Asked for names instead of the system.
+    pub(crate) lookup: Option<Lookup>,
+}
+
+/// One worker's client, with the connections that it keeps.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http1: Http1,
+    #[cfg(feature = "reqwest")]
+    reqwest: crate::measure::via_reqwest::ViaReqwest,
+    is_plain: bool,
+}
+
+impl Client {
+    pub(crate) fn new(options: &ClientOptions, resolver: &Rc<Resolver>) -> Self {
+        Self {
+            http1: Http1::new(Rc::clone(resolver), options.connect_time_out),
+            #[cfg(feature = "reqwest")]
+            reqwest: crate::measure::via_reqwest::ViaReqwest::new(options),
+            is_plain: options.transport.is_plain(),
+        }
+    }
+
+    /// Opens the connection that `request` will need, where this client can.
+    pub(crate) async fn open(&mut self, request: &Request) {
+        if self.is_ours(request) {
+            self.http1.open(request).await;
+        }
+    }
+
+    /// Makes one exchange; whatever goes wrong is a fault in it.
+    pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
+        #[cfg(feature = "reqwest")]
+        if !self.is_ours(request) {
+            return self.reqwest.exchange(request).await;
+        }
+        self.http1.exchange(request).await
+    }
+
+    /// Whether our own client makes this exchange.
+    fn is_ours(&self, request: &Request) -> bool {
+        self.is_plain && !request.is_https()
+    }
+}

@@ -1,0 +1,334 @@
+//! The framing of a response (RFC 9112): bytes in, status and pieces of the body out. It knows no socket.
+
+use std::mem::MaybeUninit;
+
+use httparse::{ParserConfig, Status};
+
+/// More header lines than this are refused.
+const MOST_HEADERS: usize = 128;
+/// A longer line of a chunk's size or of a trailer is refused.
+const LONGEST_LINE: usize = 8 * 1024;
+
+/// The response is not HTTP/1.1, or is framed wrongly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Head,
+    /// So many bytes of the body are still to come.
+    Length(u64),
+    /// The body ends with the connection.
+    UntilClose,
+    ChunkSize,
+    /// So many bytes of the chunk are still to come.
+    Chunk(u64),
+    /// The line end behind a chunk.
+    ChunkEnd,
+    Trailers,
+    Done,
+}
+
+/// Decodes one response.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    state: State,
+    status: Option<u16>,
+    /// Whether the connection may be used again.
+    keep: bool,
+    /// Whether the request was `HEAD`, the response to which has no body.
+    is_head: bool,
+}
+
+impl Decoder {
+    /// For the response to a request, which is `HEAD` or not.
+    pub(crate) fn new(is_head: bool) -> Self {
+        Self { state: State::Head, status: None, keep: true, is_head }
+    }
+
+    /// The status, once the head came.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether the connection may be used for another request.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.is_done() && self.keep
+    }
+
+    /// Whether the response is whole now that the connection was closed.
+    pub(crate) fn is_whole_at_end(&self) -> bool {
+        matches!(self.state, State::UntilClose | State::Done)
+    }
+
+    /// Takes from the front of `bytes` what it can, hands pieces of the body to `body`, and says how many it took. What it left
+    /// must be offered again, with more behind it.
+    pub(crate) fn take(&mut self, bytes: &[u8], mut body: impl FnMut(&[u8])) -> Result<usize, Malformed> {
+        let mut taken = 0;
+        while self.state != State::Done && taken < bytes.len() {
+            let rest = &bytes[taken..];
+            let step = match self.state {
+                State::Head => self.take_head(rest)?,
+                State::Length(left) => self.take_body(rest, left, &mut body),
+                State::Chunk(left) => self.take_body(rest, left, &mut body),
+                State::UntilClose => {
+                    body(rest);
+                    Some(rest.len())
+                }
+                State::ChunkSize | State::ChunkEnd | State::Trailers => self.take_line(rest)?,
+                State::Done => None,
+            };
+            let Some(step) = step else { break };
+            taken += step;
+        }
+        Ok(taken)
+    }
+
+    fn take_body(&mut self, rest: &[u8], left: u64, body: &mut impl FnMut(&[u8])) -> Option<usize> {
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+        body(&rest[..here]);
+        let left = left - here as u64;
+        self.state = match (self.state, left) {
+            (State::Length(_), 0) => State::Done,
+            (State::Length(_), _) => State::Length(left),
+            (_, 0) => State::ChunkEnd,
+            (_, _) => State::Chunk(left),
+        };
+        Some(here)
+    }
+
+    /// Takes a line of the chunked framing; nothing when it is not whole yet.
+    fn take_line(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            return if rest.len() > LONGEST_LINE { Err(Malformed) } else { Ok(None) };
+        };
+        let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+        self.state = match self.state {
+            State::ChunkSize => match chunk_size(line)? {
+                0 => State::Trailers,
+                size => State::Chunk(size),
+            },
+            State::ChunkEnd if line.is_empty() => State::ChunkSize,
+            State::Trailers if line.is_empty() => State::Done,
+            State::Trailers if line.contains(&b':') => State::Trailers,
+            _ => return Err(Malformed),
+        };
+        Ok(Some(end + 1))
+    }
+
+    fn take_head(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
+        let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut head = httparse::Response::new(&mut []);
+        let parsed =
+            ParserConfig::default().parse_response_with_uninit_headers(&mut head, rest, &mut headers);
+        let length = match parsed.map_err(|_| Malformed)? {
+            Status::Complete(length) => length,
+            Status::Partial => return Ok(None),
+        };
+        let status = head.code.ok_or(Malformed)?;
+        match status {
+            // Interim responses stand before the real one; nobody asked to switch protocols.
+            101 | 0..=99 | 600.. => return Err(Malformed),
+            100..=199 => return Ok(Some(length)),
+            _ => self.status = Some(status),
+        }
+        let framing = Framing::of(head.headers)?;
+        self.keep = match head.version {
+            Some(1) => !framing.close,
+            _ => framing.keep_alive && !framing.close,
+        };
+        self.state = match framing {
+            _ if self.is_head || matches!(status, 204 | 304) => State::Done,
+            Framing { chunked: true, length, .. } => {
+                // Both framings at once is how requests are smuggled: read it, then part.
+                self.keep &= length.is_none();
+                State::ChunkSize
+            }
+            Framing { length: Some(0), .. } => State::Done,
+            Framing { length: Some(length), .. } => State::Length(length),
+            _ => {
+                self.keep = false;
+                State::UntilClose
+            }
+        };
+        Ok(Some(length))
+    }
+}
+
+/// What the headers say of the body and of the connection.
+#[derive(Debug, Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Framing {
+    fn of(headers: &[httparse::Header<'_>]) -> Result<Self, Malformed> {
+        let mut framing = Self::default();
+        for header in headers {
+            if header.name.eq_ignore_ascii_case("content-length") {
+                let text = std::str::from_utf8(header.value).map_err(|_| Malformed)?;
+                for part in text.split(',') {
+                    let length = decimal(part.trim())?;
+                    if framing.length.is_some_and(|given| given != length) {
+                        return Err(Malformed);
+                    }
+                    framing.length = Some(length);
+                }
+            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                // A response may only be framed by `chunked` as the last coding; we asked for no other.
+                framing.chunked = has_token(header.value, "chunked");
+                if !framing.chunked && !has_token(header.value, "identity") {
+                    return Err(Malformed);
+                }
+            } else if header.name.eq_ignore_ascii_case("connection") {
+                framing.close |= has_token(header.value, "close");
+                framing.keep_alive |= has_token(header.value, "keep-alive");
+            }
+        }
+        Ok(framing)
+    }
+}
+
+/// A number of decimal digits and nothing else: no sign, no space.
+fn decimal(text: &str) -> Result<u64, Malformed> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_err(|_| Malformed)
+    } else {
+        Err(Malformed)
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Malformed);
+    }
+    u64::from_str_radix(text, 16).map_err(|_| Malformed)
+}
+
+fn has_token(value: &[u8], token: &str) -> bool {
+    value.split(|&byte| byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What became of a response: status, body, whether whole, whether the connection is kept, bytes left over.
+    type Outcome = Result<(Option<u16>, String, bool, bool, usize), Malformed>;
+
+    fn offered(is_head: bool, pieces: &[&[u8]]) -> Outcome {
+        let (mut decoder, mut body, mut held) = (Decoder::new(is_head), Vec::new(), Vec::new());
+        for piece in pieces {
+            held.extend_from_slice(piece);
+            let taken = decoder.take(&held, |piece| body.extend_from_slice(piece))?;
+            held.drain(..taken);
+        }
+        let body = String::from_utf8(body).unwrap();
+        Ok((decoder.status(), body, decoder.is_whole_at_end(), decoder.keeps_alive(), held.len()))
+    }
+
+    /// The outcome, the same wherever the response is cut.
+    fn decoded(is_head: bool, text: &str) -> Outcome {
+        let at_once = offered(is_head, &[text.as_bytes()]);
+        for cut in 0..text.len() {
+            let (head, tail) = text.as_bytes().split_at(cut);
+            assert_eq!(offered(is_head, &[head, tail]), at_once, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(offered(is_head, &bytes), at_once, "byte by byte");
+        at_once
+    }
+
+    fn whole(text: &str) -> (u16, String, bool) {
+        let (status, body, whole, keep, left) = decoded(false, text).unwrap();
+        assert!(whole && left == 0, "{text:?}");
+        (status.unwrap(), body, keep)
+    }
+
+    #[test]
+    fn a_body_by_length() {
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        assert_eq!(whole(text), (200, "hello".into(), true));
+        assert!(!decoded(false, &text[..text.len() - 1]).unwrap().2, "a byte is missing");
+        assert_eq!(whole("HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n"), (200, String::new(), true));
+    }
+
+    #[test]
+    fn a_chunked_body_with_extensions_and_trailers() {
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n";
+        assert_eq!(whole(text), (200, "hello".into(), true));
+        assert!(!decoded(false, &text[..text.len() - 2]).unwrap().2, "the last line is missing");
+    }
+
+    #[test]
+    fn a_body_that_ends_with_the_connection() {
+        assert_eq!(whole("HTTP/1.1 200 OK\r\n\r\nhello"), (200, "hello".into(), false));
+        assert_eq!(whole("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nx"), (200, "x".into(), false));
+    }
+
+    #[test]
+    fn responses_without_a_body() {
+        assert_eq!(whole("HTTP/1.1 204 No Content\r\n\r\n"), (204, String::new(), true));
+        assert_eq!(
+            whole("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
+            (304, String::new(), true)
+        );
+        let head = decoded(true, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").unwrap();
+        assert_eq!(head, (Some(200), String::new(), true, true, 0));
+    }
+
+    #[test]
+    fn interim_responses_are_skipped() {
+        let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!";
+        assert_eq!(whole(text), (200, "!".into(), true));
+    }
+
+    #[test]
+    fn the_connection_header_is_obeyed() {
+        let keeps = |head: &str| whole(&format!("{head}\r\nContent-Length: 1\r\n\r\n!")).2;
+        assert!(!keeps("HTTP/1.1 200 OK\r\nConnection: Close"));
+        assert!(!keeps("HTTP/1.0 200 OK"));
+        assert!(keeps("HTTP/1.0 200 OK\r\nConnection: foo, Keep-Alive"));
+        assert!(!keeps("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close"));
+    }
+
+    #[test]
+    fn what_follows_the_response_is_left() {
+        let (_, body, _, _, left) =
+            decoded(false, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!garbage").unwrap();
+        assert_eq!((body.as_str(), left), ("!", 7));
+    }
+
+    #[test]
+    fn what_is_no_response_is_malformed() {
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for text in [
+            "SSH-2.0-OpenSSH\r\n".to_owned(),
+            "HTTP/1.1 999 Nope\r\n\r\n".to_owned(),
+            "HTTP/1.1 101 Switching\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(),
+            format!("{chunked}zz\r\n"),
+            format!("{chunked}+3\r\n"),
+            format!("{chunked}\r\n"),
+            format!("{chunked}fffffffffffffffff\r\n"),
+            format!("{chunked}1\r\nab\r\n"),
+            format!("{chunked}0\r\nno colon\r\n\r\n"),
+        ] {
+            assert_eq!(decoded(false, &text), Err(Malformed), "{text:?}");
+        }
+        let endless = format!("{chunked}{}", "1".repeat(LONGEST_LINE + 1));
+        assert_eq!(offered(false, &[endless.as_bytes()]), Err(Malformed));
+    }
+}

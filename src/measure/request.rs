@@ -1,0 +1,129 @@
+//! An endpoint made ready to be sent: resolved, written out, its checks at hand.
+
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::measure::tokens::Pointers;
+use crate::plan::{Endpoint, EndpointError};
+
+/// The name that we send, so that the people of a service know where its load comes from.
+const USER_AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
+
+/// An endpoint made ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) uri: Uri,
+    /// The host without brackets, and the port: where to connect to.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// The whole request as HTTP/1.1.
+    pub(crate) wire: Vec<u8>,
+    pub(crate) pointers: Pointers,
+    pub(crate) time_out: Duration,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Request {
+    /// Makes an endpoint ready; its path is asked of the service at `base`.
+    ///
+    /// # Errors
+    /// When the URL cannot be requested.
+    pub(crate) fn new(
+        endpoint: &Endpoint,
+        base: Option<&str>,
+        time_out: Duration,
+    ) -> Result<Self, EndpointError> {
+        let uri = endpoint.resolve(base)?;
+        let is_https = uri.scheme_str() == Some("https");
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        Ok(Self {
+            wire: write_out(endpoint, &uri),
+            host,
+            port,
+            pointers: Pointers::new(&endpoint.input_tokens, &endpoint.output_tokens),
+            time_out: endpoint.time_out.unwrap_or(time_out),
+            endpoint: endpoint.clone(),
+            uri,
+        })
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
+    /// The text that the body must contain, if any.
+    pub(crate) fn needle(&self) -> Option<&str> {
+        self.endpoint.body_contains.as_deref()
+    }
+
+    /// The headers that are sent: the user's, and those that HTTP wants and the user left out. No `Host` and no length.
+    pub(crate) fn headers(endpoint: &Endpoint) -> Vec<(&str, &str)> {
+        let mut headers: Vec<(&str, &str)> =
+            endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        for (name, value) in [("User-Agent", USER_AGENT), ("Accept", "*/*")] {
+            if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+                headers.push((name, value));
+            }
+        }
+        headers
+    }
+}
+
+fn write_out(endpoint: &Endpoint, uri: &Uri) -> Vec<u8> {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let headers = Request::headers(endpoint);
+    let has = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let mut head = format!("{} {target} HTTP/1.1\r\n", endpoint.method);
+    if !has("host") {
+        head += &format!("Host: {}\r\n", uri.authority().map_or("", |authority| authority.as_str()));
+    }
+    for (name, value) in &headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let wants_length =
+        !endpoint.body.is_empty() || matches!(endpoint.method.as_str(), "POST" | "PUT" | "PATCH");
+    if wants_length && !has("content-length") && !has("transfer-encoding") {
+        head += &format!("Content-Length: {}\r\n", endpoint.body.len());
+    }
+    head += "\r\n";
+    let mut wire = head.into_bytes();
+    wire.extend_from_slice(&endpoint.body);
+    wire
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(endpoint: Endpoint) -> String {
+        let request = Request::new(&endpoint, Some("http://127.0.0.1:80"), Duration::from_secs(1)).unwrap();
+        String::from_utf8(request.wire).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_written_out_once() {
+        let wire = text(Endpoint::get("/a?b=c"));
+        assert!(
+            wire.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:80\r\nUser-Agent: plimsoll/"),
+            "{wire}"
+        );
+        assert!(wire.ends_with("\r\n\r\n"));
+        assert!(!wire.contains("Content-Length"));
+        let wire =
+            text(Endpoint::post("/").header("host", "elsewhere").header("accept", "text/plain").body("hi"));
+        assert!(wire.contains("host: elsewhere\r\naccept: text/plain\r\n"), "{wire}");
+        assert!(!wire.contains("Host: ") && !wire.contains("Accept: "));
+        assert!(wire.ends_with("Content-Length: 2\r\n\r\nhi"));
+        assert!(text(Endpoint::post("/")).contains("Content-Length: 0"));
+    }
+
+    #[test]
+    fn default_ports_and_bracketed_hosts_are_known() {
+        let request = |url: &str| Request::new(&Endpoint::get(url), None, Duration::from_secs(1)).unwrap();
+        assert_eq!((request("http://h/").port, request("https://h/").port), (80, 443));
+        assert_eq!(request("http://[::1]:7/x").host, "::1");
+        assert_eq!(request("http://h").uri.path(), "/");
+    }
+}
