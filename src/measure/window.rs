@@ -173,3 +173,6 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
