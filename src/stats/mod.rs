@@ -12,6 +12,7 @@ pub mod location;
 pub mod multiple;
 pub mod normal;
 pub mod power;
+pub mod proportion;
 pub mod quantile;
 pub mod root;
 pub mod special;

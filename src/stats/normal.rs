@@ -57,7 +57,7 @@ pub fn upper_quantile(p: f64) -> f64 {
     if p > 0.5 {
         return -upper_quantile(1.0 - p);
     }
-    root::increasing(0.0, FARTHEST, 1.0, |x| {
+    root::increasing(0.0, FARTHEST, 1.0, root::FULL, |x| {
         let tail = upper_tail(x);
         ((p / tail).ln(), density(x) / tail)
     })

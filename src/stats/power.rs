@@ -24,8 +24,14 @@ pub fn smallest_log_change(
     margin: f64,
     power: f64,
 ) -> f64 {
-    let sound = standard_error >= 0.0 && df > 0.0 && alpha > 0.0 && alpha < 1.0 && margin > -1.0;
-    if !sound || !(power > 0.0 && power < 1.0) {
+    let possible = power > 0.0 && power < 1.0;
+    let sound = possible
+        && standard_error >= 0.0
+        && df > 0.0
+        && alpha > 0.0
+        && alpha < 1.0
+        && margin > -1.0;
+    if !sound {
         return f64::INFINITY;
     }
     if standard_error == 0.0 {

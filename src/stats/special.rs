@@ -137,7 +137,7 @@ pub fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     }
     let norm = ln_beta(a, b);
     // In ln x the logarithm of the lower tail is, far down, a straight line of slope a.
-    let ln_x = root::increasing(LN_SMALLEST, 0.0, (a / (a + b)).ln(), |ln_x| {
+    let ln_x = root::increasing(LN_SMALLEST, 0.0, (a / (a + b)).ln(), root::FULL, |ln_x| {
         let (x, y) = (ln_x.exp(), -ln_x.exp_m1());
         let lower = beta_tails(a, b, x, y).0;
         if lower == 0.0 {

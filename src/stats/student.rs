@@ -74,7 +74,7 @@ pub fn upper_quantile(p: f64, df: f64) -> f64 {
         return normal::upper_quantile(p);
     }
     // In ln t the logarithm of the tail is concave and, far out, a straight line: Newton cannot miss.
-    let ln_t = root::increasing(-LN_FARTHEST, LN_FARTHEST, 0.0, |ln_t| {
+    let ln_t = root::increasing(-LN_FARTHEST, LN_FARTHEST, 0.0, root::FULL, |ln_t| {
         let t = ln_t.exp();
         let tail = upper_tail(t, df);
         if tail == 0.0 {
@@ -136,7 +136,7 @@ mod tests {
         (0.5, 1e-12, 1.028_491_156_316_34e23),
         (1.0, 0.4, 0.324_919_696_232_906_3),
         (1.0, 0.025, 12.706_204_736_174_7),
-        (1.0, 1e-4, 3183.098_757_118_151),
+        (1.0, 1e-4, 3_183.098_757_118_151),
         (1.0, 1e-12, 318_309_886_183.790_7),
         (2.5, 0.4, 0.281_459_512_748_547_7),
         (2.5, 0.025, 3.574_654_842_003_683),
