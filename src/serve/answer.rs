@@ -31,10 +31,7 @@ pub(super) struct Answer {
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Self {
-        Self {
-            response,
-            not_before: Duration::ZERO,
-        }
+        Self { response, not_before: Duration::ZERO }
     }
 }
 
@@ -53,10 +50,7 @@ impl Shared {
     pub(super) async fn limited(&self, handler: impl Future<Output = Answer>) -> Response {
         let Some(_slot) = self.limit.admit() else {
             self.counters.count(StatusCode::TOO_MANY_REQUESTS);
-            return json(
-                StatusCode::TOO_MANY_REQUESTS,
-                r#"{"error":"Too many concurrent requests"}"#,
-            );
+            return json(StatusCode::TOO_MANY_REQUESTS, r#"{"error":"Too many concurrent requests"}"#);
         };
         self.unlimited(handler).await
     }
@@ -64,10 +58,7 @@ impl Shared {
     /// Answers a request that the limit does not hold for.
     pub(super) async fn unlimited(&self, handler: impl Future<Output = Answer>) -> Response {
         let arrived = clock::monotonic();
-        let Answer {
-            response,
-            not_before,
-        } = self.pace.work(handler).await;
+        let Answer { response, not_before } = self.pace.work(handler).await;
         let least = self.pace.floor().max(not_before);
         if !least.is_zero() {
             self.timers.wait_until(arrived.saturating_add(least)).await;
@@ -79,11 +70,7 @@ impl Shared {
 
 /// A response of plain text.
 pub(super) fn text(status: StatusCode, body: &'static str) -> Response {
-    response(
-        status,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-        body,
-    )
+    response(status, HeaderValue::from_static("text/plain; charset=utf-8"), body)
 }
 
 /// A response of JSON that is already written.
@@ -91,11 +78,7 @@ pub(super) fn json(status: StatusCode, body: impl Into<axum::body::Body>) -> Res
     response(status, HeaderValue::from_static("application/json"), body)
 }
 
-fn response(
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<axum::body::Body>,
-) -> Response {
+fn response(status: StatusCode, content_type: HeaderValue, body: impl Into<axum::body::Body>) -> Response {
     let mut response = HttpResponse::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -115,10 +115,7 @@ mod tests {
             service_time: Duration::from_millis(2),
             cpu_work: Duration::from_micros(2),
             slowdown: 2.0,
-            tail: Some(Tail {
-                share: 0.2,
-                factor: 3.0,
-            }),
+            tail: Some(Tail { share: 0.2, factor: 3.0 }),
         };
         assert_eq!(options(&[once, again].concat()).unwrap(), expected);
     }

@@ -41,28 +41,20 @@ async fn tokenizer(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
 }
 
 async fn hello(State(shared): State<Arc<Shared>>) -> Response {
-    shared
-        .limited(async { text(StatusCode::OK, "Hello World").into() })
-        .await
+    shared.limited(async { text(StatusCode::OK, "Hello World").into() }).await
 }
 
 async fn sleeper(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     let handler = async {
         match sleep_length(&uri) {
-            Some(not_before) => Answer {
-                response: text(StatusCode::OK, "Slept well"),
-                not_before,
-            },
+            Some(not_before) => Answer { response: text(StatusCode::OK, "Slept well"), not_before },
             None => invalid_input(),
         }
     };
     shared.limited(handler).await
 }
 
-async fn update_config(
-    State(shared): State<Arc<Shared>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+async fn update_config(State(shared): State<Arc<Shared>>, body: Result<Bytes, BytesRejection>) -> Response {
     let handler = async {
         let response = match body {
             Ok(body) => match new_limit(&body) {
@@ -78,10 +70,9 @@ async fn update_config(
                     r#"{"error":"max_concurrent_requests is missing or not a whole number of 0 or more"}"#,
                 ),
             },
-            Err(rejection) => json(
-                rejection.status(),
-                r#"{"error":"The body could not be read, or is too long"}"#,
-            ),
+            Err(rejection) => {
+                json(rejection.status(), r#"{"error":"The body could not be read, or is too long"}"#)
+            }
         };
         response.into()
     };
@@ -91,22 +82,15 @@ async fn update_config(
 /// Outside of limit, knobs and count: looking must not change what is seen.
 async fn stats(State(shared): State<Arc<Shared>>) -> Response {
     let counts = shared.counters.totals().0;
-    json(
-        StatusCode::OK,
-        serde_json::to_vec(&counts).expect("a map from numbers to numbers is JSON"),
-    )
+    json(StatusCode::OK, serde_json::to_vec(&counts).expect("a map from numbers to numbers is JSON"))
 }
 
 async fn not_found(State(shared): State<Arc<Shared>>) -> Response {
-    shared
-        .unlimited(async { text(StatusCode::NOT_FOUND, "Not Found").into() })
-        .await
+    shared.unlimited(async { text(StatusCode::NOT_FOUND, "Not Found").into() }).await
 }
 
 async fn method_not_allowed(State(shared): State<Arc<Shared>>) -> Response {
-    shared
-        .unlimited(async { text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed").into() })
-        .await
+    shared.unlimited(async { text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed").into() }).await
 }
 
 fn invalid_input() -> Answer {
@@ -121,11 +105,7 @@ fn sleep_length(uri: &Uri) -> Option<Duration> {
     }
     let Query(fields) = Query::<Fields>::try_from_uri(uri).ok()?;
     let length = Duration::try_from_secs_f64(fields.sleep_length.unwrap_or_default()).ok()?;
-    Some(if length.is_zero() {
-        DEFAULT_SLEEP
-    } else {
-        length
-    })
+    Some(if length.is_zero() { DEFAULT_SLEEP } else { length })
 }
 
 /// `None` if it is not JSON with a whole number in the one field that counts.
@@ -134,9 +114,7 @@ fn new_limit(body: &[u8]) -> Option<usize> {
     struct Config {
         max_concurrent_requests: usize,
     }
-    serde_json::from_slice::<Config>(body)
-        .ok()
-        .map(|config| config.max_concurrent_requests)
+    serde_json::from_slice::<Config>(body).ok().map(|config| config.max_concurrent_requests)
 }
 
 #[cfg(test)]
@@ -149,10 +127,7 @@ mod tests {
         for query in ["", "?", "?sleep_length=0", "?sleep_length=0.0", "?other=3"] {
             assert_eq!(length(query), Some(DEFAULT_SLEEP), "{query}");
         }
-        assert_eq!(
-            length("?sleep_length=0.05"),
-            Some(Duration::from_millis(50))
-        );
+        assert_eq!(length("?sleep_length=0.05"), Some(Duration::from_millis(50)));
         assert_eq!(length("?sleep_length=2"), Some(Duration::from_secs(2)));
         for query in ["-1", "nan", "inf", "long", "", "1e300"] {
             assert_eq!(length(&format!("?sleep_length={query}")), None, "{query}");
@@ -162,10 +137,7 @@ mod tests {
     #[test]
     fn a_new_limit_is_a_whole_number_in_its_field() {
         assert_eq!(new_limit(br#"{"max_concurrent_requests": 7}"#), Some(7));
-        assert_eq!(
-            new_limit(br#"{"other": "x", "max_concurrent_requests": 0}"#),
-            Some(0)
-        );
+        assert_eq!(new_limit(br#"{"other": "x", "max_concurrent_requests": 0}"#), Some(0));
         for body in [
             "",
             "7",

@@ -17,10 +17,7 @@ pub(super) struct Slot<'a>(&'a Limit);
 
 impl Limit {
     pub(super) fn new(most: Option<usize>) -> Self {
-        Self {
-            most: AtomicUsize::new(most.unwrap_or(UNLIMITED)),
-            in_flight: AtomicUsize::new(0),
-        }
+        Self { most: AtomicUsize::new(most.unwrap_or(UNLIMITED)), in_flight: AtomicUsize::new(0) }
     }
 
     /// Requests that are in flight already stay; only later ones are held against the new limit.
@@ -32,10 +29,7 @@ impl Limit {
     pub(super) fn admit(&self) -> Option<Slot<'_>> {
         let most = self.most.load(Relaxed);
         let enter = |count: usize| (count < most).then_some(count + 1);
-        self.in_flight
-            .fetch_update(Relaxed, Relaxed, enter)
-            .ok()
-            .map(|_| Slot(self))
+        self.in_flight.fetch_update(Relaxed, Relaxed, enter).ok().map(|_| Slot(self))
     }
 }
 

@@ -67,22 +67,13 @@ impl Default for ServeOptions {
 
 impl ServeOptions {
     pub(super) fn check(&self) -> Result<(), ServeError> {
-        for (name, length) in [
-            ("service_time", self.service_time),
-            ("cpu_work", self.cpu_work),
-        ] {
+        for (name, length) in [("service_time", self.service_time), ("cpu_work", self.cpu_work)] {
             if length > LONGEST {
-                return Err(ServeError::Option {
-                    name,
-                    reason: "is longer than an hour",
-                });
+                return Err(ServeError::Option { name, reason: "is longer than an hour" });
             }
         }
         if !(0.0..=LARGEST_SLOWDOWN).contains(&self.slowdown) {
-            return Err(ServeError::Option {
-                name: "slowdown",
-                reason: "is not a number from 0 to 100",
-            });
+            return Err(ServeError::Option { name: "slowdown", reason: "is not a number from 0 to 100" });
         }
         self.tail.map_or(Ok(()), |tail| tail.check())
     }
@@ -115,40 +106,13 @@ mod tests {
         let good = ServeOptions::default();
         assert!(good.check().is_ok());
         let bad = [
-            ServeOptions {
-                slowdown: f64::NAN,
-                ..good.clone()
-            },
-            ServeOptions {
-                slowdown: -0.1,
-                ..good.clone()
-            },
-            ServeOptions {
-                slowdown: f64::INFINITY,
-                ..good.clone()
-            },
-            ServeOptions {
-                service_time: Duration::MAX,
-                ..good.clone()
-            },
-            ServeOptions {
-                cpu_work: Duration::from_secs(3601),
-                ..good.clone()
-            },
-            ServeOptions {
-                tail: Some(Tail {
-                    share: f64::NAN,
-                    factor: 2.0,
-                }),
-                ..good.clone()
-            },
-            ServeOptions {
-                tail: Some(Tail {
-                    share: 0.5,
-                    factor: 0.5,
-                }),
-                ..good
-            },
+            ServeOptions { slowdown: f64::NAN, ..good.clone() },
+            ServeOptions { slowdown: -0.1, ..good.clone() },
+            ServeOptions { slowdown: f64::INFINITY, ..good.clone() },
+            ServeOptions { service_time: Duration::MAX, ..good.clone() },
+            ServeOptions { cpu_work: Duration::from_secs(3601), ..good.clone() },
+            ServeOptions { tail: Some(Tail { share: f64::NAN, factor: 2.0 }), ..good.clone() },
+            ServeOptions { tail: Some(Tail { share: 0.5, factor: 0.5 }), ..good },
         ];
         for options in bad {
             assert!(options.check().is_err(), "{options:?}");

@@ -97,10 +97,7 @@ mod tests {
     use crate::serve::Tail;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(future)
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
     fn cpu_of<T>(future: impl Future<Output = T>) -> Duration {
@@ -127,23 +124,14 @@ mod tests {
         let options = ServeOptions {
             service_time: Duration::from_millis(2),
             slowdown: 0.5,
-            tail: Some(Tail {
-                share: 0.1,
-                factor: 5.0,
-            }),
+            tail: Some(Tail { share: 0.1, factor: 5.0 }),
             ..ServeOptions::default()
         };
         let pace = Pace::new(&options);
         fastrand::seed(1);
         let floors: Vec<_> = (0..10_000).map(|_| pace.floor()).collect();
-        let long = floors
-            .iter()
-            .filter(|floor| **floor == Duration::from_millis(15))
-            .count();
-        let short = floors
-            .iter()
-            .filter(|floor| **floor == Duration::from_millis(3))
-            .count();
+        let long = floors.iter().filter(|floor| **floor == Duration::from_millis(15)).count();
+        let short = floors.iter().filter(|floor| **floor == Duration::from_millis(3)).count();
         assert_eq!(long + short, 10_000);
         assert!((900..=1100).contains(&long), "{long}");
     }
@@ -172,14 +160,8 @@ mod tests {
         };
         let (_, own) = block_on(metered(handler()));
         assert!(own >= Duration::from_millis(4), "{own:?}");
-        let slowed = Pace::new(&ServeOptions {
-            slowdown: 0.5,
-            ..ServeOptions::default()
-        });
-        let least = (0..10)
-            .map(|_| cpu_of(slowed.work(handler())))
-            .min()
-            .unwrap();
+        let slowed = Pace::new(&ServeOptions { slowdown: 0.5, ..ServeOptions::default() });
+        let least = (0..10).map(|_| cpu_of(slowed.work(handler()))).min().unwrap();
         assert!(least >= Duration::from_millis(6), "{least:?}");
         assert!(least < Duration::from_micros(6500), "{least:?}");
         let idle = std::future::ready(());

@@ -5,14 +5,8 @@ use std::time::Duration;
 use super::options::{LARGEST_SLOWDOWN, LONGEST, Tail};
 
 /// Units of a duration in nanoseconds. An ending of another one comes after it.
-const UNITS_NS: [(&str, f64); 6] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-];
+const UNITS_NS: [(&str, f64); 6] =
+    [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9)];
 
 /// Reads `2ms`, `200us`, `1.5s`; only 0 needs no unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -39,13 +33,8 @@ pub(super) fn slowdown(text: &str) -> Result<f64, String> {
 
 /// Reads `SHARE:FACTOR`, as in `0.01:5`.
 pub(super) fn tail(text: &str) -> Result<Tail, String> {
-    let (share, factor) = text
-        .split_once(':')
-        .ok_or("a tail is SHARE:FACTOR, as in 0.01:5")?;
-    let tail = Tail {
-        share: plain_number(share)?,
-        factor: plain_number(factor)?,
-    };
+    let (share, factor) = text.split_once(':').ok_or("a tail is SHARE:FACTOR, as in 0.01:5")?;
+    let tail = Tail { share: plain_number(share)?, factor: plain_number(factor)? };
     tail.check().map_err(|error| error.to_string())?;
     Ok(tail)
 }
@@ -53,14 +42,8 @@ pub(super) fn tail(text: &str) -> Result<Tail, String> {
 /// Digits with at most one point: what `f64` knows beyond (inf, nan, 1e9, a sign) is no sensible flag.
 fn plain_number(text: &str) -> Result<f64, String> {
     let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let number = if plain {
-        text.parse::<f64>().ok()
-    } else {
-        None
-    };
-    number
-        .filter(|number| number.is_finite())
-        .ok_or_else(|| format!("{text:?} is not a number of 0 or more"))
+    let number = if plain { text.parse::<f64>().ok() } else { None };
+    number.filter(|number| number.is_finite()).ok_or_else(|| format!("{text:?} is not a number of 0 or more"))
 }
 
 #[cfg(test)]
@@ -83,19 +66,15 @@ mod tests {
             (".5s", 500_000_000),
         ];
         for (text, nanoseconds) in known {
-            assert_eq!(
-                duration(text),
-                Ok(Duration::from_nanos(nanoseconds)),
-                "{text}"
-            );
+            assert_eq!(duration(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
         }
     }
 
     #[test]
     fn a_duration_that_cannot_be_meant_is_refused() {
         for text in [
-            "", "2", "ms", "s", "-1ms", "nans", "infs", "1e3ms", "NaN", "1..2s", ".s", "2h", "61m",
-            "2mss", "٣s", "+1s",
+            "", "2", "ms", "s", "-1ms", "nans", "infs", "1e3ms", "NaN", "1..2s", ".s", "2h", "61m", "2mss",
+            "٣s", "+1s",
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
@@ -109,17 +88,10 @@ mod tests {
         for text in ["nan", "-0.1", "101", "", "10%"] {
             assert!(slowdown(text).is_err(), "{text}");
         }
-        assert_eq!(
-            tail("0.01:5"),
-            Ok(Tail {
-                share: 0.01,
-                factor: 5.0
-            })
-        );
-        for text in [
-            "0.01", "1.1:5", "0.5:0.9", "0.5:", ":2", "nan:2", "0.5:inf", "0.5:1001", "0.1:2:3",
-            "-0.1:2",
-        ] {
+        assert_eq!(tail("0.01:5"), Ok(Tail { share: 0.01, factor: 5.0 }));
+        for text in
+            ["0.01", "1.1:5", "0.5:0.9", "0.5:", ":2", "nan:2", "0.5:inf", "0.5:1001", "0.1:2:3", "-0.1:2"]
+        {
             assert!(tail(text).is_err(), "{text}");
         }
     }

@@ -64,9 +64,7 @@ pub enum ServeError {
 /// An option out of bounds, a taken port, an address that is not ours.
 pub fn run(options: ServeOptions) -> Result<(), ServeError> {
     options.check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let totals = runtime.block_on(async {
         // Before the address is told: whoever reads it may send the signal at once.
         let stop = stop_signal()?;
@@ -121,8 +119,7 @@ pub async fn serve(
         // Without it the end of an answer can wait for the client's acknowledgement; a connection that refuses is about to fail anyway.
         let _ = stream.set_nodelay(true);
     });
-    let serving =
-        axum::serve(listener, handlers::router(shared.clone())).with_graceful_shutdown(shutdown);
+    let serving = axum::serve(listener, handlers::router(shared.clone())).with_graceful_shutdown(shutdown);
     let grace = async {
         let _ = stopped.await;
         tokio::time::sleep(GRACE).await;
@@ -136,12 +133,10 @@ pub async fn serve(
 
 async fn listen(options: &ServeOptions) -> Result<TcpListener, ServeError> {
     let (host, port) = (options.host.clone(), options.port);
-    TcpListener::bind((options.host.as_str(), port))
-        .await
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => ServeError::PortTaken { host, port },
-            _ => ServeError::Bind { host, port, source },
-        })
+    TcpListener::bind((options.host.as_str(), port)).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortTaken { host, port },
+        _ => ServeError::Bind { host, port, source },
+    })
 }
 
 /// Ready when the first SIGINT or SIGTERM comes; both are caught from this call on.
@@ -164,38 +159,21 @@ mod tests {
     fn a_taken_port_is_named_with_a_way_out() {
         let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = holder.local_addr().unwrap().port();
-        let error = run(ServeOptions {
-            port,
-            ..ServeOptions::default()
-        })
-        .unwrap_err();
+        let error = run(ServeOptions { port, ..ServeOptions::default() }).unwrap_err();
         assert!(matches!(error, ServeError::PortTaken { .. }), "{error:?}");
         let sentence = error.to_string();
-        assert!(
-            sentence.contains(&port.to_string()) && sentence.contains("--port 0"),
-            "{sentence}"
-        );
+        assert!(sentence.contains(&port.to_string()) && sentence.contains("--port 0"), "{sentence}");
     }
 
     #[test]
     fn an_address_that_is_not_ours_is_an_error() {
-        let options = ServeOptions {
-            host: "192.0.2.1".to_owned(),
-            port: 0,
-            ..ServeOptions::default()
-        };
+        let options = ServeOptions { host: "192.0.2.1".to_owned(), port: 0, ..ServeOptions::default() };
         assert!(matches!(run(options), Err(ServeError::Bind { .. })));
     }
 
     #[test]
     fn bad_options_are_refused_before_listening() {
-        let options = ServeOptions {
-            slowdown: f64::NAN,
-            ..ServeOptions::default()
-        };
-        assert_eq!(
-            run(options).unwrap_err().to_string(),
-            "slowdown is not a number from 0 to 100."
-        );
+        let options = ServeOptions { slowdown: f64::NAN, ..ServeOptions::default() };
+        assert_eq!(run(options).unwrap_err().to_string(), "slowdown is not a number from 0 to 100.");
     }
 }

@@ -90,14 +90,14 @@ mod timerfd {
                     register(timer)?
                 }
             };
-            Ok(Borrowed {
-                pool: self,
-                timer: Some(timer),
-            })
+            Ok(Borrowed { pool: self, timer: Some(timer) })
         }
     }
 
-    #[allow(deprecated, reason = "its successor is `unsafe` for descriptors that might be closed or swapped; ours is owned and never changes")]
+    #[allow(
+        deprecated,
+        reason = "its successor is `unsafe` for descriptors that might be closed or swapped; ours is owned and never changes"
+    )]
     fn register(timer: TimerFd) -> io::Result<AsyncFd<Descriptor>> {
         AsyncFd::with_interest(Descriptor(timer), Interest::READABLE)
     }
@@ -107,10 +107,7 @@ mod timerfd {
             let Some(timer) = &self.timer else {
                 return Ok(());
             };
-            timer.get_ref().0.set(
-                Expiration::OneShot(until.into()),
-                TimerSetTimeFlags::TFD_TIMER_ABSTIME,
-            )?;
+            timer.get_ref().0.set(Expiration::OneShot(until.into()), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
             // The descriptor is never read: setting it anew forgets the old ring. One that was meant for an
             // earlier borrower can still be noted in the runtime, so the clock decides.
             while clock::monotonic() < until {
@@ -123,11 +120,7 @@ mod timerfd {
     impl Drop for Borrowed<'_> {
         fn drop(&mut self) {
             if let Some(timer) = self.timer.take() {
-                self.pool
-                    .0
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(timer);
+                self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(timer);
             }
         }
     }
@@ -138,11 +131,7 @@ mod tests {
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap()
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
     }
 
     /// The least lateness of many tries is the timer's own: what comes on top is the machine's.
@@ -188,19 +177,14 @@ mod tests {
             let waits: Vec<_> = (0..100)
                 .map(|_| {
                     let timers = timers.clone();
-                    tokio::spawn(async move {
-                        timers.wait_until(start + Duration::from_millis(20)).await
-                    })
+                    tokio::spawn(async move { timers.wait_until(start + Duration::from_millis(20)).await })
                 })
                 .collect();
             for wait in waits {
                 wait.await.unwrap();
             }
             let took = clock::monotonic() - start;
-            assert!(
-                took >= Duration::from_millis(20) && took < Duration::from_secs(1),
-                "{took:?}"
-            );
+            assert!(took >= Duration::from_millis(20) && took < Duration::from_secs(1), "{took:?}");
         });
     }
 }

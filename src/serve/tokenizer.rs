@@ -34,15 +34,9 @@ pub(super) struct Question {
 impl Question {
     /// `None` is `Invalid input`.
     pub(super) fn read(uri: &Uri) -> Option<Self> {
-        let Query(Fields {
-            input_text,
-            output_tokens,
-        }) = Query::try_from_uri(uri).ok()?;
+        let Query(Fields { input_text, output_tokens }) = Query::try_from_uri(uri).ok()?;
         let valid = !input_text.is_empty() && (1..=MOST_OUTPUT_TOKENS).contains(&output_tokens);
-        valid.then_some(Self {
-            input_text,
-            output_tokens,
-        })
+        valid.then_some(Self { input_text, output_tokens })
     }
 
     /// The JSON of the answer.
@@ -50,8 +44,7 @@ impl Question {
         let text_bytes = self.input_text.len() + words::most_bytes(self.output_tokens);
         let mut json = Vec::with_capacity(text_bytes + FRAME_BYTES);
         json.extend_from_slice(br#"{"input_text":"#);
-        serde_json::to_writer(&mut json, &self.input_text)
-            .expect("a string is JSON, a Vec takes every byte");
+        serde_json::to_writer(&mut json, &self.input_text).expect("a string is JSON, a Vec takes every byte");
         json.extend_from_slice(br#","output_text":""#);
         self.append_output(&mut json).await;
         json.extend_from_slice(br#"","input_tokens":"#);
@@ -90,15 +83,8 @@ mod tests {
 
     #[test]
     fn tokens_are_characters_by_four_rounded_up() {
-        let known = [
-            ("a", 1),
-            ("abcd", 1),
-            ("abcde", 2),
-            ("abcdefgh", 2),
-            ("äöüß", 1),
-            ("日本語日本", 2),
-            ("", 0),
-        ];
+        let known =
+            [("a", 1), ("abcd", 1), ("abcde", 2), ("abcdefgh", 2), ("äöüß", 1), ("日本語日本", 2), ("", 0)];
         for (text, tokens) in known {
             assert_eq!(tokens_of(text), tokens, "{text}");
         }
@@ -107,13 +93,7 @@ mod tests {
     #[test]
     fn a_question_is_decoded() {
         let question = read("output_tokens=3&input_text=a+b%20%22%C3%A4").unwrap();
-        assert_eq!(
-            question,
-            Question {
-                input_text: "a b \"ä".to_owned(),
-                output_tokens: 3
-            }
-        );
+        assert_eq!(question, Question { input_text: "a b \"ä".to_owned(), output_tokens: 3 });
         assert!(read("x=1&input_text=a&output_tokens=10000000").is_some());
     }
 
@@ -140,28 +120,17 @@ mod tests {
 
     #[test]
     fn the_answer_is_json_with_the_four_fields_for_any_input() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        for (input_text, output_tokens) in [
-            ("abcdefgh", 1),
-            ("\"\\\n\u{0}ä日", 8192),
-            ("x", 8193),
-            ("y", 30_000),
-        ] {
-            let question = Question {
-                input_text: input_text.to_owned(),
-                output_tokens,
-            };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (input_text, output_tokens) in
+            [("abcdefgh", 1), ("\"\\\n\u{0}ä日", 8192), ("x", 8193), ("y", 30_000)]
+        {
+            let question = Question { input_text: input_text.to_owned(), output_tokens };
             let json: serde_json::Value =
                 serde_json::from_slice(&runtime.block_on(question.answer())).unwrap();
             assert_eq!(json["input_text"], input_text);
             assert_eq!(json["input_tokens"], tokens_of(input_text));
             assert_eq!(json["output_tokens"], output_tokens);
-            assert_eq!(
-                json["output_text"].as_str().unwrap().split(' ').count(),
-                output_tokens
-            );
+            assert_eq!(json["output_text"].as_str().unwrap().split(' ').count(), output_tokens);
             assert_eq!(json.as_object().unwrap().len(), 4);
         }
     }

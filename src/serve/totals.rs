@@ -44,10 +44,8 @@ impl Counters {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let counts = STATUSES
-            .iter()
-            .zip(&self.0)
-            .map(|(status, count)| (status.as_u16(), count.load(Relaxed)));
+        let counts =
+            STATUSES.iter().zip(&self.0).map(|(status, count)| (status.as_u16(), count.load(Relaxed)));
         Totals(counts.filter(|(_, count)| *count > 0).collect())
     }
 }
@@ -60,11 +58,7 @@ mod tests {
     fn totals_add_up_by_status() {
         let counters = Counters::default();
         assert_eq!(counters.totals().to_string(), "no requests");
-        for status in [
-            StatusCode::OK,
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::OK,
-        ] {
+        for status in [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS, StatusCode::OK] {
             counters.count(status);
         }
         assert_eq!(counters.totals().to_string(), "2 x 200, 1 x 429");

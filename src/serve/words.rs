@@ -6,19 +6,17 @@ use fastrand::Rng;
 const WIDTH: usize = 8;
 
 const WORDS: [&str; 128] = [
-    "anchor", "arch", "apple", "amber", "beacon", "berth", "bridge", "brine", "buoy", "cabin",
-    "cable", "canal", "cargo", "chain", "chart", "clear", "cloud", "coast", "compass", "copper",
-    "coral", "crane", "crew", "current", "dawn", "deck", "deep", "delta", "depth", "dock", "draft",
-    "drift", "dune", "east", "ebb", "eddy", "engine", "evening", "fair", "ferry", "flag", "fleet",
-    "float", "flood", "foam", "fog", "foot", "frame", "freight", "gale", "gauge", "glass", "gold",
-    "grain", "granite", "green", "gulf", "gull", "harbour", "hatch", "haul", "heavy", "helm",
-    "high", "hold", "horizon", "hull", "ice", "inlet", "iron", "island", "jetty", "keel", "kelp",
-    "knot", "ladder", "lagoon", "lamp", "land", "lantern", "level", "light", "line", "load",
-    "lock", "log", "mark", "mast", "mate", "mist", "moon", "moor", "morning", "north", "oar",
-    "ocean", "paint", "pier", "pilot", "plank", "port", "quay", "rain", "reef", "ridge", "rope",
-    "rudder", "sail", "salt", "sand", "shore", "signal", "silver", "south", "spar", "star",
-    "steam", "stern", "stone", "storm", "strait", "summer", "surf", "tide", "timber", "tow",
-    "wave", "wind",
+    "anchor", "arch", "apple", "amber", "beacon", "berth", "bridge", "brine", "buoy", "cabin", "cable",
+    "canal", "cargo", "chain", "chart", "clear", "cloud", "coast", "compass", "copper", "coral", "crane",
+    "crew", "current", "dawn", "deck", "deep", "delta", "depth", "dock", "draft", "drift", "dune", "east",
+    "ebb", "eddy", "engine", "evening", "fair", "ferry", "flag", "fleet", "float", "flood", "foam", "fog",
+    "foot", "frame", "freight", "gale", "gauge", "glass", "gold", "grain", "granite", "green", "gulf",
+    "gull", "harbour", "hatch", "haul", "heavy", "helm", "high", "hold", "horizon", "hull", "ice", "inlet",
+    "iron", "island", "jetty", "keel", "kelp", "knot", "ladder", "lagoon", "lamp", "land", "lantern",
+    "level", "light", "line", "load", "lock", "log", "mark", "mast", "mate", "mist", "moon", "moor",
+    "morning", "north", "oar", "ocean", "paint", "pier", "pilot", "plank", "port", "quay", "rain", "reef",
+    "ridge", "rope", "rudder", "sail", "salt", "sand", "shore", "signal", "silver", "south", "spar", "star",
+    "steam", "stern", "stone", "storm", "strait", "summer", "surf", "tide", "timber", "tow", "wave", "wind",
 ];
 
 #[derive(Clone, Copy)]
@@ -32,10 +30,7 @@ struct Word {
 const TABLE: [Word; WORDS.len()] = table();
 
 const fn table() -> [Word; WORDS.len()] {
-    let mut table = [Word {
-        padded: [b' '; WIDTH],
-        length: 0,
-    }; WORDS.len()];
+    let mut table = [Word { padded: [b' '; WIDTH], length: 0 }; WORDS.len()];
     let mut row = 0;
     while row < WORDS.len() {
         let letters = WORDS[row].as_bytes();
@@ -97,11 +92,7 @@ mod tests {
     fn the_words_are_random_and_all_are_used() {
         assert_ne!(words(50, 1), words(50, 2));
         let text = words(10_000, 1);
-        assert!(
-            WORDS
-                .iter()
-                .all(|word| text.split(' ').any(|found| found == *word))
-        );
+        assert!(WORDS.iter().all(|word| text.split(' ').any(|found| found == *word)));
     }
 
     #[test]
