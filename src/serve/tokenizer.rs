@@ -119,6 +119,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_answer_gives_others_their_turns() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let turns = std::cell::Cell::new(0);
+        let others = async {
+            loop {
+                turns.set(turns.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        let question = Question { input_text: "abcd".to_owned(), output_tokens: 300_000 };
+        runtime.block_on(async {
+            tokio::select! {
+                _ = question.answer() => {}
+                () = others => {}
+            }
+        });
+        assert!(turns.get() >= 300_000 / SLICE_WORDS, "{}", turns.get());
+    }
+
+    #[test]
     fn the_answer_is_json_with_the_four_fields_for_any_input() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for (input_text, output_tokens) in
