@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::clock;
 
-/// How early the timer rings: more than a sleeping core needs to wake up, little enough to be cheap.
-const WATCH: Duration = Duration::from_micros(50);
+/// How early the timer rings: what a sleeping core needs to wake up in a virtual machine, found by trying 0 to 250 µs. With 100
+/// waits at once the throughput is the same as without.
+const WATCH: Duration = Duration::from_micros(100);
 /// The same for the runtime's timer, which may ring two of its steps late.
 const COARSE_WATCH: Duration = Duration::from_millis(2);
 
