@@ -1,5 +1,7 @@
 //! criterion for HTTP endpoints.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod measure;
 pub mod plan;
 pub mod record;
