@@ -21,14 +21,7 @@ pub fn interval(values: &[f64], confidence: f64, nresamples: usize, seed: u64) -
     let (low, high) = (estimate + low, estimate + high);
     // A finite skewed bootstrap may in theory miss its own estimate; an interval must not.
     let sound = low.is_finite() && high.is_finite() && low <= estimate && estimate <= high;
-    sound.then_some(Interval {
-        low,
-        estimate,
-        high,
-        method: Method::BootstrapT {
-            values: values.len(),
-        },
-    })
+    sound.then_some(Interval { low, estimate, high, method: Method::BootstrapT { values: values.len() } })
 }
 
 /// Both ends, measured from the estimate.
@@ -45,25 +38,17 @@ fn deviations(
         return None;
     }
     // On a scale of its own no square can overflow; t does not depend on the scale.
-    let scale = values
-        .iter()
-        .map(|value| (value - centre).abs())
-        .fold(0.0, f64::max);
+    let scale = values.iter().map(|value| (value - centre).abs()).fold(0.0, f64::max);
     if !(scale > 0.0 && scale.is_finite()) {
         return None;
     }
-    let centred: Vec<f64> = values
-        .iter()
-        .map(|value| (value - centre) / scale)
-        .collect();
+    let centred: Vec<f64> = values.iter().map(|value| (value - centre) / scale).collect();
     let n = centred.len() as f64;
     let squares: f64 = centred.iter().map(|value| value * value).sum();
     let standard_error = (squares / (n * (n - 1.0))).sqrt() * scale;
 
     let mut t = studentised(&centred, squares, nresamples, seed);
-    let highest = *t
-        .select_nth_unstable_by(nresamples - rank, f64::total_cmp)
-        .1;
+    let highest = *t.select_nth_unstable_by(nresamples - rank, f64::total_cmp).1;
     let lowest = *t.select_nth_unstable_by(rank - 1, f64::total_cmp).1;
     Some((-highest * standard_error, -lowest * standard_error))
 }
@@ -142,18 +127,9 @@ mod tests {
         let values = [0.3, 1.9, 2.2, 4.1, 9.7, 3.3, 2.9];
         let (low, high) = exact_deviations(&values, 0.9);
         let found = interval(&values, 0.9, 400_000, 3).unwrap();
-        assert!(
-            (found.low - found.estimate - low).abs() < 0.02 * low.abs(),
-            "{found:?} {low}"
-        );
-        assert!(
-            (found.high - found.estimate - high).abs() < 0.02 * high,
-            "{found:?} {high}"
-        );
-        assert!(
-            high > 1.5 * low.abs(),
-            "skewed values need a skewed interval"
-        );
+        assert!((found.low - found.estimate - low).abs() < 0.02 * low.abs(), "{found:?} {low}");
+        assert!((found.high - found.estimate - high).abs() < 0.02 * high, "{found:?} {high}");
+        assert!(high > 1.5 * low.abs(), "skewed values need a skewed interval");
     }
 
     #[test]
@@ -182,17 +158,12 @@ mod tests {
     #[test]
     fn for_many_normal_values_it_is_the_t_interval() {
         let mut rng = fastrand::Rng::with_seed(2);
-        let values: Vec<f64> = (0..400)
-            .map(|_| (0..12).map(|_| rng.f64()).sum::<f64>())
-            .collect();
-        let (found, plain) = (
-            interval(&values, 0.95, 50_000, 1).unwrap(),
-            t_interval(&values, 0.95).unwrap(),
-        );
+        let values: Vec<f64> = (0..400).map(|_| (0..12).map(|_| rng.f64()).sum::<f64>()).collect();
+        let (found, plain) =
+            (interval(&values, 0.95, 50_000, 1).unwrap(), t_interval(&values, 0.95).unwrap());
         let width = plain.high - plain.low;
         assert!(
-            (found.low - plain.low).abs() < 0.03 * width
-                && (found.high - plain.high).abs() < 0.03 * width
+            (found.low - plain.low).abs() < 0.03 * width && (found.high - plain.high).abs() < 0.03 * width
         );
     }
 
@@ -203,9 +174,8 @@ mod tests {
         let trials = 1500;
         let (mut bootstrap, mut plain) = (0, 0);
         for seed in 0..trials {
-            let values: Vec<f64> = (0..10)
-                .map(|_| ((0..12).map(|_| rng.f64()).sum::<f64>() - 6.0).exp())
-                .collect();
+            let values: Vec<f64> =
+                (0..10).map(|_| ((0..12).map(|_| rng.f64()).sum::<f64>() - 6.0).exp()).collect();
             let covers = |found: Interval| u32::from(found.low <= truth && truth <= found.high);
             bootstrap += covers(interval(&values, 0.95, 1999, seed).unwrap());
             plain += covers(t_interval(&values, 0.95).unwrap());
@@ -213,10 +183,6 @@ mod tests {
         let share = |covered: u32| f64::from(covered) / trials as f64;
         // Known from the literature for lognormal values, n = 10: t about 0.84, bootstrap-t about 0.9 and more.
         assert!((0.80..0.88).contains(&share(plain)), "t {}", share(plain));
-        assert!(
-            (0.90..0.97).contains(&share(bootstrap)),
-            "bootstrap-t {}",
-            share(bootstrap)
-        );
+        assert!((0.90..0.97).contains(&share(bootstrap)), "bootstrap-t {}", share(bootstrap));
     }
 }

@@ -23,10 +23,7 @@ pub fn lag1_autocorrelation(series: &[f64]) -> Option<Finding> {
     let value = products / squares;
     let n = series.len() as f64;
     let z = (value + 1.0 / n) * n * (n - 1.0).sqrt() / (n - 2.0);
-    Some(Finding {
-        value,
-        p: (2.0 * normal::upper_tail(z.abs())).min(1.0),
-    })
+    Some(Finding { value, p: (2.0 * normal::upper_tail(z.abs())).min(1.0) })
 }
 
 /// How many times larger the variance of the mean is than for independent values, if neighbours correlate by `lag1`
@@ -47,11 +44,8 @@ pub fn trend(series: &[f64]) -> Option<Finding> {
     let n = centred.len() as f64;
     let middle = 0.5 * (n - 1.0);
     let step_squares = n * (n * n - 1.0) / 12.0;
-    let covariance: f64 = centred
-        .iter()
-        .enumerate()
-        .map(|(step, value)| (step as f64 - middle) * value)
-        .sum();
+    let covariance: f64 =
+        centred.iter().enumerate().map(|(step, value)| (step as f64 - middle) * value).sum();
     let slope = covariance / step_squares;
     let residuals: f64 = centred
         .iter()
@@ -60,10 +54,7 @@ pub fn trend(series: &[f64]) -> Option<Finding> {
         .sum();
     let df = n - 2.0;
     let error = (residuals / df / step_squares).sqrt();
-    Some(Finding {
-        value: slope,
-        p: (2.0 * student::p_above(slope.abs(), 0.0, error, df)).min(1.0),
-    })
+    Some(Finding { value: slope, p: (2.0 * student::p_above(slope.abs(), 0.0, error, df)).min(1.0) })
 }
 
 /// Theil-Sen slope per step: the median of the slopes between all pairs, which a few wild values cannot turn.
@@ -76,10 +67,7 @@ pub fn theil_sen_slope(series: &[f64]) -> Option<f64> {
     let mut slopes = Vec::with_capacity(series.len() * series.len().saturating_sub(1) / 2);
     for (start, from) in series.iter().enumerate() {
         slopes.extend(
-            series[start + 1..]
-                .iter()
-                .zip(1_u32..)
-                .map(|(to, steps)| (to - from) / f64::from(steps)),
+            series[start + 1..].iter().zip(1_u32..).map(|(to, steps)| (to - from) / f64::from(steps)),
         );
     }
     median(&slopes)
@@ -111,10 +99,7 @@ mod tests {
         let found = lag1_autocorrelation(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
         assert!((found.value - 0.4).abs() < 1e-12);
         let swing = lag1_autocorrelation(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]).unwrap();
-        assert!(
-            (swing.value + 7.0 / 8.0).abs() < 1e-12 && swing.p < 0.02,
-            "{swing:?}"
-        );
+        assert!((swing.value + 7.0 / 8.0).abs() < 1e-12 && swing.p < 0.02, "{swing:?}");
     }
 
     #[test]
@@ -154,28 +139,16 @@ mod tests {
             lag_found += u32::from(lag1_autocorrelation(&ordered).unwrap().p < 0.05);
         }
         let share = |count: u32| f64::from(count) / f64::from(trials);
-        assert!(
-            (0.03..0.06).contains(&share(lag_alarms)),
-            "{}",
-            share(lag_alarms)
-        );
-        assert!(
-            (0.04..0.06).contains(&share(trend_alarms)),
-            "{}",
-            share(trend_alarms)
-        );
+        assert!((0.03..0.06).contains(&share(lag_alarms)), "{}", share(lag_alarms));
+        assert!((0.04..0.06).contains(&share(trend_alarms)), "{}", share(trend_alarms));
         assert!(share(lag_found) > 0.75, "{}", share(lag_found));
     }
 
     #[test]
     fn series_that_say_nothing_have_no_finding() {
-        for series in [
-            &[][..],
-            &[1.0],
-            &[2.0; 10],
-            &[1.0, f64::NAN, 2.0, 3.0],
-            &[1.0, f64::INFINITY, 2.0, 3.0],
-        ] {
+        for series in
+            [&[][..], &[1.0], &[2.0; 10], &[1.0, f64::NAN, 2.0, 3.0], &[1.0, f64::INFINITY, 2.0, 3.0]]
+        {
             assert_eq!(lag1_autocorrelation(series), None);
             assert_eq!(trend(series), None);
         }

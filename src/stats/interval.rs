@@ -93,13 +93,7 @@ pub fn t_interval(values: &[f64], confidence: f64) -> Option<Interval> {
     }
     let n = values.len() as f64;
     let ends = student::interval(estimate, (variance / n).sqrt(), n - 1.0, confidence);
-    between(
-        ends,
-        estimate,
-        Method::StudentT {
-            values: values.len(),
-        },
-    )
+    between(ends, estimate, Method::StudentT { values: values.len() })
 }
 
 /// Student's t interval of the mean without the share `trim` at each end ([`trimmed`]).
@@ -115,19 +109,12 @@ pub fn trimmed_interval(values: &[f64], trim: f64, confidence: f64) -> Option<In
     }
     let centre = trimmed(values, trim)?;
     let ends = student::interval(centre.mean, centre.standard_error, centre.df, confidence);
-    between(
-        ends,
-        centre.mean,
-        Method::TrimmedT {
-            values: values.len(),
-        },
-    )
+    between(ends, centre.mean, Method::TrimmedT { values: values.len() })
 }
 
 /// The mean, if everything about the question is sound.
 pub(super) fn checked_mean(values: &[f64], confidence: f64) -> Option<f64> {
-    let sound =
-        confidence > 0.0 && confidence < 1.0 && values.iter().all(|value| value.is_finite());
+    let sound = confidence > 0.0 && confidence < 1.0 && values.iter().all(|value| value.is_finite());
     mean(values).filter(|estimate| sound && estimate.is_finite())
 }
 
@@ -139,30 +126,15 @@ fn all_agree(values: &[f64]) -> bool {
 /// Values so large that their squares overflow have no interval.
 fn between(ends: (f64, f64), estimate: f64, method: Method) -> Option<Interval> {
     let sound = estimate.is_finite() && ends.0 <= estimate && estimate <= ends.1;
-    sound.then_some(Interval {
-        low: ends.0,
-        estimate,
-        high: ends.1,
-        method,
-    })
+    sound.then_some(Interval { low: ends.0, estimate, high: ends.1, method })
 }
 
 fn point(values: &[f64]) -> Option<Interval> {
-    between(
-        (values[0], values[0]),
-        values[0],
-        Method::NoSpread {
-            values: values.len(),
-        },
-    )
+    between((values[0], values[0]), values[0], Method::NoSpread { values: values.len() })
 }
 
 fn whole_line(estimate: f64) -> Option<Interval> {
-    between(
-        (f64::NEG_INFINITY, f64::INFINITY),
-        estimate,
-        Method::OneValue,
-    )
+    between((f64::NEG_INFINITY, f64::INFINITY), estimate, Method::OneValue)
 }
 
 #[cfg(test)]
@@ -177,10 +149,7 @@ mod tests {
         assert_eq!(ten.method, Method::BootstrapT { values: 10 });
         let nine = interval(&TEN[..9], 0.95, 2000, 1).unwrap();
         assert_eq!(nine.method, Method::StudentT { values: 9 });
-        assert_eq!(
-            ten.method.describe("launch", "launches"),
-            "bootstrap-t over 10 launches"
-        );
+        assert_eq!(ten.method.describe("launch", "launches"), "bootstrap-t over 10 launches");
         assert_eq!(nine.method.to_string(), "t over 9 values");
     }
 
@@ -207,14 +176,8 @@ mod tests {
     #[test]
     fn one_value_gives_the_whole_line() {
         let found = interval(&[0.25], 0.95, 1000, 1).unwrap();
-        assert_eq!(
-            (found.low, found.estimate, found.high),
-            (f64::NEG_INFINITY, 0.25, f64::INFINITY)
-        );
-        assert_eq!(
-            found.method.describe("launch", "launches"),
-            "one launch, whose spread is unknown"
-        );
+        assert_eq!((found.low, found.estimate, found.high), (f64::NEG_INFINITY, 0.25, f64::INFINITY));
+        assert_eq!(found.method.describe("launch", "launches"), "one launch, whose spread is unknown");
         assert_eq!(trimmed_interval(&[0.25], 0.2, 0.95), Some(found));
     }
 
@@ -245,32 +208,11 @@ mod tests {
     #[test]
     fn no_input_yields_nan() {
         let mut rng = fastrand::Rng::with_seed(5);
-        let pool = [
-            0.0,
-            -0.0,
-            1e-308,
-            1.0,
-            1.0 + f64::EPSILON,
-            1e150,
-            -1e150,
-            f64::MAX,
-            f64::MIN,
-        ];
+        let pool = [0.0, -0.0, 1e-308, 1.0, 1.0 + f64::EPSILON, 1e150, -1e150, f64::MAX, f64::MIN];
         for _ in 0..3000 {
-            let values: Vec<f64> = (0..rng.usize(0..14))
-                .map(|_| pool[rng.usize(0..pool.len())])
-                .collect();
-            for found in [
-                interval(&values, 0.95, 200, 1),
-                trimmed_interval(&values, 0.2, 0.95),
-            ] {
-                if let Some(Interval {
-                    low,
-                    estimate,
-                    high,
-                    ..
-                }) = found
-                {
+            let values: Vec<f64> = (0..rng.usize(0..14)).map(|_| pool[rng.usize(0..pool.len())]).collect();
+            for found in [interval(&values, 0.95, 200, 1), trimmed_interval(&values, 0.2, 0.95)] {
+                if let Some(Interval { low, estimate, high, .. }) = found {
                     assert!(low <= estimate && estimate <= high, "{values:?}: {found:?}");
                 }
             }

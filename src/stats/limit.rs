@@ -13,13 +13,7 @@ pub fn p_holds(requests: u64, over: u64, share: f64) -> f64 {
     if over >= requests || !(share > 0.0 && share < 1.0) {
         return 1.0;
     }
-    beta_tails(
-        (requests - over) as f64,
-        over as f64 + 1.0,
-        share,
-        1.0 - share,
-    )
-    .0
+    beta_tails((requests - over) as f64, over as f64 + 1.0, share, 1.0 - share).0
 }
 
 /// p value of "the limit holds", small when it is shown to be *broken*: P(Bin(requests, 1 - share) >= over).
@@ -28,13 +22,7 @@ pub fn p_broken(requests: u64, over: u64, share: f64) -> f64 {
     if over == 0 || !(share > 0.0 && share < 1.0) {
         return 1.0;
     }
-    beta_tails(
-        (requests - over) as f64 + 1.0,
-        over as f64,
-        share,
-        1.0 - share,
-    )
-    .1
+    beta_tails((requests - over) as f64 + 1.0, over as f64, share, 1.0 - share).1
 }
 
 /// The fewest requests that show a limit to hold at `confidence` when `over` of them lie beyond it.
@@ -73,17 +61,10 @@ mod tests {
             (0.9, [44, 64, 81, 127, 197, 325, 681, 1_246]),
             (0.95, [90, 130, 165, 259, 398, 656, 1_372, 2_504]),
             (0.99, [459, 662, 838, 1_307, 2_010, 3_304, 6_898, 12_571]),
-            (
-                0.999,
-                [4_603, 6_636, 8_403, 13_105, 20_140, 33_097, 69_058, 125_826],
-            ),
+            (0.999, [4_603, 6_636, 8_403, 13_105, 20_140, 33_097, 69_058, 125_826]),
         ] {
             for (over, least) in OVER.into_iter().zip(least) {
-                assert_eq!(
-                    least_requests(over, share, 0.99),
-                    Some(least),
-                    "{share}, {over} over"
-                );
+                assert_eq!(least_requests(over, share, 0.99), Some(least), "{share}, {over} over");
             }
         }
     }

@@ -89,8 +89,8 @@ mod tests {
 
     /// Self-awareness data of Wilcox, Introduction to Robust Estimation and Hypothesis Testing.
     const WILCOX: [f64; 19] = [
-        77.0, 87.0, 88.0, 114.0, 151.0, 210.0, 219.0, 246.0, 253.0, 262.0, 296.0, 299.0, 306.0,
-        376.0, 428.0, 515.0, 666.0, 1310.0, 2611.0,
+        77.0, 87.0, 88.0, 114.0, 151.0, 210.0, 219.0, 246.0, 253.0, 262.0, 296.0, 299.0, 306.0, 376.0, 428.0,
+        515.0, 666.0, 1310.0, 2611.0,
     ];
 
     #[test]
@@ -98,10 +98,7 @@ mod tests {
         assert_eq!(mean(&[]), None);
         assert_eq!(mean(&[1.0, 2.0, 6.0]), Some(3.0));
         assert_eq!(sample_variance(&[4.0]), None);
-        assert_eq!(
-            sample_variance(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]),
-            Some(32.0 / 7.0)
-        );
+        assert_eq!(sample_variance(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]), Some(32.0 / 7.0));
     }
 
     #[test]
@@ -126,10 +123,7 @@ mod tests {
         // Printed there: the interval by the older standard error is (160.4, 405.0).
         let older_error = found.winsorised_variance.sqrt() / (0.6 * 19_f64.sqrt());
         let (low, high) = student::interval(found.mean, older_error, found.df, 0.95);
-        assert!(
-            (low - 160.391).abs() < 1e-2 && (high - 404.993).abs() < 1e-2,
-            "{low} {high}"
-        );
+        assert!((low - 160.391).abs() < 1e-2 && (high - 404.993).abs() < 1e-2, "{low} {high}");
     }
 
     #[test]
@@ -138,10 +132,7 @@ mod tests {
         let older_error = found.winsorised_variance.sqrt() / (0.6 * 15_f64.sqrt());
         let ratio = found.standard_error / older_error;
         // (n - 1) / (h (h - 1)) against n / h²: n = 15, h = 9.
-        assert!(
-            (ratio - (14.0 * 9.0 / (15.0 * 8.0_f64)).sqrt()).abs() < 1e-12,
-            "{ratio}"
-        );
+        assert!((ratio - (14.0 * 9.0 / (15.0 * 8.0_f64)).sqrt()).abs() < 1e-12, "{ratio}");
     }
 
     #[test]
@@ -183,8 +174,7 @@ mod tests {
                     })
                     .collect();
                 let found = trimmed(&values, 0.2).unwrap();
-                let (low, high) =
-                    student::interval(found.mean, found.standard_error, found.df, 0.95);
+                let (low, high) = student::interval(found.mean, found.standard_error, found.df, 0.95);
                 low <= 0.0 && 0.0 <= high
             })
             .count();

@@ -27,10 +27,7 @@ mod tests {
         let found = holm(p_values);
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
-            assert!(
-                (found - expected).abs() < 1e-12,
-                "{p_values:?} gave {found}, not {expected}"
-            );
+            assert!((found - expected).abs() < 1e-12, "{p_values:?} gave {found}, not {expected}");
         }
     }
 

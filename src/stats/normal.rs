@@ -26,9 +26,7 @@ pub fn upper_tail(x: f64) -> f64 {
     if x < FRACTION_FROM {
         return 0.5 - density(x) * odd_series(x);
     }
-    let fraction = (1..=FRACTION_TERMS)
-        .rev()
-        .fold(x, |below, k| x + f64::from(k) / below);
+    let fraction = (1..=FRACTION_TERMS).rev().fold(x, |below, k| x + f64::from(k) / below);
     density(x) / fraction
 }
 
@@ -98,10 +96,7 @@ mod tests {
         assert_eq!(upper_quantile(0.5), 0.0);
         assert_eq!(upper_quantile(0.975), -upper_quantile(1.0 - 0.975));
         for p in [1e-300, 1e-12, 1e-3, 0.3, 0.499_999] {
-            assert!(
-                (upper_tail(upper_quantile(p)) / p - 1.0).abs() < 1e-11,
-                "{p:e}"
-            );
+            assert!((upper_tail(upper_quantile(p)) / p - 1.0).abs() < 1e-11, "{p:e}");
         }
         assert_eq!(upper_quantile(0.0), f64::INFINITY);
         assert_eq!(upper_quantile(1.0), f64::NEG_INFINITY);

@@ -128,18 +128,10 @@ impl Rise {
     pub fn interval(&self, confidence: f64) -> RiseInterval {
         let estimate = self.estimate();
         if !(confidence > 0.0 && confidence < 1.0) {
-            return RiseInterval {
-                low: -1.0,
-                estimate,
-                high: 1.0,
-            };
+            return RiseInterval { low: -1.0, estimate, high: 1.0 };
         }
         let tail = 0.5 * (1.0 - confidence);
-        RiseInterval {
-            low: self.lower_limit(tail),
-            estimate,
-            high: self.upper_limit(tail),
-        }
+        RiseInterval { low: self.lower_limit(tail), estimate, high: self.upper_limit(tail) }
     }
 
     /// One-sided p value of "the failure share rose by no more than `margin`": the level at which the lower limit
@@ -155,14 +147,7 @@ impl Rise {
             let value = above(ln_p);
             (value, (value - above(ln_p - SLOPE_STEP)) / SLOPE_STEP)
         };
-        root::increasing(
-            LN_LEAST_P,
-            ln_half,
-            LN_FIRST_GUESS,
-            P_TOLERANCE,
-            value_and_slope,
-        )
-        .exp()
+        root::increasing(LN_LEAST_P, ln_half, LN_FIRST_GUESS, P_TOLERANCE, value_and_slope).exp()
     }
 
     /// Missed from above with probability `tail`.
@@ -193,10 +178,7 @@ impl Rise {
 impl Side {
     fn new(observed: &Observed, dispersion: f64) -> Self {
         let requests = observed.requests as f64;
-        Self {
-            share: observed.failures as f64 / requests,
-            effective_requests: requests / dispersion,
-        }
+        Self { share: observed.failures as f64 / requests, effective_requests: requests / dispersion }
     }
 
     /// Clopper-Pearson's lower limit, for `penalty` times the effective requests.
@@ -210,10 +192,7 @@ impl Side {
     }
 
     fn upper_limit(&self, tail: f64, penalty: f64) -> f64 {
-        let mirrored = Self {
-            share: 1.0 - self.share,
-            effective_requests: self.effective_requests,
-        };
+        let mirrored = Self { share: 1.0 - self.share, effective_requests: self.effective_requests };
         1.0 - mirrored.lower_limit(tail, penalty)
     }
 }
@@ -222,12 +201,7 @@ fn observe(launches: &[Launch]) -> Option<Observed> {
     let used: Vec<(f64, f64)> = launches
         .iter()
         .filter(|launch| launch.requests > 0)
-        .map(|launch| {
-            (
-                launch.failures.min(launch.requests) as f64,
-                launch.requests as f64,
-            )
-        })
+        .map(|launch| (launch.failures.min(launch.requests) as f64, launch.requests as f64))
         .collect();
     let failures: f64 = used.iter().map(|launch| launch.0).sum();
     let requests: f64 = used.iter().map(|launch| launch.1).sum();
@@ -244,11 +218,7 @@ fn observe(launches: &[Launch]) -> Option<Observed> {
             (failures - requests * share).powi(2) / (requests * share * (1.0 - share))
         })
         .sum();
-    let dispersion = if df > 0.0 {
-        pearson / (used.len() as f64 - 1.0)
-    } else {
-        1.0
-    };
+    let dispersion = if df > 0.0 { pearson / (used.len() as f64 - 1.0) } else { 1.0 };
     Some(Observed {
         failures: failures as u64,
         requests: requests as u64,

@@ -26,9 +26,7 @@ pub fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {
         return None;
     }
     // The product of a share such as 0.07 with 100 may come out a hair above the whole number that it is.
-    let rank = (share * sorted.len() as f64 * (1.0 - 1e-12))
-        .ceil()
-        .max(1.0) as usize;
+    let rank = (share * sorted.len() as f64 * (1.0 - 1e-12)).ceil().max(1.0) as usize;
     Some(sorted[rank.min(sorted.len()) - 1])
 }
 
@@ -101,14 +99,9 @@ mod tests {
     #[test]
     fn nearest_rank_takes_a_value_that_is_there() {
         let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        for (share, expected) in [
-            (0.0, 1.0),
-            (0.07, 7.0),
-            (0.5, 50.0),
-            (0.505, 51.0),
-            (0.99, 99.0),
-            (1.0, 100.0),
-        ] {
+        for (share, expected) in
+            [(0.0, 1.0), (0.07, 7.0), (0.5, 50.0), (0.505, 51.0), (0.99, 99.0), (1.0, 100.0)]
+        {
             assert_eq!(nearest_rank(&values, share), Some(expected), "{share}");
         }
         assert_eq!(nearest_rank(&[], 0.5), None);
@@ -117,16 +110,8 @@ mod tests {
     #[test]
     fn intervals_exist_from_the_known_sizes_on() {
         for (share, least) in [(0.9, 36), (0.95, 72), (0.99, 368), (0.999, 3688)] {
-            assert_eq!(
-                order_interval_ranks(least - 1, share, 0.95),
-                None,
-                "{share}"
-            );
-            assert_eq!(
-                order_interval_ranks(least, share, 0.95).unwrap().1,
-                least,
-                "{share}"
-            );
+            assert_eq!(order_interval_ranks(least - 1, share, 0.95), None, "{share}");
+            assert_eq!(order_interval_ranks(least, share, 0.95).unwrap().1, least, "{share}");
         }
     }
 

@@ -32,11 +32,7 @@ pub fn increasing(
             high = x;
         }
         let newton = x - value / slope;
-        let next = if newton > low && newton < high {
-            newton
-        } else {
-            low + (high - low) / 2.0
-        };
+        let next = if newton > low && newton < high { newton } else { low + (high - low) / 2.0 };
         if (next - x).abs() <= tolerance * x.abs() {
             return next;
         }

@@ -6,15 +6,8 @@ use super::root;
 const STIRLING_FROM: f64 = 10.0;
 
 /// Stirling's series for ln Γ: B(2k) / (2k (2k - 1)), k from 1 (Abramowitz & Stegun 6.1.41).
-const STIRLING: [f64; 7] = [
-    1.0 / 12.0,
-    -1.0 / 360.0,
-    1.0 / 1260.0,
-    -1.0 / 1680.0,
-    1.0 / 1188.0,
-    -691.0 / 360_360.0,
-    1.0 / 156.0,
-];
+const STIRLING: [f64; 7] =
+    [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0, 1.0 / 156.0];
 
 /// The continued fraction needs about the square root of its larger parameter.
 const MAX_TERMS: u32 = 100_000;
@@ -45,11 +38,7 @@ pub fn ln_gamma(x: f64) -> f64 {
 /// What Stirling's formula leaves of ln Γ(x), for `x` from [`STIRLING_FROM`] on.
 fn stirling(x: f64) -> f64 {
     let square = x * x;
-    STIRLING
-        .iter()
-        .rev()
-        .fold(0.0, |sum, term| sum / square + term)
-        / x
+    STIRLING.iter().rev().fold(0.0, |sum, term| sum / square + term) / x
 }
 
 /// ln B(a, b) = ln Γ(a) + ln Γ(b) - ln Γ(a + b), for `a`, `b` > 0.
@@ -61,9 +50,7 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
         return ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
     }
     let sum = large + small;
-    ln_gamma(small) - (large - 0.5) * (small / large).ln_1p() - small * sum.ln()
-        + small
-        + stirling(large)
+    ln_gamma(small) - (large - 0.5) * (small / large).ln_1p() - small * sum.ln() + small + stirling(large)
         - stirling(sum)
 }
 
@@ -94,11 +81,7 @@ pub fn beta_tails(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
 
 /// ln `x`, taken from the complement where `x` is close to 1.
 fn ln_of(x: f64, complement: f64) -> f64 {
-    if complement < 0.5 {
-        (-complement).ln_1p()
-    } else {
-        x.ln()
-    }
+    if complement < 0.5 { (-complement).ln_1p() } else { x.ln() }
 }
 
 fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
@@ -146,11 +129,7 @@ pub fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
         let ln_density = a * ln_x + (b - 1.0) * y.ln() - norm;
         ((lower / p).ln(), ln_density.exp() / lower)
     });
-    if ln_x < LN_SMALLEST + 1.0 {
-        0.0
-    } else {
-        ln_x.exp()
-    }
+    if ln_x < LN_SMALLEST + 1.0 { 0.0 } else { ln_x.exp() }
 }
 
 #[cfg(test)]
@@ -158,10 +137,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, relative: f64) {
-        assert!(
-            (found - expected).abs() <= relative * expected.abs(),
-            "{found:e} instead of {expected:e}"
-        );
+        assert!((found - expected).abs() <= relative * expected.abs(), "{found:e} instead of {expected:e}");
     }
 
     #[test]
@@ -169,9 +145,7 @@ mod tests {
         let mut ln_factorial = 0.0;
         for n in 1..60_u32 {
             ln_factorial += f64::from(n).ln();
-            assert!(
-                (ln_gamma(f64::from(n) + 1.0) - ln_factorial).abs() < 1e-13 * ln_factorial.max(1.0)
-            );
+            assert!((ln_gamma(f64::from(n) + 1.0) - ln_factorial).abs() < 1e-13 * ln_factorial.max(1.0));
         }
         close(ln_gamma(0.5), std::f64::consts::PI.ln() / 2.0, 1e-14);
         close(ln_gamma(1e-10), 1e10_f64.ln(), 1e-9);
@@ -189,11 +163,7 @@ mod tests {
         for x in [1e-9, 0.1, 0.5, 0.77, 1.0 - 1e-9] {
             close(incomplete_beta(1.0, 1.0, x), x, 1e-13);
             close(incomplete_beta(3.0, 1.0, x), x.powi(3), 1e-13);
-            close(
-                incomplete_beta(1.0, 4.0, x),
-                -(4.0 * (-x).ln_1p()).exp_m1(),
-                1e-12,
-            );
+            close(incomplete_beta(1.0, 4.0, x), -(4.0 * (-x).ln_1p()).exp_m1(), 1e-12);
             let arcsine = 2.0 / std::f64::consts::PI * x.sqrt().asin();
             close(incomplete_beta(0.5, 0.5, x), arcsine, 1e-11);
         }
@@ -206,30 +176,18 @@ mod tests {
         // P(Bin(20, 0.3) >= k) = I_0.3(k, 21 - k), the left side added up term by term.
         let (n, p) = (20, 0.3_f64);
         let term = |k: i32| {
-            let ways: f64 = (1..=k)
-                .map(|i| f64::from(n - k + i) / f64::from(i))
-                .product();
+            let ways: f64 = (1..=k).map(|i| f64::from(n - k + i) / f64::from(i)).product();
             ways * p.powi(k) * (1.0 - p).powi(n - k)
         };
         for k in 1..=n {
             let tail: f64 = (k..=n).rev().map(term).sum();
-            close(
-                incomplete_beta(f64::from(k), f64::from(n + 1 - k), p),
-                tail,
-                1e-12,
-            );
+            close(incomplete_beta(f64::from(k), f64::from(n + 1 - k), p), tail, 1e-12);
         }
     }
 
     #[test]
     fn beta_quantile_undoes_the_incomplete_beta() {
-        for (a, b) in [
-            (0.5, 0.5),
-            (1.0, 30.0),
-            (3.5, 2.0),
-            (200.0, 19_800.0),
-            (0.02, 5.0),
-        ] {
+        for (a, b) in [(0.5, 0.5), (1.0, 30.0), (3.5, 2.0), (200.0, 19_800.0), (0.02, 5.0)] {
             for p in [1e-12, 1e-5, 0.025, 0.5, 0.975] {
                 let x = beta_quantile(p, a, b);
                 if x > 0.0 {
@@ -237,14 +195,7 @@ mod tests {
                 }
             }
         }
-        close(
-            beta_quantile(1e-12, 1.0, 3.0),
-            -(-1e-12_f64).ln_1p() / 3.0,
-            1e-9,
-        );
-        assert_eq!(
-            (beta_quantile(0.0, 2.0, 2.0), beta_quantile(1.0, 2.0, 2.0)),
-            (0.0, 1.0)
-        );
+        close(beta_quantile(1e-12, 1.0, 3.0), -(-1e-12_f64).ln_1p() / 3.0, 1e-9);
+        assert_eq!((beta_quantile(0.0, 2.0, 2.0), beta_quantile(1.0, 2.0, 2.0)), (0.0, 1.0));
     }
 }

@@ -82,11 +82,7 @@ pub fn upper_quantile(p: f64, df: f64) -> f64 {
         }
         ((p / tail).ln(), density(t, df) * t / tail)
     });
-    if ln_t > LN_FARTHEST - 1.0 {
-        f64::INFINITY
-    } else {
-        ln_t.exp()
-    }
+    if ln_t > LN_FARTHEST - 1.0 { f64::INFINITY } else { ln_t.exp() }
 }
 
 /// The value below which lies the share `p`: the quantile function. For a `p` near 1 use [`upper_quantile`].
@@ -165,25 +161,15 @@ mod tests {
     fn quantiles_match_known_values_to_ten_digits() {
         for (df, p, expected) in QUANTILES {
             let found = upper_quantile(p, df);
-            assert!(
-                (found / expected - 1.0).abs() < 1e-10,
-                "df {df}, p {p:e}: {found:e}"
-            );
-            assert!(
-                (upper_tail(expected, df) / p - 1.0).abs() < 1e-10,
-                "df {df}, p {p:e}"
-            );
+            assert!((found / expected - 1.0).abs() < 1e-10, "df {df}, p {p:e}: {found:e}");
+            assert!((upper_tail(expected, df) / p - 1.0).abs() < 1e-10, "df {df}, p {p:e}");
         }
     }
 
     #[test]
     fn quantiles_match_the_printed_table() {
         // Abramowitz & Stegun, table 26.10, A = 0.99 and 0.998 two-sided.
-        for (df, p, printed) in [
-            (4.0, 0.005, 4.604),
-            (8.0, 0.005, 3.355),
-            (29.0, 0.001, 3.396),
-        ] {
+        for (df, p, printed) in [(4.0, 0.005, 4.604), (8.0, 0.005, 3.355), (29.0, 0.001, 3.396)] {
             assert!((quantile(1.0 - p, df) - printed).abs() < 5e-4, "df {df}");
         }
     }
@@ -209,16 +195,10 @@ mod tests {
                     + (z.powi(3) + z) / (4.0 * df)
                     + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * df * df);
                 let found = upper_quantile(p, df);
-                assert!(
-                    (found / expected - 1.0).abs() < 1e-9,
-                    "df {df}, p {p:e}: {found} {expected}"
-                );
+                assert!((found / expected - 1.0).abs() < 1e-9, "df {df}, p {p:e}: {found} {expected}");
             }
         }
-        assert_eq!(
-            upper_quantile(0.025, f64::INFINITY),
-            normal::upper_quantile(0.025)
-        );
+        assert_eq!(upper_quantile(0.025, f64::INFINITY), normal::upper_quantile(0.025));
     }
 
     #[test]
@@ -235,17 +215,11 @@ mod tests {
         for df in [0.0, -1.0, f64::NAN] {
             assert_eq!(p_above(5.0, 0.0, 1.0, df), 1.0);
             assert_eq!(p_above(5.0, 0.0, 0.0, df), 1.0);
-            assert_eq!(
-                interval(5.0, 1.0, df, 0.95),
-                (f64::NEG_INFINITY, f64::INFINITY)
-            );
+            assert_eq!(interval(5.0, 1.0, df, 0.95), (f64::NEG_INFINITY, f64::INFINITY));
         }
         assert_eq!(p_above(f64::NAN, 0.0, 1.0, 4.0), 1.0);
         assert_eq!(p_above(5.0, 0.0, f64::NAN, 4.0), 1.0);
-        assert_eq!(
-            interval(5.0, f64::NAN, 4.0, 0.95),
-            (f64::NEG_INFINITY, f64::INFINITY)
-        );
+        assert_eq!(interval(5.0, f64::NAN, 4.0, 0.95), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     #[test]

@@ -8,10 +8,7 @@ const MARGIN: f64 = 0.001;
 const CORRECTED: f64 = 0.01 / 130.0;
 
 fn launches(failures: &[u64], requests: u64) -> Vec<Launch> {
-    failures
-        .iter()
-        .map(|&failures| Launch { failures, requests })
-        .collect()
+    failures.iter().map(|&failures| Launch { failures, requests }).collect()
 }
 
 fn p(base: &[Launch], head: &[Launch]) -> f64 {
@@ -37,10 +34,7 @@ fn one_failure_in_twenty_thousand_is_no_rise() {
 
 #[test]
 fn half_the_margin_is_no_rise_however_certain() {
-    let (base, head) = (
-        launches(&[0; 10], 1_000_000),
-        launches(&[500; 10], 1_000_000),
-    );
+    let (base, head) = (launches(&[0; 10], 1_000_000), launches(&[500; 10], 1_000_000));
     assert_eq!(p(&base, &head), 1.0);
     let interval = Rise::between(&base, &head).unwrap().interval(0.95);
     assert!(interval.low > 0.0 && interval.high < MARGIN, "{interval:?}");
@@ -48,11 +42,8 @@ fn half_the_margin_is_no_rise_however_certain() {
 
 #[test]
 fn thirty_per_cent_failing_over_five_launches_is_shown_clearly() {
-    let rise = Rise::between(
-        &launches(&[0; 5], 4000),
-        &launches(&[1200, 1180, 1230, 1195, 1210], 4000),
-    )
-    .unwrap();
+    let rise =
+        Rise::between(&launches(&[0; 5], 4000), &launches(&[1200, 1180, 1230, 1195, 1210], 4000)).unwrap();
     assert!(rise.p_above(MARGIN) < 1e-6, "{:e}", rise.p_above(MARGIN));
     assert!(!rise.rests_on_allowance());
     let interval = rise.interval(0.95);
@@ -72,36 +63,22 @@ fn one_launch_a_side_is_judged_with_an_allowance_and_says_so() {
 
 #[test]
 fn one_bad_launch_of_five_shows_nothing() {
-    assert!(
-        p(
-            &launches(&[0; 5], 4000),
-            &launches(&[900, 0, 0, 0, 0], 4000)
-        ) > 0.2
-    );
+    assert!(p(&launches(&[0; 5], 4000), &launches(&[900, 0, 0, 0, 0], 4000)) > 0.2);
 }
 
 #[test]
 fn a_fall_is_never_a_rise_and_the_sides_mirror() {
-    let (good, bad) = (
-        launches(&[3, 0, 5, 2, 1], 1000),
-        launches(&[90, 120, 80, 100, 110], 1000),
-    );
+    let (good, bad) = (launches(&[3, 0, 5, 2, 1], 1000), launches(&[90, 120, 80, 100, 110], 1000));
     assert_eq!(p(&bad, &good), 1.0);
-    let (up, down) = (
-        Rise::between(&good, &bad).unwrap(),
-        Rise::between(&bad, &good).unwrap(),
-    );
+    let (up, down) = (Rise::between(&good, &bad).unwrap(), Rise::between(&bad, &good).unwrap());
     let (up, down) = (up.interval(0.95), down.interval(0.95));
     assert!((up.low + down.high).abs() < 1e-9 && (up.high + down.low).abs() < 1e-9);
 }
 
 #[test]
 fn test_and_interval_agree() {
-    let rise = Rise::between(
-        &launches(&[3, 0, 5, 2, 1], 1000),
-        &launches(&[9, 12, 8, 10, 11], 1000),
-    )
-    .unwrap();
+    let rise =
+        Rise::between(&launches(&[3, 0, 5, 2, 1], 1000), &launches(&[9, 12, 8, 10, 11], 1000)).unwrap();
     let p = rise.p_above(MARGIN);
     assert!((rise.interval(1.0 - 2.0 * p).low - MARGIN).abs() < 1e-7);
 }
@@ -123,14 +100,8 @@ fn sides_without_requests_cannot_be_compared_and_empty_launches_are_passed_over(
     assert_eq!(Rise::between(&[], &some), None);
     assert_eq!(Rise::between(&some, &launches(&[0, 0], 0)), None);
     let mut with_empty = some.clone();
-    with_empty.push(Launch {
-        failures: 0,
-        requests: 0,
-    });
-    assert_eq!(
-        Rise::between(&with_empty, &some),
-        Rise::between(&some, &some)
-    );
+    with_empty.push(Launch { failures: 0, requests: 0 });
+    assert_eq!(Rise::between(&with_empty, &some), Rise::between(&some, &some));
 }
 
 #[test]
@@ -140,10 +111,7 @@ fn no_counts_yield_nan() {
     for _ in 0..300 {
         let mut side = || -> Vec<Launch> {
             (0..rng.usize(1..5))
-                .map(|_| Launch {
-                    failures: pool[rng.usize(0..7)],
-                    requests: pool[rng.usize(0..7)],
-                })
+                .map(|_| Launch { failures: pool[rng.usize(0..7)], requests: pool[rng.usize(0..7)] })
                 .collect()
         };
         let (base, head) = (side(), side());
@@ -151,10 +119,7 @@ fn no_counts_yield_nan() {
             continue;
         };
         let interval = rise.interval(0.95);
-        assert!(
-            (0.0..=1.0).contains(&rise.p_above(MARGIN)),
-            "{base:?} {head:?}"
-        );
+        assert!((0.0..=1.0).contains(&rise.p_above(MARGIN)), "{base:?} {head:?}");
         assert!(
             interval.low <= interval.estimate && interval.estimate <= interval.high,
             "{base:?} {head:?} {interval:?}"
@@ -180,19 +145,11 @@ fn at_the_margin_false_alarms_stay_below_the_level() {
     ] {
         let [at_5, at_1, corrected] = rates(7, 1500, |world| {
             let base = world.launches(count, 4000, share, base_rho);
-            p(
-                &base,
-                &world.launches(count, 4000, share + MARGIN, head_rho),
-            )
+            p(&base, &world.launches(count, 4000, share + MARGIN, head_rho))
         });
-        let case = format!(
-            "{count} launches, {base_rho} and {head_rho}, {share}: {at_5} {at_1} {corrected}"
-        );
+        let case = format!("{count} launches, {base_rho} and {head_rho}, {share}: {at_5} {at_1} {corrected}");
         // Nominal and two standard errors of a simulated rate.
-        assert!(
-            at_5 <= 0.05 + 0.011 && at_1 <= 0.01 + 0.005 && corrected <= 0.002,
-            "{case}"
-        );
+        assert!(at_5 <= 0.05 + 0.011 && at_1 <= 0.01 + 0.005 && corrected <= 0.002, "{case}");
     }
 }
 
@@ -254,15 +211,8 @@ impl World {
     fn launches(&mut self, count: usize, requests: u64, share: f64, rho: f64) -> Vec<Launch> {
         (0..count)
             .map(|_| {
-                let luck = if rho > 0.0 && share > 0.0 {
-                    self.beta(share, rho)
-                } else {
-                    share
-                };
-                Launch {
-                    failures: self.binomial(requests, luck),
-                    requests,
-                }
+                let luck = if rho > 0.0 && share > 0.0 { self.beta(share, rho) } else { share };
+                Launch { failures: self.binomial(requests, luck), requests }
             })
             .collect()
     }
@@ -271,11 +221,7 @@ impl World {
     fn beta(&mut self, share: f64, rho: f64) -> f64 {
         let total = (1.0 - rho) / rho;
         let (ours, others) = (self.gamma(share * total), self.gamma((1.0 - share) * total));
-        if ours + others > 0.0 {
-            ours / (ours + others)
-        } else {
-            0.0
-        }
+        if ours + others > 0.0 { ours / (ours + others) } else { 0.0 }
     }
 
     /// Marsaglia & Tsang (2000).
@@ -285,8 +231,7 @@ impl World {
         }
         let d = shape - 1.0 / 3.0;
         loop {
-            let z = (-2.0 * (1.0 - self.0.f64()).ln()).sqrt()
-                * (std::f64::consts::TAU * self.0.f64()).cos();
+            let z = (-2.0 * (1.0 - self.0.f64()).ln()).sqrt() * (std::f64::consts::TAU * self.0.f64()).cos();
             let v = (1.0 + z / (9.0 * d).sqrt()).powi(3);
             if v > 0.0 && (1.0 - self.0.f64()).ln() < 0.5 * z * z + d - d * v + d * v.ln() {
                 return d * v;
