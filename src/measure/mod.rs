@@ -1,17 +1,91 @@
-//! A plan becomes a run: the clients, the order of rounds, the service process.
+//! A plan becomes runs: the clients, the order of rounds, the service process.
+//!
+//! [`measure`] walks over all launches and rounds of a plan; [`check`] makes each request once and measures nothing; [`load`]
+//! makes one measurement without rounds. All of it happens on one thread, on one current-thread runtime: our own client's
+//! exchange costs a few microseconds, so one core loads any service that one core serves.
 
 mod body;
 mod cell;
 mod client;
 mod clock;
 mod deck;
+mod error;
 mod exchange;
 mod http1;
+mod interrupt;
+mod measurement;
+mod once;
+mod parent;
+mod reach;
 mod request;
 mod resolve;
+mod service;
 mod stamp;
 mod tokens;
 #[cfg(feature = "reqwest")]
 mod via_reqwest;
 mod window;
 mod worker;
+
+pub use error::{MeasureError, ServiceFailure};
+pub use measurement::Site;
+pub use once::{Loaded, load};
+pub(crate) use parent::watch_parent;
+
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+
+use crate::plan::Plan;
+use crate::record::{Event, Run};
+
+/// Measures all runs of a plan, telling what happens on the way.
+///
+/// A signal, or a service that dies, ends it early: the run then says so in `stop`, and holds all rounds that were complete.
+///
+/// # Errors
+/// When nothing could be measured: a service that does not start, a first request that is no success.
+pub fn measure(
+    plan: &Plan,
+    site: Site<'_>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Vec<Run>, MeasureError> {
+    let interrupt = interrupt::Interrupt::install()?;
+    on_one_thread(async {
+        let _guard = stamp::Guard::open().await;
+        measurement::Measurement::prepare(plan, site, tell)?.measure(&interrupt).await
+    })
+}
+
+/// Makes each request of a plan once and checks the answer; `tell` hears each cell's id with what was wrong, if anything was.
+///
+/// # Errors
+/// When a service does not start.
+pub fn check(
+    plan: &Plan,
+    site: Site<'_>,
+    tell: &mut dyn FnMut(&str, Option<&MeasureError>),
+) -> Result<(), MeasureError> {
+    on_one_thread(async {
+        let mut quiet = |_: Event| {};
+        let measurement = measurement::Measurement::prepare(plan, site, &mut quiet)?;
+        for stand in &measurement.stands {
+            let running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
+            for &index in &stand.cells {
+                let (group, cell) = measurement.cells[index];
+                let tried = measurement.live(index, &running)?.try_each().await;
+                let wrong = tried.err().map(|wrong| MeasureError::wrong_answer(group, cell, wrong));
+                tell(&group.full_id(cell), wrong.as_ref());
+            }
+            running.stop().await;
+        }
+        Ok(())
+    })
+}
+
+/// Runs a future, and the tasks that it spawns, on a current-thread runtime of its own.
+fn on_one_thread<T>(
+    future: impl Future<Output = Result<T, MeasureError>>,
+) -> Result<T, MeasureError> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, future)
+}

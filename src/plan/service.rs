@@ -130,6 +130,11 @@ impl Command {
         self
     }
 
+    /// The program as it was given.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     /// A path that answers with a 2xx once the service is up. Without it, the service is up when its port accepts.
     #[must_use]
     pub fn ready(mut self, path: impl Into<String>) -> Self {

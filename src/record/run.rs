@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::plan::{Cell, Group, Limit, Throughput};
 use crate::record::environment::Environment;
-use crate::record::metric::{METRICS, Metric};
+use crate::record::metric::Metric;
 use crate::record::round::{Counts, Round};
 use crate::record::series::Series;
 
@@ -140,14 +140,5 @@ impl CellRun {
         let mut counts = Counts::default();
         self.rounds.iter().for_each(|round| counts.add(&round.counts));
         counts
-    }
-
-    /// The metrics that rounds with so many successes can be expected to have, with a factor of two in reserve.
-    pub fn reachable(successes: u64) -> Vec<&'static Metric> {
-        const RESERVE: u64 = 2;
-        METRICS
-            .iter()
-            .filter(|metric| metric.least_successes <= 1 || successes >= RESERVE * metric.least_successes)
-            .collect()
     }
 }

@@ -1,0 +1,60 @@
+//! Why nothing could be measured.
+
+use std::io;
+
+use crate::measure::exchange::Exchange;
+use crate::measure::measurement::what_came;
+use crate::measure::service::ServiceError;
+use crate::plan::{Cell, EndpointError, Group};
+
+/// Why nothing could be measured. What happens later, once rounds are there, stands in the run.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The runtime of the clients or the handlers of signals could not be set up.
+    #[error("cannot begin to measure: {0}")]
+    Setup(#[from] io::Error),
+    /// The service did not start.
+    #[error(transparent)]
+    Service(#[from] ServiceFailure),
+    /// A cell's endpoint cannot be requested of this service.
+    #[error("cell `{cell}`: {source}")]
+    Endpoint {
+        /// The cell's whole id.
+        cell: String,
+        /// What is wrong.
+        source: EndpointError,
+    },
+    /// A first request, made to try it, was no success.
+    #[error("cell `{cell}`: {url} was tried once before measuring, and the answer was no success: {what}")]
+    WrongAnswer {
+        /// The cell's whole id.
+        cell: String,
+        /// What was requested.
+        url: String,
+        /// What came back.
+        what: String,
+    },
+    /// Something is asked for that only reqwest does, and it was left out.
+    #[error("cell `{cell}` asks for https, HTTP/2, a proxy or redirects: build plimsoll with its feature `reqwest`")]
+    NeedsReqwest {
+        /// The cell's whole id.
+        cell: String,
+    },
+}
+
+/// The service did not start or did not stay: what happened, its last output, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ServiceFailure(ServiceError);
+
+impl From<ServiceError> for MeasureError {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(ServiceFailure(error))
+    }
+}
+
+impl MeasureError {
+    pub(crate) fn wrong_answer(group: &Group, cell: &Cell, (exchange, url): (Exchange, String)) -> Self {
+        Self::WrongAnswer { cell: group.full_id(cell), url, what: what_came(exchange.fault) }
+    }
+}

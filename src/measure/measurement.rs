@@ -1,0 +1,324 @@
+//! The walk over all launches: the trial, then run after run, each sweep in random order.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::measure::cell::LiveCell;
+use crate::measure::error::MeasureError;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::reach;
+use crate::measure::resolve::Resolver;
+use crate::measure::service::{Launcher, Running};
+use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Visit, launches_for};
+use crate::record::{CellRun, Environment, Event, Fault, Round, Run, Stop, run_id};
+
+/// Where a plan is measured, beside what it says itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The package's folder: services start in it.
+    pub root: &'a Path,
+    /// A folder for copies of the services' programs.
+    pub scratch: &'a Path,
+    /// Arguments to append to each service's command line.
+    pub service_args: &'a [String],
+}
+
+/// A service with the cells that load it.
+pub(crate) struct Stand<'a> {
+    pub(crate) launcher: Launcher,
+    pub(crate) group: &'a Group,
+    /// Indices of its cells.
+    pub(crate) cells: Vec<usize>,
+    launches: usize,
+}
+
+/// A plan while it is measured.
+pub(crate) struct Measurement<'a, 'e> {
+    plan: &'a Plan,
+    site: Site<'a>,
+    pub(crate) cells: Vec<(&'a Group, &'a Cell)>,
+    pub(crate) stands: Vec<Stand<'a>>,
+    /// Each cell without rounds, as each run begins with it.
+    planned: Vec<CellRun>,
+    resolver: Rc<Resolver>,
+    tell: &'e mut dyn FnMut(Event),
+    rounds_done: usize,
+    rounds_in_all: usize,
+}
+
+impl<'a, 'e> Measurement<'a, 'e> {
+    /// Finds each distinct service's program; starts nothing.
+    pub(crate) fn prepare(
+        plan: &'a Plan,
+        site: Site<'a>,
+        tell: &'e mut dyn FnMut(Event),
+    ) -> Result<Self, MeasureError> {
+        let cells: Vec<(&Group, &Cell)> =
+            plan.groups.iter().flat_map(|group| group.cells.iter().map(move |cell| (group, cell))).collect();
+        let mut stands: Vec<Stand<'a>> = Vec::new();
+        for (index, (group, cell)) in cells.iter().enumerate() {
+            needs_reqwest(group, cell)?;
+            match stands.iter_mut().find(|stand| stand.group.service == group.service) {
+                Some(stand) => stand.cells.push(index),
+                None => stands.push(Stand {
+                    launcher: Launcher::prepare(&group.service, site.service_args, site.root, site.scratch)?,
+                    group,
+                    cells: vec![index],
+                    launches: 1,
+                }),
+            }
+        }
+        let planned = cells.iter().map(|(group, cell)| CellRun::planned(group, cell)).collect();
+        let resolver = Rc::new(Resolver::new(None));
+        Ok(Self { plan, site, cells, stands, planned, resolver, tell, rounds_done: 0, rounds_in_all: 0 })
+    }
+
+    /// The trial and all runs; a signal ends it with what is complete.
+    pub(crate) async fn measure(mut self, interrupt: &Interrupt) -> Result<Vec<Run>, MeasureError> {
+        let tried = tokio::select! {
+            tried = self.trial() => Some(tried),
+            _ = interrupt.wait() => None,
+        };
+        if let Some(tried) = tried {
+            tried?;
+        }
+        self.announce();
+        let mut runs = Vec::new();
+        for number in 0..self.plan.runs {
+            let run = self.run(number, interrupt).await;
+            let is_last = run.stop.is_some();
+            runs.push(run);
+            if is_last {
+                break;
+            }
+        }
+        (self.tell)(Event::Finished);
+        Ok(runs)
+    }
+
+    /// Starts each service once: each request is made and checked, each cell has a round that does not count, and what that
+    /// shows decides on launches and metrics.
+    async fn trial(&mut self) -> Result<(), MeasureError> {
+        for index in 0..self.stands.len() {
+            let stand = &self.stands[index];
+            (self.tell)(Event::Launching { service: service_in_words(&stand.group.service) });
+            let running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
+            let tried = self.trial_of(index, &running).await;
+            let launches = self.launches_of(index, running.started_in(), &tried);
+            self.stands[index].launches = launches;
+            running.stop().await;
+            tried?;
+        }
+        Ok(())
+    }
+
+    /// The trial of one service; gives the time that a round of each cell takes.
+    async fn trial_of(&mut self, stand: usize, running: &Running) -> Result<Vec<Duration>, MeasureError> {
+        let mut round_times = Vec::new();
+        for &index in &self.stands[stand].cells.clone() {
+            let (group, cell) = self.cells[index];
+            let mut live = self.live(index, running)?;
+            let slowest = live.try_each().await.map_err(|wrong| MeasureError::wrong_answer(group, cell, wrong))?;
+            self.planned[index].invalid = reach::too_slow(group, cell.load, slowest);
+            if self.planned[index].invalid.is_some() {
+                continue;
+            }
+            let seed = self.seed(index, usize::MAX, 0);
+            let trial = live.round(seed).await;
+            round_times.push(if cell.load.is_timed() { group.settings.window() } else { trial.window });
+            reach::decide(&mut self.planned[index], group, cell.load, cell.metrics.as_deref(), trial);
+        }
+        Ok(round_times)
+    }
+
+    fn launches_of(
+        &self,
+        stand: usize,
+        started_in: Duration,
+        round_times: &Result<Vec<Duration>, MeasureError>,
+    ) -> usize {
+        let stand = &self.stands[stand];
+        let settings = &stand.group.settings;
+        if !stand.group.service.has_launches() {
+            return 1;
+        }
+        if let Some(launches) = settings.launches {
+            return launches;
+        }
+        let rounds: Vec<usize> = stand.cells.iter().map(|&cell| self.cells[cell].0.settings.sample_size).collect();
+        let a_round: Duration = round_times.iter().flatten().sum();
+        let measuring = a_round * u32::try_from(settings.sample_size).unwrap_or(u32::MAX);
+        launches_for(&rounds, measuring, started_in + settings.warm_up_time)
+    }
+
+    fn announce(&mut self) {
+        let measured = (0..self.cells.len()).filter(|&cell| self.planned[cell].invalid.is_none());
+        let settings = measured.map(|cell| &self.cells[cell].0.settings);
+        let (rounds, windows) = settings.fold((0, Duration::ZERO), |(rounds, windows), settings| {
+            (rounds + settings.sample_size, windows + settings.measurement_time)
+        });
+        self.rounds_in_all = rounds * self.plan.runs;
+        let windows = windows * u32::try_from(self.plan.runs).unwrap_or(u32::MAX);
+        (self.tell)(Event::Started { cells: self.cells.len(), rounds: self.rounds_in_all, windows });
+    }
+
+    async fn run(&mut self, number: usize, interrupt: &Interrupt) -> Run {
+        let (started, begun) = (SystemTime::now(), Instant::now());
+        let environment = self.environment();
+        let mut run = Run {
+            id: run_id(started, environment.commit.as_deref()),
+            bench: self.plan.bench.clone(),
+            started,
+            elapsed: Duration::ZERO,
+            environment,
+            cells: self.planned.clone(),
+            stop: None,
+        };
+        for visit in self.schedule().visits(mix(self.plan.seed, number as u64)) {
+            let visited = tokio::select! {
+                biased;
+                signal = interrupt.wait() => Err(Stop::Signal(signal)),
+                visited = self.visit(&visit, &mut run.cells, begun) => visited,
+            };
+            if let Err(stop) = visited {
+                run.stop = Some(stop);
+                break;
+            }
+        }
+        run.elapsed = begun.elapsed();
+        run
+    }
+
+    fn schedule(&self) -> Schedule {
+        let rounds = |&cell: &usize| (cell, self.cells[cell].0.settings.sample_size);
+        let is_measured = |cell: &&usize| self.planned[**cell].invalid.is_none();
+        let services = self.stands.iter().map(|stand| ServiceSchedule {
+            launches: stand.launches,
+            cells: stand.cells.iter().filter(is_measured).map(rounds).collect(),
+        });
+        Schedule { services: services.collect() }
+    }
+
+    /// One launch: start, warm up, the rounds, stop.
+    async fn visit(&mut self, visit: &Visit, cells: &mut [CellRun], begun: Instant) -> Result<(), Stop> {
+        if visit.rounds.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: &dyn std::error::Error| Stop::Failed(error.to_string());
+        let stand = &self.stands[visit.service];
+        let settings = &stand.group.settings;
+        let mut running =
+            stand.launcher.start(settings.ready_time_out).await.map_err(|error| failed(&error))?;
+        let share = settings.warm_up_time / u32::try_from(stand.cells.len().max(1)).unwrap_or(u32::MAX);
+        let mut live = Vec::new();
+        for &index in &stand.cells {
+            let mut cell = self.live(index, &running).map_err(|error| failed(&error))?;
+            if self.planned[index].invalid.is_none() {
+                cell.warm_up(share, self.seed(index, usize::MAX, visit.launch)).await;
+            }
+            live.push((index, cell));
+        }
+        for &index in &visit.rounds {
+            let (_, cell) = live.iter_mut().find(|(cell, _)| *cell == index).expect("a visit loads its own cells");
+            let started = begun.elapsed();
+            let seed = self.seed(index, cells[index].rounds.len(), 0);
+            let tally = cell.round(seed).await;
+            if let Some(death) = running.has_died() {
+                return Err(failed(&death));
+            }
+            cells[index].rounds.push(Round::close(tally, visit.launch, started));
+            self.rounds_done += 1;
+            let cell = cells[index].full_id();
+            (self.tell)(Event::Round { cell, done: self.rounds_done, of: self.rounds_in_all });
+        }
+        drop(live);
+        running.stop().await;
+        Ok(())
+    }
+
+    pub(crate) fn live(&self, index: usize, running: &Running) -> Result<LiveCell<'a>, MeasureError> {
+        let (group, cell) = self.cells[index];
+        let base = Some(running.url()).filter(|url| !url.is_empty());
+        LiveCell::new(group, cell, base, &self.resolver)
+            .map_err(|source| MeasureError::Endpoint { cell: group.full_id(cell), source })
+    }
+
+    fn environment(&self) -> Environment {
+        let is_local = |(group, cell): &(&Group, &Cell)| match &group.service {
+            Service::Command(_) | Service::InProcess(_) => true,
+            Service::Url(url) => is_loopback(url),
+            Service::Absent => cell.targets.endpoints().iter().all(|endpoint| is_loopback(endpoint.url())),
+        };
+        let mut environment = Environment::collect(self.cells.iter().all(is_local), self.site.root);
+        for stand in &self.stands {
+            if let Some(digest) = stand.launcher.digest() {
+                environment.setup.insert(format!("service {}", stand.group.name), digest.to_owned());
+            }
+        }
+        environment
+    }
+
+    /// The seed of one round's deck: the same for each build that is measured, another for each round.
+    fn seed(&self, cell: usize, round: usize, launch: usize) -> u64 {
+        let name = self.planned[cell].full_id();
+        let named = name.bytes().fold(self.plan.seed, |seed, byte| mix(seed, u64::from(byte)));
+        mix(mix(named, round as u64), launch as u64)
+    }
+}
+
+/// One seed of two numbers (the finaliser of SplitMix64).
+fn mix(seed: u64, number: u64) -> u64 {
+    let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host: Option<http::Uri> = url.parse().ok();
+    let host = host.as_ref().and_then(http::Uri::host).unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn service_in_words(service: &Service) -> String {
+    match service {
+        Service::Absent => "the endpoints' own hosts".to_owned(),
+        Service::Command(command) => command.program().to_owned(),
+        Service::Url(url) => url.clone(),
+        Service::InProcess(_) => "the server in this process".to_owned(),
+    }
+}
+
+/// Whether a cell asks for something that only reqwest does, and that was left out of this build.
+fn needs_reqwest(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
+    let is_https = |url: &str| url.starts_with("https:");
+    let service_is_https = matches!(&group.service, Service::Url(url) if is_https(url));
+    let asks = !group.transport.is_plain()
+        || service_is_https
+        || cell.targets.endpoints().iter().any(|endpoint| is_https(endpoint.url()));
+    if asks && !cfg!(feature = "reqwest") {
+        return Err(MeasureError::NeedsReqwest { cell: group.full_id(cell) });
+    }
+    Ok(())
+}
+
+/// What came back instead of what was wanted.
+pub(crate) fn what_came(fault: Option<Fault>) -> String {
+    fault.map_or_else(|| "nothing".to_owned(), Fault::in_words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known_by_its_name_and_its_numbers() {
+        for url in ["http://127.0.0.1:80/x", "http://localhost", "http://[::1]:8080", "http://127.9.9.9/"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["http://10.0.0.1/", "https://example.org", "nonsense", "http://localhost.example.org/"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Which metrics a cell can have, decided once, by the rounds of the trial launch.
+
+use std::time::Duration;
+
+use crate::plan::{Group, Load};
+use crate::record::{CellRun, Judged, METRICS, Metric, Tally, metric};
+
+/// Rounds differ: a metric is promised only with this factor more successes than it needs.
+const RESERVE: u64 = 2;
+
+/// The metrics that rounds like the trial's can be expected to have.
+pub(crate) fn reachable(trial: &Tally) -> Vec<&'static Metric> {
+    let is_near = |metric: &&Metric| {
+        let enough = metric.least_successes <= 1 || trial.successes >= RESERVE * metric.least_successes;
+        enough && (metric.least_successes > 1 || (metric.value)(trial).is_some())
+    };
+    METRICS.iter().filter(is_near).collect()
+}
+
+/// The metrics of a cell: those of its baseline, if it has one, else those that the trial can reach; and what is worth saying.
+pub(crate) fn decide(planned: &mut CellRun, group: &Group, load: Load, pinned: Option<&[String]>, trial: &Tally) {
+    let mut metrics = reachable(trial);
+    for metric in pinned.unwrap_or_default().iter().filter_map(|id| metric(id)) {
+        if !metrics.contains(&metric) && (metric.value)(trial).is_some() {
+            metrics.push(metric);
+        }
+    }
+    metrics.sort_by_key(|metric| METRICS.iter().position(|row| row == *metric));
+    let missing = METRICS.iter().filter(|metric| {
+        matches!(metric.judged, Judged::Always) || metric.id == "latency_p99"
+    });
+    let missing: Vec<_> = missing.filter(|metric| !metrics.contains(metric)).collect();
+    if let Some(neediest) = missing.iter().max_by_key(|metric| metric.least_successes) {
+        let names: Vec<_> = missing.iter().map(|metric| metric.id).collect();
+        let names = names.join(", ");
+        let needed = RESERVE * neediest.least_successes;
+        let had = trial.successes;
+        let advice = if load.is_timed() && had > 0 {
+            let factor = needed as f64 / had as f64;
+            let time = in_seconds(group.settings.measurement_time.mul_f64(factor));
+            format!(": a measurement_time of {time} would reach it")
+        } else {
+            String::new()
+        };
+        planned.notes.push(format!("too few successes a round ({had}) for {names} (at least {needed}){advice}"));
+    }
+    planned.metrics = metrics;
+}
+
+/// Why a cell cannot be measured in its time, one exchange of which took so long; nothing when it can.
+pub(crate) fn too_slow(group: &Group, load: Load, exchange: Duration) -> Option<String> {
+    let settings = &group.settings;
+    if !load.is_timed() || exchange <= settings.measurement_time {
+        return None;
+    }
+    let least = metric("latency_p50").map_or(1, |metric| RESERVE * metric.least_successes);
+    let a_round = exchange.mul_f64(least as f64 / load.concurrency() as f64).max(exchange);
+    let time = in_seconds(a_round.mul_f64(settings.sample_size as f64));
+    Some(format!(
+        "one exchange took {:.1} s, longer than the whole measurement_time of {}: a measurement_time of {time} would do",
+        exchange.as_secs_f64(),
+        in_seconds(settings.measurement_time)
+    ))
+}
+
+/// Whole seconds, rounded up.
+fn in_seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64().ceil())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Cell, Endpoint, Location};
+
+    fn trial(successes: u64) -> Tally {
+        let mut tally = Tally::new();
+        tally.window = Duration::from_millis(330);
+        (tally.requests, tally.successes) = (successes, successes);
+        (0..successes).for_each(|_| tally.latency.record(Duration::from_millis(5)));
+        tally
+    }
+
+    fn decided(successes: u64, pinned: Option<&[String]>) -> CellRun {
+        let group = Group::new("g", Location::unknown());
+        let cell = Cell {
+            id: "c".into(),
+            targets: Endpoint::get("/").into(),
+            load: Load::closed(1),
+            throughput: None,
+            location: Location::unknown(),
+            metrics: None,
+        };
+        let mut planned = CellRun::planned(&group, &cell);
+        decide(&mut planned, &group, cell.load, pinned, &trial(successes));
+        planned
+    }
+
+    fn has(planned: &CellRun, id: &str) -> bool {
+        planned.metrics.iter().any(|metric| metric.id == id)
+    }
+
+    #[test]
+    fn a_percentile_needs_five_beyond_it_with_a_factor_two_in_reserve() {
+        assert!(has(&decided(1_000, None), "latency_p99") && decided(1_000, None).notes.is_empty());
+        let fewer = decided(999, None);
+        assert!(has(&fewer, "latency_p95") && !has(&fewer, "latency_p99"));
+        assert!(fewer.notes[0].contains("a measurement_time of 11 s would reach it"), "{:?}", fewer.notes);
+        assert!(!has(&decided(39, None), "throughput") && has(&decided(40, None), "throughput"));
+        assert!(!has(&decided(40, None), "output_tokens"), "no response named any");
+    }
+
+    #[test]
+    fn what_the_baseline_has_is_taken_over() {
+        assert!(has(&decided(600, Some(&["latency_p99".to_owned()])), "latency_p99"));
+    }
+
+    #[test]
+    fn an_exchange_longer_than_the_whole_time_is_too_slow() {
+        let group = Group::new("g", Location::unknown());
+        assert_eq!(too_slow(&group, Load::closed(1), Duration::from_secs(9)), None);
+        let why = too_slow(&group, Load::closed(10), Duration::from_secs(12)).unwrap();
+        assert!(why.contains("took 12.0 s") && why.contains("measurement_time of 720 s would do"), "{why}");
+        assert_eq!(too_slow(&group, Load::burst(10), Duration::from_secs(12)), None);
+    }
+}
