@@ -8,3 +8,6 @@ pub mod serve;
 pub mod stats;
 
 pub use plan::{BenchmarkId, Endpoint, Limit, Load, Service, Targets, Throughput};
+// Its callers come with the report.
+#[allow(dead_code)]
+pub(crate) mod report;
