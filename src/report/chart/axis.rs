@@ -69,7 +69,10 @@ impl Axis {
             values.push(10f64.powi(last));
         }
         let slack = 1.0 + 1e-9;
-        let below = values.iter().rposition(|&v| v <= smallest * slack).unwrap_or(0);
+        let below = values
+            .iter()
+            .rposition(|&v| v <= smallest * slack)
+            .unwrap_or(0);
         let above = values
             .iter()
             .position(|&v| v * slack >= largest)
@@ -101,7 +104,11 @@ impl Axis {
             (value - self.lower) / (self.upper - self.lower)
         };
         // The logarithm of a negative number, a value that is none.
-        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+        if share.is_nan() {
+            0.0
+        } else {
+            share.clamp(0.0, 1.0)
+        }
     }
 
     /// Whether the value lies beyond the upper end.
@@ -220,7 +227,10 @@ mod tests {
             labels(&Axis::linear_from_zero(0.27)),
             ["0.00", "0.05", "0.10", "0.15", "0.20", "0.25", "0.30"]
         );
-        assert_eq!(labels(&Axis::linear_from_zero(6100.0)).last(), Some(&"8,000"));
+        assert_eq!(
+            labels(&Axis::linear_from_zero(6100.0)).last(),
+            Some(&"8,000")
+        );
         assert_eq!(axis.place(25.0), 0.5);
     }
 
@@ -230,7 +240,10 @@ mod tests {
         for _ in 0..2000 {
             let largest = 10f64.powf(rng.f64() * 30.0 - 12.0);
             let axis = Axis::linear_from_zero(largest);
-            assert!((3..=MAX_TICKS).contains(&axis.ticks.len()), "{largest}: {axis:?}");
+            assert!(
+                (3..=MAX_TICKS).contains(&axis.ticks.len()),
+                "{largest}: {axis:?}"
+            );
             assert!(axis.upper >= largest * (1.0 - 1e-6));
         }
     }
@@ -244,8 +257,14 @@ mod tests {
 
     #[test]
     fn logarithmic_ticks_go_1_2_5_and_then_by_decades() {
-        assert_eq!(labels(&Axis::logarithmic(0.3, 8.0)), ["0.2", "0.5", "1", "2", "5", "10"]);
-        assert_eq!(labels(&Axis::logarithmic(3.0, 12_000.0)), ["1", "10", "100", "1,000", "10,000", "100,000"]);
+        assert_eq!(
+            labels(&Axis::logarithmic(0.3, 8.0)),
+            ["0.2", "0.5", "1", "2", "5", "10"]
+        );
+        assert_eq!(
+            labels(&Axis::logarithmic(3.0, 12_000.0)),
+            ["1", "10", "100", "1,000", "10,000", "100,000"]
+        );
         assert_eq!(labels(&Axis::logarithmic(2.0, 2.0)), ["2", "5"]);
         assert!((Axis::logarithmic(1.0, 100.0).place(10.0) - 0.5).abs() < 1e-12);
     }
@@ -257,16 +276,29 @@ mod tests {
             let smallest = 10f64.powf(rng.f64() * 20.0 - 10.0);
             let largest = smallest * 10f64.powf(rng.f64() * rng.f64() * 15.0);
             let axis = Axis::logarithmic(smallest, largest);
-            assert!((2..=12).contains(&axis.ticks.len()), "{smallest} {largest}: {axis:?}");
-            assert!(axis.lower <= smallest * 1.000001 && axis.upper >= largest * 0.999999, "{axis:?}");
-            assert!(axis.ticks.windows(2).all(|pair| pair[0].value < pair[1].value));
+            assert!(
+                (2..=12).contains(&axis.ticks.len()),
+                "{smallest} {largest}: {axis:?}"
+            );
+            assert!(
+                axis.lower <= smallest * 1.000001 && axis.upper >= largest * 0.999999,
+                "{axis:?}"
+            );
+            assert!(
+                axis.ticks
+                    .windows(2)
+                    .all(|pair| pair[0].value < pair[1].value)
+            );
         }
     }
 
     #[test]
     fn values_beyond_an_axis_are_put_at_its_end() {
         let axis = Axis::logarithmic(1.0, 100.0);
-        assert_eq!((axis.place(0.0), axis.place(-3.0), axis.place(1e9)), (0.0, 0.0, 1.0));
+        assert_eq!(
+            (axis.place(0.0), axis.place(-3.0), axis.place(1e9)),
+            (0.0, 0.0, 1.0)
+        );
         assert!(axis.is_beyond(101.0) && !axis.is_beyond(100.0));
         assert_eq!(axis.place(f64::NAN), 0.0);
     }
@@ -286,7 +318,13 @@ mod tests {
         assert_eq!(time_unit(3e9).name, "s");
         assert_eq!(rate_unit(9_999.0).name, "requests/s");
         assert_eq!(rate_unit(120_000.0).name, "k requests/s");
-        assert_eq!(rate_unit(5e7), Unit { name: "M requests/s", size: 1e6 });
+        assert_eq!(
+            rate_unit(5e7),
+            Unit {
+                name: "M requests/s",
+                size: 1e6
+            }
+        );
     }
 
     #[test]

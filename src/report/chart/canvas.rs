@@ -55,8 +55,9 @@ impl Surface for SVGBackend<'_> {
         placed: &PlacedText<'_>,
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         let (r, g, b) = placed.color.rgb;
+        let color = RGBColor(r, g, b).mix(placed.color.alpha);
         let style = TextStyle::from((font::FAMILY, placed.size * SVG_FONT_DIVISOR))
-            .color(&RGBColor(r, g, b).mix(placed.color.alpha))
+            .color(&color)
             .pos(Pos::new(placed.anchor, VPos::Top));
         let top = placed.baseline - SVG_TOP_SHIFT * placed.size;
         self.draw_text(placed.text, &style, (placed.anchor_x, top.round() as i32))
@@ -228,7 +229,10 @@ mod tests {
         let mut svg = String::new();
         let canvas = Canvas::new(SVGBackend::with_string(&mut svg, (200, 100)), &texts);
         let style = TextStyle::from((font::FAMILY, 100.0));
-        assert_eq!(canvas.estimate_text_size("100", &style).unwrap(), (172, 104));
+        assert_eq!(
+            canvas.estimate_text_size("100", &style).unwrap(),
+            (172, 104)
+        );
     }
 
     #[test]
@@ -236,8 +240,7 @@ mod tests {
         let texts = RefCell::new(Vec::new());
         let mut svg = String::new();
         let mut canvas = Canvas::new(SVGBackend::with_string(&mut svg, (200, 100)), &texts);
-        let style =
-            TextStyle::from((font::FAMILY, 50.0)).pos(Pos::new(HPos::Right, VPos::Bottom));
+        let style = TextStyle::from((font::FAMILY, 50.0)).pos(Pos::new(HPos::Right, VPos::Bottom));
         canvas.draw_text("5 < 6", &style, (190, 90)).unwrap();
         canvas.present().unwrap();
         drop(canvas);

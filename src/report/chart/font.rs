@@ -74,7 +74,11 @@ pub(crate) fn shorten(text: &str, size: f64, max_width: f64) -> String {
     let (mut head, mut tail) = (0, chars.len());
     while head < tail {
         let from_head = head <= chars.len() - tail;
-        let next = if from_head { chars[head] } else { chars[tail - 1] };
+        let next = if from_head {
+            chars[head]
+        } else {
+            chars[tail - 1]
+        };
         room -= advance_em(next) * size;
         if room < 0.0 {
             break;
@@ -92,9 +96,7 @@ pub(crate) fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> V
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line)
-                if lines_fit(line, word, size, max_width) =>
-            {
+            Some(line) if lines_fit(line, word, size, max_width) => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -107,7 +109,10 @@ pub(crate) fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> V
             *last = cut(&format!("{last} {ELLIPSIS}"), size, max_width);
         }
     }
-    lines.iter().map(|line| shorten(line, size, max_width)).collect()
+    lines
+        .iter()
+        .map(|line| shorten(line, size, max_width))
+        .collect()
 }
 
 fn lines_fit(line: &str, word: &str, size: f64, max_width: f64) -> bool {
@@ -131,9 +136,7 @@ pub(crate) fn rasterise(
     mut paint: impl FnMut(i32, i32, f64),
 ) {
     // ab_glyph's scale is the height of a line, not of the em.
-    let scale = PxScale::from(
-        (size * f64::from(FONT.height_unscaled()) / units_per_em()) as f32,
-    );
+    let scale = PxScale::from((size * f64::from(FONT.height_unscaled()) / units_per_em()) as f32);
     let mut pen_x = left;
     for c in text.chars() {
         let glyph = FONT
@@ -145,7 +148,11 @@ pub(crate) fn rasterise(
             let corner = outline.px_bounds().min;
             let (x0, y0) = (corner.x as i32, corner.y as i32);
             outline.draw(|x, y, coverage| {
-                paint(x0 + x as i32, y0 + y as i32, f64::from(coverage).clamp(0.0, 1.0));
+                paint(
+                    x0 + x as i32,
+                    y0 + y as i32,
+                    f64::from(coverage).clamp(0.0, 1.0),
+                );
             });
         }
     }
@@ -166,7 +173,9 @@ mod tests {
 
     #[test]
     fn the_signs_of_the_charts_and_european_letters_are_in_the_font() {
-        assert!(covers("±×µμ→←≤≥–—…−∞≈· Ωλ Ждя ßñçåÅ 0123456789 %/()[]{}<>&'\""));
+        assert!(covers(
+            "±×µμ→←≤≥–—…−∞≈· Ωλ Ждя ßñçåÅ 0123456789 %/()[]{}<>&'\""
+        ));
         assert!(!covers("漢字"));
     }
 
@@ -177,7 +186,8 @@ mod tests {
 
     #[test]
     fn shortening_keeps_both_ends_and_the_width() {
-        let id = "tokenizer/with_a_very_long_function_name_that_nobody_can_read_on_a_chart/3000_tokens";
+        let id =
+            "tokenizer/with_a_very_long_function_name_that_nobody_can_read_on_a_chart/3000_tokens";
         let short = shorten(id, 12.0, 150.0);
         assert!(width(&short, 12.0) <= 150.0);
         assert!(width(&short, 12.0) > 130.0, "{short}");
@@ -197,7 +207,10 @@ mod tests {
         assert_eq!(lines.join(" "), text);
         let two = wrap(text, 13.0, 200.0, 2);
         assert_eq!(two.len(), 2);
-        assert!(two[1].ends_with('…') && width(&two[1], 13.0) <= 200.0, "{two:?}");
+        assert!(
+            two[1].ends_with('…') && width(&two[1], 13.0) <= 200.0,
+            "{two:?}"
+        );
         assert!(wrap("", 13.0, 200.0, 2).is_empty());
     }
 
@@ -214,8 +227,14 @@ mod tests {
             rasterise(text, size, (left, baseline), |x, y, coverage| {
                 if coverage > 0.0 {
                     painted += 1;
-                    assert!(f64::from(x) >= left - 2.0 && f64::from(x) <= left + width(text, size) + 2.0);
-                    assert!(f64::from(y) >= baseline - size && f64::from(y) <= baseline + DESCENT * size + 1.0);
+                    assert!(
+                        f64::from(x) >= left - 2.0
+                            && f64::from(x) <= left + width(text, size) + 2.0
+                    );
+                    assert!(
+                        f64::from(y) >= baseline - size
+                            && f64::from(y) <= baseline + DESCENT * size + 1.0
+                    );
                 }
             });
             assert!(painted > 500, "{text}: {painted}");

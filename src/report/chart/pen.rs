@@ -72,7 +72,7 @@ impl Stroke {
 }
 
 /// Size and colour of a text, and which of its sides its place names.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Lettering {
     pub(crate) size: f64,
     pub(crate) color: RGBColor,
@@ -128,7 +128,12 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
 
     /// A filled point with a light rim, so that points that lie on each other can be told apart.
     pub(crate) fn marker(&self, at: At, marker: Marker, color: RGBColor) -> Drawn<DB> {
-        self.shape(at, marker, MARKER_PX + palette::THIN_WIDTH, palette::BACKGROUND)?;
+        self.shape(
+            at,
+            marker,
+            MARKER_PX + palette::THIN_WIDTH,
+            palette::BACKGROUND,
+        )?;
         self.shape(at, marker, MARKER_PX, color)
     }
 
@@ -138,7 +143,9 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         let corners = match marker {
             Marker::Circle => {
                 let radius = (half * f64::from(DOTS_PER_PX)).round() as i32;
-                return self.area.draw(&Circle::new(dots((x, y)), radius, color.filled()));
+                return self
+                    .area
+                    .draw(&Circle::new(dots((x, y)), radius, color.filled()));
             }
             Marker::Square => {
                 let half = half * 0.9;
@@ -185,7 +192,10 @@ fn dashes(points: &[At]) -> Vec<Vec<At>> {
         let mut done = 0.0;
         while length - done > left {
             done += left;
-            let at = (x0 + (x1 - x0) * done / length, y0 + (y1 - y0) * done / length);
+            let at = (
+                x0 + (x1 - x0) * done / length,
+                y0 + (y1 - y0) * done / length,
+            );
             if drawing {
                 dash.push(at);
                 found.push(std::mem::take(&mut dash));
@@ -226,6 +236,10 @@ mod tests {
     fn a_single_point_has_no_dash() {
         assert!(dashes(&[(1.0, 1.0)]).is_empty());
         assert!(dashes(&[]).is_empty());
-        assert!(dashes(&[(1.0, 1.0), (1.0, 1.0)]).iter().all(|dash| dash[0] == dash[1]));
+        assert!(
+            dashes(&[(1.0, 1.0), (1.0, 1.0)])
+                .iter()
+                .all(|dash| dash[0] == dash[1])
+        );
     }
 }

@@ -120,7 +120,11 @@ fn finish_svg<C: Chart>(drawn: &str, chart: &C, texts: &[TextBox]) -> String {
             _ => {}
         }
         // plotters breaks the line before and after the text, which counts as a space to some.
-        svg.push_str(&part.replacen(">\n", ">", 1).replacen("\n</text>", "</text>", 1));
+        svg.push_str(
+            &part
+                .replacen(">\n", ">", 1)
+                .replacen("\n</text>", "</text>", 1),
+        );
     }
     svg
 }
@@ -135,7 +139,10 @@ fn escaped(text: &str) -> String {
 fn render_png<C: Chart>(chart: &C) -> Result<Vec<u8>, RenderError> {
     let (width, height) = size_in_dots(chart);
     let mut fine = vec![u8::MAX; width as usize * height as usize * CHANNELS];
-    draw_on(chart, BitMapBackend::with_buffer(&mut fine, (width, height)))?;
+    draw_on(
+        chart,
+        BitMapBackend::with_buffer(&mut fine, (width, height)),
+    )?;
     let (width, height) = (width / OVERSAMPLING, height / OVERSAMPLING);
     let pixels = averaged(&fine, width as usize, height as usize);
 
