@@ -134,7 +134,8 @@ fn decimals(step: f64) -> usize {
 
 fn tick(value: f64, decimals: usize) -> Tick {
     let label = if value.abs() >= LARGEST_PLAIN {
-        format!("{value:e}")
+        // Multiples of 1, 2 and 5 have at most two digits that count.
+        format!("{value:.1e}").replace(".0e", "e")
     } else {
         grouped(&format!("{value:.decimals$}"))
     };
@@ -230,6 +231,11 @@ mod tests {
         assert_eq!(
             labels(&Axis::linear_from_zero(6100.0)).last(),
             Some(&"8,000")
+        );
+        let huge = Axis::linear_from_zero(1.1e294);
+        assert_eq!(
+            labels(&huge),
+            ["0", "2e293", "4e293", "6e293", "8e293", "1e294", "1.2e294"]
         );
         assert_eq!(axis.place(25.0), 0.5);
     }

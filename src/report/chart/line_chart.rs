@@ -20,7 +20,9 @@ const WIDTH_PX: u32 = 760;
 const LEAST_PLOT_HEIGHT_PX: f64 = 300.0;
 const EDGE_PX: f64 = 16.0;
 /// From the heading to the plot: the title of the vertical axis stands here.
-const ABOVE_PLOT_PX: f64 = 34.0;
+const ABOVE_PLOT_PX: f64 = 38.0;
+/// From the middle of that title to the plot.
+const Y_TITLE_PX: f64 = 22.0;
 /// From the plot to the lower edge: tick labels and the title of the horizontal axis.
 const BELOW_PLOT_PX: f64 = 58.0;
 const LEAST_RIGHT_PX: f64 = 36.0;
@@ -28,16 +30,18 @@ const LEAST_RIGHT_PX: f64 = 36.0;
 const INSET_PX: f64 = 22.0;
 /// From an axis to its labels.
 const TICK_GAP_PX: f64 = 8.0;
-/// From the end of the longest line to the names.
-const NAME_GAP_PX: f64 = 16.0;
+/// From the end of the longest line to the names: room for the leaders to fan out.
+const LEAD_PX: f64 = 36.0;
 const NAME_HEIGHT_PX: f64 = 16.0;
 const MAX_NAME_PX: f64 = 210.0;
 /// Base and head stand so far beside the true concurrency that their intervals do not hide each other.
 const DODGE_PX: f64 = 3.0;
+/// The same where there is but one concurrency, and room.
+const WIDE_DODGE_PX: f64 = 12.0;
 /// Half the width of an interval's end.
 const CAP_PX: f64 = 3.5;
-/// More lines than this cannot be read, nor named within a page.
-const MAX_LINES: usize = 60;
+/// More endpoints than this cannot be read, nor named within a page.
+const MAX_NAMES: usize = 20;
 
 /// A chart that is ready to be drawn.
 pub(crate) struct LineChart {
@@ -46,8 +50,8 @@ pub(crate) struct LineChart {
     axis: Axis,
     concurrencies: Vec<u32>,
     lines: Vec<Line>,
-    /// Lines that there was no room for.
-    left_out: usize,
+    /// Says that some had no room.
+    note: Option<String>,
     /// Said in the middle of an empty chart.
     notice: &'static str,
     description: Vec<String>,
@@ -90,8 +94,10 @@ impl LineChart {
             curve.estimates.sort_by_key(|estimate| estimate.concurrency);
         }
         curves.retain(|curve| !curve.estimates.is_empty());
-        let left_out = curves.len().saturating_sub(MAX_LINES);
-        curves.truncate(MAX_LINES);
+        let names = names(&curves);
+        let note = (names.len() > MAX_NAMES)
+            .then(|| format!("the first {MAX_NAMES} of {} are shown", names.len()));
+        curves.retain(|curve| names.iter().take(MAX_NAMES).any(|name| *name == curve.name));
 
         let width = f64::from(WIDTH_PX) - 2.0 * EDGE_PX;
         let mut description = vec![contents.title.to_owned(), contents.subtitle.to_owned()];
@@ -106,7 +112,7 @@ impl LineChart {
             axis: contents.axis,
             concurrencies: concurrencies.into_iter().collect(),
             lines: labelled(curves),
-            left_out,
+            note,
             notice: contents.notice,
             description,
         }
@@ -120,8 +126,7 @@ impl LineChart {
         let right = if self.names_stand_inside() || self.lines.is_empty() {
             LEAST_RIGHT_PX
         } else {
-            (NAME_GAP_PX - INSET_PX + DODGE_PX + INSET_PX + name_width + EDGE_PX)
-                .max(LEAST_RIGHT_PX)
+            (LEAD_PX - INSET_PX + DODGE_PX + name_width + EDGE_PX).max(LEAST_RIGHT_PX)
         };
         let top = self.heading.bottom() + ABOVE_PLOT_PX;
         let names_height = self.lines.len() as f64 * NAME_HEIGHT_PX;
@@ -144,14 +149,20 @@ impl LineChart {
     }
 }
 
-/// Names each line as shortly as it stays clear which it is.
-fn labelled(curves: Vec<Curve>) -> Vec<Line> {
+/// Each name once, in the order of the curves.
+fn names(curves: &[Curve]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for curve in &curves {
+    for curve in curves {
         if !names.contains(&curve.name) {
             names.push(curve.name.clone());
         }
     }
+    names
+}
+
+/// Names each line as shortly as it stays clear which it is.
+fn labelled(curves: Vec<Curve>) -> Vec<Line> {
+    let names = names(&curves);
     let both =
         curves.iter().any(|c| c.side == Side::Base) && curves.iter().any(|c| c.side == Side::Head);
     let suffix_width = if both {
@@ -201,11 +212,7 @@ fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
 
 impl Chart for LineChart {
     fn size_px(&self) -> (u32, u32) {
-        let note = if self.left_out > 0 {
-            NAME_HEIGHT_PX
-        } else {
-            0.0
-        };
+        let note = self.note.as_ref().map_or(0.0, |_| NAME_HEIGHT_PX);
         let height = self.plot().bottom + BELOW_PLOT_PX + note;
         (WIDTH_PX, height.ceil() as u32)
     }
@@ -255,6 +262,7 @@ impl<'a, DB: DrawingBackend> Drawing<'a, DB> {
         self.vertical_axis()?;
         self.horizontal_axis()?;
         if self.chart.lines.is_empty() {
+            self.empty_frame()?;
             let middle = (
                 (self.plot.left + self.plot.right) / 2.0,
                 (self.plot.top + self.plot.bottom) / 2.0,
@@ -302,9 +310,21 @@ impl<'a, DB: DrawingBackend> Drawing<'a, DB> {
             self.pen
                 .text(&tick.label, at, text(HPos::Right, VPos::Center))?;
         }
-        let at = (EDGE_PX, self.plot.top - ABOVE_PLOT_PX / 2.0);
+        let at = (EDGE_PX, self.plot.top - Y_TITLE_PX);
         self.pen
             .text(&self.chart.y_title, at, text(HPos::Left, VPos::Center))
+    }
+
+    /// Shows that this is a chart, though an empty one.
+    fn empty_frame(&self) -> Drawn<DB> {
+        let Frame {
+            left,
+            top,
+            right,
+            bottom,
+        } = self.plot;
+        let around = [(left, bottom), (left, top), (right, top), (right, bottom)];
+        self.pen.line(&around, Stroke::thin(palette::GRID))
     }
 
     fn horizontal_axis(&self) -> Drawn<DB> {
@@ -350,11 +370,9 @@ impl<'a, DB: DrawingBackend> Drawing<'a, DB> {
             bottom + TICK_GAP_PX + NAME_HEIGHT_PX + 2.0,
         );
         self.pen.text(&title, at, text(HPos::Center, VPos::Top))?;
-        if self.chart.left_out > 0 {
-            let shown = self.chart.lines.len();
-            let note = format!("{shown} of {} lines are shown", shown + self.chart.left_out);
+        if let Some(note) = &self.chart.note {
             let at = (EDGE_PX, at.1 + NAME_HEIGHT_PX + 4.0);
-            self.pen.text(&note, at, text(HPos::Left, VPos::Top))?;
+            self.pen.text(note, at, text(HPos::Left, VPos::Top))?;
         }
         Ok(())
     }
@@ -390,11 +408,7 @@ impl<'a, DB: DrawingBackend> Drawing<'a, DB> {
             .iter()
             .map(|end| end.0)
             .fold(f64::NEG_INFINITY, f64::max);
-        let column = if self.chart.names_stand_inside() {
-            farthest + NAME_GAP_PX + INSET_PX
-        } else {
-            farthest + NAME_GAP_PX + INSET_PX - DODGE_PX
-        };
+        let column = farthest + LEAD_PX;
         let wished: Vec<f64> = ends.iter().map(|end| end.1).collect();
         let half = NAME_HEIGHT_PX / 2.0;
         let (top, bottom) = (self.plot.top - half, self.plot.bottom);
@@ -405,18 +419,16 @@ impl<'a, DB: DrawingBackend> Drawing<'a, DB> {
                 (column - 12.0, middle),
                 (column - 4.0, middle),
             ];
-            self.pen.line(&lead, Stroke::thin(palette::AXIS))?;
-            if self.chart.names_stand_inside() {
-                // The grid would run through them.
-                let width = font::width(&line.label, TEXT_SIZE);
-                let paper = Frame {
-                    left: column - 3.0,
-                    top: middle - half,
-                    right: column + width + 3.0,
-                    bottom: middle + half,
-                };
-                self.pen.fill(paper, palette::BACKGROUND)?;
-            }
+            self.pen.line(&lead, Stroke::thin(palette::LEADER))?;
+            // Inside the plot the grid would run through it.
+            let width = font::width(&line.label, TEXT_SIZE);
+            let paper = Frame {
+                left: column - 3.0,
+                top: middle - half,
+                right: column + width + 3.0,
+                bottom: middle + half,
+            };
+            self.pen.fill(paper, palette::BACKGROUND)?;
             let lettering = Lettering {
                 color: color(line.curve.side),
                 ..text(HPos::Left, VPos::Center)
@@ -439,10 +451,14 @@ impl<'a, DB: DrawingBackend> Drawing<'a, DB> {
             .concurrencies
             .binary_search(&estimate.concurrency);
         let place = index.ok().and_then(|index| self.places.get(index));
-        let dodge = match (self.chart.has_both_sides(), side) {
+        let distance = match (self.chart.has_both_sides(), self.chart.concurrencies.len()) {
             (false, _) => 0.0,
-            (true, Side::Base) => -DODGE_PX,
-            (true, Side::Head) => DODGE_PX,
+            (true, 1) => WIDE_DODGE_PX,
+            (true, _) => DODGE_PX,
+        };
+        let dodge = match side {
+            Side::Base => -distance,
+            Side::Head => distance,
         };
         place.copied().unwrap_or(self.plot.left) + dodge
     }

@@ -19,6 +19,9 @@ pub(crate) const TEXT: RGBColor = RGBColor(0x4B, 0x55, 0x63);
 pub(crate) const GRID: RGBColor = RGBColor(0xE8, 0xEA, 0xED);
 pub(crate) const AXIS: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
 
+/// From a line to its name: lighter than anything that is data.
+pub(crate) const LEADER: RGBColor = RGBColor(0xC5, 0xCA, 0xD2);
+
 pub(crate) const TITLE_SIZE: f64 = 17.0;
 pub(crate) const SUBTITLE_SIZE: f64 = 13.0;
 pub(crate) const TEXT_SIZE: f64 = 12.0;

@@ -385,7 +385,7 @@ fn lines_are_named_at_their_ends_as_shortly_as_is_clear() {
     assert!(has("latency", "latency (ms)") && has("latency-microseconds", "latency (µs)"));
     assert!(has("latency-log", "latency (ms, log scale)"));
     assert!(has("throughput-all-failed", "no successful response"));
-    assert!(has("throughput-hundred", "60 of 200 lines are shown"));
+    assert!(has("throughput-hundred", "the first 20 of 100 are shown"));
     let long = names("throughput-long-ids");
     assert!(
         long.iter()
