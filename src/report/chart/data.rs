@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn intervals_count_unless_they_would_flatten_the_chart() {
         let near = curve(&[(10.0, Some((9.0, 12.0))), (5.0, None)]);
-        assert_eq!(largest_shown(&[near.clone()]), Some(12.0));
+        assert_eq!(largest_shown(std::slice::from_ref(&near)), Some(12.0));
         assert_eq!(smallest(&[near]), Some(5.0));
         let far = curve(&[(10.0, Some((-3.0, 1e9)))]);
-        assert_eq!(largest_shown(&[far.clone()]), Some(20.0));
+        assert_eq!(largest_shown(std::slice::from_ref(&far)), Some(20.0));
         assert_eq!(smallest(&[far]), Some(2.5));
         assert_eq!(largest_shown(&[curve(&[])]), None);
         assert_eq!(smallest(&[curve(&[(0.0, None)])]), None);

@@ -104,8 +104,8 @@ pub(crate) fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> V
         }
     }
     if lines.len() > max_lines {
-        let rest = lines.split_off(max_lines);
-        if let (Some(last), false) = (lines.last_mut(), rest.is_empty()) {
+        lines.truncate(max_lines);
+        if let Some(last) = lines.last_mut() {
             *last = cut(&format!("{last} {ELLIPSIS}"), size, max_width);
         }
     }

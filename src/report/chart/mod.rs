@@ -12,6 +12,8 @@ mod heading;
 mod label;
 mod latency;
 mod line_chart;
+mod line_drawing;
+mod naming;
 mod palette;
 mod pen;
 mod render;
