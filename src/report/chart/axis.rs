@@ -29,22 +29,11 @@ pub(crate) struct Axis {
 impl Axis {
     /// From 0 to the first round number that is not below `largest`.
     pub(crate) fn linear_from_zero(largest: f64) -> Self {
-        let largest = if largest.is_finite() && largest > 0.0 {
-            largest
-        } else {
-            1.0
-        };
+        let largest = if largest.is_finite() && largest > 0.0 { largest } else { 1.0 };
         let step = round_step(largest / (MAX_TICKS - 1) as f64);
         let steps = (largest / step - 1e-9).ceil().max(1.0);
-        let ticks = (0..=steps as usize)
-            .map(|i| tick(i as f64 * step, decimals(step)))
-            .collect();
-        Self {
-            lower: 0.0,
-            upper: steps * step,
-            logarithmic: false,
-            ticks,
-        }
+        let ticks = (0..=steps as usize).map(|i| tick(i as f64 * step, decimals(step))).collect();
+        Self { lower: 0.0, upper: steps * step, logarithmic: false, ticks }
     }
 
     /// Logarithmic, over all from `smallest` to `largest`, which are positive.
@@ -53,11 +42,7 @@ impl Axis {
             return Self::linear_from_zero(largest);
         }
         let decades = (largest / smallest).log10();
-        let steps: &[f64] = if decades <= MAX_DECADES_OF_125 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let steps: &[f64] = if decades <= MAX_DECADES_OF_125 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let first = smallest.log10().floor() as i32;
         let last = largest.log10().floor() as i32 + 1;
         let stride = ((last - first) as usize / MAX_TICKS + 1).max(1);
@@ -69,26 +54,16 @@ impl Axis {
             values.push(10f64.powi(last));
         }
         let slack = 1.0 + 1e-9;
-        let below = values
-            .iter()
-            .rposition(|&v| v <= smallest * slack)
-            .unwrap_or(0);
+        let below = values.iter().rposition(|&v| v <= smallest * slack).unwrap_or(0);
         let above = values
             .iter()
             .position(|&v| v * slack >= largest)
             .unwrap_or(values.len() - 1)
             .max(below + 1)
             .min(values.len() - 1);
-        let ticks: Vec<Tick> = values[below..=above]
-            .iter()
-            .map(|&value| tick(value, decimals(value)))
-            .collect();
-        Self {
-            lower: values[below],
-            upper: values[above],
-            logarithmic: true,
-            ticks,
-        }
+        let ticks: Vec<Tick> =
+            values[below..=above].iter().map(|&value| tick(value, decimals(value))).collect();
+        Self { lower: values[below], upper: values[above], logarithmic: true, ticks }
     }
 
     /// Whether equal ratios are equally long on it.
@@ -104,11 +79,7 @@ impl Axis {
             (value - self.lower) / (self.upper - self.lower)
         };
         // The logarithm of a negative number, a value that is none.
-        if share.is_nan() {
-            0.0
-        } else {
-            share.clamp(0.0, 1.0)
-        }
+        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
     }
 
     /// Whether the value lies beyond the upper end.
@@ -228,15 +199,9 @@ mod tests {
             labels(&Axis::linear_from_zero(0.27)),
             ["0.00", "0.05", "0.10", "0.15", "0.20", "0.25", "0.30"]
         );
-        assert_eq!(
-            labels(&Axis::linear_from_zero(6100.0)).last(),
-            Some(&"8,000")
-        );
+        assert_eq!(labels(&Axis::linear_from_zero(6100.0)).last(), Some(&"8,000"));
         let huge = Axis::linear_from_zero(1.1e294);
-        assert_eq!(
-            labels(&huge),
-            ["0", "2e293", "4e293", "6e293", "8e293", "1e294", "1.2e294"]
-        );
+        assert_eq!(labels(&huge), ["0", "2e293", "4e293", "6e293", "8e293", "1e294", "1.2e294"]);
         assert_eq!(axis.place(25.0), 0.5);
     }
 
@@ -246,10 +211,7 @@ mod tests {
         for _ in 0..2000 {
             let largest = 10f64.powf(rng.f64() * 30.0 - 12.0);
             let axis = Axis::linear_from_zero(largest);
-            assert!(
-                (3..=MAX_TICKS).contains(&axis.ticks.len()),
-                "{largest}: {axis:?}"
-            );
+            assert!((3..=MAX_TICKS).contains(&axis.ticks.len()), "{largest}: {axis:?}");
             assert!(axis.upper >= largest * (1.0 - 1e-6));
         }
     }
@@ -263,10 +225,7 @@ mod tests {
 
     #[test]
     fn logarithmic_ticks_go_1_2_5_and_then_by_decades() {
-        assert_eq!(
-            labels(&Axis::logarithmic(0.3, 8.0)),
-            ["0.2", "0.5", "1", "2", "5", "10"]
-        );
+        assert_eq!(labels(&Axis::logarithmic(0.3, 8.0)), ["0.2", "0.5", "1", "2", "5", "10"]);
         assert_eq!(
             labels(&Axis::logarithmic(3.0, 12_000.0)),
             ["1", "10", "100", "1,000", "10,000", "100,000"]
@@ -282,29 +241,16 @@ mod tests {
             let smallest = 10f64.powf(rng.f64() * 20.0 - 10.0);
             let largest = smallest * 10f64.powf(rng.f64() * rng.f64() * 15.0);
             let axis = Axis::logarithmic(smallest, largest);
-            assert!(
-                (2..=12).contains(&axis.ticks.len()),
-                "{smallest} {largest}: {axis:?}"
-            );
-            assert!(
-                axis.lower <= smallest * 1.000001 && axis.upper >= largest * 0.999999,
-                "{axis:?}"
-            );
-            assert!(
-                axis.ticks
-                    .windows(2)
-                    .all(|pair| pair[0].value < pair[1].value)
-            );
+            assert!((2..=12).contains(&axis.ticks.len()), "{smallest} {largest}: {axis:?}");
+            assert!(axis.lower <= smallest * 1.000001 && axis.upper >= largest * 0.999999, "{axis:?}");
+            assert!(axis.ticks.windows(2).all(|pair| pair[0].value < pair[1].value));
         }
     }
 
     #[test]
     fn values_beyond_an_axis_are_put_at_its_end() {
         let axis = Axis::logarithmic(1.0, 100.0);
-        assert_eq!(
-            (axis.place(0.0), axis.place(-3.0), axis.place(1e9)),
-            (0.0, 0.0, 1.0)
-        );
+        assert_eq!((axis.place(0.0), axis.place(-3.0), axis.place(1e9)), (0.0, 0.0, 1.0));
         assert!(axis.is_beyond(101.0) && !axis.is_beyond(100.0));
         assert_eq!(axis.place(f64::NAN), 0.0);
     }
@@ -324,13 +270,7 @@ mod tests {
         assert_eq!(time_unit(3e9).name, "s");
         assert_eq!(rate_unit(9_999.0).name, "requests/s");
         assert_eq!(rate_unit(120_000.0).name, "k requests/s");
-        assert_eq!(
-            rate_unit(5e7),
-            Unit {
-                name: "M requests/s",
-                size: 1e6
-            }
-        );
+        assert_eq!(rate_unit(5e7), Unit { name: "M requests/s", size: 1e6 });
     }
 
     #[test]

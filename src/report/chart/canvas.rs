@@ -43,17 +43,11 @@ pub(crate) struct PlacedText<'a> {
 
 /// A back end of plotters that can be given finished text.
 pub(crate) trait Surface: DrawingBackend {
-    fn put_text(
-        &mut self,
-        placed: &PlacedText<'_>,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>>;
+    fn put_text(&mut self, placed: &PlacedText<'_>) -> Result<(), DrawingErrorKind<Self::ErrorType>>;
 }
 
 impl Surface for SVGBackend<'_> {
-    fn put_text(
-        &mut self,
-        placed: &PlacedText<'_>,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+    fn put_text(&mut self, placed: &PlacedText<'_>) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         let (r, g, b) = placed.color.rgb;
         let color = RGBColor(r, g, b).mix(placed.color.alpha);
         let style = TextStyle::from((font::FAMILY, placed.size * SVG_FONT_DIVISOR))
@@ -65,18 +59,12 @@ impl Surface for SVGBackend<'_> {
 }
 
 impl Surface for BitMapBackend<'_> {
-    fn put_text(
-        &mut self,
-        placed: &PlacedText<'_>,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+    fn put_text(&mut self, placed: &PlacedText<'_>) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         let mut outcome = Ok(());
         let pen = (placed.left, placed.baseline);
         font::rasterise(placed.text, placed.size, pen, |x, y, coverage| {
             if outcome.is_ok() {
-                let color = BackendColor {
-                    alpha: placed.color.alpha * coverage,
-                    ..placed.color
-                };
+                let color = BackendColor { alpha: placed.color.alpha * coverage, ..placed.color };
                 outcome = self.draw_pixel((x, y), color);
             }
         });
@@ -136,8 +124,7 @@ impl<B: Surface> DrawingBackend for Canvas<'_, B> {
         style: &S,
         fill: bool,
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        self.surface
-            .draw_rect(upper_left, bottom_right, style, fill)
+        self.surface.draw_rect(upper_left, bottom_right, style, fill)
     }
 
     fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
@@ -229,10 +216,7 @@ mod tests {
         let mut svg = String::new();
         let canvas = Canvas::new(SVGBackend::with_string(&mut svg, (200, 100)), &texts);
         let style = TextStyle::from((font::FAMILY, 100.0));
-        assert_eq!(
-            canvas.estimate_text_size("100", &style).unwrap(),
-            (172, 104)
-        );
+        assert_eq!(canvas.estimate_text_size("100", &style).unwrap(), (172, 104));
     }
 
     #[test]

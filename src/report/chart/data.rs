@@ -50,9 +50,7 @@ fn estimates(curves: &[Curve]) -> impl Iterator<Item = &Estimate> {
 /// The largest value that an axis should reach; none without an estimate.
 pub(crate) fn largest_shown(curves: &[Curve]) -> Option<f64> {
     let value = estimates(curves).map(|e| e.value).reduce(f64::max)?;
-    let ends = estimates(curves)
-        .filter_map(|e| e.interval)
-        .map(|(_, upper)| upper);
+    let ends = estimates(curves).filter_map(|e| e.interval).map(|(_, upper)| upper);
     let end = ends.filter(|upper| upper.is_finite()).fold(value, f64::max);
     Some(end.min(value * LARGEST_OVERSHOOT).max(value))
 }
@@ -63,9 +61,7 @@ pub(crate) fn smallest(curves: &[Curve]) -> Option<f64> {
     if value <= 0.0 {
         return None;
     }
-    let ends = estimates(curves)
-        .filter_map(|e| e.interval)
-        .map(|(lower, _)| lower);
+    let ends = estimates(curves).filter_map(|e| e.interval).map(|(lower, _)| lower);
     let end = ends.fold(value, f64::min);
     Some(end.max(value * SMALLEST_UNDERSHOOT))
 }
@@ -94,16 +90,9 @@ mod tests {
     use super::*;
 
     fn curve(estimates: &[(f64, Option<(f64, f64)>)]) -> Curve {
-        let estimates = estimates.iter().map(|&(value, interval)| Estimate {
-            concurrency: 1,
-            value,
-            interval,
-        });
-        Curve {
-            name: "p50".into(),
-            side: Side::Head,
-            estimates: estimates.collect(),
-        }
+        let estimates =
+            estimates.iter().map(|&(value, interval)| Estimate { concurrency: 1, value, interval });
+        Curve { name: "p50".into(), side: Side::Head, estimates: estimates.collect() }
     }
 
     #[test]

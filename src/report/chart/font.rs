@@ -8,8 +8,7 @@ use std::sync::LazyLock;
 use ab_glyph::{Font, FontRef, GlyphId, PxScale, point};
 
 /// What an SVG asks for: the embedded font where it is installed, else what common systems have.
-pub(crate) const FAMILY: &str =
-    "Noto Sans, Segoe UI, Roboto, Helvetica Neue, Arial, DejaVu Sans, sans-serif";
+pub(crate) const FAMILY: &str = "Noto Sans, Segoe UI, Roboto, Helvetica Neue, Arial, DejaVu Sans, sans-serif";
 /// Height of a capital letter, as a share of the size.
 pub(crate) const CAP_HEIGHT: f64 = 0.714;
 /// How far letters reach above the baseline, as a share of the size.
@@ -74,11 +73,7 @@ pub(crate) fn shorten(text: &str, size: f64, max_width: f64) -> String {
     let (mut head, mut tail) = (0, chars.len());
     while head < tail {
         let from_head = head <= chars.len() - tail;
-        let next = if from_head {
-            chars[head]
-        } else {
-            chars[tail - 1]
-        };
+        let next = if from_head { chars[head] } else { chars[tail - 1] };
         room -= advance_em(next) * size;
         if room < 0.0 {
             break;
@@ -109,10 +104,7 @@ pub(crate) fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> V
             *last = cut(&format!("{last} {ELLIPSIS}"), size, max_width);
         }
     }
-    lines
-        .iter()
-        .map(|line| shorten(line, size, max_width))
-        .collect()
+    lines.iter().map(|line| shorten(line, size, max_width)).collect()
 }
 
 fn lines_fit(line: &str, word: &str, size: f64, max_width: f64) -> bool {
@@ -139,20 +131,14 @@ pub(crate) fn rasterise(
     let scale = PxScale::from((size * f64::from(FONT.height_unscaled()) / units_per_em()) as f32);
     let mut pen_x = left;
     for c in text.chars() {
-        let glyph = FONT
-            .glyph_id(c)
-            .with_scale_and_position(scale, point(pen_x as f32, baseline as f32));
+        let glyph = FONT.glyph_id(c).with_scale_and_position(scale, point(pen_x as f32, baseline as f32));
         pen_x += advance_em(c) * size;
         // A space has no outline.
         if let Some(outline) = FONT.outline_glyph(glyph) {
             let corner = outline.px_bounds().min;
             let (x0, y0) = (corner.x as i32, corner.y as i32);
             outline.draw(|x, y, coverage| {
-                paint(
-                    x0 + x as i32,
-                    y0 + y as i32,
-                    f64::from(coverage).clamp(0.0, 1.0),
-                );
+                paint(x0 + x as i32, y0 + y as i32, f64::from(coverage).clamp(0.0, 1.0));
             });
         }
     }
@@ -173,9 +159,7 @@ mod tests {
 
     #[test]
     fn the_signs_of_the_charts_and_european_letters_are_in_the_font() {
-        assert!(covers(
-            "±×µμ→←≤≥–—…−∞≈· Ωλ Ждя ßñçåÅ 0123456789 %/()[]{}<>&'\""
-        ));
+        assert!(covers("±×µμ→←≤≥–—…−∞≈· Ωλ Ждя ßñçåÅ 0123456789 %/()[]{}<>&'\""));
         assert!(!covers("漢字"));
     }
 
@@ -186,8 +170,7 @@ mod tests {
 
     #[test]
     fn shortening_keeps_both_ends_and_the_width() {
-        let id =
-            "tokenizer/with_a_very_long_function_name_that_nobody_can_read_on_a_chart/3000_tokens";
+        let id = "tokenizer/with_a_very_long_function_name_that_nobody_can_read_on_a_chart/3000_tokens";
         let short = shorten(id, 12.0, 150.0);
         assert!(width(&short, 12.0) <= 150.0);
         assert!(width(&short, 12.0) > 130.0, "{short}");
@@ -207,10 +190,7 @@ mod tests {
         assert_eq!(lines.join(" "), text);
         let two = wrap(text, 13.0, 200.0, 2);
         assert_eq!(two.len(), 2);
-        assert!(
-            two[1].ends_with('…') && width(&two[1], 13.0) <= 200.0,
-            "{two:?}"
-        );
+        assert!(two[1].ends_with('…') && width(&two[1], 13.0) <= 200.0, "{two:?}");
         assert!(wrap("", 13.0, 200.0, 2).is_empty());
     }
 
@@ -227,13 +207,9 @@ mod tests {
             rasterise(text, size, (left, baseline), |x, y, coverage| {
                 if coverage > 0.0 {
                     painted += 1;
+                    assert!(f64::from(x) >= left - 2.0 && f64::from(x) <= left + width(text, size) + 2.0);
                     assert!(
-                        f64::from(x) >= left - 2.0
-                            && f64::from(x) <= left + width(text, size) + 2.0
-                    );
-                    assert!(
-                        f64::from(y) >= baseline - size
-                            && f64::from(y) <= baseline + DESCENT * size + 1.0
+                        f64::from(y) >= baseline - size && f64::from(y) <= baseline + DESCENT * size + 1.0
                     );
                 }
             });

@@ -23,12 +23,7 @@ impl Heading {
     pub(crate) fn new(title: &str, subtitle: &str, width: f64) -> Self {
         Self {
             title: font::shorten(&font::clean(title), palette::TITLE_SIZE, width),
-            subtitle: font::wrap(
-                &font::clean(subtitle),
-                palette::SUBTITLE_SIZE,
-                width,
-                MAX_SUBTITLE_LINES,
-            ),
+            subtitle: font::wrap(&font::clean(subtitle), palette::SUBTITLE_SIZE, width, MAX_SUBTITLE_LINES),
         }
     }
 
@@ -39,11 +34,8 @@ impl Heading {
 
     /// Draws it, its left end at `left` px.
     pub(crate) fn draw<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>, left: f64) -> Drawn<DB> {
-        let mut lettering = Lettering {
-            size: palette::TITLE_SIZE,
-            color: palette::TITLE,
-            anchor: (HPos::Left, VPos::Top),
-        };
+        let mut lettering =
+            Lettering { size: palette::TITLE_SIZE, color: palette::TITLE, anchor: (HPos::Left, VPos::Top) };
         pen.text(&self.title, (left, TOP_PX), lettering)?;
         lettering.size = palette::SUBTITLE_SIZE;
         lettering.color = palette::TEXT;

@@ -32,9 +32,7 @@ pub(crate) fn spread(wished: &[f64], height: f64, top: f64, bottom: f64) -> Vec<
     let lowest = top + height / 2.0;
     let highest = (bottom - height / 2.0 - (count - 1) as f64 * height).max(lowest);
     let mut placed = vec![0.0; count];
-    let shifts = blocks
-        .iter()
-        .flat_map(|&(z, size)| std::iter::repeat_n(z, size));
+    let shifts = blocks.iter().flat_map(|&(z, size)| std::iter::repeat_n(z, size));
     for ((rank, &index), z) in order.iter().enumerate().zip(shifts) {
         placed[index] = z.clamp(lowest, highest) + rank as f64 * height;
     }
@@ -60,10 +58,7 @@ mod tests {
 
     #[test]
     fn labels_with_room_stay_where_they_are() {
-        assert_eq!(
-            spread(&[50.0, 10.0, 90.0], 15.0, 0.0, 100.0),
-            [50.0, 10.0, 90.0]
-        );
+        assert_eq!(spread(&[50.0, 10.0, 90.0], 15.0, 0.0, 100.0), [50.0, 10.0, 90.0]);
         assert!(spread(&[], 15.0, 0.0, 100.0).is_empty());
     }
 
@@ -81,11 +76,7 @@ mod tests {
             let mut placed = spread(&wished, 15.0, 0.0, 300.0);
             placed.sort_by(f64::total_cmp);
             assert!(placed[0] >= 7.5 - 1e-9 && placed[count - 1] <= 292.5 + 1e-9);
-            assert!(
-                placed
-                    .windows(2)
-                    .all(|pair| pair[1] - pair[0] >= 15.0 - 1e-9)
-            );
+            assert!(placed.windows(2).all(|pair| pair[1] - pair[0] >= 15.0 - 1e-9));
         }
     }
 

@@ -28,16 +28,10 @@ impl Latency {
         let curves = scaled(&self.curves, unit.size);
         let largest = largest / unit.size;
         let axis = match smallest(&curves) {
-            Some(smallest) if largest / smallest >= LOGARITHMIC_FROM => {
-                Axis::logarithmic(smallest, largest)
-            }
+            Some(smallest) if largest / smallest >= LOGARITHMIC_FROM => Axis::logarithmic(smallest, largest),
             _ => Axis::linear_from_zero(largest),
         };
-        let scale = if axis.is_logarithmic() {
-            ", log scale"
-        } else {
-            ""
-        };
+        let scale = if axis.is_logarithmic() { ", log scale" } else { "" };
         LineChart::new(Contents {
             title: &self.title,
             subtitle: &self.subtitle,

@@ -68,28 +68,20 @@ impl LineChart {
     pub(crate) fn new(contents: Contents<'_>) -> Self {
         let mut curves = contents.curves;
         let concurrencies: BTreeSet<u32> = (contents.concurrencies.iter().copied())
-            .chain(
-                curves
-                    .iter()
-                    .flat_map(|c| c.estimates.iter().map(|e| e.concurrency)),
-            )
+            .chain(curves.iter().flat_map(|c| c.estimates.iter().map(|e| e.concurrency)))
             .collect();
         for curve in &mut curves {
             curve.estimates.sort_by_key(|estimate| estimate.concurrency);
         }
         curves.retain(|curve| !curve.estimates.is_empty());
         let names = names(&curves);
-        let note = (names.len() > MAX_NAMES)
-            .then(|| format!("the first {MAX_NAMES} of {} are shown", names.len()));
+        let note =
+            (names.len() > MAX_NAMES).then(|| format!("the first {MAX_NAMES} of {} are shown", names.len()));
         curves.retain(|curve| names.iter().take(MAX_NAMES).any(|name| *name == curve.name));
 
         let width = f64::from(WIDTH_PX) - 2.0 * EDGE_PX;
         let mut description = vec![contents.title.to_owned(), contents.subtitle.to_owned()];
-        description.extend(
-            curves
-                .iter()
-                .map(|c| format!("{}: {}", c.side.name(), c.name)),
-        );
+        description.extend(curves.iter().map(|c| format!("{}: {}", c.side.name(), c.name)));
         Self {
             heading: Heading::new(contents.title, contents.subtitle, width),
             y_title: contents.y_title,
@@ -135,7 +127,5 @@ impl LineChart {
 
 /// The width of the widest text of an axis or at a line's end.
 pub(crate) fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
-    texts
-        .map(|text| font::width(text, TEXT_SIZE))
-        .fold(0.0, f64::max)
+    texts.map(|text| font::width(text, TEXT_SIZE)).fold(0.0, f64::max)
 }

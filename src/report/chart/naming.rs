@@ -31,27 +31,17 @@ pub(crate) fn names(curves: &[Curve]) -> Vec<String> {
 /// Names each line as shortly as it stays clear which it is.
 pub(crate) fn labelled(curves: Vec<Curve>) -> Vec<Line> {
     let names = names(&curves);
-    let both =
-        curves.iter().any(|c| c.side == Side::Base) && curves.iter().any(|c| c.side == Side::Head);
-    let suffix_width = if both {
-        font::width(" head", TEXT_SIZE)
-    } else {
-        0.0
-    };
+    let both = curves.iter().any(|c| c.side == Side::Base) && curves.iter().any(|c| c.side == Side::Head);
+    let suffix_width = if both { font::width(" head", TEXT_SIZE) } else { 0.0 };
     let room = MAX_NAME_PX - suffix_width;
-    let short: Vec<String> = names
-        .iter()
-        .map(|name| font::shorten(&font::clean(name), TEXT_SIZE, room))
-        .collect();
+    let short: Vec<String> =
+        names.iter().map(|name| font::shorten(&font::clean(name), TEXT_SIZE, room)).collect();
     // Names that differ only in the middle are told apart by a number.
     let distinct = short.iter().collect::<BTreeSet<_>>().len() == short.len();
     curves
         .into_iter()
         .map(|curve| {
-            let nth = names
-                .iter()
-                .position(|name| *name == curve.name)
-                .unwrap_or(0);
+            let nth = names.iter().position(|name| *name == curve.name).unwrap_or(0);
             let name = if distinct {
                 short[nth].clone()
             } else {
@@ -63,11 +53,7 @@ pub(crate) fn labelled(curves: Vec<Curve>) -> Vec<Line> {
                 (true, _) => format!("{name} {}", curve.side.name()),
                 (false, _) => name,
             };
-            Line {
-                label,
-                marker: Marker::nth(nth),
-                curve,
-            }
+            Line { label, marker: Marker::nth(nth), curve }
         })
         .collect()
 }

@@ -63,11 +63,7 @@ pub(crate) struct Stroke {
 impl Stroke {
     /// An unbroken line of one px.
     pub(crate) fn thin(color: RGBColor) -> Self {
-        Self {
-            color,
-            width: palette::THIN_WIDTH,
-            dashed: false,
-        }
+        Self { color, width: palette::THIN_WIDTH, dashed: false }
     }
 }
 
@@ -97,10 +93,7 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
 
     /// A filled rectangle.
     pub(crate) fn fill(&self, frame: Frame, color: RGBColor) -> Drawn<DB> {
-        let corners = [
-            dots((frame.left, frame.top)),
-            dots((frame.right, frame.bottom)),
-        ];
+        let corners = [dots((frame.left, frame.top)), dots((frame.right, frame.bottom))];
         self.area.draw(&Rectangle::new(corners, color.filled()))
     }
 
@@ -128,12 +121,7 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
 
     /// A filled point with a light rim, so that points that lie on each other can be told apart.
     pub(crate) fn marker(&self, at: At, marker: Marker, color: RGBColor) -> Drawn<DB> {
-        self.shape(
-            at,
-            marker,
-            MARKER_PX + palette::THIN_WIDTH,
-            palette::BACKGROUND,
-        )?;
+        self.shape(at, marker, MARKER_PX + palette::THIN_WIDTH, palette::BACKGROUND)?;
         self.shape(at, marker, MARKER_PX, color)
     }
 
@@ -143,21 +131,12 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         let corners = match marker {
             Marker::Circle => {
                 let radius = (half * f64::from(DOTS_PER_PX)).round() as i32;
-                return self
-                    .area
-                    .draw(&Circle::new(dots((x, y)), radius, color.filled()));
+                return self.area.draw(&Circle::new(dots((x, y)), radius, color.filled()));
             }
             Marker::Square => {
                 let half = half * 0.9;
-                return self.fill(
-                    Frame {
-                        left: x - half,
-                        top: y - half,
-                        right: x + half,
-                        bottom: y + half,
-                    },
-                    color,
-                );
+                return self
+                    .fill(Frame { left: x - half, top: y - half, right: x + half, bottom: y + half }, color);
             }
             Marker::Triangle => vec![(x, y - far), (x + far, y + half), (x - far, y + half)],
             Marker::Diamond => vec![(x, y - far), (x + far, y), (x, y + far), (x - far, y)],
@@ -192,10 +171,7 @@ fn dashes(points: &[At]) -> Vec<Vec<At>> {
         let mut done = 0.0;
         while length - done > left {
             done += left;
-            let at = (
-                x0 + (x1 - x0) * done / length,
-                y0 + (y1 - y0) * done / length,
-            );
+            let at = (x0 + (x1 - x0) * done / length, y0 + (y1 - y0) * done / length);
             if drawing {
                 dash.push(at);
                 found.push(std::mem::take(&mut dash));
@@ -223,10 +199,7 @@ mod tests {
     #[test]
     fn dashes_have_their_length_and_run_on_round_corners() {
         let straight = dashes(&[(0.0, 0.0), (20.0, 0.0)]);
-        assert_eq!(
-            straight,
-            [vec![(0.0, 0.0), (6.0, 0.0)], vec![(10.0, 0.0), (16.0, 0.0)]]
-        );
+        assert_eq!(straight, [vec![(0.0, 0.0), (6.0, 0.0)], vec![(10.0, 0.0), (16.0, 0.0)]]);
         let corner = dashes(&[(0.0, 0.0), (3.0, 0.0), (3.0, 10.0)]);
         assert_eq!(corner[0], [(0.0, 0.0), (3.0, 0.0), (3.0, 3.0)]);
         assert_eq!(corner[1], [(3.0, 7.0), (3.0, 10.0)]);
@@ -236,10 +209,6 @@ mod tests {
     fn a_single_point_has_no_dash() {
         assert!(dashes(&[(1.0, 1.0)]).is_empty());
         assert!(dashes(&[]).is_empty());
-        assert!(
-            dashes(&[(1.0, 1.0), (1.0, 1.0)])
-                .iter()
-                .all(|dash| dash[0] == dash[1])
-        );
+        assert!(dashes(&[(1.0, 1.0), (1.0, 1.0)]).iter().all(|dash| dash[0] == dash[1]));
     }
 }

@@ -52,10 +52,7 @@ pub(crate) enum RenderError {
 /// # Errors
 /// When plotters or the PNG encoder fails, which no data should make them do.
 pub(crate) fn render<C: Chart>(chart: &C) -> Result<Picture, RenderError> {
-    Ok(Picture {
-        svg: render_svg(chart)?,
-        png: render_png(chart)?,
-    })
+    Ok(Picture { svg: render_svg(chart)?, png: render_png(chart)? })
 }
 
 fn size_in_dots<C: Chart>(chart: &C) -> (u32, u32) {
@@ -64,10 +61,7 @@ fn size_in_dots<C: Chart>(chart: &C) -> (u32, u32) {
 }
 
 /// Draws on the back end, and tells where the texts are.
-pub(crate) fn draw_on<C: Chart, B: Surface>(
-    chart: &C,
-    surface: B,
-) -> Result<Vec<TextBox>, RenderError> {
+pub(crate) fn draw_on<C: Chart, B: Surface>(chart: &C, surface: B) -> Result<Vec<TextBox>, RenderError> {
     let texts = RefCell::new(Vec::new());
     {
         let area = Canvas::new(surface, &texts).into_drawing_area();
@@ -113,36 +107,24 @@ fn finish_svg<C: Chart>(drawn: &str, chart: &C, texts: &[TextBox]) -> String {
             // What this font has not, another will draw with widths of its own.
             Some(drawn) if font::covers(&drawn.text) && !drawn.text.is_empty() => {
                 let length = drawn.right - drawn.left;
-                svg.push_str(&format!(
-                    "textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" "
-                ));
+                svg.push_str(&format!("textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" "));
             }
             _ => {}
         }
         // plotters breaks the line before and after the text, which counts as a space to some.
-        svg.push_str(
-            &part
-                .replacen(">\n", ">", 1)
-                .replacen("\n</text>", "</text>", 1),
-        );
+        svg.push_str(&part.replacen(">\n", ">", 1).replacen("\n</text>", "</text>", 1));
     }
     svg
 }
 
 fn escaped(text: &str) -> String {
-    font::clean(text)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    font::clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn render_png<C: Chart>(chart: &C) -> Result<Vec<u8>, RenderError> {
     let (width, height) = size_in_dots(chart);
     let mut fine = vec![u8::MAX; width as usize * height as usize * CHANNELS];
-    draw_on(
-        chart,
-        BitMapBackend::with_buffer(&mut fine, (width, height)),
-    )?;
+    draw_on(chart, BitMapBackend::with_buffer(&mut fine, (width, height)))?;
     let (width, height) = (width / OVERSAMPLING, height / OVERSAMPLING);
     let pixels = averaged(&fine, width as usize, height as usize);
 

@@ -22,24 +22,11 @@ fn every_case_yields_an_svg_and_a_png_of_twice_its_size() {
     for (name, chart) in cases() {
         let picture = render(&chart).unwrap();
         let (width, height) = chart.size_px();
-        assert!(
-            picture.svg.starts_with("<svg ") && picture.svg.ends_with("</svg>\n"),
-            "{name}"
-        );
-        assert!(
-            picture
-                .svg
-                .contains(&format!("width=\"{width}\" height=\"{height}\"")),
-            "{name}"
-        );
-        assert_eq!(
-            picture.svg.matches("<text ").count(),
-            picture.svg.matches("</text>").count()
-        );
+        assert!(picture.svg.starts_with("<svg ") && picture.svg.ends_with("</svg>\n"), "{name}");
+        assert!(picture.svg.contains(&format!("width=\"{width}\" height=\"{height}\"")), "{name}");
+        assert_eq!(picture.svg.matches("<text ").count(), picture.svg.matches("</text>").count());
 
-        let mut reader = png::Decoder::new(std::io::Cursor::new(&picture.png))
-            .read_info()
-            .unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&picture.png)).read_info().unwrap();
         assert_eq!(reader.info().size(), (2 * width, 2 * height), "{name}");
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
@@ -57,8 +44,7 @@ fn no_text_lies_outside_the_picture() {
         let texts = texts(&chart);
         assert!(texts.len() >= 2, "{name}");
         for text in texts {
-            let inside =
-                text.left >= 0.0 && text.top >= 0.0 && text.right <= right && text.bottom <= bottom;
+            let inside = text.left >= 0.0 && text.top >= 0.0 && text.right <= right && text.bottom <= bottom;
             assert!(inside, "{name}: {text:?}");
         }
     }
@@ -70,10 +56,7 @@ fn no_text_lies_on_another() {
         let texts = texts(&chart);
         for (index, a) in texts.iter().enumerate() {
             for b in &texts[index + 1..] {
-                let apart = a.right <= b.left
-                    || b.right <= a.left
-                    || a.bottom <= b.top
-                    || b.bottom <= a.top;
+                let apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
                 assert!(apart, "{name}: {a:?} lies on {b:?}");
             }
         }
@@ -96,23 +79,13 @@ fn lines_are_named_at_their_ends_as_shortly_as_is_clear() {
     assert!(has("throughput-all-failed", "no successful response"));
     assert!(has("throughput-hundred", "the first 20 of 100 are shown"));
     let long = names("throughput-long-ids");
-    assert!(
-        long.iter()
-            .any(|text| text.starts_with("1. tokenizer") && text.contains('…')),
-        "{long:?}"
-    );
-    assert!(
-        long.iter().any(|text| text.starts_with("2. tokenizer")),
-        "{long:?}"
-    );
+    assert!(long.iter().any(|text| text.starts_with("1. tokenizer") && text.contains('…')), "{long:?}");
+    assert!(long.iter().any(|text| text.starts_with("2. tokenizer")), "{long:?}");
 }
 
 #[test]
 fn the_measured_concurrencies_are_the_ticks() {
-    let shown: Vec<String> = texts(&latency_cases().swap_remove(0).1)
-        .into_iter()
-        .map(|t| t.text)
-        .collect();
+    let shown: Vec<String> = texts(&latency_cases().swap_remove(0).1).into_iter().map(|t| t.text).collect();
     for tick in FEW {
         assert!(shown.contains(&tick.to_string()), "{tick} in {shown:?}");
     }

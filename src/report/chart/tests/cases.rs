@@ -7,7 +7,8 @@ use super::super::throughput::Throughput;
 
 pub(super) const LONG_ID: &str =
     "tokenizer/encode_with_a_name_that_somebody_generated_from_a_route_and_a_tenant/3k";
-pub(super) const SUBTITLE: &str = "Throughput levels off at 15 requests in flight; head is 4 % slower there (interval 1 % to 7 %).";
+pub(super) const SUBTITLE: &str =
+    "Throughput levels off at 15 requests in flight; head is 4 % slower there (interval 1 % to 7 %).";
 
 /// Estimates with intervals of ± `spread` of the value.
 pub(super) fn curve(name: &str, side: Side, spread: f64, values: &[(u32, f64)]) -> Curve {
@@ -16,20 +17,11 @@ pub(super) fn curve(name: &str, side: Side, spread: f64, values: &[(u32, f64)]) 
         value,
         interval: (spread > 0.0).then_some((value * (1.0 - spread), value * (1.0 + spread))),
     };
-    Curve {
-        name: name.into(),
-        side,
-        estimates: values.iter().map(estimate).collect(),
-    }
+    Curve { name: name.into(), side, estimates: values.iter().map(estimate).collect() }
 }
 
 /// A service that saturates: throughput with concurrency, and latency that then grows.
-pub(super) fn saturating(
-    names: &[&str],
-    concurrencies: &[u32],
-    spread: f64,
-    sides: &[Side],
-) -> Vec<Curve> {
+pub(super) fn saturating(names: &[&str], concurrencies: &[u32], spread: f64, sides: &[Side]) -> Vec<Curve> {
     let mut curves = Vec::new();
     for (nth, name) in names.iter().enumerate() {
         for &side in sides {
@@ -43,12 +35,7 @@ pub(super) fn saturating(
     curves
 }
 
-pub(super) fn percentiles(
-    concurrencies: &[u32],
-    base_ns: f64,
-    spread: f64,
-    sides: &[Side],
-) -> Vec<Curve> {
+pub(super) fn percentiles(concurrencies: &[u32], base_ns: f64, spread: f64, sides: &[Side]) -> Vec<Curve> {
     let mut curves = Vec::new();
     for (name, factor) in [("p50", 1.0), ("p90", 1.4), ("p99", 2.6)] {
         for &side in sides {
@@ -91,49 +78,23 @@ pub(super) fn throughput_cases() -> Vec<(&'static str, LineChart)> {
     let hundred: Vec<String> = (0..100).map(|n| format!("route {n}")).collect();
     let hundred: Vec<&str> = hundred.iter().map(String::as_str).collect();
     let other_long = LONG_ID.replace("somebody", "everybody");
-    let wild = curve(
-        "wild",
-        Side::Head,
-        0.0,
-        &[(5, f64::NAN), (10, 1e300), (20, 5.0)],
-    );
+    let wild = curve("wild", Side::Head, 0.0, &[(5, f64::NAN), (10, 1e300), (20, 5.0)]);
     let mut wide = curve("wide", Side::Head, 0.1, &[(5, 900.0), (10, 1000.0)]);
     wide.estimates[1].interval = Some((-4000.0, 1e7));
-    let script = [
-        "トークン化/エンドポイント",
-        "токенизатор/длинное_имя",
-        "مُرمِّز",
-        "emoji 🚀 <&>",
-    ];
+    let script = ["トークン化/エンドポイント", "токенизатор/длинное_имя", "مُرمِّز", "emoji 🚀 <&>"];
     vec![
-        (
-            "throughput-one",
-            throughput(
-                "tokenizer",
-                &FEW,
-                saturating(&["3k_tokens"], &FEW, 0.04, &BOTH),
-            ),
-        ),
+        ("throughput-one", throughput("tokenizer", &FEW, saturating(&["3k_tokens"], &FEW, 0.04, &BOTH))),
         (
             "throughput-several",
             throughput(
                 "tokenizer",
                 &FEW,
-                saturating(
-                    &["30_tokens", "3k_tokens", "300k_tokens"],
-                    &FEW,
-                    0.03,
-                    &BOTH,
-                ),
+                saturating(&["30_tokens", "3k_tokens", "300k_tokens"], &FEW, 0.03, &BOTH),
             ),
         ),
         (
             "throughput-single-concurrency",
-            throughput(
-                "tokenizer",
-                &[10],
-                saturating(&["3k_tokens"], &[10], 0.04, &BOTH),
-            ),
+            throughput("tokenizer", &[10], saturating(&["3k_tokens"], &[10], 0.04, &BOTH)),
         ),
         (
             "throughput-single-concurrency-several",
@@ -143,34 +104,16 @@ pub(super) fn throughput_cases() -> Vec<(&'static str, LineChart)> {
                 saturating(&["30_tokens", LONG_ID, "300k_tokens"], &[10], 0.04, &BOTH),
             ),
         ),
-        (
-            "throughput-one-round",
-            throughput(
-                "tokenizer",
-                &FEW,
-                saturating(&["3k_tokens"], &FEW, 0.0, &BOTH),
-            ),
-        ),
+        ("throughput-one-round", throughput("tokenizer", &FEW, saturating(&["3k_tokens"], &FEW, 0.0, &BOTH))),
         (
             "throughput-base-missing",
-            throughput(
-                "tokenizer",
-                &FEW,
-                saturating(&["30_tokens", "3k_tokens"], &FEW, 0.04, &[Side::Head]),
-            ),
+            throughput("tokenizer", &FEW, saturating(&["30_tokens", "3k_tokens"], &FEW, 0.04, &[Side::Head])),
         ),
-        (
-            "throughput-all-failed",
-            throughput("tokenizer", &FEW, vec![]),
-        ),
+        ("throughput-all-failed", throughput("tokenizer", &FEW, vec![])),
         ("throughput-nothing-at-all", throughput("", &[], vec![])),
         (
             "throughput-zero",
-            throughput(
-                "tokenizer",
-                &FEW,
-                vec![curve("a", Side::Head, 0.0, &FEW.map(|n| (n, 0.0)))],
-            ),
+            throughput("tokenizer", &FEW, vec![curve("a", Side::Head, 0.0, &FEW.map(|n| (n, 0.0)))]),
         ),
         (
             "throughput-long-ids",
@@ -182,35 +125,15 @@ pub(super) fn throughput_cases() -> Vec<(&'static str, LineChart)> {
         ),
         (
             "throughput-scripts",
-            throughput(
-                "サービス · служба · λ",
-                &FEW,
-                saturating(&script, &FEW, 0.04, &BOTH),
-            ),
+            throughput("サービス · служба · λ", &FEW, saturating(&script, &FEW, 0.04, &BOTH)),
         ),
-        (
-            "throughput-many",
-            throughput("gateway", &MANY, saturating(&fourteen, &MANY, 0.04, &BOTH)),
-        ),
-        (
-            "throughput-hundred",
-            throughput("gateway", &FEW, saturating(&hundred, &FEW, 0.04, &BOTH)),
-        ),
-        (
-            "throughput-wild",
-            throughput("wild", &[5, 10, 20], vec![wild]),
-        ),
-        (
-            "throughput-wide-interval",
-            throughput("wide", &[5, 10], vec![wide]),
-        ),
+        ("throughput-many", throughput("gateway", &MANY, saturating(&fourteen, &MANY, 0.04, &BOTH))),
+        ("throughput-hundred", throughput("gateway", &FEW, saturating(&hundred, &FEW, 0.04, &BOTH))),
+        ("throughput-wild", throughput("wild", &[5, 10, 20], vec![wild])),
+        ("throughput-wide-interval", throughput("wide", &[5, 10], vec![wide])),
         (
             "throughput-ended-early",
-            throughput(
-                "early",
-                &MANY,
-                saturating(&["a", "b"], &MANY[..9], 0.05, &BOTH),
-            ),
+            throughput("early", &MANY, saturating(&["a", "b"], &MANY[..9], 0.05, &BOTH)),
         ),
     ]
 }
@@ -221,82 +144,27 @@ pub(super) fn latency_cases() -> Vec<(&'static str, LineChart)> {
     early[4].estimates.truncate(2);
     early[5].estimates.truncate(2);
     vec![
-        (
-            "latency",
-            latency(
-                "tokenizer/3k_tokens",
-                &FEW,
-                percentiles(&FEW, 2e6, 0.02, &BOTH),
-            ),
-        ),
+        ("latency", latency("tokenizer/3k_tokens", &FEW, percentiles(&FEW, 2e6, 0.02, &BOTH))),
         (
             "latency-microseconds",
-            latency(
-                "cache/get",
-                &[1, 2, 4, 8],
-                percentiles(&[1, 2, 4, 8], 31e3, 0.03, &BOTH),
-            ),
+            latency("cache/get", &[1, 2, 4, 8], percentiles(&[1, 2, 4, 8], 31e3, 0.03, &BOTH)),
         ),
         (
             "latency-single-concurrency",
-            latency(
-                "tokenizer/3k_tokens",
-                &[10],
-                percentiles(&[10], 2e6, 0.02, &BOTH),
-            ),
+            latency("tokenizer/3k_tokens", &[10], percentiles(&[10], 2e6, 0.02, &BOTH)),
         ),
-        (
-            "latency-one-round",
-            latency(
-                "tokenizer/3k_tokens",
-                &FEW,
-                percentiles(&FEW, 2e6, 0.0, &BOTH),
-            ),
-        ),
+        ("latency-one-round", latency("tokenizer/3k_tokens", &FEW, percentiles(&FEW, 2e6, 0.0, &BOTH))),
         (
             "latency-base-missing",
-            latency(
-                "tokenizer/3k_tokens",
-                &FEW,
-                percentiles(&FEW, 2e6, 0.02, &[Side::Head]),
-            ),
+            latency("tokenizer/3k_tokens", &FEW, percentiles(&FEW, 2e6, 0.02, &[Side::Head])),
         ),
-        (
-            "latency-all-failed",
-            latency("tokenizer/3k_tokens", &FEW, vec![]),
-        ),
-        (
-            "latency-long-id",
-            latency(LONG_ID, &FEW, percentiles(&FEW, 7e8, 0.02, &BOTH)),
-        ),
-        (
-            "latency-scripts",
-            latency(
-                "токенизатор/三千",
-                &FEW,
-                percentiles(&FEW, 2e6, 0.02, &BOTH),
-            ),
-        ),
-        (
-            "latency-log",
-            latency("gateway", &MANY, percentiles(&MANY, 2e6, 0.05, &BOTH)),
-        ),
-        (
-            "latency-hundred",
-            latency("gateway", &hundred, percentiles(&hundred, 2e6, 0.05, &BOTH)),
-        ),
-        (
-            "latency-p99-missing-above-10",
-            latency("tokenizer", &FEW, early),
-        ),
-        (
-            "latency-zero",
-            latency(
-                "zero",
-                &[1],
-                vec![curve("p50", Side::Head, 0.0, &[(1, 0.0)])],
-            ),
-        ),
+        ("latency-all-failed", latency("tokenizer/3k_tokens", &FEW, vec![])),
+        ("latency-long-id", latency(LONG_ID, &FEW, percentiles(&FEW, 7e8, 0.02, &BOTH))),
+        ("latency-scripts", latency("токенизатор/三千", &FEW, percentiles(&FEW, 2e6, 0.02, &BOTH))),
+        ("latency-log", latency("gateway", &MANY, percentiles(&MANY, 2e6, 0.05, &BOTH))),
+        ("latency-hundred", latency("gateway", &hundred, percentiles(&hundred, 2e6, 0.05, &BOTH))),
+        ("latency-p99-missing-above-10", latency("tokenizer", &FEW, early)),
+        ("latency-zero", latency("zero", &[1], vec![curve("p50", Side::Head, 0.0, &[(1, 0.0)])])),
     ]
 }
 
