@@ -5,6 +5,9 @@ pub mod cli;
 mod measure;
 pub mod plan;
 pub mod record;
+// Its callers come with the report.
+#[allow(dead_code)]
+pub(crate) mod report;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod stats;

@@ -1,0 +1,214 @@
+//! Draws in CSS px: lengths as a reader of the page sees them flow in, whole dots of a plotters back end flow out.
+//!
+//! plotters' back ends know only whole dots, so a picture is drawn at several dots a px.
+//! Strokes, dashes and markers of all charts are made here, so that they look alike.
+
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
+use plotters::prelude::{Circle, DrawingBackend, PathElement, Polygon, Rectangle, TextStyle};
+use plotters::style::{Color, RGBColor};
+use plotters_backend::text_anchor::{HPos, Pos, VPos};
+
+use super::font;
+use super::palette;
+
+/// How finely a picture is drawn.
+pub(crate) const DOTS_PER_PX: u32 = 4;
+
+const DASH_PX: f64 = 6.0;
+const GAP_PX: f64 = 4.0;
+/// Half the size of a marker.
+const MARKER_PX: f64 = 4.0;
+
+/// A plotters area without coordinates of its own.
+pub(crate) type Area<DB> = DrawingArea<DB, Shift>;
+/// What drawing yields.
+pub(crate) type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+/// A place in the picture in px, from its upper left corner.
+pub(crate) type At = (f64, f64);
+
+/// A rectangle in px.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Frame {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) right: f64,
+    pub(crate) bottom: f64,
+}
+
+/// The shape of a point on a line: it tells lines apart where colour does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marker {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+}
+
+impl Marker {
+    /// The shape of the n-th line; they come round again.
+    pub(crate) fn nth(n: usize) -> Self {
+        [Self::Circle, Self::Square, Self::Triangle, Self::Diamond][n % 4]
+    }
+}
+
+/// Colour, width and pattern of a line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stroke {
+    pub(crate) color: RGBColor,
+    pub(crate) width: f64,
+    pub(crate) dashed: bool,
+}
+
+impl Stroke {
+    /// An unbroken line of one px.
+    pub(crate) fn thin(color: RGBColor) -> Self {
+        Self { color, width: palette::THIN_WIDTH, dashed: false }
+    }
+}
+
+/// Size and colour of a text, and which of its sides its place names.
+#[derive(Clone, Copy)]
+pub(crate) struct Lettering {
+    pub(crate) size: f64,
+    pub(crate) color: RGBColor,
+    pub(crate) anchor: (HPos, VPos),
+}
+
+/// Draws on one plotters area.
+pub(crate) struct Pen<'a, DB: DrawingBackend> {
+    area: &'a Area<DB>,
+}
+
+impl<'a, DB: DrawingBackend> Pen<'a, DB> {
+    /// A pen for an area that has [`DOTS_PER_PX`] dots a px.
+    pub(crate) fn new(area: &'a Area<DB>) -> Self {
+        Self { area }
+    }
+
+    /// Fills the whole picture.
+    pub(crate) fn paper(&self, color: RGBColor) -> Drawn<DB> {
+        self.area.fill(&color)
+    }
+
+    /// A filled rectangle.
+    pub(crate) fn fill(&self, frame: Frame, color: RGBColor) -> Drawn<DB> {
+        let corners = [dots((frame.left, frame.top)), dots((frame.right, frame.bottom))];
+        self.area.draw(&Rectangle::new(corners, color.filled()))
+    }
+
+    /// A line through all the points.
+    pub(crate) fn line(&self, points: &[At], stroke: Stroke) -> Drawn<DB> {
+        if !stroke.dashed {
+            return self.path(points, stroke);
+        }
+        for dash in dashes(points) {
+            self.path(&dash, stroke)?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, points: &[At], stroke: Stroke) -> Drawn<DB> {
+        let mut path: Vec<(i32, i32)> = points.iter().copied().map(dots).collect();
+        path.dedup();
+        if path.len() < 2 {
+            return Ok(());
+        }
+        let width = (stroke.width * f64::from(DOTS_PER_PX)).round().max(1.0) as u32;
+        let style = stroke.color.stroke_width(width);
+        self.area.draw(&PathElement::new(path, style))
+    }
+
+    /// A filled point with a light rim, so that points that lie on each other can be told apart.
+    pub(crate) fn marker(&self, at: At, marker: Marker, color: RGBColor) -> Drawn<DB> {
+        self.shape(at, marker, MARKER_PX + palette::THIN_WIDTH, palette::BACKGROUND)?;
+        self.shape(at, marker, MARKER_PX, color)
+    }
+
+    fn shape(&self, (x, y): At, marker: Marker, half: f64, color: RGBColor) -> Drawn<DB> {
+        // Equal areas look equally large: the corners of the pointed ones reach further out.
+        let far = half * 1.25;
+        let corners = match marker {
+            Marker::Circle => {
+                let radius = (half * f64::from(DOTS_PER_PX)).round() as i32;
+                return self.area.draw(&Circle::new(dots((x, y)), radius, color.filled()));
+            }
+            Marker::Square => {
+                let half = half * 0.9;
+                return self
+                    .fill(Frame { left: x - half, top: y - half, right: x + half, bottom: y + half }, color);
+            }
+            Marker::Triangle => vec![(x, y - far), (x + far, y + half), (x - far, y + half)],
+            Marker::Diamond => vec![(x, y - far), (x + far, y), (x, y + far), (x - far, y)],
+        };
+        let corners: Vec<_> = corners.into_iter().map(dots).collect();
+        self.area.draw(&Polygon::new(corners, color.filled()))
+    }
+
+    /// One line of text.
+    pub(crate) fn text(&self, text: &str, at: At, lettering: Lettering) -> Drawn<DB> {
+        let (h_pos, v_pos) = lettering.anchor;
+        let style = TextStyle::from((font::FAMILY, lettering.size * f64::from(DOTS_PER_PX)))
+            .color(&lettering.color)
+            .pos(Pos::new(h_pos, v_pos));
+        self.area.draw_text(text, &style, dots(at))
+    }
+}
+
+fn dots((x, y): At) -> (i32, i32) {
+    let per_px = f64::from(DOTS_PER_PX);
+    ((x * per_px).round() as i32, (y * per_px).round() as i32)
+}
+
+/// The dashes of a line through the points; the pattern runs on round corners.
+fn dashes(points: &[At]) -> Vec<Vec<At>> {
+    let mut found = Vec::new();
+    let (mut drawing, mut left) = (true, DASH_PX);
+    let mut dash: Vec<At> = points.first().copied().into_iter().collect();
+    for ends in points.windows(2) {
+        let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
+        let length = (x1 - x0).hypot(y1 - y0);
+        let mut done = 0.0;
+        while length - done > left {
+            done += left;
+            let at = (x0 + (x1 - x0) * done / length, y0 + (y1 - y0) * done / length);
+            if drawing {
+                dash.push(at);
+                found.push(std::mem::take(&mut dash));
+            } else {
+                dash = vec![at];
+            }
+            drawing = !drawing;
+            left = if drawing { DASH_PX } else { GAP_PX };
+        }
+        left -= length - done;
+        if drawing {
+            dash.push((x1, y1));
+        }
+    }
+    if drawing && dash.len() > 1 {
+        found.push(dash);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_have_their_length_and_run_on_round_corners() {
+        let straight = dashes(&[(0.0, 0.0), (20.0, 0.0)]);
+        assert_eq!(straight, [vec![(0.0, 0.0), (6.0, 0.0)], vec![(10.0, 0.0), (16.0, 0.0)]]);
+        let corner = dashes(&[(0.0, 0.0), (3.0, 0.0), (3.0, 10.0)]);
+        assert_eq!(corner[0], [(0.0, 0.0), (3.0, 0.0), (3.0, 3.0)]);
+        assert_eq!(corner[1], [(3.0, 7.0), (3.0, 10.0)]);
+    }
+
+    #[test]
+    fn a_single_point_has_no_dash() {
+        assert!(dashes(&[(1.0, 1.0)]).is_empty());
+        assert!(dashes(&[]).is_empty());
+        assert!(dashes(&[(1.0, 1.0), (1.0, 1.0)]).iter().all(|dash| dash[0] == dash[1]));
+    }
+}

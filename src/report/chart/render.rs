@@ -1,0 +1,166 @@
+//! One drawing becomes two files: a chart flows in, an SVG and a PNG of it flow out.
+
+use std::cell::RefCell;
+
+use plotters::drawing::IntoDrawingArea;
+use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
+
+use super::canvas::{Canvas, Surface, TextBox};
+use super::font;
+use super::pen::{Area, DOTS_PER_PX, Drawn};
+
+/// Pixels of the PNG for each px of the page, so that it is sharp on fine screens and in print.
+const PNG_PIXELS_PER_PX: u32 = 2;
+/// A PNG is drawn so much finer and then averaged, since plotters does not smooth thick lines.
+const OVERSAMPLING: u32 = DOTS_PER_PX / PNG_PIXELS_PER_PX;
+/// 96 px an inch, as CSS has it.
+const PX_PER_METRE: f64 = 96.0 / 0.0254;
+const CHANNELS: usize = 3;
+
+/// Something that can be drawn with plotters.
+pub(crate) trait Chart {
+    /// Width and height in px.
+    fn size_px(&self) -> (u32, u32);
+
+    /// For those who cannot see it: the whole title, then names in full.
+    fn description(&self) -> Vec<String>;
+
+    /// Draws it on an area with [`DOTS_PER_PX`] dots a px.
+    fn draw<DB: DrawingBackend>(&self, area: &Area<DB>) -> Drawn<DB>;
+}
+
+/// A chart as files.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    pub(crate) svg: String,
+    pub(crate) png: Vec<u8>,
+}
+
+/// Why a chart could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenderError {
+    /// plotters gave up.
+    #[error("The chart could not be drawn: {0}.")]
+    Draw(String),
+    /// The png crate gave up.
+    #[error("The chart could not be written as PNG: {0}.")]
+    Png(#[from] png::EncodingError),
+}
+
+/// Draws the chart as SVG and as PNG.
+///
+/// # Errors
+/// When plotters or the PNG encoder fails, which no data should make them do.
+pub(crate) fn render<C: Chart>(chart: &C) -> Result<Picture, RenderError> {
+    Ok(Picture { svg: render_svg(chart)?, png: render_png(chart)? })
+}
+
+fn size_in_dots<C: Chart>(chart: &C) -> (u32, u32) {
+    let (width, height) = chart.size_px();
+    (width * DOTS_PER_PX, height * DOTS_PER_PX)
+}
+
+/// Draws on the back end, and tells where the texts are.
+pub(crate) fn draw_on<C: Chart, B: Surface>(chart: &C, surface: B) -> Result<Vec<TextBox>, RenderError> {
+    let texts = RefCell::new(Vec::new());
+    {
+        let area = Canvas::new(surface, &texts).into_drawing_area();
+        chart
+            .draw(&area)
+            .and_then(|()| area.present())
+            .map_err(|error| RenderError::Draw(error.to_string()))?;
+    }
+    Ok(texts.into_inner())
+}
+
+fn render_svg<C: Chart>(chart: &C) -> Result<String, RenderError> {
+    let mut drawn = String::new();
+    let surface = SVGBackend::with_string(&mut drawn, size_in_dots(chart));
+    let texts = draw_on(chart, surface)?;
+    Ok(finish_svg(&drawn, chart, &texts))
+}
+
+/// Gives the SVG its size on the page, a title, and to each text the length that was measured for it:
+/// where another font stands in for the embedded one, the text still fits.
+fn finish_svg<C: Chart>(drawn: &str, chart: &C, texts: &[TextBox]) -> String {
+    let (width, height) = chart.size_px();
+    let (width_dots, height_dots) = size_in_dots(chart);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width_dots} {height_dots}\">\n"
+    );
+    let description = chart.description();
+    if let Some((title, names)) = description.split_first() {
+        svg.push_str(&format!("<title>{}</title>\n", escaped(title)));
+        svg.push_str(&format!("<desc>{}</desc>\n", escaped(&names.join("; "))));
+    }
+    let body = drawn.split_once('\n').map_or("", |(_, body)| body);
+    let mut lengths = texts.iter();
+    // Text itself is escaped: an opening tag can only be one.
+    for (index, part) in body.split("<text ").enumerate() {
+        if index == 0 {
+            svg.push_str(part);
+            continue;
+        }
+        svg.push_str("<text ");
+        match lengths.next() {
+            // What this font has not, another will draw with widths of its own.
+            Some(drawn) if font::covers(&drawn.text) && !drawn.text.is_empty() => {
+                let length = drawn.right - drawn.left;
+                svg.push_str(&format!("textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" "));
+            }
+            _ => {}
+        }
+        // plotters breaks the line before and after the text, which counts as a space to some.
+        svg.push_str(&part.replacen(">\n", ">", 1).replacen("\n</text>", "</text>", 1));
+    }
+    svg
+}
+
+fn escaped(text: &str) -> String {
+    font::clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn render_png<C: Chart>(chart: &C) -> Result<Vec<u8>, RenderError> {
+    let (width, height) = size_in_dots(chart);
+    let mut fine = vec![u8::MAX; width as usize * height as usize * CHANNELS];
+    draw_on(chart, BitMapBackend::with_buffer(&mut fine, (width, height)))?;
+    let (width, height) = (width / OVERSAMPLING, height / OVERSAMPLING);
+    let pixels = averaged(&fine, width as usize, height as usize);
+
+    let mut png = Vec::new();
+    let mut encoder = png::Encoder::new(&mut png, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let per_metre = (PX_PER_METRE * f64::from(PNG_PIXELS_PER_PX)).round() as u32;
+    encoder.set_pixel_dims(Some(png::PixelDimensions {
+        xppu: per_metre,
+        yppu: per_metre,
+        unit: png::Unit::Meter,
+    }));
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    Ok(png)
+}
+
+/// The mean of each square of fine pixels; `width` and `height` are those of the result.
+fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let side = OVERSAMPLING as usize;
+    let fine_row = width * side * CHANNELS;
+    let mut pixels = Vec::with_capacity(width * height * CHANNELS);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..CHANNELS {
+                let corner = y * side * fine_row + x * side * CHANNELS + channel;
+                let sum: u32 = (0..side * side)
+                    .map(|i| corner + i / side * fine_row + i % side * CHANNELS)
+                    .map(|at| u32::from(fine[at]))
+                    .sum();
+                let count = OVERSAMPLING * OVERSAMPLING;
+                pixels.push(((sum + count / 2) / count) as u8);
+            }
+        }
+    }
+    pixels
+}
