@@ -97,15 +97,33 @@ impl<'a> LiveCell<'a> {
         &self.tally
     }
 
+    /// One measurement that `stop` ends early: what was counted until then, and what `stop` gave if it was first.
+    pub(crate) async fn once<T>(
+        &mut self,
+        timing: Timing,
+        seed: u64,
+        stop: impl Future<Output = T>,
+    ) -> (Tally, Option<T>) {
+        let mut running = self.start(timing, seed);
+        let stopped = tokio::select! {
+            () = running.finished(&mut self.clients) => None,
+            stopped = stop => Some(stopped),
+        };
+        (running.into_tally().await, stopped)
+    }
+
     async fn run(&mut self, timing: Timing, seed: u64) {
-        let mut tally = std::mem::take(&mut self.tally);
-        tally.clear();
-        let targets = &self.cell.targets;
-        let deck = Deck::new(self.requests.len(), targets.order, seed);
-        let clients = std::mem::take(&mut self.clients);
-        let mut running = Running::start(self.cell.load, timing, &self.requests, deck, clients, tally);
+        let mut running = self.start(timing, seed);
         running.finished(&mut self.clients).await;
         self.tally = running.into_tally().await;
+    }
+
+    fn start(&mut self, timing: Timing, seed: u64) -> Running {
+        let mut tally = std::mem::take(&mut self.tally);
+        tally.clear();
+        let deck = Deck::new(self.requests.len(), self.cell.targets.order, seed);
+        let clients = std::mem::take(&mut self.clients);
+        Running::start(self.cell.load, timing, &self.requests, deck, clients, tally)
     }
 
     /// Opens each worker's connection, so that a burst is one of requests and not of handshakes.

@@ -291,7 +291,7 @@ fn service_in_words(service: &Service) -> String {
 }
 
 /// Whether a cell asks for something that only reqwest does, and that was left out of this build.
-fn needs_reqwest(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
+pub(crate) fn needs_reqwest(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
     let is_https = |url: &str| url.starts_with("https:");
     let service_is_https = matches!(&group.service, Service::Url(url) if is_https(url));
     let asks = !group.transport.is_plain()

@@ -8,6 +8,7 @@ use crate::measure::error::MeasureError;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::resolve::Resolver;
 use crate::measure::stamp::Guard;
+use crate::measure::window::Timing;
 use crate::measure::{measurement, on_one_thread};
 use crate::plan::{Cell, Group};
 use crate::record::Tally;
@@ -21,4 +22,23 @@ pub struct Loaded {
     pub elapsed: Duration,
     /// The signal that ended it early, if one did.
     pub signal: Option<i32>,
+}
+
+/// Loads one cell once: for so long, or until all its requests are back. The URLs of its endpoints must be whole.
+///
+/// # Errors
+/// When an endpoint cannot be requested. Faults are counted, not errors.
+pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> Result<Loaded, MeasureError> {
+    measurement::needs_reqwest(group, cell)?;
+    let interrupt = Interrupt::install()?;
+    on_one_thread(async {
+        let _guard = Guard::open().await;
+        let resolver = Rc::new(Resolver::new(None));
+        let mut live = LiveCell::new(group, cell, None, &resolver)
+            .map_err(|source| MeasureError::Endpoint { cell: group.full_id(cell), source })?;
+        let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
+        let begun = Instant::now();
+        let (tally, signal) = live.once(timing, seed, interrupt.wait()).await;
+        Ok(Loaded { tally, elapsed: begun.elapsed(), signal })
+    })
 }

@@ -1,0 +1,56 @@
+//! What ends a call before its time, and the exit code of it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::measure::MeasureError;
+use crate::plan::PlanError;
+use crate::record::{BaselineError, METRICS, RunFileError};
+use crate::report::ReportError;
+
+/// The call or a file is wrong: clap's own code for a wrong call.
+const WRONG_CALL: u8 = 2;
+/// It could not be measured, or what was measured could not be kept.
+const NOT_MEASURED: u8 = 3;
+
+/// What ends a call before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("group `{group}`: `{id}` is no metric; those that can be judged are {}", known_metrics())]
+    UnknownMetric { group: String, id: String },
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    #[error(
+        "the baseline `{name}` does not hold `{what}` ({} is the place): record it with --save-baseline {name}, or \
+         compare with what is there by --baseline-lenient {name}",
+        path.display()
+    )]
+    MissingBaseline { name: String, what: String, path: PathBuf },
+    #[error(transparent)]
+    RunFile(#[from] RunFileError),
+    #[error("{0}")]
+    Saved(String),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("what was measured could not be kept: {0}")]
+    NotKept(#[source] Box<SessionError>),
+}
+
+fn known_metrics() -> String {
+    METRICS.iter().map(|metric| metric.id).collect::<Vec<_>>().join(", ")
+}
+
+impl SessionError {
+    /// The exit code: 2 for what the user got wrong, all of it found before anything is measured; else 3.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsReqwest { .. }) => WRONG_CALL,
+            Self::Measure(_) | Self::Report(_) | Self::NotKept(_) => NOT_MEASURED,
+            _ => WRONG_CALL,
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The walk: a plan, or saved runs, to a report and an exit code.
+//!
+//! This room alone knows how the others follow each other, and what each outcome means to the shell.
+
+mod error;
+mod options;
+mod outcome;
+mod save;
+mod saved;
+mod walk;
+
+pub(crate) use error::SessionError;
+pub(crate) use options::{BaselineUse, FailOn, Options, Paths, Save};
+pub(crate) use outcome::{Outcome, exit_code};
+pub(crate) use saved::{accept, compare};
+pub(crate) use walk::{check, run};

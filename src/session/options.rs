@@ -1,0 +1,94 @@
+//! What a call wants beside its plan.
+
+use std::path::{Path, PathBuf};
+
+use crate::judge::OnMismatch;
+
+/// The baseline that is compared with when none is named.
+pub(crate) const USUAL_BASELINE: &str = "main";
+
+/// Which baseline is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaselineUse {
+    /// The usual one, where it is there.
+    Usual,
+    /// The named one; it must hold each cell.
+    Strict(String),
+    /// The named one, as far as it goes.
+    Lenient(String),
+}
+
+impl BaselineUse {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Usual => USUAL_BASELINE,
+            Self::Strict(name) | Self::Lenient(name) => name,
+        }
+    }
+}
+
+/// What becomes of the run once it is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Save {
+    /// The baseline's name.
+    pub(crate) name: String,
+    /// Whether it is added to what is there rather than put in its place.
+    pub(crate) append: bool,
+}
+
+/// What fails a call beside a regression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailOn {
+    /// A comparison that could not be decided: exit code 1
+    Inconclusive,
+    /// A comparison that could not be made (another machine, a redefined cell): exit code 3
+    Incomparable,
+}
+
+/// Where a package keeps things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// The package's own folder.
+    pub(crate) root: PathBuf,
+    /// Its build folder.
+    pub(crate) target: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn new(root: &Path, target: Option<&Path>) -> Self {
+        let target = target.map_or_else(|| root.join("target"), Path::to_owned);
+        Self { root: root.to_owned(), target }
+    }
+
+    pub(crate) fn baselines(&self) -> PathBuf {
+        self.root.join("baselines")
+    }
+
+    pub(crate) fn reports(&self) -> PathBuf {
+        self.root.join("reports")
+    }
+
+    /// For what is ours in the build folder.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.target.join("plimsoll")
+    }
+}
+
+/// What a call wants beside its plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) paths: Paths,
+    pub(crate) baseline: BaselineUse,
+    pub(crate) save: Option<Save>,
+    /// Take this stored baseline as head instead of measuring.
+    pub(crate) load: Option<String>,
+    pub(crate) service_args: Vec<String>,
+    pub(crate) on_mismatch: OnMismatch,
+    pub(crate) fail_on: Vec<FailOn>,
+    /// Whether all cells of the bench are planned, so that one that only the baseline has is gone.
+    pub(crate) is_whole: bool,
+    pub(crate) plots: bool,
+    pub(crate) colour: bool,
+    pub(crate) verbose: bool,
+    pub(crate) quiet: bool,
+}
