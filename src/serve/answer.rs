@@ -36,12 +36,13 @@ impl From<Response> for Answer {
 }
 
 impl Shared {
+    /// To be called inside the runtime that will serve.
     pub(super) fn new(options: &ServeOptions) -> Self {
         Self {
             limit: Limit::new(options.max_concurrent_requests),
             counters: Counters::default(),
             pace: Pace::new(options),
-            timers: Timers::default(),
+            timers: Timers::new(),
         }
     }
 
