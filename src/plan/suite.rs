@@ -56,7 +56,7 @@ pub enum PlanError {
         /// The cell's whole id.
         cell: String,
         /// What is wrong with it.
-        source: EndpointError,
+        source: Box<EndpointError>,
     },
     /// A cell's targets file cannot be used.
     #[error("{location}cell `{cell}`: {source}")]
@@ -66,7 +66,7 @@ pub enum PlanError {
         /// The cell's whole id.
         cell: String,
         /// What is wrong with it.
-        source: TargetsError,
+        source: Box<TargetsError>,
     },
     /// Two cells have one name.
     #[error("{location}the cell `{cell}` is defined twice: their results could not be told apart")]
@@ -162,9 +162,9 @@ fn check_cell(group: &Group, cell: &crate::plan::cell::Cell) -> Result<(), PlanE
             _ => Ok(()),
         });
         checked.map_err(|source| PlanError::Endpoint {
+        source: Box::new(source),
             location: cell.location.clone(),
             cell: id.clone(),
-            source,
         })?;
     }
     Ok(())

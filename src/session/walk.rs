@@ -1,7 +1,9 @@
 //! From a plan to a report.
 
+use std::path::Path;
+
 use crate::judge::{Policy, judge};
-use crate::measure::{self, MeasureError, Site};
+use crate::measure::{self, Site};
 use crate::plan::Plan;
 use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, metric};
 use crate::report::{Progress, Report, ReportOptions, against_last};
@@ -21,7 +23,8 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
         Some(name) => load_runs(&store, &plan, name)?,
         None => {
             let mut progress = Progress::new(options.quiet);
-            measure::measure(&plan, site(options), &mut |event| progress.show(&event))?
+            let scratch = options.paths.scratch();
+            measure::measure(&plan, site(options, &scratch), &mut |event| progress.show(&event))?
         }
     };
     conclude(&plan.bench, &runs, &baselines, options)
@@ -62,7 +65,8 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     let plan = plan.validated()?;
     check_metrics(&plan)?;
     let mut outcome = Outcome::Passed;
-    measure::check(&plan, site(options), &mut |cell, wrong| {
+    let scratch = options.paths.scratch();
+    measure::check(&plan, site(options, &scratch), &mut |cell, wrong| {
         println!("Testing {cell}");
         match wrong {
             None => println!("Success"),
@@ -75,8 +79,8 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     Ok(outcome)
 }
 
-fn site(options: &Options) -> Site<'_> {
-    Site { root: &options.paths.root, scratch: &options.scratch, service_args: &options.service_args }
+fn site<'a>(options: &'a Options, scratch: &'a Path) -> Site<'a> {
+    Site { root: &options.paths.root, scratch, service_args: &options.service_args }
 }
 
 fn check_metrics(plan: &Plan) -> Result<(), SessionError> {
@@ -149,4 +153,18 @@ fn load_runs(store: &BaselineStore, plan: &Plan, name: &str) -> Result<Vec<Run>,
         runs.extend(baseline.current().map(|stored| stored.to_run(&plan.bench, group)));
     }
     Ok(runs)
+}
+
+/// Keeps what was measured, and writes the report.
+fn keep(bench: &str, runs: &[Run], report: &Report, options: &Options) -> Result<(), SessionError> {
+    let folder = options.paths.reports().join(crate::record::file_name(bench));
+    RunFile::write(&folder.join("run.json"), runs)?;
+    crate::report::write(&options.paths.reports(), report)?;
+    if runs.iter().all(|run| run.stop.is_none()) {
+        LastRun::of(&options.paths.scratch(), bench).write(runs)?;
+    }
+    if !options.quiet {
+        println!("Report: {}", folder.join("index.html").display());
+    }
+    Ok(())
 }

@@ -1,0 +1,270 @@
+//! What stands behind `cargo bench --bench NAME --`: criterion's flags, ours, and libtest's, which are ignored.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use crate::judge::OnMismatch;
+use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
+use crate::session::{BaselineUse, FailOn, Save};
+
+/// When to colour the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The flags of a bench binary.
+#[derive(Debug, Parser)]
+#[command(about = "Loads each endpoint, compares with the baseline, and fails when one became slower", after_help = defaults())]
+#[command(args_override_self = true, disable_version_flag = true)]
+pub(crate) struct Flags {
+    /// Only cells whose id matches this regular expression
+    pub(crate) filter: Option<String>,
+    /// The filter is a whole id
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// List the cells and end
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Make each request once, check it, measure nothing
+    #[arg(long)]
+    pub(crate) test: bool,
+    /// Put what is measured in the place of this baseline
+    #[arg(long, short = 's', value_name = "NAME", conflicts_with = "baseline", env = "PLIMSOLL_SAVE_BASELINE")]
+    save_baseline: Option<String>,
+    /// With --save-baseline (else `main`): add to the baseline instead
+    #[arg(long, env = "PLIMSOLL_APPEND")]
+    append: bool,
+    /// Compare with this baseline, which must hold each cell
+    #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
+    baseline: Option<String>,
+    /// Compare with this baseline as far as it goes
+    #[arg(long, value_name = "NAME", conflicts_with = "baseline", env = "PLIMSOLL_BASELINE_LENIENT")]
+    baseline_lenient: Option<String>,
+    /// Measure nothing: take this baseline as what was measured
+    #[arg(long, value_name = "NAME", conflicts_with = "save_baseline", env = "PLIMSOLL_LOAD_BASELINE")]
+    pub(crate) load_baseline: Option<String>,
+    /// Rounds of a cell
+    #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE")]
+    sample_size: Option<usize>,
+    /// The time of a cell's rounds together
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MEASUREMENT_TIME")]
+    measurement_time: Option<Duration>,
+    /// The warm-up of a launch
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_WARM_UP_TIME")]
+    warm_up_time: Option<Duration>,
+    /// Resamples of a bootstrap
+    #[arg(long, value_name = "N", env = "PLIMSOLL_NRESAMPLES")]
+    nresamples: Option<usize>,
+    /// What is too little to be red, as a fraction
+    #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_NOISE_THRESHOLD")]
+    noise_threshold: Option<f64>,
+    /// Confidence of the intervals that are shown
+    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_CONFIDENCE_LEVEL")]
+    confidence_level: Option<f64>,
+    /// One-sided error for a whole call
+    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_SIGNIFICANCE_LEVEL")]
+    significance_level: Option<f64>,
+    /// Fewer rounds, less time: while developing
+    #[arg(long, env = "PLIMSOLL_QUICK")]
+    quick: bool,
+    /// Whole runs to measure
+    #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_RUNS")]
+    pub(crate) runs: usize,
+    /// Launches of each service in a run
+    #[arg(long, value_name = "N", env = "PLIMSOLL_LAUNCHES")]
+    launches: Option<usize>,
+    /// Seed of every random order
+    #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_SEED")]
+    pub(crate) seed: u64,
+    /// An argument to append to each service's command line (repeatable)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
+    #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None)]
+    pub(crate) service_arg: Vec<String>,
+    /// What fails the call beside a regression
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
+    pub(crate) fail_on: Vec<FailOn>,
+    /// What to do with a baseline of another machine
+    #[arg(long, value_name = "WHAT", default_value = "incomparable", env = "PLIMSOLL_ON_MISMATCH")]
+    pub(crate) on_mismatch: OnMismatch,
+    /// Draw no charts
+    #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT")]
+    pub(crate) noplot: bool,
+    /// Colour the output
+    #[arg(long, short = 'c', value_name = "WHEN", default_value = "auto", env = "PLIMSOLL_COLOR")]
+    pub(crate) color: Colour,
+    /// Say more
+    #[arg(long, short = 'v', env = "PLIMSOLL_VERBOSE")]
+    pub(crate) verbose: bool,
+    /// Say nothing but errors
+    #[arg(long, env = "PLIMSOLL_QUIET", conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) runner: RunnerFlags,
+}
+
+/// What cargo and test runners send: honoured where it means something, ignored where it does not.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sent by cargo and test runners")]
+pub(crate) struct RunnerFlags {
+    /// Sent by `cargo bench`: measure
+    #[arg(long, hide = true)]
+    pub(crate) bench: bool,
+    /// nextest asks for ignored cells: there are none
+    #[arg(long, hide = true)]
+    pub(crate) ignored: bool,
+    #[arg(long, hide = true)]
+    include_ignored: bool,
+    #[arg(long, hide = true, value_name = "F")]
+    format: Option<String>,
+    #[arg(long, hide = true, value_name = "N")]
+    test_threads: Option<String>,
+    #[arg(long, hide = true)]
+    nocapture: bool,
+    #[arg(long, hide = true)]
+    no_capture: bool,
+    #[arg(long, hide = true)]
+    show_output: bool,
+    /// Cells whose id contains this are left out
+    #[arg(long, hide = true, value_name = "X", action = ArgAction::Append)]
+    pub(crate) skip: Vec<String>,
+    #[arg(long, hide = true)]
+    report_time: bool,
+    #[arg(long, hide = true)]
+    shuffle: bool,
+    #[arg(long, hide = true, value_name = "F")]
+    logfile: Option<String>,
+    #[arg(short = 'Z', hide = true, value_name = "X", action = ArgAction::Append)]
+    unstable: Vec<String>,
+}
+
+impl Flags {
+    /// Whether anything is to be measured. `cargo bench` says `--bench`; `cargo test` and nextest do not.
+    pub(crate) fn measures(&self) -> bool {
+        self.runner.bench && !self.test
+    }
+
+    /// A group's settings with what the command line says instead.
+    pub(crate) fn apply(&self, settings: &mut Settings) {
+        fn set<T: Clone>(place: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                place.clone_from(value);
+            }
+        }
+        if self.quick {
+            settings.sample_size = QUICK.sample_size;
+            settings.measurement_time = QUICK.measurement_time;
+            // A group with one launch has a reason for it.
+            if settings.launches != Some(1) {
+                settings.launches = QUICK.launches;
+            }
+        }
+        set(&mut settings.sample_size, self.sample_size.as_ref());
+        set(&mut settings.measurement_time, self.measurement_time.as_ref());
+        set(&mut settings.warm_up_time, self.warm_up_time.as_ref());
+        set(&mut settings.nresamples, self.nresamples.as_ref());
+        set(&mut settings.confidence_level, self.confidence_level.as_ref());
+        set(&mut settings.significance_level, self.significance_level.as_ref());
+        settings.noise_threshold = self.noise_threshold.or(settings.noise_threshold);
+        settings.launches = self.launches.or(settings.launches);
+    }
+
+    /// Which baseline to compare with. One that is about to be replaced is looked at before.
+    pub(crate) fn baseline_use(&self) -> BaselineUse {
+        match (&self.baseline, &self.baseline_lenient, &self.save_baseline) {
+            (Some(name), _, _) => BaselineUse::Strict(name.clone()),
+            (_, Some(name), _) | (_, _, Some(name)) => BaselineUse::Lenient(name.clone()),
+            _ => BaselineUse::Usual,
+        }
+    }
+
+    /// What becomes of the run.
+    pub(crate) fn save(&self) -> Option<Save> {
+        let name = match (&self.save_baseline, self.append) {
+            (Some(name), _) => name.clone(),
+            (None, true) => self.baseline_use().name().to_owned(),
+            (None, false) => return None,
+        };
+        Some(Save { name, append: self.append })
+    }
+}
+
+/// The table of defaults, for `--help`.
+fn defaults() -> String {
+    let rows = DEFAULTS.iter().map(|(name, value, meaning)| format!("  {name:<20} {value:<16} {meaning}"));
+    format!(
+        "Defaults:\n{}\n\nFlags win over the bench file. Each of ours is also a variable PLIMSOLL_….",
+        rows.collect::<Vec<_>>().join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Flags {
+        Flags::try_parse_from(std::iter::once(&"bench").chain(args)).unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn cargo_bench_measures_wherever_its_flag_stands() {
+        assert!(parsed(&["--bench"]).measures());
+        assert!(parsed(&["filter", "--quick", "--bench"]).measures());
+        assert!(!parsed(&[]).measures());
+        assert!(!parsed(&["--bench", "--test"]).measures());
+    }
+
+    #[test]
+    fn what_test_runners_send_is_accepted() {
+        let flags = parsed(&[
+            "--test-threads=1", "--nocapture", "--no-capture", "--show-output", "--include-ignored", "--ignored",
+            "--skip", "x", "--skip", "y", "--report-time", "--shuffle", "--logfile", "f", "-Z", "unstable-options",
+            "--format", "terse", "--list", "--exact", "g/c/1",
+        ]);
+        assert!(flags.list && flags.exact && flags.runner.ignored);
+        assert_eq!(flags.filter.as_deref(), Some("g/c/1"));
+        assert_eq!(flags.runner.skip, ["x", "y"]);
+    }
+
+    #[test]
+    fn the_last_of_two_counts_and_flags_win_over_the_bench_file() {
+        let flags = parsed(&["--sample-size", "20", "--sample-size", "40", "--quick", "--measurement-time", "1.5"]);
+        let mut settings = Settings { launches: Some(10), ..Settings::default() };
+        flags.apply(&mut settings);
+        assert_eq!(settings.sample_size, 40);
+        assert_eq!(settings.measurement_time, Duration::from_millis(1_500));
+        assert_eq!(settings.launches, Some(5), "quick");
+    }
+
+    #[test]
+    fn baselines_are_chosen_as_in_criterion() {
+        assert_eq!(parsed(&[]).baseline_use(), BaselineUse::Usual);
+        assert_eq!(parsed(&["--baseline", "x"]).baseline_use(), BaselineUse::Strict("x".into()));
+        assert_eq!(parsed(&["--save-baseline", "x"]).baseline_use(), BaselineUse::Lenient("x".into()));
+        let append = Save { name: "main".into(), append: true };
+        assert_eq!(parsed(&["--append"]).save(), Some(append));
+        assert_eq!(parsed(&[]).save(), None);
+    }
+
+    #[test]
+    fn service_arguments_may_look_like_flags() {
+        let flags = parsed(&["--service-arg=--slowdown=0.5", "--service-arg", "--port=1"]);
+        assert_eq!(flags.service_arg, ["--slowdown=0.5", "--port=1"]);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for args in [["--measurement-time", "NaN"], ["--sample-size", "-1"], ["--fail-on", "x"], ["--runs", "x"]] {
+            assert!(Flags::try_parse_from(std::iter::once(&"bench").chain(&args)).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a bench binary does with its arguments.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use regex_lite::Regex;
+
+use crate::bench::flags::{Colour, Flags};
+use crate::bench::harness::Harness;
+use crate::measure;
+use crate::plan::Plan;
+use crate::session::{self, Options, Outcome, Paths, SessionError, exit_code};
+
+/// clap's own code for a call that is wrong.
+const WRONG_CALL: u8 = 2;
+
+/// What the macros know of the bench target that they stand in.
+#[derive(Debug, Clone, Copy)]
+pub struct BenchTarget {
+    /// Its name: that of its report's folder.
+    pub name: &'static str,
+    /// The folder of the package.
+    pub package_root: &'static str,
+    /// A folder within the build folder, which cargo names for benches and tests.
+    pub target_tmpdir: Option<&'static str>,
+}
+
+/// Plans all groups, then does what cargo or a test runner asked for. `bench_main!` calls it.
+pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode {
+    let flags = Flags::parse();
+    if flags.measures() {
+        measure::watch_parent();
+    }
+    // cargo starts benches in the package's folder; by hand they may be started anywhere.
+    if let Err(error) = std::env::set_current_dir(target.package_root) {
+        eprintln!("error: cannot go to the package's folder {}: {error}", target.package_root);
+        return ExitCode::from(WRONG_CALL);
+    }
+    let mut harness = Harness::default();
+    define(&mut harness);
+    match run(&flags, target, harness.into_plan(target.name)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run(flags: &Flags, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {
+    let keep = match Filter::new(flags) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: the filter is no regular expression: {error}");
+            return Ok(ExitCode::from(WRONG_CALL));
+        }
+    };
+    let defined = plan.cells();
+    for group in &mut plan.groups {
+        let name = group.name.clone();
+        group.cells.retain(|cell| keep.keeps(&format!("{name}/{}", cell.id)));
+        flags.apply(&mut group.settings);
+    }
+    plan.groups.retain(|group| !group.cells.is_empty());
+    (plan.runs, plan.seed) = (flags.runs, flags.seed);
+    if flags.list {
+        list(&plan, flags);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if plan.cells() == 0 && plan.errors.is_empty() {
+        let filter = flags.filter.as_deref().unwrap_or_default();
+        eprintln!("warning: no cell matches the filter `{filter}`: nothing was done");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = options(flags, target, plan.cells() == defined);
+    let outcome =
+        if flags.measures() { session::run(plan, &options)? } else { session::check(plan, &options)? };
+    Ok(exit_code(outcome))
+}
+
+/// Prints the cells as nextest reads them, and nothing else.
+fn list(plan: &Plan, flags: &Flags) {
+    if flags.runner.ignored {
+        return;
+    }
+    for group in &plan.groups {
+        for cell in &group.cells {
+            println!("{}: benchmark", group.full_id(cell));
+        }
+    }
+}
+
+fn options(flags: &Flags, target: BenchTarget, is_whole: bool) -> Options {
+    let target_dir = target.target_tmpdir.and_then(|tmp| Path::new(tmp).parent());
+    let is_colourful = || std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    Options {
+        paths: Paths::new(Path::new(target.package_root), target_dir),
+        baseline: flags.baseline_use(),
+        save: flags.save(),
+        load: flags.load_baseline.clone(),
+        service_args: flags.service_arg.clone(),
+        on_mismatch: flags.on_mismatch,
+        fail_on: flags.fail_on.clone(),
+        is_whole,
+        plots: !flags.noplot,
+        colour: match flags.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => is_colourful(),
+        },
+        verbose: flags.verbose,
+        quiet: flags.quiet,
+    }
+}
+
+/// Which cells are wanted.
+struct Filter<'a> {
+    exact: Option<&'a str>,
+    matching: Option<Regex>,
+    skip: &'a [String],
+}
+
+impl<'a> Filter<'a> {
+    fn new(flags: &'a Flags) -> Result<Self, regex_lite::Error> {
+        let filter = flags.filter.as_deref();
+        Ok(Self {
+            exact: filter.filter(|_| flags.exact),
+            matching: filter.filter(|_| !flags.exact).map(Regex::new).transpose()?,
+            skip: &flags.runner.skip,
+        })
+    }
+
+    fn keeps(&self, id: &str) -> bool {
+        self.exact.is_none_or(|exact| exact == id)
+            && self.matching.as_ref().is_none_or(|matching| matching.is_match(id))
+            && !self.skip.iter().any(|skip| id.contains(skip.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(args: &[&str], ids: &[&str]) -> Vec<String> {
+        let flags = Flags::try_parse_from(std::iter::once(&"bench").chain(args)).unwrap();
+        let filter = Filter::new(&flags).unwrap();
+        ids.iter().filter(|id| filter.keeps(id)).map(|id| (*id).to_owned()).collect()
+    }
+
+    #[test]
+    fn filters_are_regular_expressions_whole_ids_or_skips() {
+        let ids = ["a/3k/5", "a/3k/50", "b/x"];
+        assert_eq!(kept(&[], &ids), ids);
+        assert_eq!(kept(&["3k/5"], &ids), ["a/3k/5", "a/3k/50"]);
+        assert_eq!(kept(&["3k/5$"], &ids), ["a/3k/5"]);
+        assert_eq!(kept(&["a/3k/5", "--exact"], &ids), ["a/3k/5"]);
+        assert_eq!(kept(&["--skip", "3k"], &ids), ["b/x"]);
+        assert_eq!(kept(&["nothing"], &ids), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_broken_filter_is_an_error() {
+        let flags = Flags::try_parse_from(["bench", "("]).unwrap();
+        assert!(Filter::new(&flags).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! What becomes of a run in a baseline.
+
+use crate::judge::{Judgement, Verdict};
+use crate::record::{Baseline, BaselineStore, Run, StoredRun};
+use crate::session::error::SessionError;
+use crate::session::options::Options;
+use crate::session::outcome::Outcome;
+
+/// Saves runs in a baseline if that was asked for, and says so; gives what the call came to after that.
+///
+/// Replacing a baseline is accepting the speed that it holds, so a regression then fails nothing. Adding to one is not: a slower
+/// run would pull its centre along. What was not measured whole is never saved.
+pub(crate) fn save(
+    runs: &[Run],
+    judgement: &Judgement,
+    outcome: Outcome,
+    options: &Options,
+) -> Result<Outcome, SessionError> {
+    let Some(save) = &options.save else { return Ok(outcome) };
+    let why_not = match outcome {
+        Outcome::Interrupted(_) => Some("the run was interrupted"),
+        Outcome::NotMeasured => Some("not everything could be measured"),
+        Outcome::Regressed if save.append => {
+            Some("it regressed; `plimsoll accept --reason …` begins a new epoch with it")
+        }
+        Outcome::Regressed | Outcome::Passed => None,
+    };
+    if let Some(why) = why_not {
+        eprintln!("The baseline `{}` was left as it is: {why}.", save.name);
+        return Ok(outcome);
+    }
+    let store = BaselineStore::new(options.paths.baselines());
+    let mut paths = Vec::new();
+    for group in groups(runs) {
+        let kept = if save.append { store.read(&save.name, group)? } else { None };
+        let baseline = match kept {
+            Some(mut baseline) => {
+                let epoch = baseline.epochs.last().map_or(1, |epoch| epoch.number);
+                for run in runs.iter().filter_map(|run| StoredRun::new(group, run, epoch)) {
+                    baseline.append(run);
+                }
+                Some(baseline)
+            }
+            None => Baseline::of_runs(group, runs),
+        };
+        if let Some(baseline) = baseline {
+            let path = store.path(&save.name, group);
+            baseline.write(&path).map_err(|error| SessionError::NotKept(Box::new(error.into())))?;
+            paths.push(path.display().to_string());
+        }
+    }
+    if !options.quiet && !paths.is_empty() {
+        println!("Saved as baseline `{}`: {}", save.name, paths.join(", "));
+    }
+    let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(|limit| limit.broken));
+    let regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
+    Ok(if regressed && !broke_a_limit { Outcome::Passed } else { outcome })
+}
+
+/// The groups of some runs, each once, in their order.
+pub(crate) fn groups(runs: &[Run]) -> Vec<&str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for cell in runs.iter().flat_map(|run| &run.cells) {
+        if !groups.contains(&cell.group.as_str()) {
+            groups.push(&cell.group);
+        }
+    }
+    groups
+}

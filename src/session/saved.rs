@@ -1,0 +1,79 @@
+//! From saved runs to a report or a baseline.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::record::{Baseline, BaselineStore, Run, RunFile, StoredRun};
+use crate::session::error::SessionError;
+use crate::session::options::Options;
+use crate::session::outcome::Outcome;
+use crate::session::save::groups;
+use crate::session::walk::conclude;
+
+/// Judges the runs of one file against those of another, and reports.
+pub(crate) fn compare(base: &Path, head: &Path, options: &Options) -> Result<Outcome, SessionError> {
+    let (base_runs, head_runs) = (complete(base)?, complete(head)?);
+    let baselines: Vec<Baseline> =
+        groups(&base_runs).into_iter().filter_map(|group| Baseline::of_runs(group, &base_runs)).collect();
+    let bench = head_runs.first().map_or("compare", |run| run.bench.as_str()).to_owned();
+    conclude(&bench, &head_runs, &baselines, options)
+}
+
+/// Adds the runs of a file to the baseline `name`: to its current epoch, or with a reason as the beginning of a new one. Gives
+/// the files that were written.
+pub(crate) fn accept(
+    file: Option<&Path>,
+    name: &str,
+    reason: Option<&str>,
+    options: &Options,
+) -> Result<Vec<PathBuf>, SessionError> {
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None => newest_run(&options.paths.reports())?,
+    };
+    let runs = complete(&file)?;
+    let store = BaselineStore::new(options.paths.baselines());
+    let mut changed = Vec::new();
+    for group in groups(&runs) {
+        let mut baseline = store.read(name, group)?;
+        for run in &runs {
+            let epoch = baseline.as_ref().and_then(|b| b.epochs.last()).map_or(1, |epoch| epoch.number);
+            let Some(stored) = StoredRun::new(group, run, epoch) else { continue };
+            match (&mut baseline, reason.filter(|_| run == &runs[0])) {
+                (Some(baseline), Some(reason)) => baseline.accept_as_new_epoch(stored, reason),
+                (Some(baseline), None) => baseline.append(stored),
+                (none, _) => *none = Baseline::of_runs(group, std::slice::from_ref(run)),
+            }
+        }
+        changed.extend(baseline.map(|baseline| (store.path(name, group), baseline)));
+    }
+    // All are read and found sound before the first is written.
+    for (path, baseline) in &changed {
+        baseline.write(path).map_err(|error| SessionError::NotKept(Box::new(error.into())))?;
+    }
+    Ok(changed.into_iter().map(|(path, _)| path).collect())
+}
+
+/// The runs of a file, all of which went to their end.
+fn complete(file: &Path) -> Result<Vec<Run>, SessionError> {
+    let runs = RunFile::read(file)?;
+    let refuse = |why: &str| SessionError::Saved(format!("{}: {why}", file.display()));
+    if runs.is_empty() {
+        return Err(refuse("it holds no run"));
+    }
+    if runs.iter().any(|run| run.stop.is_some()) {
+        return Err(refuse("its run ended before its time, so it cannot be compared or accepted; measure again"));
+    }
+    Ok(runs)
+}
+
+/// The `run.json` that was written last below `reports`.
+fn newest_run(reports: &Path) -> Result<PathBuf, SessionError> {
+    let files = fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join("run.json"));
+    let written = |file: &PathBuf| fs::metadata(file).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    files.filter(|file| file.is_file()).max_by_key(written).ok_or_else(|| {
+        let place = reports.display();
+        SessionError::Saved(format!("there is no run below {place}: run `cargo bench` first, or name a run.json"))
+    })
+}
