@@ -1,5 +1,6 @@
 //! criterion for HTTP endpoints.
 
+mod measure;
 pub mod plan;
 pub mod record;
 #[cfg(feature = "serve")]
