@@ -22,6 +22,7 @@ pub use group::{Group, Location, Transport};
 pub use limit::Limit;
 pub use load::{Departure, Load};
 pub use schedule::{Schedule, Visit, launches_for};
+pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
 pub use settings::{DEFAULTS, DefaultRow, QUICK, Settings};
 pub use suite::{Plan, PlanError};
