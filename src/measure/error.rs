@@ -35,7 +35,9 @@ pub enum MeasureError {
         what: String,
     },
     /// Something is asked for that only reqwest does, and it was left out.
-    #[error("cell `{cell}` asks for https, HTTP/2, a proxy or redirects: build plimsoll with its feature `reqwest`")]
+    #[error(
+        "cell `{cell}` asks for https, HTTP/2, a proxy or redirects: build plimsoll with its feature `reqwest`"
+    )]
     NeedsReqwest {
         /// The cell's whole id.
         cell: String,

@@ -44,11 +44,7 @@ use crate::record::{Event, Run};
 ///
 /// # Errors
 /// When nothing could be measured: a service that does not start, a first request that is no success.
-pub fn measure(
-    plan: &Plan,
-    site: Site<'_>,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Vec<Run>, MeasureError> {
+pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Result<Vec<Run>, MeasureError> {
     let interrupt = interrupt::Interrupt::install()?;
     on_one_thread(async {
         let _guard = stamp::Guard::open().await;
@@ -83,9 +79,7 @@ pub fn check(
 }
 
 /// Runs a future, and the tasks that it spawns, on a current-thread runtime of its own.
-fn on_one_thread<T>(
-    future: impl Future<Output = Result<T, MeasureError>>,
-) -> Result<T, MeasureError> {
+fn on_one_thread<T>(future: impl Future<Output = Result<T, MeasureError>>) -> Result<T, MeasureError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, future)
 }

@@ -18,7 +18,13 @@ pub(crate) fn reachable(trial: &Tally) -> Vec<&'static Metric> {
 }
 
 /// The metrics of a cell: those of its baseline, if it has one, else those that the trial can reach; and what is worth saying.
-pub(crate) fn decide(planned: &mut CellRun, group: &Group, load: Load, pinned: Option<&[String]>, trial: &Tally) {
+pub(crate) fn decide(
+    planned: &mut CellRun,
+    group: &Group,
+    load: Load,
+    pinned: Option<&[String]>,
+    trial: &Tally,
+) {
     let mut metrics = reachable(trial);
     for metric in pinned.unwrap_or_default().iter().filter_map(|id| metric(id)) {
         if !metrics.contains(&metric) && (metric.value)(trial).is_some() {
@@ -26,9 +32,8 @@ pub(crate) fn decide(planned: &mut CellRun, group: &Group, load: Load, pinned: O
         }
     }
     metrics.sort_by_key(|metric| METRICS.iter().position(|row| row == *metric));
-    let missing = METRICS.iter().filter(|metric| {
-        matches!(metric.judged, Judged::Always) || metric.id == "latency_p99"
-    });
+    let missing =
+        METRICS.iter().filter(|metric| matches!(metric.judged, Judged::Always) || metric.id == "latency_p99");
     let missing: Vec<_> = missing.filter(|metric| !metrics.contains(metric)).collect();
     if let Some(neediest) = missing.iter().max_by_key(|metric| metric.least_successes) {
         let names: Vec<_> = missing.iter().map(|metric| metric.id).collect();
@@ -42,7 +47,9 @@ pub(crate) fn decide(planned: &mut CellRun, group: &Group, load: Load, pinned: O
         } else {
             String::new()
         };
-        planned.notes.push(format!("too few successes a round ({had}) for {names} (at least {needed}){advice}"));
+        planned
+            .notes
+            .push(format!("too few successes a round ({had}) for {names} (at least {needed}){advice}"));
     }
     planned.metrics = metrics;
 }

@@ -21,7 +21,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use group::{Group, Location, Transport};
 pub use limit::Limit;
 pub use load::{Departure, Load};
-pub use schedule::{Schedule, Visit, launches_for};
+pub use schedule::{Schedule, ServiceSchedule, Visit, launches_for};
 pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
 pub use settings::{DEFAULTS, DefaultRow, QUICK, Settings};

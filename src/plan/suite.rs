@@ -162,7 +162,7 @@ fn check_cell(group: &Group, cell: &crate::plan::cell::Cell) -> Result<(), PlanE
             _ => Ok(()),
         });
         checked.map_err(|source| PlanError::Endpoint {
-        source: Box::new(source),
+            source: Box::new(source),
             location: cell.location.clone(),
             cell: id.clone(),
         })?;
