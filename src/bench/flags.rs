@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser};
 
-use crate::judge::OnMismatch;
 use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
-use crate::session::{BaselineUse, FailOn, Save};
-
-/// When to colour the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Colour {
-    Auto,
-    Always,
-    Never,
-}
+use crate::session::{BaselineUse, Colour, FailOn, OnMismatch, Save};
 
 /// The flags of a bench binary.
 #[derive(Debug, Parser)]

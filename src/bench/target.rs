@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use regex_lite::Regex;
 
-use crate::bench::flags::{Colour, Flags};
+use crate::bench::flags::Flags;
 use crate::bench::harness::Harness;
-use crate::measure;
 use crate::plan::Plan;
 use crate::session::{self, Options, Outcome, Paths, SessionError, exit_code};
 
@@ -31,7 +30,7 @@ pub struct BenchTarget {
 pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode {
     let flags = Flags::parse();
     if flags.measures() {
-        measure::watch_parent();
+        session::watch_parent();
     }
     // cargo starts benches in the package's folder; by hand they may be started anywhere.
     if let Err(error) = std::env::set_current_dir(target.package_root) {
@@ -94,7 +93,6 @@ fn list(plan: &Plan, flags: &Flags) {
 
 fn options(flags: &Flags, target: BenchTarget, is_whole: bool) -> Options {
     let target_dir = target.target_tmpdir.and_then(|tmp| Path::new(tmp).parent());
-    let is_colourful = || std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     Options {
         paths: Paths::new(Path::new(target.package_root), target_dir),
         baseline: flags.baseline_use(),
@@ -105,11 +103,7 @@ fn options(flags: &Flags, target: BenchTarget, is_whole: bool) -> Options {
         fail_on: flags.fail_on.clone(),
         is_whole,
         plots: !flags.noplot,
-        colour: match flags.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => is_colourful(),
-        },
+        colour: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,
         quiet: flags.quiet,
     }

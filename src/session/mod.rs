@@ -3,6 +3,7 @@
 //! This room alone knows how the others follow each other, and what each outcome means to the shell.
 
 mod error;
+mod load;
 mod options;
 mod outcome;
 mod save;
@@ -10,7 +11,11 @@ mod saved;
 mod walk;
 
 pub(crate) use error::SessionError;
-pub(crate) use options::{BaselineUse, FailOn, Options, Paths, Save};
+pub(crate) use load::{LoadFormat, load};
+pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::{Outcome, exit_code};
 pub(crate) use saved::{accept, compare};
 pub(crate) use walk::{check, run};
+
+pub(crate) use crate::judge::OnMismatch;
+pub(crate) use crate::measure::watch_parent;

@@ -1,0 +1,230 @@
+//! What `plimsoll load` measured, for people and for machines.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::record::{Clock, Counts, LatencyHistogram, Round, Tally};
+use crate::report::words;
+
+const NS_PER_S: f64 = 1e9;
+/// The percentiles that are shown, with their names in data and in text.
+const PERCENTILES: [(f64, &str, &str); 5] =
+    [(0.5, "p50", "p50"), (0.9, "p90", "p90"), (0.95, "p95", "p95"), (0.99, "p99", "p99"), (0.999, "p99_9", "p99.9")];
+
+/// One measurement without rounds.
+#[derive(Debug)]
+pub(crate) struct Loaded<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) elapsed: Duration,
+    pub(crate) concurrency: usize,
+}
+
+impl Loaded<'_> {
+    /// The block of results, all of its figures over all responses whatever their status; then what only the successes tell.
+    pub(crate) fn text(&self) -> String {
+        let tally = self.tally;
+        let mut text = String::from("*** Results ***\nStatus codes:\n");
+        for (status, times) in &tally.statuses {
+            _ = writeln!(text, "  {status}: {times} times");
+        }
+        _ = writeln!(text, "Success ratio: {:.2}%", 100.0 * self.success_ratio());
+        text.push_str("--- - --- - ---\n");
+        let all = self.all_responses();
+        let seconds = |ns: Option<f64>| ns.unwrap_or(0.0) / NS_PER_S;
+        let (median, mean) = (seconds(all.quantile_ns(0.5)), seconds(all.mean_ns()));
+        let (shortest, longest) = (seconds(all.min_ns()), seconds(all.max_ns()));
+        _ = writeln!(text, "Total time: {:.4} seconds", self.elapsed.as_secs_f64());
+        _ = writeln!(text, "Median latency: {median:.4}  |  Average latency: {mean:.4} seconds");
+        _ = writeln!(
+            text,
+            "Shortest request time: {shortest:.4} seconds  |  Longest request time: {longest:.4} seconds"
+        );
+        text.push_str("--- - --- - ---\n");
+        let ([input, output], [input_rate, output_rate]) = (self.mean_tokens(), self.token_rates());
+        _ = writeln!(text, "Throughput: {} requests per second", self.rate(all.len() as f64));
+        _ = writeln!(text, "Avg Input Tokens: {input:.4}  |  Avg Output Tokens: {output:.4}");
+        _ = writeln!(
+            text,
+            "Input Token Throughput: {input_rate:.4} tokens per second  |  \
+             Output Token Throughput: {output_rate:.4} tokens per second"
+        );
+        text.push_str(&self.more_text());
+        text
+    }
+
+    /// The same as data.
+    pub(crate) fn json(&self) -> Value {
+        let tally = self.tally;
+        let counts = |counts: &mut dyn Iterator<Item = (String, u64)>| -> Map<String, Value> {
+            counts.map(|(name, count)| (name, json!(count))).collect()
+        };
+        let ([input, output], [input_rate, output_rate]) = (self.mean_tokens(), self.token_rates());
+        json!({
+            "requests": tally.requests,
+            "concurrency": self.concurrency,
+            "elapsed_s": self.elapsed.as_secs_f64(),
+            "status_codes": counts(&mut tally.statuses.iter().map(|(status, n)| (status.to_string(), *n))),
+            "faults": counts(&mut tally.faults.iter().map(|(fault, n)| (fault.to_string(), *n))),
+            "success_ratio": self.success_ratio(),
+            "throughput_per_s": self.rate(tally.successes as f64),
+            "latency_ns": percentiles(&tally.latency),
+            "input_tokens_mean": input,
+            "output_tokens_mean": output,
+            "input_token_throughput_per_s": input_rate,
+            "output_token_throughput_per_s": output_rate,
+            "connections_opened": tally.connect.len(),
+            "connect_ns": percentiles(&tally.connect),
+            "lag_ns": percentiles(&tally.lag),
+            "reconnects": tally.reconnects,
+            "clock": clock_name(self.counts().clock()),
+        })
+    }
+
+    fn more_text(&self) -> String {
+        let tally = self.tally;
+        let mut text = String::from("--- - --- - ---\n");
+        if tally.latency.is_empty() {
+            text.push_str("No request succeeded.\n");
+        } else {
+            text.push_str("Latency of the successes:\n");
+            for (q, _, name) in PERCENTILES {
+                let value = tally.latency.quantile_ns(q).unwrap_or(0.0);
+                _ = writeln!(text, "  {name:<6} {}", words::duration_ns(value));
+            }
+        }
+        if !tally.faults.is_empty() {
+            text.push_str("Faults:\n");
+            for (fault, times) in &tally.faults {
+                _ = writeln!(text, "  {}: {times} times", fault.in_words());
+            }
+        }
+        let opened = tally.connect.len();
+        if let Some(connect) = tally.connect.quantile_ns(0.5) {
+            _ = writeln!(
+                text,
+                "Connections opened: {opened} (median {}), reconnects: {}",
+                words::duration_ns(connect),
+                tally.reconnects
+            );
+        }
+        if let Some(lag) = tally.lag.quantile_ns(0.99) {
+            let clock = clock_name(self.counts().clock());
+            _ = writeln!(text, "Client lag p99: {} (clock: {clock})", words::duration_ns(lag));
+        }
+        text
+    }
+
+    fn counts(&self) -> Counts {
+        Round::close(self.tally, 0, Duration::ZERO).counts
+    }
+
+    fn all_responses(&self) -> LatencyHistogram {
+        let mut all = self.tally.latency.clone();
+        all.add(&self.tally.failure_latency);
+        all
+    }
+
+    fn success_ratio(&self) -> f64 {
+        if self.tally.requests == 0 { 0.0 } else { self.tally.successes as f64 / self.tally.requests as f64 }
+    }
+
+    fn rate(&self, count: f64) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { count / seconds } else { 0.0 }
+    }
+
+    /// Input and output tokens a response, those without any counted as 0.
+    fn mean_tokens(&self) -> [f64; 2] {
+        let responses = self.tally.statuses.values().sum::<u64>().max(1) as f64;
+        [self.tally.input_tokens, self.tally.output_tokens].map(|sum| sum.total / responses)
+    }
+
+    fn token_rates(&self) -> [f64; 2] {
+        [self.tally.input_tokens, self.tally.output_tokens].map(|sum| self.rate(sum.total))
+    }
+}
+
+fn clock_name(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Kernel => "kernel",
+        Clock::Mixed => "mixed",
+        Clock::User => "user",
+    }
+}
+
+/// The shape of a histogram; `null` where nothing was counted.
+fn percentiles(histogram: &LatencyHistogram) -> Value {
+    let mut shape = Map::new();
+    shape.insert("min".into(), json!(histogram.min_ns()));
+    shape.insert("mean".into(), json!(histogram.mean_ns()));
+    for (q, name, _) in PERCENTILES {
+        shape.insert(name.into(), json!(histogram.quantile_ns(q)));
+    }
+    shape.insert("max".into(), json!(histogram.max_ns()));
+    Value::Object(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Fault;
+
+    fn tally() -> Tally {
+        let mut tally = Tally::new();
+        for _ in 0..45 {
+            tally.latency.record(Duration::from_secs(2));
+            tally.input_tokens.add(2.0);
+            tally.output_tokens.add(300_000.0);
+        }
+        (0..55).for_each(|_| tally.failure_latency.record(Duration::from_millis(500)));
+        tally.statuses = [(200, 45), (429, 55)].into();
+        tally.faults = [(Fault::Status(429), 55)].into();
+        (tally.requests, tally.successes) = (100, 45);
+        tally
+    }
+
+    #[test]
+    fn the_block_is_that_of_the_script_line_for_line() {
+        let tally = tally();
+        let loaded = Loaded { tally: &tally, elapsed: Duration::from_millis(4_296), concurrency: 100 };
+        let text = loaded.text();
+        let block: Vec<&str> = text.lines().take(13).collect();
+        assert_eq!(block[..5], [
+            "*** Results ***",
+            "Status codes:",
+            "  200: 45 times",
+            "  429: 55 times",
+            "Success ratio: 45.00%",
+        ]);
+        assert_eq!(block[5], "--- - --- - ---");
+        assert_eq!(block[6], "Total time: 4.2960 seconds");
+        assert!(block[7].starts_with("Median latency: 0.50") && block[7].contains("  |  Average latency: 1.1"));
+        assert!(block[8].contains("Shortest request time: 0.") && block[8].contains("Longest request time: 2.0"));
+        assert_eq!(block[10], "Throughput: 23.277467411545622 requests per second");
+        assert_eq!(block[11], "Avg Input Tokens: 0.9000  |  Avg Output Tokens: 135000.0000");
+        assert!(block[12].starts_with("Input Token Throughput: 20.9497 tokens per second  |  Output Token"));
+        assert!(text.contains("unexpected status 429: 55 times"));
+    }
+
+    #[test]
+    fn the_data_has_what_the_design_names() {
+        let tally = tally();
+        let data = Loaded { tally: &tally, elapsed: Duration::from_secs(5), concurrency: 100 }.json();
+        assert_eq!(data["requests"], 100);
+        assert_eq!(data["status_codes"]["429"], 55);
+        assert_eq!(data["faults"]["status_429"], 55);
+        assert_eq!(data["throughput_per_s"], 9.0);
+        assert!((data["latency_ns"]["p99_9"].as_f64().unwrap() / 2e9 - 1.0).abs() < 1e-3);
+        assert!(data["lag_ns"]["p50"].is_null());
+    }
+
+    #[test]
+    fn a_measurement_without_any_response_is_shown_without_nan() {
+        let tally = Tally::new();
+        let loaded = Loaded { tally: &tally, elapsed: Duration::ZERO, concurrency: 1 };
+        assert!(!loaded.text().contains("NaN") && loaded.text().contains("No request succeeded."));
+        assert_eq!(loaded.json()["throughput_per_s"], 0.0);
+    }
+}
