@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod judge;
 mod measure;
 pub mod plan;
 pub mod record;

@@ -9,6 +9,7 @@ pub mod diagnose;
 pub mod interval;
 pub mod limit;
 pub mod location;
+pub mod moderate;
 pub mod multiple;
 pub mod normal;
 pub mod power;

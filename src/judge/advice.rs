@@ -1,0 +1,63 @@
+//! What would decide what is undecided: more stored runs, more runs of head, or something else.
+
+use crate::judge::launch::Centring;
+use crate::judge::policy::Terms;
+use crate::judge::stored::{Difference, Samples, USUAL_SPREAD};
+use crate::judge::words::{counted, percent};
+use crate::record::KEPT_RUNS;
+use crate::stats::student;
+
+/// More runs than these at once nobody waits for.
+const MOST_HEAD_RUNS: usize = 5;
+/// Spread between launches, in usual ones, from which on the machine is called noisy.
+const NOISY: f64 = 2.0;
+
+/// What would decide this comparison, were the estimate and the spread to stay as they are.
+pub(super) fn advice(samples: &Samples, difference: &Difference, terms: &Terms, tests: usize) -> String {
+    if samples.base.iter().chain(&samples.head).any(|run| run.centring == Centring::Unsound) {
+        return "ten launches, or three rounds in each launch".to_owned();
+    }
+    if difference.launch_variance.is_none() {
+        return "several launches (let plimsoll start the service): more rounds of one launch cannot help"
+            .to_owned();
+    }
+    let decides = |base, head| decides(&difference.with_runs(base, head), terms, tests);
+    let base_runs = (difference.base_runs + 1..=KEPT_RUNS).find(|&base| decides(base, difference.head_runs));
+    if let Some(base_runs) = base_runs {
+        let more = base_runs - difference.base_runs;
+        return format!(
+            "{} in the baseline ({base_runs} in all)",
+            counted(more, "more stored run", "more stored runs")
+        );
+    }
+    let kept = difference.base_runs.max(KEPT_RUNS);
+    for base_runs in [difference.base_runs, kept] {
+        if let Some(head_runs) =
+            (difference.head_runs + 1..=MOST_HEAD_RUNS).find(|&head| decides(base_runs, head))
+        {
+            let stored = if base_runs > difference.base_runs {
+                format!(" against {base_runs} stored ones")
+            } else {
+                String::new()
+            };
+            return format!("{head_runs} runs of head{stored}");
+        }
+    }
+    let spread = difference.run_variance.sqrt();
+    if spread > NOISY * USUAL_SPREAD {
+        return format!(
+            "a duet, or a quieter machine: its runs are taken to differ by {}",
+            percent(spread.exp_m1())
+        );
+    }
+    "a duet of both builds".to_owned()
+}
+
+/// Whether an interval would lie within the equivalence margin, or the test beyond the red one.
+fn decides(difference: &Difference, terms: &Terms, tests: usize) -> bool {
+    let size = difference.estimate.abs();
+    let plain = student::interval(size, difference.standard_error, difference.df, terms.confidence);
+    let (red, equal) = (terms.red.ln_1p(), terms.equal.ln_1p());
+    let p = student::p_above(size, red, difference.standard_error, difference.df);
+    plain.1 < equal || (plain.0 > red && p * (tests as f64) < terms.level)
+}

@@ -1,0 +1,69 @@
+//! Whether a cell was measured fairly: if not, no number of it says anything of the service.
+
+use crate::judge::words::share;
+use crate::record::{CellRun, Counts, Fault, Metric, Unit};
+use crate::stats::location::median;
+
+/// The client is the bottleneck when its lag exceeds the latency so many times, both as p99 in the median round.
+///
+/// Strictly it is when the mean lag exceeds the mean latency of a closed loop, for then a connection is idle for longer than
+/// it is busy; rounds keep the lag's p99 only, and a factor of two leaves single hiccups out.
+const MOST_LAG: f64 = 2.0;
+const CLOSED_LOAD: &str = "closed";
+
+/// Why one run of a cell cannot be used at all; nothing when it can.
+pub(super) fn unfair(cell: &CellRun) -> Option<String> {
+    if let Some(reason) = &cell.invalid {
+        return Some(reason.clone());
+    }
+    if cell.rounds.is_empty() {
+        return Some("No round of it was measured.".to_owned());
+    }
+    let counts = cell.counts();
+    if counts.requests == 0 {
+        return Some("Not one request was sent inside its rounds.".to_owned());
+    }
+    let ours: Vec<(&Fault, &u64)> =
+        counts.faults.iter().filter(|(fault, count)| fault.is_ours() && **count > 0).collect();
+    let (_, count) = ours.first()?;
+    if ours.iter().any(|(fault, _)| **fault == Fault::NoFreePort) {
+        return Some(format!(
+            "This machine had no free port left for {count} connections, so the service was not measured: widen the local \
+             port range (net.ipv4.ip_local_port_range), or lower the concurrency."
+        ));
+    }
+    Some(format!(
+        "{count} exchanges failed by an error of this machine (too few file descriptors, say), so the service was not \
+         measured."
+    ))
+}
+
+/// Why a cell with such counts was not measured; nothing when enough exchanges succeeded.
+pub(super) fn too_many_failures(counts: &Counts, least: f64) -> Option<String> {
+    let ratio = counts.success_ratio()?;
+    (ratio < least).then(|| {
+        format!(
+            "Only {} of its exchanges succeeded, at least {} are needed: the others' speed says nothing.",
+            share(ratio),
+            share(least)
+        )
+    })
+}
+
+/// Why a rate of this cell would be the client's and not the service's; nothing when it is the service's.
+pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
+    let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
+    if !is_rate || !cell.load.starts_with(CLOSED_LOAD) {
+        return None;
+    }
+    let ratio = |values: &std::collections::BTreeMap<&str, f64>| {
+        let ratio = values.get("lag")? / values.get("latency_p99")?;
+        ratio.is_finite().then_some(ratio)
+    };
+    let ratios: Vec<f64> = cell.rounds.iter().filter_map(|round| ratio(&round.values)).collect();
+    let ratio = median(&ratios).filter(|ratio| *ratio > MOST_LAG)?;
+    Some(format!(
+        "The client was the bottleneck: the p99 of its lag is {ratio:.1} times that of the latency, so this rate is the \
+         client's; give the client a CPU of its own, or lower the concurrency."
+    ))
+}

@@ -1,0 +1,119 @@
+//! Absolute limits: broken when shown to be, by the launches of head alone and right without any baseline.
+
+use crate::judge::launch::{Centring, RunValue, reduce};
+use crate::judge::policy::Terms;
+use crate::judge::questions::{needed, time_that_would_do};
+use crate::judge::sides::HeadCell;
+use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
+use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
+use crate::judge::words::{counted, nanoseconds};
+use crate::plan::Limit;
+use crate::record::{Centre, Metric, metric};
+use crate::stats::student;
+
+/// Histograms are right to 0.1 %: launches that agree are known no better.
+const RESOLUTION: f64 = 0.001;
+
+/// A limit with what head shows of it.
+#[derive(Debug)]
+pub(super) struct LimitTest {
+    metric: &'static Metric,
+    limit: f64,
+    /// Nothing when head has no value.
+    found: Option<Found>,
+    advice: Option<String>,
+}
+
+/// Head's value on a log scale.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    log: f64,
+    standard_error: f64,
+    df: f64,
+    launches: usize,
+}
+
+impl LimitTest {
+    /// Holds the fair runs of head against a limit; nothing when its metric is unknown.
+    pub fn new(limit: &Limit, head: &[&HeadCell]) -> Option<Self> {
+        let metric = metric(limit.metric())?;
+        let rounds: Vec<Vec<f64>> =
+            head.iter().filter_map(|head| head.series.values.get(metric.id)).flatten().cloned().collect();
+        let found = launches(&rounds, metric).map(|launches| found(&launches));
+        let too_slow = head.first().filter(|_| found.is_none());
+        let advice = too_slow.map(|head| {
+            let time = time_that_would_do(&head.series, head.cell.window, metric);
+            let time =
+                time.map(|time| format!(": a measurement_time of {time} would do")).unwrap_or_default();
+            format!("each round needs {} successes{time}", needed(metric))
+        });
+        Some(Self { metric, limit: limit.most().as_nanos() as f64, found, advice })
+    }
+
+    /// p value of "the limit holds".
+    pub fn p_holds(&self) -> f64 {
+        self.found
+            .map_or(1.0, |found| student::p_above(found.log, self.limit.ln(), found.standard_error, found.df))
+    }
+
+    /// What follows from the corrected p value and the interval.
+    pub fn check(&self, p_adjusted: f64, terms: &Terms) -> LimitCheck {
+        let interval = self
+            .found
+            .map(|found| student::interval(found.log, found.standard_error, found.df, terms.confidence));
+        let log = self.limit.ln();
+        let outcome = match interval {
+            Some((low, _)) if p_adjusted < terms.level && low > log => LimitOutcome::Broken,
+            Some((_, high)) if high < log => LimitOutcome::Holds,
+            _ => LimitOutcome::Undecided,
+        };
+        let value = self.found.zip(interval).map(|(found, (low, high))| Estimate {
+            value: found.log.exp(),
+            interval: Some((low.exp(), high.exp())),
+            method: found.method(),
+        });
+        let reason = self.reason(outcome, value.as_ref());
+        LimitCheck { metric: self.metric, limit: self.limit, value, p_adjusted, outcome, reason }
+    }
+
+    fn reason(&self, outcome: LimitOutcome, value: Option<&Estimate>) -> String {
+        let (title, limit) = (self.metric.title, nanoseconds(self.limit));
+        let Some(value) = value else {
+            let why = self.advice.as_ref().map(|advice| format!(" ({advice})")).unwrap_or_default();
+            return format!("{title} has no value to hold against its limit of {limit}{why}.");
+        };
+        let found = nanoseconds(value.value);
+        match outcome {
+            LimitOutcome::Broken => format!("{title} is {found}, shown to be over its limit of {limit}."),
+            LimitOutcome::Holds => format!("{title} is {found}, shown to keep its limit of {limit}."),
+            LimitOutcome::Undecided => {
+                format!("{title} is {found}, which does not decide whether it keeps its limit of {limit}.")
+            }
+        }
+    }
+}
+
+impl Found {
+    fn method(&self) -> String {
+        let allowance = if self.launches == 1 { ", with an allowance for one launch" } else { "" };
+        let launches = counted(self.launches, "launch", "launches");
+        format!("t over {launches}, {} degrees of freedom{allowance}", self.df)
+    }
+}
+
+/// All launches of head as one run. A tail that is for information only against a baseline has no centre that could leave
+/// bursts out; they are part of what a limit allows, so the mean does.
+fn launches(rounds: &[Vec<f64>], metric: &Metric) -> Option<RunValue> {
+    let run = reduce(rounds, metric.centre)?;
+    if run.centring == Centring::Unsound { reduce(rounds, Centre::Mean) } else { Some(run) }
+}
+
+fn found(run: &RunValue) -> Found {
+    let launches = run.launches.len();
+    let Some(variance) = run.launch_variance else {
+        let allowance = USUAL_SPREAD.powi(2).max(run.round_variance.unwrap_or(0.0));
+        return Found { log: run.log, standard_error: (2.0 * allowance).sqrt(), df: PRIOR_DF, launches };
+    };
+    let standard_error = (variance / launches as f64).sqrt().max(RESOLUTION);
+    Found { log: run.log, standard_error, df: run.launch_df, launches }
+}

@@ -1,0 +1,90 @@
+//! What a call is judged by, and what a cell's own rules make of it.
+
+use crate::record::Rules;
+
+/// What is too little to be red against a stored baseline.
+const STORED_RED_MARGIN: f64 = 0.05;
+/// What is little enough to be called equal against a stored baseline.
+const STORED_EQUAL_MARGIN: f64 = 0.10;
+/// By how much the share of failures may rise: 0.1 points.
+const FALL_MARGIN: f64 = 0.001;
+const SEED: u64 = 1;
+
+/// What to do with a stored run of another machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// Leave it out; without any other the cell is incomparable.
+    Incomparable,
+    /// Compare with it all the same, and say so.
+    Compare,
+}
+
+/// What a whole call is judged by. Levels and resamples are each cell's own ([`Rules`]), and so are its margins when
+/// its group sets them.
+///
+/// ```
+/// use plimsoll::judge::Policy;
+/// assert_eq!(Policy::stored().red_margin, 0.05);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// What is too little to be red, as a fraction, unless a group says otherwise.
+    pub red_margin: f64,
+    /// What is little enough to be called equal, as a fraction, unless a group says otherwise.
+    pub equal_margin: f64,
+    /// The rise of the failure share that is none yet: 0.001 is 0.1 points.
+    pub fall_margin: f64,
+    /// Seed of the bootstraps of shown values. No verdict depends on it.
+    pub seed: u64,
+    /// What to do with stored runs of another machine.
+    pub on_mismatch: OnMismatch,
+    /// Whether only a selection of the cells was asked for: those of a baseline that are missing are not gone then.
+    pub filtered: bool,
+    /// Whether to leave out what no verdict depends on, values and findable changes: for simulations.
+    pub verdicts_only: bool,
+}
+
+impl Policy {
+    /// Against a stored baseline: red beyond 5 %, equal within 10 %.
+    pub const fn stored() -> Self {
+        Self {
+            red_margin: STORED_RED_MARGIN,
+            equal_margin: STORED_EQUAL_MARGIN,
+            fall_margin: FALL_MARGIN,
+            seed: SEED,
+            on_mismatch: OnMismatch::Incomparable,
+            filtered: false,
+            verdicts_only: false,
+        }
+    }
+}
+
+/// What one cell is judged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Terms {
+    /// What is too little to be red, as a fraction.
+    pub red: f64,
+    /// What is little enough to be called equal, as a fraction.
+    pub equal: f64,
+    /// The rise of the failure share that is none yet.
+    pub fall: f64,
+    /// One-sided error for the whole call.
+    pub level: f64,
+    /// Confidence of the displayed intervals.
+    pub confidence: f64,
+}
+
+impl Terms {
+    /// A cell's rules, and the policy where they are silent or make no sense.
+    pub fn new(rules: &Rules, policy: &Policy) -> Self {
+        let margin =
+            |own: Option<f64>, usual: f64| own.filter(|own| own.is_finite() && *own >= 0.0).unwrap_or(usual);
+        Self {
+            red: margin(rules.noise_threshold, policy.red_margin),
+            equal: margin(rules.equivalence, policy.equal_margin),
+            fall: policy.fall_margin,
+            level: rules.significance_level,
+            confidence: rules.confidence_level,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What is compared with what: each cell of head with the stored runs that are comparable with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::judge::policy::{OnMismatch, Policy};
+use crate::judge::words::counted;
+use crate::record::{Baseline, CellRun, Judged, Machine, Metric, Run, Series, StoredRun};
+
+/// Tails that depend on how long a round is, beside those that are judged as tails.
+const OTHER_TAILS: [&str; 2] = ["latency_p99_9", "latency_max"];
+
+/// A cell of head, with what it is compared with.
+#[derive(Debug)]
+pub(super) struct Sides<'a> {
+    /// The cell in each run of head.
+    pub head: Vec<HeadCell<'a>>,
+    /// The stored runs.
+    pub base: Base<'a>,
+    /// What is worth saying of how they were chosen.
+    pub notes: Vec<String>,
+}
+
+/// A cell in one run of head.
+#[derive(Debug)]
+pub(super) struct HeadCell<'a> {
+    /// The run's machine.
+    pub machine: &'a Machine,
+    /// The cell.
+    pub cell: &'a CellRun,
+    /// Its rounds, nested.
+    pub series: Series,
+}
+
+/// A cell in one stored run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredCell<'a> {
+    /// The run.
+    pub run: &'a StoredRun,
+    /// Its rounds, nested.
+    pub series: &'a Series,
+    /// Whether its rounds are as long as head's: tails are compared only then.
+    pub same_window: bool,
+}
+
+/// What there is to compare with.
+#[derive(Debug)]
+pub(super) enum Base<'a> {
+    /// The baseline does not have it.
+    New(String),
+    /// No stored run is comparable, and why.
+    Incomparable(String),
+    /// Stored runs.
+    Runs {
+        /// Those of the current epoch.
+        current: Vec<StoredCell<'a>>,
+        /// Those of each earlier epoch.
+        earlier: Vec<Vec<StoredCell<'a>>>,
+    },
+}
+
+/// Pairs each cell of head, in the order of its definition, with its stored runs.
+pub(super) fn sides<'a>(baselines: &'a [Baseline], runs: &'a [Run], policy: &Policy) -> Vec<Sides<'a>> {
+    let mut places = BTreeMap::new();
+    let mut heads: Vec<Vec<HeadCell>> = Vec::new();
+    for run in runs {
+        for cell in &run.cells {
+            let place = *places.entry((&cell.group, &cell.id)).or_insert_with(|| {
+                heads.push(Vec::new());
+                heads.len() - 1
+            });
+            heads[place].push(HeadCell { machine: &run.environment.machine, cell, series: cell.series() });
+        }
+    }
+    heads.into_iter().map(|head| pair(head, baselines, policy)).collect()
+}
+
+/// Whole ids of cells that the current epoch of a measured group has and head has not.
+pub(super) fn gone(baselines: &[Baseline], runs: &[Run]) -> Vec<String> {
+    let cells = || runs.iter().flat_map(|run| &run.cells);
+    let groups: BTreeSet<&str> = cells().map(|cell| cell.group.as_str()).collect();
+    let measured: BTreeSet<String> = cells().map(CellRun::full_id).collect();
+    let stored: BTreeSet<String> = baselines
+        .iter()
+        .filter(|baseline| groups.contains(baseline.group.as_str()))
+        .flat_map(|baseline| {
+            baseline.current().flat_map(|run| run.cells.keys()).map(|id| format!("{}/{id}", baseline.group))
+        })
+        .collect();
+    stored.difference(&measured).cloned().collect()
+}
+
+/// Whether a metric depends on how long a round is.
+pub(super) fn depends_on_window(metric: &Metric) -> bool {
+    metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id)
+}
+
+fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy) -> Sides<'a> {
+    let first = head.first().map(|head| head.cell);
+    let baseline = first.and_then(|cell| baselines.iter().find(|baseline| baseline.group == cell.group));
+    let Some((cell, baseline)) = first.zip(baseline) else {
+        return Sides {
+            head,
+            base: Base::New("There is no baseline of its group yet.".into()),
+            notes: Vec::new(),
+        };
+    };
+    let current = baseline.epochs.last().map(|epoch| epoch.number);
+    let candidates: Vec<(&StoredRun, &Series)> =
+        baseline.runs.iter().filter_map(|run| Some((run, run.cells.get(&cell.id)?))).collect();
+    if !candidates.iter().any(|(run, _)| Some(run.epoch) == current) {
+        return Sides {
+            head,
+            base: Base::New("The baseline does not have this cell.".into()),
+            notes: Vec::new(),
+        };
+    }
+    let mut notes = Vec::new();
+    let mut epochs: BTreeMap<u32, Vec<StoredCell>> = BTreeMap::new();
+    let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
+    for (run, series) in candidates {
+        let is_current = Some(run.epoch) == current;
+        let problem =
+            redefined(series, &head).or_else(|| foreign(run, &head, policy, is_current, &mut notes));
+        match problem {
+            Some(problem) if is_current => *left_out.entry(problem).or_default() += 1,
+            Some(_) => {}
+            None => epochs.entry(run.epoch).or_default().push(StoredCell {
+                run,
+                series,
+                same_window: head.iter().all(|head| head.cell.window == run.window),
+            }),
+        }
+    }
+    let base = match current.and_then(|current| epochs.remove(&current)) {
+        Some(current) => Base::Runs { current, earlier: epochs.into_values().collect() },
+        None => Base::Incomparable(left_out.keys().cloned().collect::<Vec<_>>().join(" ")),
+    };
+    if matches!(base, Base::Runs { .. }) {
+        let count = |(problem, count): (&String, &usize)| {
+            format!("{} left out: {problem}", counted(*count, "stored run is", "stored runs are"))
+        };
+        notes.extend(left_out.iter().map(count));
+    }
+    Sides { head, base, notes }
+}
+
+fn redefined(stored: &Series, head: &[HeadCell]) -> Option<String> {
+    head.iter()
+        .any(|head| head.cell.definition != stored.definition)
+        .then(|| "The cell was redefined since: record a new baseline.".to_owned())
+}
+
+/// Why a stored run of another machine is not compared with; a note instead if it is all the same.
+fn foreign(
+    run: &StoredRun,
+    head: &[HeadCell],
+    policy: &Policy,
+    is_current: bool,
+    notes: &mut Vec<String>,
+) -> Option<String> {
+    let difference = head.iter().find_map(|head| mismatch(&run.machine, head.machine))?;
+    if policy.on_mismatch == OnMismatch::Compare {
+        let note =
+            format!("A stored run comes from another machine ({difference}) and is compared with as asked.");
+        if is_current && !notes.contains(&note) {
+            notes.push(note);
+        }
+        return None;
+    }
+    Some(format!("It was measured on another machine ({difference}): use a duet, or record a baseline here."))
+}
+
+/// How two machines differ; nothing when they do not. The one place where machines are compared.
+fn mismatch(stored: &Machine, here: &Machine) -> Option<String> {
+    let facts = |machine: &Machine| {
+        let Machine { arch, os, cpu, cpus, memory_gib, is_virtual, loopback } = machine;
+        [
+            ("architecture", arch.clone()),
+            ("system", os.clone()),
+            ("CPU", cpu.clone()),
+            ("CPUs", cpus.to_string()),
+            ("memory", format!("{memory_gib} GiB")),
+            ("virtual", is_virtual.to_string()),
+            ("loopback", loopback.to_string()),
+        ]
+    };
+    let differences: Vec<String> = facts(stored)
+        .into_iter()
+        .zip(facts(here))
+        .filter(|((_, there), (_, here))| there != here)
+        .map(|((name, there), (_, here))| format!("{name} {there} there, {here} here"))
+        .collect();
+    (!differences.is_empty()).then(|| differences.join("; "))
+}

@@ -1,0 +1,1 @@
+//! Judging as a whole.

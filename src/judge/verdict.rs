@@ -1,0 +1,197 @@
+//! What comes out of judging: plain data for reports and exit codes.
+
+use crate::record::Metric;
+
+/// What is said of a cell or of one of its metrics; the worse, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// The interval lies within the equivalence margin.
+    Unchanged,
+    /// Shown to be better.
+    Improved,
+    /// The baseline does not have it.
+    New,
+    /// Neither a change nor equality was shown.
+    Inconclusive,
+    /// Another machine, window or definition.
+    Incomparable,
+    /// It could not be measured fairly.
+    Invalid,
+    /// Shown to be worse.
+    Regressed,
+}
+
+impl Verdict {
+    /// Its name in files and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Unchanged => "unchanged",
+            Verdict::Improved => "improved",
+            Verdict::New => "new",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Incomparable => "incomparable",
+            Verdict::Invalid => "invalid",
+            Verdict::Regressed => "regressed",
+        }
+    }
+}
+
+/// A change with its plain interval at the cell's confidence level, in the metric's own direction.
+///
+/// Fractions of base (0.05 is 5 % more); for the success ratio a difference of shares (0.05 is 5 points more).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// Lower end.
+    pub low: f64,
+    /// The estimate.
+    pub estimate: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// One metric of one cell, base against head.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// Whether it counts for the cell's verdict and in the correction for many tests; the others are only shown.
+    pub judged: bool,
+    /// Base's value, in the metric's unit; nothing when it has none.
+    pub base: Option<f64>,
+    /// Head's value, in the metric's unit; nothing when it has none.
+    pub head: Option<f64>,
+    /// The change; nothing when there is none to tell.
+    pub change: Option<Change>,
+    /// Holm's adjusted p value of "no worse than the red margin", or of "no better than it" when head is better.
+    /// 1 when nothing was tested.
+    pub p_adjusted: f64,
+    /// What follows.
+    pub verdict: Verdict,
+    /// How the interval was made, or why there is none.
+    pub method: String,
+    /// The smallest worsening that this run would have found in four of five cases at the corrected level, as a positive fraction:
+    /// 0.2 is a latency 20 % up, a throughput 20 % down, a success ratio 20 points down.
+    pub findable: Option<f64>,
+    /// What would decide it, when it is undecided.
+    pub advice: Option<String>,
+}
+
+/// A value with its interval, in the metric's unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// Its interval at the cell's confidence level; nothing when no spread is known.
+    pub interval: Option<(f64, f64)>,
+    /// How the interval was made.
+    pub method: String,
+}
+
+/// A metric that head has, with base's where base has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// Head's value.
+    pub head: Estimate,
+    /// Base's value.
+    pub base: Option<Estimate>,
+}
+
+/// What became of an absolute limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitOutcome {
+    /// Shown to be broken.
+    Broken,
+    /// Shown to hold: the whole interval lies below it.
+    Holds,
+    /// Neither.
+    Undecided,
+}
+
+/// An absolute limit, held against head.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitCheck {
+    /// The metric that is limited.
+    pub metric: &'static Metric,
+    /// The most that it may be, in its unit.
+    pub limit: f64,
+    /// Head's value; nothing when it has none.
+    pub value: Option<Estimate>,
+    /// Holm's adjusted p value of "it holds".
+    pub p_adjusted: f64,
+    /// What follows.
+    pub outcome: LimitOutcome,
+    /// A sentence.
+    pub reason: String,
+}
+
+/// What is said of one cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellJudgement {
+    /// Its group.
+    pub group: String,
+    /// Its id within the group.
+    pub id: String,
+    /// The worst of its judged comparisons, or what made comparing impossible.
+    pub verdict: Verdict,
+    /// Why, in a sentence, unless it is unchanged.
+    pub reason: Option<String>,
+    /// All metrics that could be compared and all that should have been, the success ratio first.
+    pub comparisons: Vec<Comparison>,
+    /// Its absolute limits.
+    pub limits: Vec<LimitCheck>,
+    /// Every metric that head has.
+    pub values: Vec<Shown>,
+    /// What else is worth saying.
+    pub notes: Vec<String>,
+}
+
+/// What is said of a whole call.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judgement {
+    /// Its cells in the order of their definition.
+    pub cells: Vec<CellJudgement>,
+    /// Whole ids of cells that a baseline of a measured group has and head has not.
+    pub gone: Vec<String>,
+    /// How many tests share the significance level.
+    pub tests: usize,
+    /// What is worth saying of the baselines as such.
+    pub notes: Vec<String>,
+}
+
+impl Comparison {
+    /// Whether [`Change`] is a difference of shares and no fraction of base.
+    pub fn is_difference(&self) -> bool {
+        self.metric.judged == crate::record::Judged::ByCounts
+    }
+}
+
+impl CellJudgement {
+    /// `group/function/parameter`.
+    pub fn full_id(&self) -> String {
+        format!("{}/{}", self.group, self.id)
+    }
+
+    /// The comparisons that its verdict rests on.
+    pub fn judged(&self) -> impl Iterator<Item = &Comparison> {
+        self.comparisons.iter().filter(|comparison| comparison.judged)
+    }
+}
+
+impl Judgement {
+    /// How many cells have that verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.cells.iter().filter(|cell| cell.verdict == verdict).count()
+    }
+
+    /// The worst verdict of all cells; nothing without a cell.
+    pub fn worst(&self) -> Option<Verdict> {
+        self.cells.iter().map(|cell| cell.verdict).max()
+    }
+
+    /// Whether not one metric of one cell could be compared with a baseline.
+    pub fn compared_nothing(&self) -> bool {
+        !self.cells.iter().flat_map(|cell| &cell.comparisons).any(|comparison| comparison.change.is_some())
+    }
+}
