@@ -5,6 +5,11 @@
 
 mod atomic;
 mod baseline;
+mod baseline_file;
+mod baseline_parse;
+mod baseline_text;
+mod baseline_wire;
+mod digest;
 mod environment;
 mod event;
 mod fault;
@@ -16,9 +21,11 @@ mod round;
 mod run;
 mod series;
 mod tally;
+mod wire;
 
 pub use atomic::{WriteError, write_whole};
 pub use baseline::{Baseline, Epoch, KEPT_RUNS, StoredRun};
+pub use baseline_file::{BaselineError, BaselineStore};
 pub use environment::{Environment, Machine};
 pub use event::Event;
 pub use fault::Fault;
