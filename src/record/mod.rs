@@ -3,21 +3,33 @@
 //! `measure` counts each exchange in a [`Tally`] and closes it to a [`Round`]; rounds make a [`Run`], runs a [`Baseline`].
 //! `judge` sees each cell as a [`Series`]: values a launch and round. The table of all metrics is [`METRICS`].
 
+mod atomic;
 mod baseline;
+mod baseline_file;
+mod baseline_parse;
+mod baseline_text;
+mod baseline_wire;
+mod digest;
 mod environment;
 mod event;
 mod fault;
+mod file_name;
 mod histogram;
+mod json_text;
 mod metric;
 mod round;
 mod run;
 mod series;
 mod tally;
+mod wire;
 
+pub use atomic::{WriteError, write_whole};
 pub use baseline::{Baseline, Epoch, KEPT_RUNS, StoredRun};
+pub use baseline_file::{BaselineError, BaselineStore};
 pub use environment::{Environment, Machine};
 pub use event::Event;
 pub use fault::Fault;
+pub use file_name::file_name;
 pub use histogram::{EncodedHistogram, LatencyHistogram};
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric};
 pub use round::{Clock, Counts, Round};
