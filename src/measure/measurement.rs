@@ -230,6 +230,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
             if let Some(death) = running.has_died() {
                 return Err(failed(&death));
             }
+            if tally.faults.contains_key(&Fault::NoFreePort) {
+                cells[index].invalid = Some(no_free_port());
+            }
             cells[index].rounds.push(Round::close(tally, visit.launch, started));
             self.rounds_done += 1;
             let cell = cells[index].full_id();
@@ -307,6 +310,18 @@ pub(crate) fn needs_reqwest(group: &Group, cell: &Cell) -> Result<(), MeasureErr
         return Err(MeasureError::NeedsReqwest { cell: group.full_id(cell) });
     }
     Ok(())
+}
+
+/// That this machine ran out of ports, with the range that it may be given another of.
+pub(crate) fn no_free_port() -> String {
+    const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+    let range = std::fs::read_to_string(RANGE).unwrap_or_default();
+    let range = range.split_whitespace().collect::<Vec<_>>().join(" to ");
+    let named = if range.is_empty() { String::new() } else { format!(" in the range {range}") };
+    format!(
+        "this machine had no free local port{named}, so the service was not measured: lower the concurrency, keep \
+         connections open, or widen net.ipv4.ip_local_port_range"
+    )
 }
 
 /// What came back instead of what was wanted.

@@ -29,6 +29,7 @@ mod worker;
 
 pub use error::{MeasureError, ServiceFailure};
 pub use measurement::Site;
+pub(crate) use measurement::no_free_port;
 pub use once::{Loaded, load};
 pub(crate) use parent::watch_parent;
 

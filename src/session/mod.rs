@@ -8,6 +8,7 @@ mod options;
 mod outcome;
 mod save;
 mod saved;
+mod stored;
 mod walk;
 
 pub(crate) use error::SessionError;
@@ -15,6 +16,7 @@ pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::{Outcome, exit_code};
 pub(crate) use saved::{accept, compare};
+pub(crate) use stored::{drop_baseline, list_baselines, show_baseline};
 pub(crate) use walk::{check, run};
 
 pub(crate) use crate::judge::OnMismatch;
