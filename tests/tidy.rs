@@ -40,7 +40,8 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     for (number, line) in code(text) {
         for import in imports(line) {
             if import != room && ROOMS.iter().any(|(name, _)| *name == import) && !allowed.contains(&import) {
-                complaints.push(format!("{path}:{number} imports from `{import}`, which `{room}` may not know"));
+                complaints
+                    .push(format!("{path}:{number} imports from `{import}`, which `{room}` may not know"));
             }
         }
         let from_mod = own_mod.as_ref().is_some_and(|own| line.contains(&format!("use crate::{own}::{{")));
@@ -54,7 +55,9 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
 /// The lines that are neither comments nor part of a file's tests, with their numbers.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    lines.take_while(|(_, line)| *line != "#[cfg(test)]").filter(|(_, line)| !line.trim_start().starts_with("//"))
+    lines
+        .take_while(|(_, line)| *line != "#[cfg(test)]")
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
 /// The rooms that a line names by `crate::room`.
@@ -99,7 +102,10 @@ fn the_table_of_rooms_stands_in_architecture_md() {
         let allowed = if allowed.is_empty() { "–".to_owned() } else { allowed.join(", ") };
         let row = text.lines().find(|line| line.starts_with(&format!("| `{room}`")));
         let row = row.unwrap_or_else(|| panic!("no row for `{room}`"));
-        assert!(row.trim_end().ends_with(&format!("| {allowed} |")), "`{room}` may import {allowed}, but: {row}");
+        assert!(
+            row.trim_end().ends_with(&format!("| {allowed} |")),
+            "`{room}` may import {allowed}, but: {row}"
+        );
     }
 }
 
@@ -110,7 +116,9 @@ fn planted_violations_are_found() {
     assert!(complaint("stats/x.rs", &"//! Why.\n".repeat(401)).contains("401 lines"));
     assert_eq!(complaint("stats/x.rs", &format!("//! Long because of a table.\n{}", "\n".repeat(500))), "");
     assert!(complaint("judge/x.rs", "//! Why.\nuse crate::measure::clock::Wall;\n").contains("`measure`"));
-    assert!(complaint("plan/x.rs", "//! Why.\nfn f() { crate::record::metric(\"x\"); }\n").contains("`record`"));
+    assert!(
+        complaint("plan/x.rs", "//! Why.\nfn f() { crate::record::metric(\"x\"); }\n").contains("`record`")
+    );
     assert!(complaint("plan/x.rs", "//! Why.\nuse crate::plan::{Load};\n").contains("own mod.rs"));
     assert_eq!(complaint("judge/x.rs", "//! Why.\nuse crate::stats::holm;\n// crate::measure\n"), "");
     assert_eq!(complaint("plan/x.rs", "//! Why.\nuse crate::plan::load::Load;\n"), "");

@@ -330,16 +330,4 @@ pub(crate) fn what_came(fault: Option<Fault>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_known_by_its_name_and_its_numbers() {
-        for url in ["http://127.0.0.1:80/x", "http://localhost", "http://[::1]:8080", "http://127.9.9.9/"] {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in ["http://10.0.0.1/", "https://example.org", "nonsense", "http://localhost.example.org/"] {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
-}
+mod tests;

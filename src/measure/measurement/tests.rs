@@ -1,0 +1,152 @@
+//! Small bounded walks over services in this process and small programs.
+
+use super::*;
+use crate::measure::{check, measure};
+use crate::plan::{Endpoint, Load, Location};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"output_tokens\": 7}";
+
+/// A server that answers each request on each connection with the same bytes.
+fn answering(answer: &'static [u8]) -> Service {
+    Service::in_process(move |listener: TcpListener| async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            tokio::task::spawn_local(async move {
+                let mut request = [0; 4096];
+                while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    if connection.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    })
+}
+
+fn plan(service: Service, loads: &[Load]) -> Plan {
+    let mut group = Group::new("g", Location::unknown());
+    group.service = service;
+    group.settings.sample_size = 10;
+    group.settings.measurement_time = Duration::from_millis(200);
+    group.settings.warm_up_time = Duration::from_millis(10);
+    group.cells = loads.iter().map(|load| cell(*load, Endpoint::get("/x"))).collect();
+    Plan { bench: "b".into(), groups: vec![group], errors: Vec::new(), runs: 1, seed: 1 }
+}
+
+fn cell(load: Load, endpoint: Endpoint) -> Cell {
+    Cell {
+        id: load.to_string().into(),
+        targets: endpoint.into(),
+        load,
+        throughput: None,
+        location: Location::unknown(),
+        metrics: None,
+    }
+}
+
+fn measured(plan: &Plan) -> (Result<Vec<Run>, MeasureError>, Vec<Event>) {
+    let scratch = tempfile::tempdir().unwrap();
+    let site = Site { root: scratch.path(), scratch: scratch.path(), service_args: &[] };
+    let mut events = Vec::new();
+    let runs = measure(plan, site, &mut |event| events.push(event));
+    (runs, events)
+}
+
+#[test]
+fn loopback_is_known_by_its_name_and_its_numbers() {
+    for url in ["http://127.0.0.1:80/x", "http://localhost", "http://[::1]:8080", "http://127.9.9.9/"] {
+        assert!(is_loopback(url), "{url}");
+    }
+    for url in ["http://10.0.0.1/", "https://example.org", "nonsense", "http://localhost.example.org/"] {
+        assert!(!is_loopback(url), "{url}");
+    }
+}
+
+#[test]
+fn each_cell_gets_its_rounds_and_its_metrics() {
+    let plan = plan(answering(OK), &[Load::closed(2), Load::burst(30)]);
+    let (runs, events) = measured(&plan);
+    let run = &runs.unwrap()[0];
+    assert_eq!(run.stop, None);
+    for cell in &run.cells {
+        assert_eq!(cell.rounds.len(), 10, "{}", cell.id);
+        let counts = cell.counts();
+        assert_eq!(counts.success_ratio(), Some(1.0));
+        assert_eq!(cell.series().launches(), 1);
+        for id in ["latency_p50", "latency_max", "output_tokens"] {
+            assert!(cell.series().values.contains_key(id), "{} lacks {id}", cell.id);
+        }
+        assert_eq!(cell.rounds[0].values["output_tokens"], 7.0);
+    }
+    let burst = &run.cells[1];
+    assert!(burst.rounds.iter().all(|round| round.counts.requests == 30));
+    assert!(
+        events.contains(&Event::Round { cell: "g/burst(30)".into(), done: 20, of: 20 }) || events.len() > 20
+    );
+    assert_eq!(events.last(), Some(&Event::Finished));
+}
+
+#[test]
+fn a_first_answer_that_is_wrong_names_cell_url_and_what_came_back() {
+    let plan = plan(answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), &[Load::closed(1)]);
+    let error = measured(&plan).0.unwrap_err().to_string();
+    assert!(error.contains("`g/closed(1)`") && error.contains("/x") && error.contains("503"), "{error}");
+}
+
+#[test]
+fn each_cell_is_checked_even_when_one_fails() {
+    let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2)]);
+    plan.groups[0].cells[0].targets = Endpoint::get("/x").expect_body_contains("nowhere").into();
+    let scratch = tempfile::tempdir().unwrap();
+    let site = Site { root: scratch.path(), scratch: scratch.path(), service_args: &[] };
+    let mut told = Vec::new();
+    check(&plan, site, &mut |cell, wrong| told.push((cell.to_owned(), wrong.is_some()))).unwrap();
+    assert_eq!(told, [("g/closed(1)".to_owned(), true), ("g/closed(2)".to_owned(), false)]);
+}
+
+#[test]
+fn an_exchange_longer_than_the_measuring_time_makes_the_cell_invalid_at_once() {
+    let slow = Service::in_process(|listener: TcpListener| async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            tokio::task::spawn_local(async move {
+                let mut request = [0; 4096];
+                while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    _ = connection.write_all(OK).await;
+                }
+            });
+        }
+    });
+    let run = &measured(&plan(slow, &[Load::closed(1)])).0.unwrap()[0];
+    let why = run.cells[0].invalid.as_deref().unwrap();
+    assert!(why.contains("longer than the whole measurement_time") && why.contains("would do"), "{why}");
+    assert!(run.cells[0].rounds.is_empty());
+}
+
+#[test]
+fn a_service_that_dies_in_mid_run_keeps_what_was_measured() {
+    let dying = Service::in_process(|listener: TcpListener| async move {
+        let begun = Instant::now();
+        let mut served = 0;
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                served += 1;
+                assert!(served < 200 || begun.elapsed() < Duration::from_millis(150), "had enough");
+                _ = connection.write_all(OK).await;
+            }
+        }
+    });
+    let run = &measured(&plan(dying, &[Load::closed(1)])).0.unwrap()[0];
+    let Some(Stop::Failed(why)) = &run.stop else { panic!("{:?}", run.stop) };
+    assert!(why.contains("had enough"), "{why}");
+    assert!(run.cells[0].rounds.len() < 10);
+}
+
+#[test]
+fn the_seed_decides_every_deck_and_rounds_differ() {
+    assert_eq!(mix(1, 2), mix(1, 2));
+    assert_ne!(mix(1, 2), mix(1, 3));
+    assert_ne!(mix(1, 2), mix(2, 2));
+}
