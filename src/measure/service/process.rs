@@ -27,7 +27,7 @@ use super::output::Output;
 const GRACE: Duration = Duration::from_millis(200);
 /// How often it is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(1);
-/// How long the kernel may take for the end of a killed process without our other work standing still.
+/// How long the end of a killed process may take; after that it is left to itself.
 const KILL_TIME: Duration = Duration::from_secs(5);
 /// Attempts to start a file that another thread's child still holds open for writing, for the moment before its `exec`.
 const BUSY_TRIES: u32 = 50;
@@ -107,7 +107,11 @@ impl ServiceProcess {
 impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
-        _ = self.service.wait();
+        let began = Instant::now();
+        // One that has changed its user cannot be killed: it must not hold the run for ever.
+        while matches!(self.service.try_wait(), Ok(None)) && began.elapsed() < KILL_TIME {
+            std::thread::sleep(POLL);
+        }
         // The guardian goes last: until then the group is ours.
     }
 }
