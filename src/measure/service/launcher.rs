@@ -236,7 +236,7 @@ impl Running {
         self.started_in
     }
 
-    /// The process that it is, if it is one of its own: the leader of its group.
+    /// The process that it is, if it is one of its own.
     #[cfg(test)]
     pub(crate) fn pid(&self) -> Option<u32> {
         match &self.life {

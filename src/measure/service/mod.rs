@@ -13,8 +13,8 @@
 //! | `in_process` | the server in a thread of this process |
 //! | `launcher` | all of them together |
 //!
-//! What cannot be helped: a grandchild that leaves the process group (`setsid`, a daemon) is not found again, and outlives
-//! the run.
+//! What cannot be helped: a *child* of the service that leaves its process group (`setsid`, a daemon) is not found again, and
+//! outlives the run.
 
 mod error;
 mod in_process;

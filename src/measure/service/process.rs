@@ -1,15 +1,16 @@
 //! A service's process group, the guardian beside it, and the end of both.
 //!
-//! **The guardian** is a shell in a group of its own whose stdin is a pipe that we hold. When we are gone, by whatever
-//! means, the kernel closes the pipe, and the shell kills the service's group. It is started before the service and told
-//! the group right after the service's start: between the two lie some microseconds in which a SIGKILL of plimsoll leaves the
-//! service alone. (A gate in front of the service would close even that gap, but the service would start from a shell.)
+//! **The guardian** is a shell whose stdin is a pipe that we hold. When we are gone, by whatever means, the kernel closes
+//! the pipe, and the shell kills its own process group. It is that group's leader, and the service is started right
+//! into the group: so there is no moment after the service's `exec` in which it has no guardian. (A guardian that is told
+//! of a group once it exists misses the service when plimsoll is killed while the kernel is still loading it: 2 of 60
+//! tries.) A service that makes a group or session of its own leaves ours; the guardian is told its number besides, and
+//! kills that group too. Signals that a service may send to its own group do not end the guardian, but for SIGKILL, which
+//! ends the group with it.
 //!
-//! **Never a stranger's group.** The number of a group can be given away again once its leader is reaped and its members
-//! are gone. So we look at the leader without reaping it, kill the group while it is still ours, then end the guardian by
-//! SIGKILL (its pipe still open, so that it has not acted), and only then reap the leader. When plimsoll itself is killed,
-//! init reaps a leader that had already ended; the guardian acts within the same milliseconds, and numbers are given
-//! away in a circle.
+//! **Never a stranger's group.** The number of a group can be given away again once its leader is reaped. Ours is the
+//! guardian, which we reap last, and which lives until it acts when we are gone. The service itself is looked at without being
+//! reaped, where the system allows it, so that its own number stays its own as long.
 
 use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -17,7 +18,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 
 use super::error::ServiceError;
 use super::output::Output;
@@ -26,15 +27,15 @@ use super::output::Output;
 const GRACE: Duration = Duration::from_millis(200);
 /// How often it is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(1);
-/// How long the kernel may take for the end of a killed process without our other work standing still.
+/// How long the end of a killed process may take; after that it is left to itself.
 const KILL_TIME: Duration = Duration::from_secs(5);
 /// Attempts to start a file that another thread's child still holds open for writing, for the moment before its `exec`.
 const BUSY_TRIES: u32 = 50;
 
-/// A started service: its leader, its group and its guardian. Dropping it kills and reaps them.
+/// A started service and the guardian of its group. Dropping it kills and reaps them.
 #[derive(Debug)]
 pub(crate) struct ServiceProcess {
-    leader: Child,
+    service: Child,
     guardian: Guardian,
     output: Output,
     ending: Option<Ending>,
@@ -47,18 +48,19 @@ impl ServiceProcess {
         let (reader, writer) = io::pipe().map_err(SpawnError::Service)?;
         let output = Output::collect(reader).map_err(SpawnError::Service)?;
         let second = writer.try_clone().map_err(SpawnError::Service)?;
-        command.process_group(0).stdin(Stdio::null()).stdout(writer).stderr(second);
-        let leader = spawn_unless_busy(&mut command).map_err(SpawnError::Service)?;
-        let told = guardian.watch(group_of(&leader));
-        let process = Self { leader, guardian, output, ending: None };
+        command.process_group(guardian.group().as_raw());
+        command.stdin(Stdio::null()).stdout(writer).stderr(second);
+        let service = spawn_unless_busy(&mut command).map_err(SpawnError::Service)?;
+        let told = guardian.tell(id_of(&service));
+        let process = Self { service, guardian, output, ending: None };
         told.map_err(SpawnError::Guardian)?;
         Ok(process)
     }
 
-    /// The leader's id.
+    /// The service's process id.
     #[cfg(test)]
     pub(crate) fn pid(&self) -> u32 {
-        self.leader.id()
+        self.service.id()
     }
 
     /// What it wrote.
@@ -66,10 +68,10 @@ impl ServiceProcess {
         &self.output
     }
 
-    /// How its leader ended, if it has. The leader is not reaped by this.
+    /// How it ended, if it has.
     pub(crate) fn ending(&mut self) -> Option<Ending> {
         if self.ending.is_none() {
-            self.ending = ending_of(&mut self.leader);
+            self.ending = ending_of(&mut self.service);
         }
         self.ending
     }
@@ -77,11 +79,21 @@ impl ServiceProcess {
     /// Asks the group to end, and soon kills what is left of it.
     pub(crate) async fn stop(mut self) {
         if self.ending().is_none() {
-            _ = killpg(group_of(&self.leader), Signal::SIGTERM);
+            self.signal(Signal::SIGTERM);
             self.wait(GRACE).await;
         }
-        _ = killpg(group_of(&self.leader), Signal::SIGKILL);
+        self.signal(Signal::SIGKILL);
         self.wait(KILL_TIME).await;
+    }
+
+    /// Sends a signal to the group, and to the group that the service has made of itself, if it has.
+    fn signal(&self, signal: Signal) {
+        let (group, own) = (self.guardian.group(), id_of(&self.service));
+        _ = killpg(group, signal);
+        // Once it is reaped its number may be another's.
+        if (KEEPS_THE_DEAD || self.ending.is_none()) && getpgid(Some(own)) != Ok(group) {
+            _ = killpg(own, signal);
+        }
     }
 
     async fn wait(&mut self, at_most: Duration) {
@@ -94,9 +106,13 @@ impl ServiceProcess {
 
 impl Drop for ServiceProcess {
     fn drop(&mut self) {
-        _ = killpg(group_of(&self.leader), Signal::SIGKILL);
-        self.guardian.end();
-        _ = self.leader.wait();
+        self.signal(Signal::SIGKILL);
+        let began = Instant::now();
+        // One that has changed its user cannot be killed: it must not hold the run for ever.
+        while matches!(self.service.try_wait(), Ok(None)) && began.elapsed() < KILL_TIME {
+            std::thread::sleep(POLL);
+        }
+        // The guardian goes last: until then the group is ours.
     }
 }
 
@@ -148,37 +164,34 @@ impl Ending {
     }
 }
 
-/// The leader's own id is that of its group.
-fn group_of(leader: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(leader.id()).expect("a process id is a positive i32"))
+fn id_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"))
 }
 
+/// Whether [`ending_of`] leaves a dead process in the kernel's table, so that its number is not given away.
+const KEEPS_THE_DEAD: bool = cfg!(target_os = "linux");
+
 #[cfg(target_os = "linux")]
-fn ending_of(leader: &mut Child) -> Option<Ending> {
+fn ending_of(child: &mut Child) -> Option<Ending> {
     use nix::errno::Errno;
     use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::Pid(group_of(leader)), look) {
+    match waitid(Id::Pid(id_of(child)), look) {
         Ok(WaitStatus::Exited(_, code)) => Some(Ending::Exit(code)),
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ending::Signal(signal as i32)),
-        Err(Errno::ECHILD) => Some(reaped(leader)),
-        // A real-time signal has no name in `nix`.
-        Err(Errno::EINVAL) => Some(reaped(leader)),
+        // SIGCHLD is ignored; or it ended by a real-time signal, which has no name in `nix`.
+        Err(Errno::ECHILD | Errno::EINVAL) => Some(reaped(child).unwrap_or(Ending::Unknown)),
         Ok(_) | Err(_) => None,
     }
 }
 
-/// Without `waitid` of the leader's state it is reaped, and the rest of its group killed in the same breath.
 #[cfg(not(target_os = "linux"))]
-fn ending_of(leader: &mut Child) -> Option<Ending> {
-    let ending = leader.try_wait().ok().flatten().map(Ending::of)?;
-    _ = killpg(group_of(leader), Signal::SIGKILL);
-    Some(ending)
+fn ending_of(child: &mut Child) -> Option<Ending> {
+    reaped(child)
 }
 
-#[cfg(target_os = "linux")]
-fn reaped(leader: &mut Child) -> Ending {
-    leader.try_wait().ok().flatten().map_or(Ending::Unknown, Ending::of)
+fn reaped(child: &mut Child) -> Option<Ending> {
+    child.try_wait().ok().flatten().map(Ending::of)
 }
 
 fn spawn_unless_busy(command: &mut Command) -> io::Result<Child> {
@@ -202,9 +215,11 @@ struct Guardian {
 }
 
 impl Guardian {
-    /// Waits for a group's number, then for the end of the pipe, then kills the group.
-    const SCRIPT: &str =
-        r#"trap '' INT TERM HUP; read -r group || exit 0; read -r _; kill -s KILL -- "-$group""#;
+    /// Reads the service's number, waits for the end of the pipe, kills the group that the service may have made, and its own.
+    const SCRIPT: &str = "trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP TTIN TTOU
+        read -r service && read -r _
+        if test \"$service\"; then kill -s KILL -- \"-$service\"; fi
+        kill -s KILL 0";
 
     fn spawn() -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
@@ -215,21 +230,22 @@ impl Guardian {
         Ok(Self { shell, pipe })
     }
 
-    fn watch(&mut self, group: Pid) -> io::Result<()> {
-        let line = format!("{group}\n");
-        self.pipe.as_mut().map_or(Ok(()), |pipe| pipe.write_all(line.as_bytes()))
+    /// The group that it leads.
+    fn group(&self) -> Pid {
+        id_of(&self.shell)
     }
 
-    fn end(&mut self) {
-        _ = self.shell.kill();
-        _ = self.shell.wait();
-        self.pipe = None;
+    fn tell(&mut self, service: Pid) -> io::Result<()> {
+        let line = format!("{service}\n");
+        self.pipe.as_mut().map_or(Ok(()), |pipe| pipe.write_all(line.as_bytes()))
     }
 }
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        self.end();
+        // Its pipe is still open, so that it has not acted; nor does it have to.
+        _ = self.shell.kill();
+        _ = self.shell.wait();
     }
 }
 

@@ -18,6 +18,8 @@ use crate::plan::{Command, Service};
 const FIXTURE: &str = "PLIMSOLL_TEST_FIXTURE";
 /// Where a fixture writes down the processes that it starts.
 const PIDS: &str = "PLIMSOLL_TEST_PIDS";
+/// Makes a fixture leave its group at once, as a daemon does.
+const LEAVES: &str = "PLIMSOLL_TEST_LEAVES";
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 /// Within which killed processes must be gone.
@@ -90,6 +92,9 @@ fn pids(file: &Path, count: usize) -> Vec<String> {
 fn fixture_server() {
     if std::env::var(FIXTURE).as_deref() != Ok("fixture_server") {
         return;
+    }
+    if std::env::var(LEAVES).as_deref() == Ok("true") {
+        nix::unistd::setsid().unwrap();
     }
     if let Some(file) = std::env::var_os(PIDS) {
         let script = "trap '' TERM; echo $$ >> \"$0\"; sleep 1000 & echo $! >> \"$0\"; wait";
@@ -225,10 +230,10 @@ fn a_service_that_dies_in_mid_run_is_found_dead_with_its_last_output() {
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_of_a_group_that_ignores_sigterm_is_left_after_stop_or_drop() {
-    for orderly in [true, false] {
+    for (orderly, leaves) in [(true, "false"), (false, "false"), (true, "true"), (false, "true")] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pids");
-        let command = fixture("fixture_server").env(PIDS, file.to_str().unwrap());
+        let command = fixture("fixture_server").env(PIDS, file.to_str().unwrap()).env(LEAVES, leaves);
         let running = start(command, LONG).unwrap();
         let mut all = pids(&file, 2);
         all.push(running.pid().unwrap().to_string());
@@ -245,17 +250,19 @@ fn nothing_of_a_group_that_ignores_sigterm_is_left_after_stop_or_drop() {
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_is_left_when_plimsoll_is_killed_by_sigkill() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("pids");
-    let mut plimsoll = Process::new(std::env::current_exe().unwrap());
-    plimsoll.args(["--exact", "measure::service::tests::fixture_plimsoll", "--nocapture"]);
-    plimsoll.env(FIXTURE, "fixture_plimsoll").env(PIDS, &file).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut plimsoll = plimsoll.spawn().unwrap();
-    let all = pids(&file, 3);
-    assert!(all.iter().all(|pid| is_running(pid)));
-    plimsoll.kill().unwrap();
-    plimsoll.wait().unwrap();
-    assert!(eventually(|| !all.iter().any(|pid| is_running(pid))), "{all:?}");
+    for leaves in ["false", "true"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pids");
+        let mut plimsoll = Process::new(std::env::current_exe().unwrap());
+        plimsoll.args(["--exact", "measure::service::tests::fixture_plimsoll", "--nocapture"]);
+        plimsoll.env(FIXTURE, "fixture_plimsoll").env(PIDS, &file).env(LEAVES, leaves);
+        let mut plimsoll = plimsoll.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let all = pids(&file, 3);
+        assert!(all.iter().all(|pid| is_running(pid)));
+        plimsoll.kill().unwrap();
+        plimsoll.wait().unwrap();
+        assert!(eventually(|| !all.iter().any(|pid| is_running(pid))), "{all:?}");
+    }
 }
 
 #[test]
