@@ -116,7 +116,10 @@ impl Baseline {
     fn free_id(&self, id: &str) -> String {
         let taken = |id: &String| self.runs.iter().any(|run| run.id == *id);
         let numbered = (2..).map(|number: u64| format!("{id}-{number}"));
-        std::iter::once(id.to_owned()).chain(numbered).find(|id| !taken(id)).expect("there are fewer runs than numbers")
+        std::iter::once(id.to_owned())
+            .chain(numbered)
+            .find(|id| !taken(id))
+            .expect("there are fewer runs than numbers")
     }
 
     /// Drops what cannot be compared with any more: cells that were redefined since, runs without a cell, epochs without a
@@ -176,7 +179,10 @@ impl StoredRun {
         self.load = four_digits(self.load).unwrap_or(0.0);
         for series in self.cells.values_mut() {
             let round = |launches: &Vec<Vec<f64>>| -> Option<Vec<Vec<f64>>> {
-                launches.iter().map(|rounds| rounds.iter().map(|value| four_digits(*value)).collect()).collect()
+                launches
+                    .iter()
+                    .map(|rounds| rounds.iter().map(|value| four_digits(*value)).collect())
+                    .collect()
             };
             series.values = std::mem::take(&mut series.values)
                 .into_iter()
@@ -212,8 +218,12 @@ mod tests {
 
     fn run(id: &str, definition: &str) -> StoredRun {
         let values = BTreeMap::from([("latency_p50".to_owned(), vec![vec![1_234_567.0]])]);
-        let series =
-            Series { definition: definition.to_owned(), values, requests: vec![vec![8]], failures: vec![vec![2]] };
+        let series = Series {
+            definition: definition.to_owned(),
+            values,
+            requests: vec![vec![8]],
+            failures: vec![vec![2]],
+        };
         StoredRun {
             id: id.to_owned(),
             epoch: 0,
@@ -238,7 +248,10 @@ mod tests {
         baseline.append(run("1", "d"));
         baseline.accept_as_new_epoch(run("second", "d"), "a faster parser");
         (2..=14).for_each(|number| baseline.append(run(&number.to_string(), "d")));
-        assert_eq!(ids(&baseline), ["first", "second", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14"]);
+        assert_eq!(
+            ids(&baseline),
+            ["first", "second", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14"]
+        );
         assert_eq!(baseline.epochs.len(), 2);
         assert_eq!(baseline.current().count(), 11);
         assert_eq!(baseline.epochs[1].reason, "a faster parser");

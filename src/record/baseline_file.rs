@@ -107,7 +107,9 @@ impl Baseline {
         };
         parse(&bytes).map(Some).map_err(|problem| match problem {
             Problem::Malformed(why) => BaselineError::Malformed { path: owned(), why },
-            Problem::Schema(Some(schema)) if schema > SCHEMA => BaselineError::Newer { path: owned(), schema },
+            Problem::Schema(Some(schema)) if schema > SCHEMA => {
+                BaselineError::Newer { path: owned(), schema }
+            }
             Problem::Schema(_) => BaselineError::NoSchema { path: owned() },
             Problem::Inconsistent(problem) => BaselineError::Inconsistent { path: owned(), problem },
             Problem::Edited(run) => BaselineError::Edited { path: owned(), run },
@@ -228,7 +230,8 @@ impl BaselineStore {
 
 /// The baseline files in a folder.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, BaselineError> {
-    let is_baseline = |path: &PathBuf| path.extension().is_some_and(|ending| ending == ENDING) && path.is_file();
+    let is_baseline =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ending == ENDING) && path.is_file();
     Ok(listed(folder)?.into_iter().filter(is_baseline).collect())
 }
 

@@ -38,7 +38,11 @@ fn inconsistent<T>(problem: String) -> Checked<T> {
 pub(crate) fn parse(bytes: &[u8]) -> Checked<Baseline> {
     let malformed = |error: serde_json::Error| {
         let is_merging = bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"<<<<<<< "));
-        let why = if is_merging { "a merge in git is not resolved: keep the lines of both sides".to_owned() } else { error.to_string() };
+        let why = if is_merging {
+            "a merge in git is not resolved: keep the lines of both sides".to_owned()
+        } else {
+            error.to_string()
+        };
         Problem::Malformed(why)
     };
     let probe: SchemaProbe = serde_json::from_slice(bytes).map_err(malformed)?;
@@ -60,8 +64,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Checked<Baseline> {
             return inconsistent(format!("the run `{}` has no line in any cell", run.id));
         }
         match epochs.iter().find(|epoch| epoch.number == run.epoch) {
-            None => return inconsistent(format!("the run `{}` belongs to the epoch {}, which is not there", run.id, run.epoch)),
-            Some(epoch) if run_digest(&file.group, run, epoch) != digest => return Err(Problem::Edited(run.id.clone())),
+            None => {
+                return inconsistent(format!(
+                    "the run `{}` belongs to the epoch {}, which is not there",
+                    run.id, run.epoch
+                ));
+            }
+            Some(epoch) if run_digest(&file.group, run, epoch) != digest => {
+                return Err(Problem::Edited(run.id.clone()));
+            }
             Some(_) => {}
         }
     }
@@ -82,13 +93,19 @@ fn check_anchors(epochs: &[Epoch], runs: &[StoredRun]) -> Checked {
     }
     let is_there = |epoch: &Epoch| runs.iter().any(|run| run.id == epoch.anchor && run.epoch == epoch.number);
     match epochs.iter().find(|epoch| !is_there(epoch)) {
-        Some(epoch) => inconsistent(format!("the anchor `{}` of the epoch {} is not among its runs", epoch.anchor, epoch.number)),
+        Some(epoch) => inconsistent(format!(
+            "the anchor `{}` of the epoch {} is not among its runs",
+            epoch.anchor, epoch.number
+        )),
         None => Ok(()),
     }
 }
 
 /// The runs without their cells, the oldest first, and their digests.
-fn headers(newest_first: Vec<RunWire>, machines: &BTreeMap<String, Machine>) -> Checked<(Vec<StoredRun>, Vec<String>)> {
+fn headers(
+    newest_first: Vec<RunWire>,
+    machines: &BTreeMap<String, Machine>,
+) -> Checked<(Vec<StoredRun>, Vec<String>)> {
     let mut ids = BTreeSet::new();
     let (mut runs, mut digests) = (Vec::new(), Vec::new());
     for wire in newest_first.into_iter().rev() {
@@ -96,7 +113,10 @@ fn headers(newest_first: Vec<RunWire>, machines: &BTreeMap<String, Machine>) -> 
             return inconsistent(format!("the run `{}` is there twice", wire.id));
         }
         let Some(machine) = machines.get(&wire.machine).cloned() else {
-            return inconsistent(format!("the machine `{}` of the run `{}` is not there", wire.machine, wire.id));
+            return inconsistent(format!(
+                "the machine `{}` of the run `{}` is not there",
+                wire.machine, wire.id
+            ));
         };
         check_number(wire.load, "load", &wire.id)?;
         let Some(window) = wire.window() else {
@@ -144,7 +164,9 @@ fn add_cell(runs: &mut [StoredRun], id: &str, cell: CellWire) -> Checked {
     let mut metrics = BTreeMap::new();
     for (metric, lines) in cell.metrics {
         if is_derived(&metric) {
-            return inconsistent(format!("`{metric}` of the cell `{id}` follows from the counts and does not belong here"));
+            return inconsistent(format!(
+                "`{metric}` of the cell `{id}` follows from the counts and does not belong here"
+            ));
         }
         metrics.insert(metric.clone(), by_run(&metric, id, lines)?);
     }
@@ -161,11 +183,16 @@ fn add_cell(runs: &mut [StoredRun], id: &str, cell: CellWire) -> Checked {
             nested.iter().flatten().try_for_each(|value| check_number(*value, metric, &run.id))?;
             values.insert(metric.clone(), nested);
         }
-        run.cells.insert(id.to_owned(), Series { definition: cell.definition.clone(), values, requests, failures });
+        run.cells.insert(
+            id.to_owned(),
+            Series { definition: cell.definition.clone(), values, requests, failures },
+        );
     }
     let left = requests.keys().chain(failures.keys()).chain(metrics.values().flat_map(BTreeMap::keys)).next();
     match left {
-        Some(run) => inconsistent(format!("the cell `{id}` has a line of the run `{run}`, which is not there or has no line of requests")),
+        Some(run) => inconsistent(format!(
+            "the cell `{id}` has a line of the run `{run}`, which is not there or has no line of requests"
+        )),
         None => Ok(()),
     }
 }
@@ -184,9 +211,12 @@ fn check_counts(requests: &Nested<u64>, failures: &Nested<u64>, cell: &str, run:
 
 /// Each metric has as many launches, and each launch as many rounds, as there are counts.
 fn check_shape<A, B>(requests: &Nested<A>, values: &Nested<B>, key: &str, cell: &str, run: &str) -> Checked {
-    let is_alike = requests.len() == values.len() && requests.iter().zip(values).all(|(a, b)| a.len() == b.len());
+    let is_alike =
+        requests.len() == values.len() && requests.iter().zip(values).all(|(a, b)| a.len() == b.len());
     if is_alike {
         return Ok(());
     }
-    inconsistent(format!("`{key}` and `requests` of the cell `{cell}` differ in launches or rounds in the run `{run}`"))
+    inconsistent(format!(
+        "`{key}` and `requests` of the cell `{cell}` differ in launches or rounds in the run `{run}`"
+    ))
 }

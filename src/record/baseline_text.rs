@@ -59,7 +59,8 @@ fn cell_text(id: &str, runs: &[StoredRun]) -> String {
         lines(REQUESTS, &newest_first, |series| Some(&series.requests)),
         lines(FAILURES, &newest_first, |series| Some(&series.failures)),
     ];
-    let metrics: BTreeSet<&String> = newest_first.iter().flat_map(|(_, series)| series.values.keys()).collect();
+    let metrics: BTreeSet<&String> =
+        newest_first.iter().flat_map(|(_, series)| series.values.keys()).collect();
     for metric in metrics.into_iter().filter(|metric| !is_derived(metric)) {
         parts.push(lines(metric, &newest_first, |series| series.values.get(metric)));
     }

@@ -41,9 +41,13 @@ pub(crate) fn run_digest(group: &str, run: &StoredRun, epoch: &Epoch) -> String 
 
 /// For each machine its key in a file that holds all of them; equal machines have equal keys.
 pub(crate) fn machine_keys(machines: &[&Machine]) -> Vec<String> {
-    let hashes: Vec<_> =
-        machines.iter().map(|machine| Sha256::digest(one_line(&MachineWire::from(*machine)).as_bytes())).collect();
-    let keys = |bytes: usize| -> Vec<String> { hashes.iter().map(|hash| format!("m{}", hex(hash, bytes))).collect() };
+    let hashes: Vec<_> = machines
+        .iter()
+        .map(|machine| Sha256::digest(one_line(&MachineWire::from(*machine)).as_bytes()))
+        .collect();
+    let keys = |bytes: usize| -> Vec<String> {
+        hashes.iter().map(|hash| format!("m{}", hex(hash, bytes))).collect()
+    };
     let tells_apart = |keys: &[String]| {
         let mut pairs = (0..keys.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
         pairs.all(|(one, other)| keys[one] != keys[other] || hashes[one] == hashes[other])

@@ -12,7 +12,10 @@ fn stored(id: &str, cells: &[&str]) -> StoredRun {
     let series = Series {
         definition: "sha256:9c1e".to_owned(),
         values: BTreeMap::from([
-            ("latency_p90".to_owned(), vec![vec![41_234_567.0 + shift, 40_980_000.0], vec![41_770_000.0, 41_010_000.0]]),
+            (
+                "latency_p90".to_owned(),
+                vec![vec![41_234_567.0 + shift, 40_980_000.0], vec![41_770_000.0, 41_010_000.0]],
+            ),
             ("throughput".to_owned(), vec![vec![0.0, 1.0 / 3.0], vec![12_345.678, 1e9]]),
         ]),
         requests: vec![vec![4123, 4098], vec![4177, 4101]],
@@ -76,7 +79,10 @@ fn what_is_written_is_read_and_written_as_the_same_text() {
 #[test]
 fn the_text_is_laid_out_for_people_and_git() {
     let text = text(&baseline("tokenizer"));
-    assert!(text.starts_with("{\n  \"schema\": 1,\n  \"group\": \"tokenizer\",\n  \"machines\": {\n    \"m"), "{text}");
+    assert!(
+        text.starts_with("{\n  \"schema\": 1,\n  \"group\": \"tokenizer\",\n  \"machines\": {\n    \"m"),
+        "{text}"
+    );
     assert!(text.contains("      \"latency_p90\": [\n        [\"20261126T170012Z\", [[41230000, 40980000], [41770000, 41010000]]],\n"), "{text}");
     assert!(text.contains("\"load\": 0.2147, \"window_ms\": 333.333333,"), "{text}");
     assert!(text.contains("[[0, 0.3333], [12350, 1000000000]]"), "{text}");
@@ -150,7 +156,24 @@ fn a_file_with_any_byte_changed_is_refused_or_means_the_same() {
     for position in 0..whole.len() {
         let byte = whole[position];
         let digit = if byte.is_ascii_digit() { b'0' + (byte - b'0' + 1) % 10 } else { b'7' };
-        for replacement in [digit, b'0', b'-', b'+', b'.', b'e', b' ', b'\n', b'"', b'[', b'}', b',', b'x', 0, 0xff, byte ^ 0x20] {
+        for replacement in [
+            digit,
+            b'0',
+            b'-',
+            b'+',
+            b'.',
+            b'e',
+            b' ',
+            b'\n',
+            b'"',
+            b'[',
+            b'}',
+            b',',
+            b'x',
+            0,
+            0xff,
+            byte ^ 0x20,
+        ] {
             if replacement == byte {
                 continue;
             }
@@ -205,7 +228,11 @@ fn each_contradiction_is_told() {
         ("\"definition\"", "\"success_ratio\": [], \"definition\"", "follows from the counts"),
         ("\"runs\": [\n", "\"runs\": [\n<<<<<<< HEAD\n", "keep the lines of both sides"),
         ("[\"20261126T170012Z\", [[4123", "[\"20261126\", [[4123", "not there"),
-        ("{ \"id\": \"20261126T170012Z\", \"epoch\": 2", "{ \"id\": \"20261126T170012Z\", \"epoch\": 3", "anchor"),
+        (
+            "{ \"id\": \"20261126T170012Z\", \"epoch\": 2",
+            "{ \"id\": \"20261126T170012Z\", \"epoch\": 3",
+            "anchor",
+        ),
         ("{ \"epoch\": 2", "{ \"epoch\": 1", "twice"),
         ("4098], [4177", "4098, 4177", "differ in launches"),
         ("[0, 7]", "[0, 4099]", "impossible counts"),
@@ -223,7 +250,8 @@ fn each_contradiction_is_told() {
         assert!(error.contains(told), "{from} to {to}: {error}");
     }
     assert!(error(&whole.replace(newest, "\"20261125T170012Z-abc1235\"")).contains("is there twice"));
-    let nothing = "{\"schema\": 1, \"group\": \"g\", \"machines\": {}, \"runs\": [], \"epochs\": [], \"cells\": {}}";
+    let nothing =
+        "{\"schema\": 1, \"group\": \"g\", \"machines\": {}, \"runs\": [], \"epochs\": [], \"cells\": {}}";
     assert!(error(nothing).contains("holds no run"));
     assert!(error("").contains("damaged"));
     assert!(error(&"[".repeat(100_000)).contains("damaged"));
