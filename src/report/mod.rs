@@ -1,3 +1,5 @@
-//! Tells people and machines what came out: runs and verdicts flow in, text and pictures flow out.
+//! Runs and verdicts for people and machines.
 
 mod chart;
+mod progress;
+mod words;

@@ -1,0 +1,266 @@
+//! What a person sees while it is measured: a bar on a terminal, a few lines elsewhere, nothing when quiet.
+//!
+//! Events of `measure` flow in, between rounds; nothing is drawn while a round lasts and there is no thread that ticks,
+//! since both would take time from the client.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::words::{elapsed, plural};
+use crate::record::Event;
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A bar that is drawn anew after each round.
+    Bar,
+    /// Few plain lines, for logs.
+    Lines,
+    /// Nothing.
+    Quiet,
+}
+
+impl Mode {
+    /// A bar when standard error is a terminal, lines when not, nothing when so asked.
+    pub(crate) fn of_stderr(quiet: bool) -> Self {
+        match (quiet, stderr().is_terminal()) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Bar,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// Shows what `measure` tells.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    mode: Mode,
+    bar: ProgressBar,
+    course: Course,
+}
+
+const TEMPLATE: &str = "{bar:24.cyan/dim} {pos}/{len} rounds, {prefix}  {wide_msg:.dim}";
+
+impl Progress {
+    /// Shows nothing until the first event.
+    pub(crate) fn new(mode: Mode) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template(TEMPLATE).expect("the template is well-formed");
+        bar.set_style(style.progress_chars("━╸─"));
+        Self { mode, bar, course: Course::new(Instant::now()) }
+    }
+
+    /// Shows one event.
+    pub(crate) fn show(&mut self, event: Event) {
+        let line = self.course.follow(&event, Instant::now());
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Lines => line.iter().for_each(|line| eprintln!("{line}")),
+            Mode::Bar => self.draw(&event, line),
+        }
+    }
+
+    fn draw(&mut self, event: &Event, line: Option<String>) {
+        match event {
+            Event::Started { .. } => {
+                self.bar.set_draw_target(ProgressDrawTarget::stderr());
+                line.iter().for_each(|line| self.above(line));
+                self.refresh();
+            }
+            Event::Launching { service } => {
+                self.bar.set_message(format!("starting {service}"));
+                self.refresh();
+            }
+            Event::Round { cell, .. } => {
+                self.bar.set_message(cell.clone());
+                self.refresh();
+            }
+            Event::Warning(_) => line.iter().for_each(|line| self.above(line)),
+            Event::Finished => self.bar.finish_and_clear(),
+        }
+    }
+
+    fn above(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn refresh(&self) {
+        self.bar.set_length(self.course.of as u64);
+        self.bar.set_position(self.course.done as u64);
+        self.bar.set_prefix(match self.course.left(Instant::now()) {
+            Some(left) => format!("about {} left", elapsed(left)),
+            None => format!("at least {}", elapsed(self.course.windows)),
+        });
+        self.bar.tick();
+    }
+}
+
+impl Drop for Progress {
+    /// No half bar is left when measuring ends by an error.
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How far it has come, and when the next line is due. Time is passed in.
+#[derive(Debug)]
+struct Course {
+    done: usize,
+    of: usize,
+    windows: Duration,
+    /// When the first round ended: what came before says nothing about the rest.
+    first_round: Option<Instant>,
+    launched: bool,
+    said_at: Instant,
+    said_done: usize,
+}
+
+/// Lines come at most so often ...
+const LEAST_PAUSE: Duration = Duration::from_secs(2);
+/// ... and not before so much of the whole is done ...
+const STEP: f64 = 0.1;
+/// ... unless nothing was said for so long.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+
+impl Course {
+    fn new(now: Instant) -> Self {
+        Self {
+            done: 0,
+            of: 0,
+            windows: Duration::ZERO,
+            first_round: None,
+            launched: false,
+            said_at: now,
+            said_done: 0,
+        }
+    }
+
+    /// Takes note of an event; the line that is to be printed for it, if any.
+    fn follow(&mut self, event: &Event, now: Instant) -> Option<String> {
+        match event {
+            Event::Started { cells, rounds, windows } => {
+                *self = Self { of: *rounds, windows: *windows, ..Self::new(now) };
+                let (cells, rounds) = (plural(*cells as u64, "cell"), plural(*rounds as u64, "round"));
+                Some(format!("Measuring {cells} in {rounds}: at least {}", elapsed(*windows)))
+            }
+            Event::Launching { service } => {
+                let first = !std::mem::replace(&mut self.launched, true);
+                first.then(|| format!("Starting {service}"))
+            }
+            Event::Round { cell, done, of } => {
+                (self.done, self.of) = (*done, *of);
+                self.first_round.get_or_insert(now);
+                self.line_is_due(now).then(|| self.line(cell, now))
+            }
+            Event::Warning(text) => Some(format!("warning: {text}")),
+            Event::Finished => None,
+        }
+    }
+
+    fn line_is_due(&mut self, now: Instant) -> bool {
+        let pause = now.saturating_duration_since(self.said_at);
+        let further = (self.done - self.said_done.min(self.done)) as f64 >= STEP * self.of as f64;
+        let due = pause >= LONGEST_SILENCE || (pause >= LEAST_PAUSE && further);
+        if due {
+            (self.said_at, self.said_done) = (now, self.done);
+        }
+        due
+    }
+
+    fn line(&self, cell: &str, now: Instant) -> String {
+        let percent = 100 * self.done / self.of.max(1);
+        let left = self.left(now).map(|left| format!(", about {} left", elapsed(left)));
+        format!("{percent:3} % ({} of {} rounds){}: {cell}", self.done, self.of, left.unwrap_or_default())
+    }
+
+    /// What the rest takes if it goes on as it went since the first round, and at least what its windows take.
+    fn left(&self, now: Instant) -> Option<Duration> {
+        let since_first = now.saturating_duration_since(self.first_round?);
+        let rounds_since = self.done.checked_sub(1).filter(|&rounds| rounds > 0)?;
+        let rest = self.of.saturating_sub(self.done) as f64;
+        let by_pace = since_first.as_secs_f64() / rounds_since as f64 * rest;
+        let by_windows = self.windows.as_secs_f64() / self.of.max(1) as f64 * rest;
+        Duration::try_from_secs_f64(by_pace.max(by_windows)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUNDS: usize = 100;
+
+    fn started(now: Instant) -> Course {
+        let mut course = Course::new(now);
+        let event = Event::Started { cells: 4, rounds: ROUNDS, windows: Duration::from_secs(40) };
+        let line = course.follow(&event, now);
+        assert_eq!(line.as_deref(), Some("Measuring 4 cells in 100 rounds: at least 40 s"));
+        course
+    }
+
+    fn lines(seconds_a_round: f64) -> Vec<String> {
+        let start = Instant::now();
+        let mut course = started(start);
+        let line = |done: usize| {
+            let now = start + Duration::from_secs_f64(seconds_a_round * done as f64);
+            course.follow(&Event::Round { cell: "g/c".into(), done, of: ROUNDS }, now)
+        };
+        (1..=ROUNDS).filter_map(line).collect()
+    }
+
+    #[test]
+    fn a_log_gets_a_line_each_tenth_but_not_more_than_every_two_seconds() {
+        let lines_of_slow = lines(1.0);
+        assert_eq!(lines_of_slow.len(), 10);
+        assert_eq!(lines_of_slow[4], " 50 % (50 of 100 rounds), about 50 s left: g/c");
+        assert_eq!(lines(0.1).len(), 5, "ten seconds in all: a line each 20 rounds");
+        assert!(lines(0.001).is_empty(), "over before a line is due");
+    }
+
+    #[test]
+    fn a_long_run_is_not_silent_for_more_than_a_minute() {
+        assert_eq!(lines(60.0).len(), ROUNDS);
+    }
+
+    #[test]
+    fn time_left_follows_the_pace_but_is_never_less_than_the_windows() {
+        let start = Instant::now();
+        let mut course = started(start);
+        let mut left_after = |done: usize, seconds: u64| {
+            let now = start + Duration::from_secs(seconds);
+            course.follow(&Event::Round { cell: "c".into(), done, of: ROUNDS }, now);
+            course.left(now)
+        };
+        assert_eq!(left_after(1, 30), None, "one round shows no pace");
+        assert_eq!(left_after(11, 40), Some(Duration::from_secs(89)));
+        assert_eq!(left_after(51, 41), Some(Duration::from_secs_f64(0.4 * 49.0)));
+        assert_eq!(left_after(100, 42), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn starts_are_said_once_and_warnings_always() {
+        let now = Instant::now();
+        let mut course = started(now);
+        let launch = Event::Launching { service: "plimsoll serve".into() };
+        assert_eq!(course.follow(&launch, now).as_deref(), Some("Starting plimsoll serve"));
+        assert_eq!(course.follow(&launch, now), None);
+        let warning = Event::Warning("two of four CPUs are busy".into());
+        assert_eq!(course.follow(&warning, now).as_deref(), Some("warning: two of four CPUs are busy"));
+    }
+
+    #[test]
+    fn odd_events_are_followed_without_panic() {
+        let now = Instant::now();
+        let mut course = Course::new(now);
+        course.follow(&Event::Round { cell: String::new(), done: 5, of: 0 }, now);
+        course.follow(&Event::Round { cell: String::new(), done: 0, of: 0 }, now);
+        assert_eq!(course.left(now), None);
+        for mode in [Mode::Quiet, Mode::Bar] {
+            let mut progress = Progress::new(mode);
+            progress.show(Event::Round { cell: "c".into(), done: 7, of: 3 });
+            progress.show(Event::Finished);
+        }
+    }
+}
