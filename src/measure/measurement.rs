@@ -11,7 +11,7 @@ use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
 use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Visit, launches_for};
-use crate::record::{CellRun, Environment, Event, Fault, Round, Run, Stop};
+use crate::record::{CellRun, Environment, Event, Fault, Round, Run, Stop, run_id};
 
 /// Where a plan is measured, beside what it says itself.
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +169,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let (started, begun) = (SystemTime::now(), Instant::now());
         let environment = self.environment();
         let mut run = Run {
-            id: String::new(),
+            id: run_id(started, environment.commit.as_deref()),
             bench: self.plan.bench.clone(),
             started,
             elapsed: Duration::ZERO,
@@ -221,6 +221,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
             }
             live.push((index, cell));
         }
+        if let Some(death) = running.has_died() {
+            return Err(failed(&death));
+        }
         for &index in &visit.rounds {
             let (_, cell) =
                 live.iter_mut().find(|(cell, _)| *cell == index).expect("a visit loads its own cells");
@@ -256,10 +259,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             Service::Url(url) => is_loopback(url),
             Service::Absent => cell.targets.endpoints().iter().all(|endpoint| is_loopback(endpoint.url())),
         };
-        let mut environment = {
-            let _ = self.cells.iter().all(is_local);
-            Environment::default()
-        };
+        let mut environment = Environment::collect(self.cells.iter().all(is_local), self.site.root);
         for stand in &self.stands {
             if let Some(digest) = stand.launcher.digest() {
                 environment.setup.insert(format!("service {}", stand.group.name), digest.to_owned());
