@@ -6,7 +6,7 @@ use crate::judge::{Policy, judge};
 use crate::measure::{self, Site};
 use crate::plan::Plan;
 use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, metric};
-use crate::report::{Progress, Report, ReportOptions, against_last};
+use crate::report::{Mode, Progress, Report, ReportOptions, against_last};
 use crate::session::error::SessionError;
 use crate::session::options::{BaselineUse, Options};
 use crate::session::outcome::Outcome;
@@ -22,9 +22,9 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     let runs = match &options.load {
         Some(name) => load_runs(&store, &plan, name)?,
         None => {
-            let mut progress = Progress::new(options.quiet);
+            let mut progress = Progress::new(Mode::of_stderr(options.quiet));
             let scratch = options.paths.scratch();
-            measure::measure(&plan, site(options, &scratch), &mut |event| progress.show(&event))?
+            measure::measure(&plan, site(options, &scratch), &mut |event| progress.show(event))?
         }
     };
     conclude(&plan.bench, &runs, &baselines, options)
@@ -37,11 +37,9 @@ pub(crate) fn conclude(
     baselines: &[Baseline],
     options: &Options,
 ) -> Result<Outcome, SessionError> {
-    let policy = Policy { on_mismatch: options.on_mismatch, ..Policy::stored() };
-    let mut judgement = judge(baselines, runs, &policy);
-    if !options.is_whole {
-        judgement.gone.clear();
-    }
+    let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
+    let policy = Policy { on_mismatch, filtered, ..Policy::stored() };
+    let judgement = judge(baselines, runs, &policy);
     let wanted = ReportOptions { plots: options.plots, baseline: options.baseline.name().to_owned() };
     let report = Report::new(bench, runs, &judgement, &wanted);
     if !options.quiet {
