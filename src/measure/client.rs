@@ -46,11 +46,14 @@ impl Client {
 
     /// Makes one exchange; whatever goes wrong is a fault in it.
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
-        #[cfg(feature = "reqwest")]
-        if !self.is_ours(request) {
-            return self.reqwest.exchange(request).await;
+        if self.is_ours(request) {
+            return self.http1.exchange(request).await;
         }
-        self.http1.exchange(request).await
+        #[cfg(feature = "reqwest")]
+        return self.reqwest.exchange(request).await;
+        // Never in plain text what was meant for TLS.
+        #[cfg(not(feature = "reqwest"))]
+        return Exchange::begun().failed(crate::record::Fault::Client);
     }
 
     /// Whether our own client makes this exchange.

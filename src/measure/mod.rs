@@ -84,3 +84,6 @@ fn on_one_thread<T>(future: impl Future<Output = Result<T, MeasureError>>) -> Re
     let runtime = Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, future)
 }
+
+#[cfg(test)]
+mod tests;

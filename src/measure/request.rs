@@ -28,12 +28,14 @@ impl Request {
     /// Makes an endpoint ready; its path is asked of the service at `base`.
     ///
     /// # Errors
-    /// When the URL cannot be requested.
+    /// When the URL cannot be requested, or a part of the endpoint is not allowed in HTTP.
     pub(crate) fn new(
         endpoint: &Endpoint,
         base: Option<&str>,
         time_out: Duration,
     ) -> Result<Self, EndpointError> {
+        // What is written out below has no other guard against a line end in a method or a header.
+        endpoint.check()?;
         let uri = endpoint.resolve(base)?;
         let is_https = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -71,20 +73,36 @@ impl Request {
     }
 }
 
+/// The host as it is named to the server: without the port that its scheme implies.
+fn host_header(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    match uri.port_u16() {
+        Some(80) if uri.scheme_str() == Some("http") => host.to_owned(),
+        Some(443) if uri.scheme_str() == Some("https") => host.to_owned(),
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// Whether a request says how long its body is although that is empty.
+pub(crate) fn wants_length(endpoint: &Endpoint) -> bool {
+    !endpoint.body.is_empty() || matches!(endpoint.method.as_str(), "POST" | "PUT" | "PATCH")
+}
+
 fn write_out(endpoint: &Endpoint, uri: &Uri) -> Vec<u8> {
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    // `http://host?a=b` has no path, and a request cannot be without.
+    let slash = if target.starts_with('/') { "" } else { "/" };
     let headers = Request::headers(endpoint);
     let has = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    let mut head = format!("{} {target} HTTP/1.1\r\n", endpoint.method);
+    let mut head = format!("{} {slash}{target} HTTP/1.1\r\n", endpoint.method);
     if !has("host") {
-        head += &format!("Host: {}\r\n", uri.authority().map_or("", |authority| authority.as_str()));
+        head += &format!("Host: {}\r\n", host_header(uri));
     }
     for (name, value) in &headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let wants_length =
-        !endpoint.body.is_empty() || matches!(endpoint.method.as_str(), "POST" | "PUT" | "PATCH");
-    if wants_length && !has("content-length") && !has("transfer-encoding") {
+    if wants_length(endpoint) && !has("content-length") && !has("transfer-encoding") {
         head += &format!("Content-Length: {}\r\n", endpoint.body.len());
     }
     head += "\r\n";
@@ -98,7 +116,7 @@ mod tests {
     use super::*;
 
     fn text(endpoint: Endpoint) -> String {
-        let request = Request::new(&endpoint, Some("http://127.0.0.1:80"), Duration::from_secs(1)).unwrap();
+        let request = Request::new(&endpoint, Some("http://127.0.0.1:8080"), Duration::from_secs(1)).unwrap();
         String::from_utf8(request.wire).unwrap()
     }
 
@@ -106,7 +124,7 @@ mod tests {
     fn a_request_is_written_out_once() {
         let wire = text(Endpoint::get("/a?b=c"));
         assert!(
-            wire.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:80\r\nUser-Agent: plimsoll/"),
+            wire.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: plimsoll/"),
             "{wire}"
         );
         assert!(wire.ends_with("\r\n\r\n"));
@@ -125,5 +143,33 @@ mod tests {
         assert_eq!((request("http://h/").port, request("https://h/").port), (80, 443));
         assert_eq!(request("http://[::1]:7/x").host, "::1");
         assert_eq!(request("http://h").uri.path(), "/");
+    }
+
+    #[test]
+    fn the_host_is_named_without_its_default_port() {
+        let host = |url: &str| {
+            let request = Request::new(&Endpoint::get(url), None, Duration::from_secs(1)).unwrap();
+            let text = String::from_utf8(request.wire).unwrap();
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(host("http://h:80/"), "Host: h");
+        assert_eq!(host("http://h:443/"), "Host: h:443");
+        assert_eq!(host("https://h:443/"), "Host: h");
+        assert_eq!(host("http://[::1]:8080/"), "Host: [::1]:8080");
+    }
+
+    #[test]
+    fn a_query_without_a_path_gets_one() {
+        let request = Request::new(&Endpoint::get("http://h?a=b"), None, Duration::from_secs(1)).unwrap();
+        assert!(request.wire.starts_with(b"GET /?a=b HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn no_line_end_gets_into_a_head() {
+        let refused = |endpoint: Endpoint| Request::new(&endpoint, None, Duration::from_secs(1)).is_err();
+        assert!(refused(Endpoint::new("GET / HTTP/1.1\r\nX: y\r\n\r\nGET", "http://h/")));
+        assert!(refused(Endpoint::get("http://h/").header("a", "b\r\nc: d")));
+        assert!(refused(Endpoint::get("http://h/").header("a: b\r\nc", "d")));
+        assert!(refused(Endpoint::get("http://h/\r\nX: y")));
     }
 }

@@ -46,22 +46,26 @@ impl Control {
 pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], control: &mut Control) -> io::Result<Read> {
     loop {
         stream.readable().await?;
-        let mut got = None;
-        let outcome = stream.try_io(Interest::READABLE, || {
-            let read = receive(stream, buffer, control)?;
-            got = Some(read);
-            // A short read has drained the socket: saying so saves the call that would only be told EAGAIN. At the end of the
-            // stream readiness must stay.
-            let drained = read.bytes > 0 && read.bytes < buffer.len();
-            if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
-        match (got, outcome) {
-            (Some(read), _) => return Ok(read),
-            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            (None, Err(error)) => return Err(error),
-            (None, Ok(())) => unreachable!("the closure fails unless it has read"),
+        match read_now(stream, buffer, control) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
         }
     }
+}
+
+/// Reads what is there; an error of the kind `WouldBlock` when there is nothing.
+pub(crate) fn read_now(stream: &TcpStream, buffer: &mut [u8], control: &mut Control) -> io::Result<Read> {
+    let mut got = None;
+    let outcome = stream.try_io(Interest::READABLE, || {
+        let read = receive(stream, buffer, control)?;
+        got = Some(read);
+        // A short read has drained the socket: saying so saves the call that would only be told EAGAIN. At the end of the
+        // stream readiness must stay.
+        let drained = read.bytes > 0 && read.bytes < buffer.len();
+        if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    // What was read counts: the error may be the one made above.
+    got.map_or_else(|| Err(outcome.err().unwrap_or_else(|| io::ErrorKind::WouldBlock.into())), Ok)
 }
 
 /// Asks the kernel to stamp what arrives at this socket. Where it will not, reads are stamped by this process.

@@ -1,4 +1,9 @@
 //! The client for what our own does not do: https, HTTP/2, proxies, redirects. It reads its clock after each read.
+//!
+//! Its outcomes are those of our own client, but for what reqwest does not tell or does by itself: what a connection took to
+//! open is part of the latency; a request that it sent anew is not seen, and one that was sent on a connection which the server
+//! then closed is a fault; a path with `..` is shortened; an answer that overtakes a long request and is followed by a reset may
+//! be lost; of HTTP/2 a stream that was reset counts as malformed.
 
 use std::error::Error as StdError;
 use std::io;
@@ -12,37 +17,38 @@ use crate::measure::body::BodyWatch;
 use crate::measure::client::ClientOptions;
 use crate::measure::clock::Wall;
 use crate::measure::exchange::Exchange;
-use crate::measure::http1::fault_of;
-use crate::measure::request::Request;
+use crate::measure::http1::{LONGEST_IDLE, fault_of, fault_of_open};
+use crate::measure::request::{Request, wants_length};
 use crate::measure::resolve::{Lookup, look_up};
 use crate::record::Fault;
 
 /// Redirects that are followed when asked.
 const MOST_REDIRECTS: usize = 10;
 
-/// One worker's client by reqwest, made when it is first needed.
+/// One worker's clients by reqwest, each made when it is first needed.
 #[derive(Debug)]
 pub(crate) struct ViaReqwest {
     options: ClientOptions,
-    client: Option<Client>,
+    /// For http and for https: HTTP/2 begins differently.
+    clients: [Option<Client>; 2],
     body: BodyWatch,
 }
 
 impl ViaReqwest {
     pub(crate) fn new(options: &ClientOptions) -> Self {
-        Self { options: options.clone(), client: None, body: BodyWatch::new() }
+        Self { options: options.clone(), clients: [None, None], body: BodyWatch::new() }
     }
 
     /// Makes one exchange; whatever goes wrong is a fault in it.
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
         let exchange = Exchange::begun();
-        let client = match self.client.take().map_or_else(|| build(&self.options, request), Ok) {
+        let made = &self.clients[usize::from(request.is_https())];
+        let client = match made.clone().map_or_else(|| build(&self.options, request), Ok) {
             Ok(client) => client,
             Err(error) => return exchange.failed(kind_of(&error)),
         };
-        let exchange = self.exchange_by(&client, request, exchange).await;
-        self.client = Some(client);
-        exchange
+        self.clients[usize::from(request.is_https())] = Some(client.clone());
+        self.exchange_by(&client, request, exchange).await
     }
 
     async fn exchange_by(&mut self, client: &Client, request: &Request, mut exchange: Exchange) -> Exchange {
@@ -53,6 +59,8 @@ impl ViaReqwest {
         }
         if !request.endpoint.body.is_empty() {
             sending = sending.body(request.endpoint.body.clone());
+        } else if wants_length(&request.endpoint) {
+            sending = sending.header("Content-Length", "0");
         }
         self.body.restart();
         exchange.sent = Wall::now();
@@ -61,6 +69,9 @@ impl ViaReqwest {
             Err(error) => return exchange.failed(kind_of(&error)),
         };
         let status = response.status().as_u16();
+        if !(200..600).contains(&status) {
+            return exchange.failed(Fault::Malformed);
+        }
         exchange.ended = Wall::now();
         loop {
             match response.chunk().await {
@@ -91,6 +102,7 @@ fn build(options: &ClientOptions, request: &Request) -> reqwest::Result<Client> 
         .connect_timeout(options.connect_time_out)
         .tcp_nodelay(true)
         .pool_max_idle_per_host(1)
+        .pool_idle_timeout(LONGEST_IDLE)
         .redirect(if transport.follow { Policy::limited(MOST_REDIRECTS) } else { Policy::none() })
         .dns_resolver(Arc::new(Names(options.lookup)));
     builder = match &transport.proxy {
@@ -128,21 +140,23 @@ impl Resolve for Names {
 /// The kind of fault that an error of reqwest is: told by the cause that says most.
 fn kind_of(error: &reqwest::Error) -> Fault {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut of_http = false;
     while let Some(this) = cause {
-        if let Some(fault) = kind_of_cause(this) {
+        if let Some(fault) = kind_of_cause(this, error.is_connect()) {
             return fault;
         }
+        of_http |= this.downcast_ref::<hyper::Error>().is_some_and(|error| !error.is_user());
         cause = this.source();
     }
     match error {
         error if error.is_timeout() && error.is_connect() => Fault::ConnectTimeOut,
         error if error.is_timeout() => Fault::TimeOut,
-        error if error.is_redirect() || error.is_decode() => Fault::Malformed,
+        error if error.is_redirect() || error.is_decode() || of_http => Fault::Malformed,
         _ => Fault::Client,
     }
 }
 
-fn kind_of_cause(cause: &(dyn StdError + 'static)) -> Option<Fault> {
+fn kind_of_cause(cause: &(dyn StdError + 'static), is_connect: bool) -> Option<Fault> {
     if cause.is::<Unresolved>() {
         return Some(Fault::Dns);
     }
@@ -157,11 +171,14 @@ fn kind_of_cause(cause: &(dyn StdError + 'static)) -> Option<Fault> {
         };
     }
     let error = cause.downcast_ref::<io::Error>()?;
-    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-        return Some(Fault::Tls);
+    // An error of TLS lies inside one or two of these, and `source` steps over it.
+    if let Some(fault) = error.get_ref().and_then(|inner| kind_of_cause(inner, is_connect)) {
+        return Some(fault);
     }
-    match fault_of(error) {
-        Fault::Client => None,
-        fault => Some(fault),
+    if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) {
+        // So hyper tells of a bad chunk.
+        return error.raw_os_error().is_none().then_some(Fault::Malformed);
     }
+    let fault = if is_connect { fault_of(error) } else { fault_of_open(error) };
+    (fault != Fault::Client).then_some(fault)
 }

@@ -1,18 +1,17 @@
 //! One worker's connections, and the exchange over them.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::io::Interest;
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use crate::measure::body::BodyWatch;
 use crate::measure::clock::Wall;
 use crate::measure::exchange::Exchange;
+use crate::measure::http1::connect::{connect, deadline_after, fault_of_open};
 use crate::measure::http1::decoder::Decoder;
 use crate::measure::request::Request;
 use crate::measure::resolve::Resolver;
@@ -21,18 +20,19 @@ use crate::record::Fault;
 
 /// Room for a head and for pieces of a body.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// The receive window that is asked for: a response that fits into it is stamped when it came, not when it was read.
-const RECEIVE_BYTES: u32 = 4 * 1024 * 1024;
 /// A connection that idled longer is opened anew: the server may be about to close it.
-const LONGEST_IDLE: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_IDLE: Duration = Duration::from_secs(1);
 /// Sending that takes longer makes the latency uncertain.
 const SLOW_SEND: Duration = Duration::from_millis(1);
+/// Hosts that one worker stays connected with; a targets file may name thousands.
+const MOST_KEPT: usize = 16;
 
 /// One worker's side of HTTP/1.1: a kept connection to each host that it asks.
 #[derive(Debug)]
 pub(crate) struct Http1 {
     resolver: Rc<Resolver>,
     connect_time_out: Duration,
+    longest_idle: Duration,
     kept: Vec<Connection>,
     buffer: Vec<u8>,
     control: Control,
@@ -59,6 +59,7 @@ impl Http1 {
         Self {
             resolver,
             connect_time_out,
+            longest_idle: LONGEST_IDLE,
             kept: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
             control: Control::new(),
@@ -66,32 +67,44 @@ impl Http1 {
         }
     }
 
+    /// The same with another longest idle time: tests on a busy machine need a long one, or a short.
+    #[cfg(test)]
+    pub(crate) fn idling(mut self, longest_idle: Duration) -> Self {
+        self.longest_idle = longest_idle;
+        self
+    }
+
     /// Opens the connection that `request` will need, so that it can depart without waiting. What goes wrong will show at the
     /// exchange.
     pub(crate) async fn open(&mut self, request: &Request) {
-        if self.take_kept(request).is_none_or(|kept| !self.keep_if_fresh(kept)) {
-            if let Ok((connection, _)) = self.connect(request).await {
-                self.kept.push(connection);
+        let kept = self.take_kept(request).filter(|kept| self.is_fresh(kept) && kept.is_quiet());
+        let opened = match kept {
+            Some(kept) => Ok(kept),
+            None => {
+                let mut unsent = Exchange::begun();
+                self.connect_for(&mut unsent, request, deadline_after(request.time_out)).await
             }
-        }
+        };
+        self.kept.extend(opened);
     }
 
     /// Makes one exchange; whatever goes wrong is a fault in it.
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
-        let deadline = Instant::now() + request.time_out;
+        let deadline = deadline_after(request.time_out);
         let mut exchange = Exchange::begun();
-        let kept = self.take_kept(request).filter(Connection::is_fresh);
+        let kept = self.take_kept(request).filter(|kept| self.is_fresh(kept));
         let (mut connection, mut is_reused) = match kept {
             Some(kept) if kept.is_quiet() => (kept, true),
             stale => {
                 exchange.reconnected = stale.is_some();
-                match self.connect_for(&mut exchange, request).await {
+                match self.connect_for(&mut exchange, request, deadline).await {
                     Ok(connection) => (connection, false),
                     Err(fault) => return exchange.failed(fault),
                 }
             }
         };
         loop {
+            // A connection is put back only behind a whole response: whatever ends the try early drops it.
             let tried = timeout_at(deadline, self.try_over(&connection.stream, request, &mut exchange)).await;
             let broken = match tried {
                 Err(_) => return exchange.failed(Fault::TimeOut),
@@ -109,7 +122,7 @@ impl Http1 {
                 return exchange.failed(broken.fault);
             }
             exchange.reconnected = true;
-            connection = match self.connect_for(&mut exchange, request).await {
+            connection = match self.connect_for(&mut exchange, request, deadline).await {
                 Ok(connection) => connection,
                 Err(fault) => return exchange.failed(fault),
             };
@@ -124,27 +137,34 @@ impl Http1 {
         request: &Request,
         exchange: &mut Exchange,
     ) -> Result<bool, Broken> {
-        exchange.sent = Wall::now();
-        let sending = send(stream, &request.wire).await;
-        exchange.slow_send = Wall::now().since(exchange.sent) > SLOW_SEND;
-        if let Err(error) = sending {
-            // The server may have answered before it closed; then its answer counts.
-            if !matches!(fault_of(&error), Fault::Reset) {
-                return Err(Broken { fault: fault_of(&error), begun: false });
-            }
-        }
         let mut decoder = Decoder::new(request.endpoint.method == "HEAD");
         self.body.restart();
-        let mut filled = 0;
-        let mut begun = false;
+        let (mut filled, mut begun) = (0, false);
+        let mut sending = Sending { unsent: &request.wire, reset: false };
+        exchange.sent = Wall::now();
         loop {
-            let read = stamp::read(stream, &mut self.buffer[filled..], &mut self.control).await;
-            let read = read.map_err(|error| Broken { fault: fault_of(&error), begun })?;
+            if !sending.is_over() {
+                let sent = sending.go_on(stream).await;
+                sent.map_err(|error| Broken { fault: fault_of_open(&error), begun })?;
+                exchange.slow_send = Wall::now().since(exchange.sent) > SLOW_SEND;
+            }
+            let free = &mut self.buffer[filled..];
+            let read = if sending.is_over() {
+                stamp::read(stream, free, &mut self.control).await
+            } else {
+                stamp::read_now(stream, free, &mut self.control)
+            };
+            let read = match read {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(Broken { fault: fault_of_open(&error), begun }),
+            };
             if read.bytes == 0 {
-                if !decoder.is_whole_at_end() {
-                    return Err(Broken { fault: Fault::Closed, begun });
+                if decoder.is_whole_at_end() {
+                    break;
                 }
-                break;
+                let fault = if sending.reset { Fault::Reset } else { Fault::Closed };
+                return Err(Broken { fault, begun });
             }
             begun = true;
             (exchange.ended, exchange.stamped) = (read.at, read.stamped);
@@ -162,15 +182,20 @@ impl Http1 {
                 return Err(Broken { fault: Fault::Malformed, begun });
             }
         }
-        exchange.status = decoder.status();
+        self.judge(request, decoder.status(), exchange);
+        // Bytes behind the response belong to nothing that was asked; a request that it overtook was never read.
+        Ok(decoder.keeps_alive() && filled == 0 && sending.unsent.is_empty())
+    }
+
+    /// Notes what a whole response says, and whether it is the one that was wanted.
+    fn judge(&self, request: &Request, status: Option<u16>, exchange: &mut Exchange) {
+        exchange.status = status;
         exchange.tokens = self.body.tokens();
-        exchange.fault = match exchange.status {
+        exchange.fault = match status {
             Some(status) if !request.endpoint.accepts(status) => Some(Fault::Status(status)),
             _ if !self.body.passes(request) => Some(Fault::Body),
             _ => None,
         };
-        // Bytes behind the response belong to nothing that was asked.
-        Ok(decoder.keeps_alive() && filled == 0)
     }
 
     fn take_kept(&mut self, request: &Request) -> Option<Connection> {
@@ -178,46 +203,36 @@ impl Http1 {
         Some(self.kept.swap_remove(at))
     }
 
-    fn keep_if_fresh(&mut self, kept: Connection) -> bool {
-        let fresh = kept.is_fresh() && kept.is_quiet();
-        if fresh {
-            self.kept.push(kept);
-        }
-        fresh
+    fn is_fresh(&self, kept: &Connection) -> bool {
+        Wall::now().since(kept.last_used) <= self.longest_idle
     }
 
-    async fn connect_for(&self, exchange: &mut Exchange, request: &Request) -> Result<Connection, Fault> {
-        let (connection, took) = self.connect(request).await?;
-        exchange.connect = Some(took);
-        Ok(connection)
-    }
-
-    /// Opens a connection, trying each address of the host in turn.
-    async fn connect(&self, request: &Request) -> Result<(Connection, Duration), Fault> {
+    async fn connect_for(
+        &mut self,
+        exchange: &mut Exchange,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Connection, Fault> {
+        self.make_room();
         let (host, port) = (&request.host, request.port);
-        let open = async {
-            let addresses = self.resolver.resolve(host, port).await.map_err(|_| Fault::Dns)?;
-            let begun = Wall::now();
-            let mut fault = Fault::Dns;
-            for address in addresses {
-                match open(address).await {
-                    Ok(stream) => return Ok((stream, Wall::now().since(begun))),
-                    Err(error) => fault = fault_of(&error),
-                }
-            }
-            Err(fault)
-        };
-        let opened = timeout(self.connect_time_out, open).await;
-        let (stream, took) = opened.map_err(|_| Fault::ConnectTimeOut)??;
-        Ok((Connection { host: host.clone(), port, stream, last_used: Wall::now() }, took))
+        let (stream, took) = connect(&self.resolver, (host, port), self.connect_time_out, deadline).await?;
+        exchange.connect = Some(took);
+        Ok(Connection { host: host.clone(), port, stream, last_used: Wall::now() })
+    }
+
+    /// Closes connections that will not be used again, and the one that idled longest if there are too many.
+    fn make_room(&mut self) {
+        let (now, longest) = (Wall::now(), self.longest_idle);
+        self.kept.retain(|kept| now.since(kept.last_used) <= longest);
+        if self.kept.len() >= MOST_KEPT
+            && let Some((oldest, _)) = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.last_used)
+        {
+            self.kept.swap_remove(oldest);
+        }
     }
 }
 
 impl Connection {
-    fn is_fresh(&self) -> bool {
-        Wall::now().since(self.last_used) <= LONGEST_IDLE
-    }
-
     /// Whether nothing came while it idled. What comes then is the end of the stream, or nothing that was asked for.
     fn is_quiet(&self) -> bool {
         let readable = self.stream.try_io(Interest::READABLE, || Ok(())).is_ok();
@@ -226,39 +241,32 @@ impl Connection {
     }
 }
 
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
-    let stream = socket.connect(address).await?;
-    stream.set_nodelay(true)?;
-    stamp::enable(&stream);
-    Ok(stream)
+/// A request on its way.
+struct Sending<'a> {
+    unsent: &'a [u8],
+    /// Whether the server would not take it. It may have answered before; then its answer counts.
+    reset: bool,
 }
 
-async fn send(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
-        }
+impl Sending<'_> {
+    fn is_over(&self) -> bool {
+        self.unsent.is_empty() || self.reset
     }
-    Ok(())
-}
 
-/// The kind of fault that an error of a socket is.
-pub(crate) fn fault_of(error: &io::Error) -> Fault {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ECONNREFUSED) => Fault::Refused,
-        Some(Errno::EADDRNOTAVAIL) => Fault::NoFreePort,
-        Some(Errno::ETIMEDOUT) => Fault::ConnectTimeOut,
-        Some(Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EHOSTDOWN | Errno::ENETDOWN) => {
-            Fault::Unreachable
+    /// Sends until all is sent, the server takes no more, or something can be read: a server may answer a long request early.
+    async fn go_on(&mut self, stream: &TcpStream) -> io::Result<()> {
+        while !self.is_over() {
+            match stream.try_write(self.unsent) {
+                Ok(written) => self.unsent = &self.unsent[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if stream.ready(Interest::READABLE | Interest::WRITABLE).await?.is_readable() {
+                        return Ok(());
+                    }
+                }
+                Err(error) if fault_of_open(&error) == Fault::Reset => self.reset = true,
+                Err(error) => return Err(error),
+            }
         }
-        Some(Errno::ECONNRESET | Errno::EPIPE | Errno::ECONNABORTED) => Fault::Reset,
-        _ => match error.kind() {
-            io::ErrorKind::UnexpectedEof => Fault::Closed,
-            _ => Fault::Client,
-        },
+        Ok(())
     }
 }

@@ -103,7 +103,7 @@ impl Decoder {
 
     /// Takes a line of the chunked framing; nothing when it is not whole yet.
     fn take_line(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
-        let Some(end) = memchr::memchr(b'\n', rest) else {
+        let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(LONGEST_LINE + 1)]) else {
             return if rest.len() > LONGEST_LINE { Err(Malformed) } else { Ok(None) };
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
@@ -144,8 +144,8 @@ impl Decoder {
         self.state = match framing {
             _ if self.is_head || matches!(status, 204 | 304) => State::Done,
             Framing { chunked: true, length, .. } => {
-                // Both framings at once is how requests are smuggled: read it, then part.
-                self.keep &= length.is_none();
+                // Both framings at once is how requests are smuggled, and HTTP/1.0 knows no chunks: read it, then part.
+                self.keep &= length.is_none() && head.version == Some(1);
                 State::ChunkSize
             }
             Framing { length: Some(0), .. } => State::Done,
@@ -182,11 +182,18 @@ impl Framing {
                     framing.length = Some(length);
                 }
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-                // A response may only be framed by `chunked` as the last coding; we asked for no other.
-                framing.chunked = has_token(header.value, "chunked");
-                if !framing.chunked && !has_token(header.value, "identity") {
-                    return Err(Malformed);
+                // Only `chunked` as the last coding says where a body ends; behind it there may be none.
+                let codings = header.value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+                for (from_last, coding) in codings.enumerate() {
+                    let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+                    if framing.chunked || (is_chunked && from_last > 0) {
+                        return Err(Malformed);
+                    }
+                    if from_last == 0 && !is_chunked && !coding.eq_ignore_ascii_case(b"identity") {
+                        return Err(Malformed);
+                    }
                 }
+                framing.chunked = has_token(header.value, "chunked");
             } else if header.name.eq_ignore_ascii_case("connection") {
                 framing.close |= has_token(header.value, "close");
                 framing.keep_alive |= has_token(header.value, "keep-alive");
@@ -319,6 +326,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n".to_owned(),
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_owned(),
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n".to_owned(),
             format!("{chunked}zz\r\n"),
             format!("{chunked}+3\r\n"),
             format!("{chunked}\r\n"),

@@ -1,0 +1,206 @@
+//! A server on a raw socket that does what a script says, connection by connection.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, sockopt::Linger};
+
+use crate::measure::clock::Wall;
+
+/// How often a waiting connection looks whether the test is over.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// One thing that the server does with a connection.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// Reads a whole request.
+    Take,
+    /// Reads so many bytes, whatever they are.
+    TakeBytes(usize),
+    Send(Vec<u8>),
+    Pause(Duration),
+    /// Closes at once: with bytes unread the kernel resets.
+    Close,
+    /// Resets.
+    Reset,
+    /// Says nothing more until the client closes or the test is over.
+    Hold,
+    /// Runs this over the connection.
+    Run(fn(&mut TcpStream)),
+}
+
+pub(super) fn send(text: impl AsRef<[u8]>) -> Act {
+    Act::Send(text.as_ref().to_vec())
+}
+
+/// A response with a body and its length.
+pub(super) fn response(status: &str, body: &str) -> Act {
+    send(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// Answers one request well and then holds on.
+pub(super) fn fine() -> Vec<Act> {
+    vec![Act::Take, response("200 OK", "fine"), Act::Hold]
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    over: AtomicBool,
+    accepted: AtomicUsize,
+    requests: Mutex<Vec<String>>,
+    ended: Mutex<Vec<Wall>>,
+}
+
+/// The server; stopped when it is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Plays the scripts, one a connection; the last one for each further connection.
+    pub(super) fn start(scripts: Vec<Vec<Act>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Seen::default());
+        let thread = std::thread::spawn({
+            let seen = Arc::clone(&seen);
+            move || serve(&listener, &scripts, &seen)
+        });
+        Self { address, seen, thread: Some(thread) }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    pub(super) fn accepted(&self) -> usize {
+        self.seen.accepted.load(Ordering::SeqCst)
+    }
+
+    /// The requests that came, heads and bodies.
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.seen.requests.lock().unwrap().clone()
+    }
+
+    /// When the server ended connections; waits until it has ended so many.
+    pub(super) fn ended(&self, connections: usize) -> Vec<Wall> {
+        loop {
+            let ended = self.seen.ended.lock().unwrap().clone();
+            if ended.len() >= connections {
+                return ended;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.seen.over.store(true, Ordering::SeqCst);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn serve(listener: &TcpListener, scripts: &[Vec<Act>], seen: &Arc<Seen>) {
+    // Not woken by a last connection: a test may leave no port for one.
+    listener.set_nonblocking(true).unwrap();
+    let mut connections = Vec::new();
+    while !seen.over.load(Ordering::SeqCst) {
+        let Ok((stream, _)) = listener.accept() else {
+            std::thread::sleep(LOOK / 5);
+            continue;
+        };
+        stream.set_nonblocking(false).unwrap();
+        let at = seen.accepted.fetch_add(1, Ordering::SeqCst);
+        let script = scripts.get(at).or(scripts.last()).cloned().unwrap_or_default();
+        let seen = Arc::clone(seen);
+        connections.push(std::thread::spawn(move || play(stream, &script, &seen)));
+    }
+    connections.into_iter().for_each(|connection| connection.join().unwrap());
+}
+
+/// Plays one script; ends it early when the client is gone.
+fn play(mut stream: TcpStream, script: &[Act], seen: &Seen) {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(LOOK)).unwrap();
+    for act in script {
+        let goes_on = match act {
+            Act::Take => take(&mut stream, seen),
+            Act::TakeBytes(bytes) => take_bytes(&mut stream, *bytes, seen).is_some(),
+            Act::Send(bytes) => stream.write_all(bytes).is_ok(),
+            Act::Pause(time) => {
+                std::thread::sleep(*time);
+                true
+            }
+            Act::Close => false,
+            Act::Reset => {
+                let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                setsockopt(&stream, Linger, &at_once).unwrap();
+                false
+            }
+            Act::Hold => {
+                while read_some(&mut stream, &mut [0; 4096], seen).is_some() {}
+                false
+            }
+            Act::Run(run) => {
+                run(&mut stream);
+                true
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    let now = Wall::now();
+    drop(stream);
+    seen.ended.lock().unwrap().push(now);
+}
+
+/// Reads what comes next; nothing when the client is gone or the test is over.
+fn read_some(stream: &mut TcpStream, buffer: &mut [u8], seen: &Seen) -> Option<usize> {
+    while !seen.over.load(Ordering::SeqCst) {
+        match stream.read(buffer) {
+            Ok(0) => return None,
+            Ok(read) => return Some(read),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn take_bytes(stream: &mut TcpStream, bytes: usize, seen: &Seen) -> Option<Vec<u8>> {
+    let mut taken = vec![0; bytes];
+    let mut filled = 0;
+    while filled < bytes {
+        filled += read_some(stream, &mut taken[filled..], seen)?;
+    }
+    Some(taken)
+}
+
+fn take(stream: &mut TcpStream, seen: &Seen) -> bool {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let Some(byte) = take_bytes(stream, 1, seen) else { return false };
+        request.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&request).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let Some(body) = take_bytes(stream, length.map_or(0, |text| text.parse().unwrap()), seen) else {
+        return false;
+    };
+    request.extend(body);
+    seen.requests.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
+    true
+}
