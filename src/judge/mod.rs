@@ -4,6 +4,7 @@
 //! a call and its runs, and gives a [`Judgement`]: a verdict a cell, each judged metric of it with its interval, its
 //! corrected p value and the smallest change that could have been found.
 
+mod about;
 mod advice;
 mod call;
 mod cell;
@@ -20,6 +21,8 @@ mod success;
 mod verdict;
 mod words;
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;
 
