@@ -107,13 +107,20 @@ pub(super) fn failing(mut cell: CellRun, failures: u64) -> CellRun {
     cell
 }
 
+pub(super) const CPUS: u32 = 4;
+
+fn machine() -> Machine {
+    let (arch, os, cpu) = ("x86_64".into(), "linux".into(), "EPYC".into());
+    Machine { arch, os, cpu, cpus: CPUS, memory_gib: 16, is_virtual: true, loopback: true }
+}
+
 pub(super) fn run(cells: Vec<CellRun>) -> Run {
     Run {
         id: "20261124T170012Z-abc1234".into(),
         bench: "bench".into(),
         started: SystemTime::UNIX_EPOCH,
         elapsed: Duration::from_secs(10),
-        environment: Environment::default(),
+        environment: Environment { machine: machine(), ..Environment::default() },
         cells,
         stop: None,
     }

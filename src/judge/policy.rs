@@ -11,7 +11,7 @@ const FALL_MARGIN: f64 = 0.001;
 const SEED: u64 = 1;
 
 /// What to do with a stored run of another machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnMismatch {
     /// Leave it out; without any other the cell is incomparable.
     Incomparable,

@@ -167,6 +167,13 @@ impl Comparison {
     }
 }
 
+impl LimitCheck {
+    /// Whether it is shown to be broken.
+    pub fn is_broken(&self) -> bool {
+        self.outcome == LimitOutcome::Broken
+    }
+}
+
 impl CellJudgement {
     /// `group/function/parameter`.
     pub fn full_id(&self) -> String {

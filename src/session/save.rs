@@ -52,7 +52,7 @@ pub(crate) fn save(
     if !options.quiet && !paths.is_empty() {
         println!("Saved as baseline `{}`: {}", save.name, paths.join(", "));
     }
-    let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(|limit| limit.broken));
+    let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(|limit| limit.is_broken()));
     let regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
     Ok(if regressed && !broke_a_limit { Outcome::Passed } else { outcome })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::judge::fixture::{
-    baseline, cell, failing, new_epoch_from, rules, run, steady, usual, usual_values,
+    CPUS, baseline, cell, failing, new_epoch_from, rules, run, steady, usual, usual_values,
 };
 use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
 use crate::plan::Limit;
@@ -135,12 +135,12 @@ fn another_machine_is_incomparable_says_how_and_may_be_compared_when_asked() {
     let cell = against(base.clone(), usual(3.0));
     assert_eq!((cell.verdict, cell.comparisons.len()), (Verdict::Incomparable, 0));
     let reason = cell.reason.unwrap();
-    assert!(reason.contains("CPUs 64 there, 0 here") && reason.contains("duet"), "{reason}");
+    assert!(reason.contains("4 CPUs instead of 64") && reason.contains("duet"), "{reason}");
     let policy = Policy { on_mismatch: OnMismatch::Compare, ..Policy::stored() };
     let forced = judge(std::slice::from_ref(&base), &[run(vec![usual(3.0)])], &policy).cells.remove(0);
     assert_eq!((forced.verdict, forced.notes.len()), (Verdict::Regressed, 1), "{:?}", forced.notes);
     // Some of the stored runs are from here: the others are left out.
-    base.runs[1..].iter_mut().for_each(|run| run.machine.cpus = 0);
+    base.runs[1..].iter_mut().for_each(|run| run.machine.cpus = CPUS);
     let mixed = against(base, usual(3.0));
     assert_eq!(mixed.verdict, Verdict::Regressed);
     assert!(mixed.comparisons[1].method.contains("4 stored runs"));
