@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::plan::Settings;
 use crate::record::{
-    Baseline, CellRun, Counts, EncodedHistogram, Environment, Epoch, Fault, METRICS, Round, Rules, Run,
-    metric,
+    Baseline, CellRun, Counts, EncodedHistogram, Environment, Epoch, Fault, METRICS, Machine, Round, Rules,
+    Run, metric,
 };
 
 /// Values of a metric: a launch each, and in it a round each.

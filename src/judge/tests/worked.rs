@@ -64,7 +64,7 @@ fn several_runs_of_both_sides_and_the_spread_of_an_earlier_epoch() {
     let change = comparison.change.unwrap();
     assert_near(change.low, 0.047_552_471_748_199);
     assert_near(change.estimate, 0.110_547_562_244_300);
-    assert_near(change.high, 0.177_330_903_934_649);
+    assert_near(change.high, 0.177_330_893_934_635);
     assert_eq!(comparison.method, "t over 2 head and 3 stored runs, 8 degrees of freedom");
 }
 
