@@ -100,7 +100,7 @@ fn a_rate_is_worse_when_it_falls_and_is_told_in_its_own_direction() {
     assert_near(comparison.p_adjusted, 2.0 * 0.005_451_687_022_561);
     let change = comparison.change.unwrap();
     assert_near(change.estimate, 1.0 / 1.200_036_677_792_677 - 1.0);
-    assert_near(change.low, 1.0 / 1.303_348_065_209_080 - 1.0);
+    assert_near(change.low, 1.0 / 1.303_348_065_209_08 - 1.0);
     let findable = comparison.findable.unwrap();
     assert!((0.05..1.0).contains(&findable), "a rate cannot fall by more than all of it: {findable}");
 }
