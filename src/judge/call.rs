@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::judge::about;
 use crate::judge::cell::{Draft, Learned};
 use crate::judge::decide::adjusted;
 use crate::judge::policy::Policy;
@@ -42,7 +43,7 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
         cells,
         gone: if whole { gone(baselines, runs) } else { Vec::new() },
         tests: corrected.len(),
-        notes: Vec::new(),
+        notes: about::notes(baselines, runs),
     }
 }
 

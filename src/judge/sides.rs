@@ -158,7 +158,7 @@ fn foreign(
     is_current: bool,
     notes: &mut Vec<String>,
 ) -> Option<String> {
-    let difference = head.iter().find_map(|head| mismatch(&run.machine, head.machine))?;
+    let difference = head.iter().find_map(|head| run.machine.mismatch(head.machine))?;
     if policy.on_mismatch == OnMismatch::Compare {
         let note =
             format!("A stored run comes from another machine ({difference}) and is compared with as asked.");
@@ -168,27 +168,4 @@ fn foreign(
         return None;
     }
     Some(format!("It was measured on another machine ({difference}): use a duet, or record a baseline here."))
-}
-
-/// How two machines differ; nothing when they do not. The one place where machines are compared.
-fn mismatch(stored: &Machine, here: &Machine) -> Option<String> {
-    let facts = |machine: &Machine| {
-        let Machine { arch, os, cpu, cpus, memory_gib, is_virtual, loopback } = machine;
-        [
-            ("architecture", arch.clone()),
-            ("system", os.clone()),
-            ("CPU", cpu.clone()),
-            ("CPUs", cpus.to_string()),
-            ("memory", format!("{memory_gib} GiB")),
-            ("virtual", is_virtual.to_string()),
-            ("loopback", loopback.to_string()),
-        ]
-    };
-    let differences: Vec<String> = facts(stored)
-        .into_iter()
-        .zip(facts(here))
-        .filter(|((_, there), (_, here))| there != here)
-        .map(|((name, there), (_, here))| format!("{name} {there} there, {here} here"))
-        .collect();
-    (!differences.is_empty()).then(|| differences.join("; "))
 }

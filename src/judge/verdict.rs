@@ -63,7 +63,7 @@ pub struct Comparison {
     /// The change; nothing when there is none to tell.
     pub change: Option<Change>,
     /// Holm's adjusted p value of "no worse than the red margin", or of "no better than it" when head is better.
-    /// 1 when nothing was tested.
+    /// 1 when nothing was tested. For what is only shown it is Bonferroni's, as for one more test of the call.
     pub p_adjusted: f64,
     /// What follows.
     pub verdict: Verdict,
@@ -164,6 +164,13 @@ impl Comparison {
     /// Whether [`Change`] is a difference of shares and no fraction of base.
     pub fn is_difference(&self) -> bool {
         self.metric.judged == crate::record::Judged::ByCounts
+    }
+}
+
+impl LimitCheck {
+    /// Whether it is shown to be broken.
+    pub fn is_broken(&self) -> bool {
+        self.outcome == LimitOutcome::Broken
     }
 }
 

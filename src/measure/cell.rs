@@ -12,7 +12,7 @@ use crate::measure::resolve::Resolver;
 use crate::measure::window::Timing;
 use crate::measure::worker::Running;
 use crate::plan::{Cell, EndpointError, Group};
-use crate::record::Tally;
+use crate::record::{LatencyHistogram, Tally};
 
 /// Lines of a targets file that are tried before anything is timed.
 const MOST_TRIED: usize = 100;
@@ -27,6 +27,8 @@ pub(crate) struct LiveCell<'a> {
     clients: Vec<Client>,
     /// Made once and used for round after round.
     tally: Tally,
+    /// What opening the connections of this launch took.
+    connects: LatencyHistogram,
 }
 
 impl<'a> LiveCell<'a> {
@@ -49,7 +51,7 @@ impl<'a> LiveCell<'a> {
             lookup: resolver.lookup(),
         };
         let clients = (0..cell.load.concurrency()).map(|_| Client::new(&options, resolver)).collect();
-        Ok(Self { group, cell, requests: Rc::new(requests), clients, tally: Tally::new() })
+        Ok(Self { group, cell, requests: Rc::new(requests), clients, tally: Tally::new(), connects: LatencyHistogram::new() })
     }
 
     /// Makes each request once; ends with the first that fails. The slowest exchange, or the failed one with its request.
@@ -116,6 +118,9 @@ impl<'a> LiveCell<'a> {
         let mut running = self.start(timing, seed);
         running.finished(&mut self.clients).await;
         self.tally = running.into_tally().await;
+        // Most connections are opened in the warm-up: each round of the launch tells what they took.
+        self.connects.add(&self.tally.connect);
+        self.tally.connect.clone_from(&self.connects);
     }
 
     fn start(&mut self, timing: Timing, seed: u64) -> Running {
@@ -130,7 +135,9 @@ impl<'a> LiveCell<'a> {
     async fn open_connections(&mut self) {
         let first = self.requests.first().expect("a cell has at least one endpoint");
         for client in &mut self.clients {
-            client.open(first).await;
+            if let Some(took) = client.open(first).await {
+                self.connects.record(took);
+            }
         }
     }
 }

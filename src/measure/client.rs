@@ -37,11 +37,9 @@ impl Client {
         }
     }
 
-    /// Opens the connection that `request` will need, where this client can.
-    pub(crate) async fn open(&mut self, request: &Request) {
-        if self.is_ours(request) {
-            self.http1.open(request).await;
-        }
+    /// Opens the connection that `request` will need, where this client can; says what that took if it was not open.
+    pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
+        if self.is_ours(request) { self.http1.open(request).await } else { None }
     }
 
     /// Makes one exchange; whatever goes wrong is a fault in it.

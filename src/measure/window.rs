@@ -79,6 +79,11 @@ impl Window {
     pub(crate) fn arrive(&mut self, ticket: Ticket, exchange: &Exchange, lag: Option<Duration>) {
         self.awaited -= usize::from(ticket.is_awaited);
         self.last_ended = self.last_ended.max(Some(exchange.ended));
+        if let Some(connect) = exchange.connect {
+            // Connections are opened while workers settle: what that costs counts whenever it was.
+            self.tally.connect.record(connect);
+            self.tally.connections += 1;
+        }
         let Some(opens) = self.opens else { return };
         let is_inside = exchange.sent >= opens && self.closes.is_none_or(|closes| exchange.sent < closes);
         if is_inside {
@@ -131,9 +136,7 @@ impl Window {
         }
         tally.slow_sends += u64::from(exchange.slow_send);
         tally.reconnects += u64::from(exchange.reconnected);
-        if let Some(connect) = exchange.connect {
-            tally.connect.record(connect);
-        } else if let Some(lag) = lag {
+        if let Some(lag) = lag.filter(|_| exchange.connect.is_none()) {
             tally.lag.record(lag);
         }
         match exchange.fault {

@@ -88,5 +88,10 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
         if last_ended.replace(exchange.ended).is_none() {
             window.settle(Wall::now());
         }
+        drop(window);
+        if exchange.fault.is_some() {
+            // One that failed without waiting would keep the thread from the others, and from a signal.
+            tokio::task::yield_now().await;
+        }
     }
 }

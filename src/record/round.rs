@@ -72,7 +72,7 @@ impl Round {
                 successes: tally.successes,
                 statuses: tally.statuses.clone(),
                 faults: tally.faults.clone(),
-                connections: tally.connect.len(),
+                connections: tally.connections,
                 reconnects: tally.reconnects,
                 unstamped: tally.unstamped,
                 slow_sends: tally.slow_sends,

@@ -55,8 +55,10 @@ pub struct Tally {
     pub input_tokens_in_window: Option<f64>,
     /// Output tokens by the share of their exchange that lies inside the window; nothing when no response had any.
     pub output_tokens_in_window: Option<f64>,
-    /// What opening each new connection took.
+    /// What opening each connection of the launch took.
     pub connect: LatencyHistogram,
+    /// Connections that were opened in this round.
+    pub connections: u64,
     /// From the last answer's arrival to the next request's departure.
     pub lag: LatencyHistogram,
     /// Kept connections that the server had closed, and that were opened anew.

@@ -74,7 +74,7 @@ impl Loaded<'_> {
             "output_tokens_mean": output,
             "input_token_throughput_per_s": input_rate,
             "output_token_throughput_per_s": output_rate,
-            "connections_opened": tally.connect.len(),
+            "connections_opened": tally.connections,
             "connect_ns": percentiles(&tally.connect),
             "lag_ns": percentiles(&tally.lag),
             "reconnects": tally.reconnects,
@@ -100,7 +100,7 @@ impl Loaded<'_> {
                 _ = writeln!(text, "  {}: {times} times", fault.in_words());
             }
         }
-        let opened = tally.connect.len();
+        let opened = tally.connections;
         if let Some(connect) = tally.connect.quantile_ns(0.5) {
             _ = writeln!(
                 text,

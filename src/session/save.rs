@@ -1,6 +1,6 @@
 //! What becomes of a run in a baseline.
 
-use crate::judge::{Judgement, LimitOutcome, Verdict};
+use crate::judge::{Judgement, LimitCheck, Verdict};
 use crate::record::{Baseline, BaselineStore, Run, StoredRun};
 use crate::session::error::SessionError;
 use crate::session::options::Options;
@@ -52,7 +52,7 @@ pub(crate) fn save(
     if !options.quiet && !paths.is_empty() {
         println!("Saved as baseline `{}`: {}", save.name, paths.join(", "));
     }
-    let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(|limit| limit.outcome == LimitOutcome::Broken));
+    let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
     let regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
     Ok(if regressed && !broke_a_limit { Outcome::Passed } else { outcome })
 }

@@ -74,18 +74,17 @@ impl Http1 {
         self
     }
 
-    /// Opens the connection that `request` will need, so that it can depart without waiting. What goes wrong will show at the
-    /// exchange.
-    pub(crate) async fn open(&mut self, request: &Request) {
+    /// Opens the connection that `request` will need, so that it can depart without waiting, and says what that took if it was
+    /// not open. What goes wrong will show at the exchange.
+    pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
         let kept = self.take_kept(request).filter(|kept| self.is_fresh(kept) && kept.is_quiet());
+        let mut unsent = Exchange::begun();
         let opened = match kept {
             Some(kept) => Ok(kept),
-            None => {
-                let mut unsent = Exchange::begun();
-                self.connect_for(&mut unsent, request, deadline_after(request.time_out)).await
-            }
+            None => self.connect_for(&mut unsent, request, deadline_after(request.time_out)).await,
         };
         self.kept.extend(opened);
+        unsent.connect
     }
 
     /// Makes one exchange; whatever goes wrong is a fault in it.

@@ -1,0 +1,6 @@
+//! Judging as a whole: each verdict, worked examples, degenerate input, and simulated calls.
+
+mod degenerate;
+mod simulated;
+mod verdicts;
+mod worked;

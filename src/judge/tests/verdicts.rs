@@ -1,0 +1,250 @@
+//! Each verdict, and what leads to it.
+
+use std::time::Duration;
+
+use crate::judge::fixture::{
+    CPUS, baseline, cell, failing, new_epoch_from, rules, run, steady, usual, usual_values,
+};
+use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
+use crate::plan::Limit;
+use crate::record::{Baseline, CellRun, Fault, Stop};
+
+fn five(slower: f64) -> Baseline {
+    baseline((0..5).map(|run| usual(slower * (1.0 + 0.002 * f64::from(run)))).collect())
+}
+
+fn against(base: Baseline, head: CellRun) -> CellJudgement {
+    judge(&[base], &[run(vec![head])], &Policy::stored()).cells.remove(0)
+}
+
+fn of(cell: &CellJudgement, id: &str) -> Verdict {
+    cell.comparisons.iter().find(|comparison| comparison.metric.id == id).unwrap().verdict
+}
+
+#[test]
+fn slower_is_regressed_faster_improved_and_the_same_unchanged() {
+    let slower = against(five(1.0), usual(1.5));
+    assert_eq!(slower.verdict, Verdict::Regressed);
+    assert!(slower.reason.as_ref().unwrap().starts_with("latency p50 is 49."), "{:?}", slower.reason);
+    let faster = against(five(1.0), usual(0.6));
+    assert_eq!((faster.verdict, of(&faster, "success_ratio")), (Verdict::Improved, Verdict::Unchanged));
+    assert_eq!(of(&faster, "latency_p50"), Verdict::Improved);
+    let same = against(five(1.0), usual(1.0));
+    assert_eq!((same.verdict, same.reason), (Verdict::Unchanged, None));
+}
+
+#[test]
+fn the_same_rounds_in_another_order_give_the_same_judgement() {
+    let policy = Policy::stored();
+    let two = |first: CellRun, second: CellRun| run(vec![first, second]);
+    let other = || cell("work/20", &usual_values(1.3, 10, 3));
+    let base = Baseline::of_runs("group", &[two(usual(1.0), other()), two(usual(1.01), other())]).unwrap();
+    let mut turned = base.clone();
+    turned.runs.reverse();
+    let mut shuffled = usual(1.4);
+    shuffled.rounds.reverse();
+    let judged = judge(std::slice::from_ref(&base), &[two(usual(1.4), other())], &policy);
+    let again = judge(&[turned], &[two(other(), shuffled)], &policy);
+    assert_eq!(judged.tests, again.tests);
+    for cell in &judged.cells {
+        let twin = again.cells.iter().find(|twin| twin.id == cell.id).unwrap();
+        assert_eq!(cell.verdict, twin.verdict);
+        for (one, two) in cell.comparisons.iter().zip(&twin.comparisons) {
+            assert!((one.p_adjusted - two.p_adjusted).abs() < 1e-9);
+            assert!((one.change.unwrap().low - two.change.unwrap().low).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_fall_of_the_success_ratio_is_a_regression_however_fast_the_rest() {
+    // 3 % fail: enough succeed to be measured.
+    let cell = against(five(1.0), failing(usual(0.5), 60));
+    assert_eq!((cell.verdict, of(&cell, "success_ratio")), (Verdict::Regressed, Verdict::Regressed));
+    assert_eq!(of(&cell, "latency_p50"), Verdict::Inconclusive, "nothing is improved beside failures");
+    assert_eq!(cell.reason.as_deref(), Some("The success ratio fell from 100.00 % to 97.00 %."));
+    // Nearly all fail: not measured, but fallen.
+    let refused = against(five(1.0), failing(usual(0.01), 1960));
+    assert_eq!(refused.verdict, Verdict::Regressed);
+    assert_eq!(refused.comparisons.len(), 1, "the few successes are not compared");
+}
+
+#[test]
+fn a_cell_that_never_succeeded_enough_is_invalid() {
+    let failing = || failing(usual(1.0), 400);
+    let cell = against(baseline(vec![failing(), failing()]), failing());
+    assert_eq!(cell.verdict, Verdict::Invalid);
+    assert!(
+        cell.reason
+            .unwrap()
+            .starts_with("Only 80.00 % of its exchanges succeeded, at least 95.00 % are needed")
+    );
+    let new = judge(&[], &[run(vec![failing()])], &Policy::stored());
+    assert_eq!(new.worst(), Some(Verdict::Invalid));
+}
+
+#[test]
+fn one_failure_in_many_is_no_fall() {
+    let mut head = usual(1.0);
+    head.rounds[7].counts.successes -= 1;
+    assert_eq!(against(five(1.0), head).verdict, Verdict::Unchanged);
+}
+
+#[test]
+fn errors_of_this_machine_make_a_cell_invalid_even_when_it_seems_to_regress() {
+    let with = |fault: Fault| {
+        let mut head = failing(usual(3.0), 100);
+        head.rounds[0].counts.faults.insert(fault, 100);
+        against(five(1.0), head)
+    };
+    let ports = with(Fault::NoFreePort);
+    assert_eq!(ports.verdict, Verdict::Invalid);
+    assert!(ports.reason.unwrap().contains("net.ipv4.ip_local_port_range"));
+    assert_eq!(with(Fault::Client).verdict, Verdict::Invalid);
+    assert_eq!(with(Fault::Reset).verdict, Verdict::Regressed);
+}
+
+#[test]
+fn what_measuring_called_invalid_stays_so() {
+    let head = CellRun { invalid: Some("The endpoint is slower than the whole time.".into()), ..usual(2.0) };
+    let cell = against(five(1.0), head);
+    assert_eq!(
+        (cell.verdict, cell.reason.as_deref()),
+        (Verdict::Invalid, Some("The endpoint is slower than the whole time."))
+    );
+}
+
+#[test]
+fn a_client_that_lags_more_than_the_service_takes_makes_rates_invalid() {
+    let lagging = |factor: f64| {
+        let mut values = usual_values(1.0, 10, 3);
+        values.push(("lag", steady(5e6 * factor, 10, 3)));
+        against(five(1.0), cell("work/10", &values))
+    };
+    let bound = lagging(3.0);
+    assert_eq!((bound.verdict, of(&bound, "throughput")), (Verdict::Invalid, Verdict::Invalid));
+    assert_eq!(of(&bound, "latency_p50"), Verdict::Unchanged);
+    assert!(bound.reason.unwrap().contains("The client was the bottleneck: the p99 of its lag is 3.0 times"));
+    assert_eq!(lagging(1.5).verdict, Verdict::Unchanged);
+}
+
+#[test]
+fn another_machine_is_incomparable_says_how_and_may_be_compared_when_asked() {
+    let mut base = five(1.0);
+    base.runs.iter_mut().for_each(|run| run.machine.cpus = 64);
+    let cell = against(base.clone(), usual(3.0));
+    assert_eq!((cell.verdict, cell.comparisons.len()), (Verdict::Incomparable, 0));
+    let reason = cell.reason.unwrap();
+    assert!(reason.contains("4 CPUs instead of 64") && reason.contains("duet"), "{reason}");
+    let policy = Policy { on_mismatch: OnMismatch::Compare, ..Policy::stored() };
+    let forced = judge(std::slice::from_ref(&base), &[run(vec![usual(3.0)])], &policy).cells.remove(0);
+    assert_eq!((forced.verdict, forced.notes.len()), (Verdict::Regressed, 1), "{:?}", forced.notes);
+    // Some of the stored runs are from here: the others are left out.
+    base.runs[1..].iter_mut().for_each(|run| run.machine.cpus = CPUS);
+    let mixed = against(base, usual(3.0));
+    assert_eq!(mixed.verdict, Verdict::Regressed);
+    assert!(mixed.comparisons[1].method.contains("4 stored runs"));
+    assert!(mixed.notes[0].starts_with("1 stored run is left out"), "{:?}", mixed.notes);
+}
+
+#[test]
+fn a_redefined_cell_is_incomparable_and_wants_a_new_baseline() {
+    let head = CellRun { definition: "sha256:2".into(), ..usual(1.0) };
+    let cell = against(five(1.0), head);
+    assert_eq!(cell.verdict, Verdict::Incomparable);
+    assert_eq!(cell.reason.unwrap(), "The cell was redefined since: record a new baseline.");
+}
+
+#[test]
+fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
+    let head = CellRun { window: Duration::from_millis(200), ..usual(1.0) };
+    let cell = against(five(1.0), head);
+    assert_eq!(cell.verdict, Verdict::Incomparable);
+    assert_eq!(
+        (of(&cell, "latency_p99"), of(&cell, "latency_p50")),
+        (Verdict::Incomparable, Verdict::Unchanged)
+    );
+}
+
+#[test]
+fn what_the_baseline_does_not_have_is_new_and_what_head_does_not_have_is_gone() {
+    let judgement =
+        judge(&[five(1.0)], &[run(vec![cell("work/99", &usual_values(1.0, 10, 3))])], &Policy::stored());
+    assert_eq!((judgement.worst(), judgement.gone), (Some(Verdict::New), vec!["group/work/10".to_owned()]));
+    let none = judge(&[], &[run(vec![usual(1.0)])], &Policy::stored());
+    assert_eq!((none.count(Verdict::New), none.compared_nothing(), none.tests), (1, true, 0));
+    let other = || cell("work/99", &usual_values(1.0, 10, 3));
+    let filtered = Policy { filtered: true, ..Policy::stored() };
+    assert!(judge(&[five(1.0)], &[run(vec![other()])], &filtered).gone.is_empty());
+    let mut partial = run(vec![other()]);
+    partial.stop = Some(Stop::Signal(2));
+    assert!(judge(&[five(1.0)], &[partial], &Policy::stored()).gone.is_empty());
+}
+
+#[test]
+fn a_new_epoch_is_what_head_is_held_against() {
+    let stored = || baseline((0..6).map(|run| usual(if run < 3 { 1.0 } else { 1.5 })).collect());
+    assert_eq!(against(new_epoch_from(stored(), 3), usual(1.5)).verdict, Verdict::Unchanged);
+    assert_eq!(against(new_epoch_from(stored(), 3), usual(2.0)).verdict, Verdict::Regressed);
+    assert_eq!(of(&against(new_epoch_from(stored(), 3), usual(1.0)), "latency_p50"), Verdict::Improved);
+}
+
+#[test]
+fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown() {
+    let mut values = usual_values(1.0, 10, 3);
+    values.push(("latency_p90", steady(3e6, 10, 3)));
+    let both = against(baseline(vec![cell("work/10", &values)]), cell("work/10", &values));
+    let judged: Vec<_> = both.judged().map(|comparison| comparison.metric.id).collect();
+    assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p99", "throughput"]);
+    assert_eq!(both.comparisons.len(), 5);
+    let without_p99: Vec<_> = values.iter().filter(|(id, _)| *id != "latency_p99").cloned().collect();
+    let cell = against(baseline(vec![cell("work/10", &values)]), cell("work/10", &without_p99));
+    assert!(cell.judged().any(|comparison| comparison.metric.id == "latency_p90"));
+}
+
+#[test]
+fn few_launches_of_few_rounds_show_tails_for_information_only() {
+    let quick = |slower: f64| cell("work/10", &usual_values(slower, 5, 2));
+    let cell = against(baseline(vec![quick(1.0), quick(1.0)]), quick(1.0));
+    let tail = cell.comparisons.iter().find(|comparison| comparison.metric.id == "latency_p99").unwrap();
+    assert!(!tail.judged && tail.change.is_some());
+    assert!(cell.notes.iter().any(|note| note.contains("for information only")), "{:?}", cell.notes);
+}
+
+#[test]
+fn the_rules_of_a_group_take_precedence_over_the_policy() {
+    let slower = |threshold: f64| {
+        let mut head = usual(1.5);
+        head.rules.noise_threshold = Some(threshold);
+        head.rules.equivalence = Some(0.8);
+        against(five(1.0), head).verdict
+    };
+    assert_eq!(slower(0.05), Verdict::Regressed);
+    assert_eq!(slower(0.6), Verdict::Unchanged);
+}
+
+#[test]
+fn a_broken_limit_is_red_for_a_cell_that_did_not_change() {
+    let mut head = usual(1.0);
+    head.rules.limits = vec![Limit::p99(Duration::from_millis(4))];
+    let cell = against(five(1.0), head);
+    assert_eq!((cell.verdict, of(&cell, "latency_p99")), (Verdict::Regressed, Verdict::Unchanged));
+    assert_eq!(rules().limits, Vec::new());
+}
+
+#[test]
+fn a_baseline_says_what_it_rests_on() {
+    let mut base = five(1.0);
+    let minutes = ["170012Z", "170312Z", "170612Z", "170912Z", "171200Z"];
+    for (run, minute) in base.runs.iter_mut().zip(minutes) {
+        run.id = format!("20261124T{minute}-abc1234");
+        run.setup.insert("kernel".into(), "6.8".into());
+    }
+    let mut head = run(vec![usual(1.0)]);
+    head.environment.setup.insert("kernel".into(), "6.9".into());
+    let notes = judge(&[base], std::slice::from_ref(&head), &Policy::stored()).notes;
+    assert!(notes[0].starts_with("The 5 stored runs of `group` were taken within 12 minutes"), "{notes:?}");
+    assert_eq!(notes[1], "Since the baseline of `group` the kernel changed from 6.8 to 6.9.");
+    let one = judge(&[baseline(vec![usual(1.0)])], &[head], &Policy::stored()).notes;
+    assert!(one[0].contains("is one stored run"), "{one:?}");
+}
