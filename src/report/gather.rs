@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::sentence::sentence;
-use super::view::{CellView, Fact, GroupView, Options, Report, Row};
+use super::view::{CellView, Fact, GroupView, Report, ReportOptions, Row};
 use super::words;
 use crate::judge::{CellJudgement, Comparison, Estimate, Judgement};
 use crate::record::{CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
@@ -14,7 +14,7 @@ const ALWAYS_SHOWN: [&str; 2] = ["input_token_throughput", "output_token_through
 
 impl Report {
     /// The view of the runs of one call, of the bench target `bench`, with what was judged of them.
-    pub(crate) fn new(bench: &str, runs: &[Run], judgement: &Judgement, options: Options) -> Self {
+    pub(crate) fn new(bench: &str, runs: &[Run], judgement: &Judgement, options: &ReportOptions) -> Self {
         let mut groups: Vec<GroupView> = Vec::new();
         for judged in &judgement.cells {
             let cell = cell(runs, judged);
@@ -32,12 +32,17 @@ impl Report {
         }
         Self {
             bench: bench.to_owned(),
-            sentence: sentence(bench, judgement, runs.iter().any(|run| run.stop.is_some())),
+            sentence: sentence(
+                bench,
+                &options.baseline,
+                judgement,
+                runs.iter().any(|run| run.stop.is_some()),
+            ),
             compared: !judgement.compared_nothing(),
             facts: facts(runs, judgement.tests),
             groups,
             notes,
-            options,
+            options: options.clone(),
         }
     }
 }

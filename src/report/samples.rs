@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::view::{Options, Report};
+use super::view::{Report, ReportOptions};
 use crate::judge::{CellJudgement, Change, Comparison, Estimate, Judgement, Shown, Verdict};
 use crate::plan::Cell;
 use crate::plan::{BenchmarkId, Endpoint, Group, Load, Location};
@@ -220,8 +220,12 @@ pub(crate) fn no_baseline(cells: usize) -> Judgement {
     judgement_of(&vec![Verdict::New; cells])
 }
 
+pub(crate) fn options() -> ReportOptions {
+    ReportOptions { plots: true, baseline: "main".into() }
+}
+
 pub(crate) fn report(samples: &[Sample]) -> Report {
-    Report::new(GROUP, &[run_of(samples)], &judgement(samples), Options::default())
+    Report::new(GROUP, &[run_of(samples)], &judgement(samples), &options())
 }
 
 pub(crate) fn report_of(verdicts: &[Verdict]) -> Report {

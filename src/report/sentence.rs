@@ -19,14 +19,14 @@ const ORDER: [(Verdict, bool); 7] = [
 ];
 
 /// The sentence.
-pub(crate) fn sentence(bench: &str, judgement: &Judgement, stopped: bool) -> String {
+pub(crate) fn sentence(bench: &str, baseline: &str, judgement: &Judgement, stopped: bool) -> String {
     let early = if stopped { " Measuring ended before its time." } else { "" };
     let cells = judgement.cells.len();
     if cells == 0 {
         return format!("{NOT_COMPARED}: nothing was measured.{early}");
     }
     if judgement.count(Verdict::New) == cells {
-        return format!("{NOT_COMPARED}: there is no baseline yet; {}{early}", advice(bench));
+        return format!("{NOT_COMPARED}: there is no baseline yet; {}{early}", advice(bench, baseline));
     }
     let mut parts: Vec<String> =
         ORDER.iter().filter_map(|(verdict, named)| part(judgement, *verdict, *named)).collect();
@@ -41,8 +41,8 @@ pub(crate) fn sentence(bench: &str, judgement: &Judgement, stopped: bool) -> Str
     }
 }
 
-fn advice(bench: &str) -> String {
-    format!("`cargo bench --bench {bench} -- --save-baseline main` records one.")
+fn advice(bench: &str, baseline: &str) -> String {
+    format!("`cargo bench --bench {bench} -- --save-baseline {baseline}` records one.")
 }
 
 fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> {
@@ -73,7 +73,7 @@ mod tests {
     fn the_worst_comes_first_and_is_named() {
         let cells = [Verdict::Unchanged, Verdict::Regressed, Verdict::Unchanged];
         assert_eq!(
-            sentence("tokenizer", &judgement_of(&cells), false),
+            sentence("tokenizer", "main", &judgement_of(&cells), false),
             "3 cells: 1 regressed (tokenizer/3k_tokens/10), 2 unchanged."
         );
     }
@@ -85,25 +85,31 @@ mod tests {
         let mut judgement = judgement_of(&cells);
         judgement.gone.push("tokenizer/old".into());
         assert_eq!(
-            sentence("tokenizer", &judgement, true),
+            sentence("tokenizer", "main", &judgement, true),
             "6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), \
              1 improved (tokenizer/3k_tokens/30), 1 gone. Measuring ended before its time."
         );
-        assert_eq!(sentence("t", &judgement_of(&[Verdict::Regressed; 4]), false), "4 cells: 4 regressed.");
+        assert_eq!(
+            sentence("t", "main", &judgement_of(&[Verdict::Regressed; 4]), false),
+            "4 cells: 4 regressed."
+        );
     }
 
     #[test]
     fn without_anything_to_compare_with_it_says_so_first() {
         assert_eq!(
-            sentence("tokenizer", &no_baseline(2), false),
+            sentence("tokenizer", "main", &no_baseline(2), false),
             "NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main` records one."
         );
         let mut judgement = judgement_of(&[Verdict::Incomparable, Verdict::Invalid]);
         judgement.cells.iter_mut().for_each(|cell| cell.comparisons.clear());
         assert_eq!(
-            sentence("tokenizer", &judgement, false),
+            sentence("tokenizer", "main", &judgement, false),
             "NOT COMPARED: 2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5)."
         );
-        assert_eq!(sentence("t", &Judgement::default(), false), "NOT COMPARED: nothing was measured.");
+        assert_eq!(
+            sentence("t", "main", &Judgement::default(), false),
+            "NOT COMPARED: nothing was measured."
+        );
     }
 }

@@ -21,21 +21,17 @@ pub(crate) struct Report {
     pub(crate) groups: Vec<GroupView>,
     /// What is worth saying of the whole.
     pub(crate) notes: Vec<String>,
-    /// What is left out.
-    pub(crate) options: Options,
+    /// What was asked for.
+    pub(crate) options: ReportOptions,
 }
 
-/// What is left out of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Options {
+/// What is asked of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReportOptions {
     /// Whether charts are drawn.
-    pub(crate) charts: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { charts: true }
-    }
+    pub(crate) plots: bool,
+    /// The name of the baseline that was compared with.
+    pub(crate) baseline: String,
 }
 
 /// Something to know about where and when it was measured.

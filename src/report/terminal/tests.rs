@@ -4,8 +4,8 @@ use crate::judge::{LimitCheck, LimitOutcome, Verdict};
 use crate::plan::Throughput;
 use crate::record::metric;
 use crate::report::ink::WIDTH;
-use crate::report::samples::{report_of, run_of, samples};
-use crate::report::view::{Options, Report};
+use crate::report::samples::{options, report_of, run_of, samples};
+use crate::report::view::Report;
 
 const ALL: [Verdict; 7] = [
     Verdict::Regressed,
@@ -155,7 +155,7 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
     run.cells[0].throughput = Some(Throughput::Bytes(1024));
     run.cells[0].rounds[0].counts.unstamped = 7;
     run.stop = Some(crate::record::Stop::Signal(2));
-    let text = Report::new("b", &[run.clone(), run], &judgement, Options::default()).terminal(false, false);
+    let text = Report::new("b", &[run.clone(), run], &judgement, &options()).terminal(false, false);
     for part in [
         "  limit          latency p99 is 44 ms, shown to keep its limit of 50 ms.\n",
         "  note           Its rounds follow each other: \u{fffd}[2J\n",
