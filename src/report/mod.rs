@@ -1,5 +1,29 @@
-//! Runs and verdicts for people and machines.
+//! Tells people and machines what came out: runs and verdicts flow in, text, pages and pictures flow out.
+//!
+//! [`Report::new`] computes once what all formats show. The terminal is one reader of it; each file format is another,
+//! a file with a `render` and a line in [`formats::FORMATS`]. Only [`write()`] touches the disk.
 
+mod against_last;
 mod chart;
+mod charts;
+mod formats;
+mod gather;
+mod html;
+mod ink;
+mod loaded;
+mod overview;
+mod page;
 mod progress;
+#[cfg(test)]
+mod samples;
+mod sentence;
+mod table;
+mod terminal;
+mod view;
 mod words;
+
+pub(crate) use against_last::against_last;
+pub(crate) use formats::{ReportError, write};
+pub(crate) use loaded::Loaded;
+pub(crate) use progress::{Mode, Progress};
+pub(crate) use view::{Report, ReportOptions};

@@ -118,7 +118,7 @@ pub(crate) fn change(fraction: f64) -> String {
     format!("{sign}{size}")
 }
 
-/// A change of a share, in points: `-1.25 points`.
+/// A change of a share in points, without the word: `-1.25`.
 pub(crate) fn points(difference: f64) -> String {
     if !difference.is_finite() {
         return NOTHING.to_owned();
@@ -126,14 +126,7 @@ pub(crate) fn points(difference: f64) -> String {
     let points = difference * 100.0;
     let size = format!("{:.2}", points.abs());
     let sign = if points < 0.0 && size != "0.00" { "-" } else { "+" };
-    format!("{sign}{size} points")
-}
-
-/// A probability as criterion prints it.
-pub(crate) fn p_value(p: f64) -> String {
-    /// Smaller ones are not told apart.
-    const LEAST: f64 = 0.0001;
-    if p < LEAST { format!("p < {LEAST}") } else { format!("p = {p:.4}") }
+    format!("{sign}{size}")
 }
 
 /// A count with its thousands set apart: `1,234,567`.
@@ -236,8 +229,8 @@ mod tests {
         assert_eq!(change(12.345), "+1,235 %", "thirteen times as slow");
         assert_eq!(change(f64::INFINITY), "+1,000,000 %");
         assert_eq!(change(f64::NAN), "-");
-        assert_eq!(points(-0.0125), "-1.25 points");
-        assert_eq!(points(-0.00001), "+0.00 points");
+        assert_eq!(points(-0.0125), "-1.25");
+        assert_eq!(points(-0.00001), "+0.00");
     }
 
     #[test]
@@ -250,10 +243,8 @@ mod tests {
     }
 
     #[test]
-    fn times_and_probabilities_read_as_people_say_them() {
+    fn times_read_as_people_say_them() {
         let seconds = |s| elapsed(Duration::from_secs(s));
         assert_eq!([0, 59, 60, 65, 7400].map(seconds), ["0 s", "59 s", "1 min", "1 min 5 s", "2 h 3 min"]);
-        assert_eq!(p_value(0.00001), "p < 0.0001");
-        assert_eq!(p_value(0.0123), "p = 0.0123");
     }
 }

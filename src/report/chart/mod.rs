@@ -6,17 +6,17 @@
 
 mod axis;
 mod canvas;
-mod data;
+pub(crate) mod data;
 mod font;
 mod heading;
 mod label;
-mod latency;
+pub(crate) mod latency;
 mod line_chart;
 mod line_drawing;
 mod naming;
-mod palette;
+pub(crate) mod palette;
 mod pen;
-mod render;
+pub(crate) mod render;
 #[cfg(test)]
 mod tests;
-mod throughput;
+pub(crate) mod throughput;

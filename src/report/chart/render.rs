@@ -73,7 +73,11 @@ pub(crate) fn draw_on<C: Chart, B: Surface>(chart: &C, surface: B) -> Result<Vec
     Ok(texts.into_inner())
 }
 
-fn render_svg<C: Chart>(chart: &C) -> Result<String, RenderError> {
+/// Draws the chart as SVG alone.
+///
+/// # Errors
+/// When plotters fails, which no data should make it do.
+pub(crate) fn render_svg<C: Chart>(chart: &C) -> Result<String, RenderError> {
     let mut drawn = String::new();
     let surface = SVGBackend::with_string(&mut drawn, size_in_dots(chart));
     let texts = draw_on(chart, surface)?;

@@ -1,0 +1,298 @@
+//! The charts of a report: throughput and latency against concurrency, for each group, as SVG and PNG.
+
+use std::collections::BTreeSet;
+
+use super::chart::data::{Curve, Estimate, Side};
+use super::chart::latency::Latency;
+use super::chart::render::{Chart, RenderError, render as draw, render_svg};
+use super::chart::throughput::Throughput;
+use super::formats::Artifact;
+use super::view::{CellView, GroupView, Report, Row};
+use super::words;
+use crate::judge::Verdict;
+use crate::record::file_name;
+
+const THROUGHPUT: &str = "throughput";
+/// Percentiles in the latency chart.
+const P50: &str = "latency_p50";
+const P90: &str = "latency_p90";
+const P95: &str = "latency_p95";
+const P99: &str = "latency_p99";
+/// Between group and function in the name of a file: no encoded name holds it.
+const BETWEEN: &str = "~";
+/// So many cells are named in a subtitle.
+const MOST_NAMED: usize = 3;
+
+/// One chart of a group.
+pub(crate) enum GroupChart {
+    Throughput(Throughput),
+    Latency(Latency),
+}
+
+/// A chart and the name of its files, without an ending.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) chart: GroupChart,
+}
+
+impl Named {
+    /// It as SVG.
+    pub(crate) fn svg(&self) -> Result<String, RenderError> {
+        render_svg(&self.laid_out())
+    }
+
+    fn laid_out(&self) -> impl Chart + use<> {
+        match &self.chart {
+            GroupChart::Throughput(chart) => chart.chart(),
+            GroupChart::Latency(chart) => chart.chart(),
+        }
+    }
+}
+
+/// All charts as files; none when the report is to have none.
+pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
+    let mut artifacts = Vec::new();
+    for group in report.groups.iter().filter(|_| report.options.plots) {
+        for named in of_group(group) {
+            let picture = draw(&named.laid_out())?;
+            artifacts.push(Artifact { name: format!("{}.svg", named.name), bytes: picture.svg.into_bytes() });
+            artifacts.push(Artifact { name: format!("{}.png", named.name), bytes: picture.png });
+        }
+    }
+    Ok(artifacts)
+}
+
+/// The charts of a group: one of throughput, and one of latency for each function, since each has several percentiles.
+pub(crate) fn of_group(group: &GroupView) -> Vec<Named> {
+    let cells: Vec<&CellView> = group.cells.iter().collect();
+    let file = file_name(&group.name);
+    let lines = lines(&cells);
+    let throughput = Named { name: format!("throughput-{file}"), chart: throughput(group, &cells, &lines) };
+    let one = lines.len() == 1;
+    let latencies = lines.iter().map(|line| Named {
+        name: match one {
+            true => format!("latency-{file}"),
+            false => format!("latency-{file}{BETWEEN}{}", file_name(&line.name)),
+        },
+        chart: latency(group, line),
+    });
+    std::iter::once(throughput).chain(latencies).collect()
+}
+
+/// Cells that are one line, by growing concurrency.
+struct Line<'a> {
+    name: String,
+    cells: Vec<&'a CellView>,
+}
+
+/// The cells of a function are one line over concurrency; where two of them share a concurrency they differ in something
+/// else, and each is its own.
+fn lines<'a>(cells: &[&'a CellView]) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line> = Vec::new();
+    for &cell in cells {
+        match lines.iter_mut().find(|line| line.name == cell.function) {
+            Some(line) => line.cells.push(cell),
+            None => lines.push(Line { name: cell.function.clone(), cells: vec![cell] }),
+        }
+    }
+    let mut separate = Vec::new();
+    for mut line in lines {
+        let distinct: BTreeSet<u32> = line.cells.iter().map(|cell| cell.concurrency).collect();
+        if distinct.len() < line.cells.len() {
+            separate.extend(line.cells.iter().map(|&cell| Line { name: cell.id.clone(), cells: vec![cell] }));
+        } else {
+            line.cells.sort_by_key(|cell| cell.concurrency);
+            separate.push(line);
+        }
+    }
+    separate
+}
+
+fn concurrencies(cells: &[&CellView]) -> Vec<u32> {
+    cells.iter().map(|cell| cell.concurrency).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn throughput(group: &GroupView, cells: &[&CellView], lines: &[Line]) -> GroupChart {
+    let name = |line: &Line| if line.name.is_empty() { group.name.clone() } else { line.name.clone() };
+    GroupChart::Throughput(Throughput {
+        title: group.name.clone(),
+        subtitle: subtitle(cells, &[THROUGHPUT]),
+        concurrencies: concurrencies(cells),
+        curves: lines.iter().flat_map(|line| both_sides(&name(line), &line.cells, THROUGHPUT)).collect(),
+    })
+}
+
+fn latency(group: &GroupView, line: &Line) -> GroupChart {
+    let has = |id: &str| line.cells.iter().any(|cell| cell.row(id).is_some_and(|row| row.head.is_some()));
+    // The second highest says little beside the highest.
+    let percentiles = [(P50, "p50", true), (P90, "p90", true), (P95, "p95", !has(P99)), (P99, "p99", true)];
+    let curves = percentiles.iter().filter(|(_, _, wanted)| *wanted);
+    GroupChart::Latency(Latency {
+        title: match line.name.as_str() {
+            "" => group.name.clone(),
+            name => format!("{}/{name}", group.name),
+        },
+        subtitle: subtitle(&line.cells, &[P50, P99, P95, P90]),
+        concurrencies: concurrencies(&line.cells),
+        curves: curves.flat_map(|(id, name, _)| both_sides(name, &line.cells, id)).collect(),
+    })
+}
+
+/// Base's curve and head's, as far as there are values.
+fn both_sides(name: &str, cells: &[&CellView], metric: &str) -> Vec<Curve> {
+    let curve = |side: Side| {
+        let estimate = |cell: &&CellView| {
+            let row = cell.row(metric)?;
+            let estimate = match side {
+                Side::Base => row.base.as_ref()?,
+                Side::Head => row.head.as_ref()?,
+            };
+            Some(Estimate {
+                concurrency: cell.concurrency,
+                value: estimate.value,
+                interval: estimate.interval,
+            })
+        };
+        let estimates: Vec<Estimate> = cells.iter().filter_map(estimate).collect();
+        (!estimates.is_empty()).then(|| Curve { name: name.to_owned(), side, estimates })
+    };
+    [Side::Base, Side::Head].into_iter().filter_map(curve).collect()
+}
+
+/// What the reader should see: what changed and where, and what became of the others.
+fn subtitle(cells: &[&CellView], metrics: &[&str]) -> String {
+    let rows = |cell: &&CellView| -> Vec<Row> {
+        metrics.iter().filter_map(|id| cell.row(id)).filter(|row| row.is_judged()).cloned().collect()
+    };
+    let compared: Vec<(&&CellView, Vec<Row>)> =
+        cells.iter().map(|cell| (cell, rows(cell))).filter(|(_, rows)| !rows.is_empty()).collect();
+    if compared.is_empty() {
+        return "There is nothing to compare with: only head is shown.".to_owned();
+    }
+    let mut changed = Vec::new();
+    let mut others = BTreeSet::new();
+    for (cell, rows) in &compared {
+        let verdict = |row: &Row| row.comparison.as_ref().map(|comparison| comparison.verdict);
+        let news =
+            rows.iter().filter(|row| matches!(verdict(row), Some(Verdict::Regressed | Verdict::Improved)));
+        let news: Vec<String> = news.filter_map(in_words).collect();
+        if news.is_empty() {
+            others.extend(rows.iter().filter_map(verdict));
+        } else {
+            changed.push(format!("{}: {}", cell.id, news.join(", ")));
+        }
+    }
+    let others: Vec<String> = others.iter().map(|verdict| verdict.name().to_owned()).collect();
+    let others = others.join(" or ");
+    match (changed.len(), compared.len()) {
+        (0, 1) => capitalised(&format!("{others} against the baseline.")),
+        (0, all) => format!("All {all} are {others} against the baseline."),
+        (some, _) => {
+            let more = match some.saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                more => format!("; {more} more changed"),
+            };
+            let rest = if others.is_empty() { String::new() } else { format!("; the others are {others}") };
+            format!("{}{more}{rest}.", changed[..some.min(MOST_NAMED)].join("; "))
+        }
+    }
+}
+
+fn in_words(row: &Row) -> Option<String> {
+    let comparison = row.comparison.as_ref()?;
+    let short = row.metric.title.trim_start_matches("latency ");
+    Some(format!("{short} {} {}", words::change(comparison.change?.estimate), comparison.verdict.name()))
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{Sample, report, report_of, samples};
+
+    fn charts(report: &Report) -> Vec<Named> {
+        report.groups.iter().flat_map(of_group).collect()
+    }
+
+    fn parts(named: &Named) -> (&str, &[Curve], &[u32]) {
+        match &named.chart {
+            GroupChart::Throughput(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
+            GroupChart::Latency(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
+        }
+    }
+
+    #[test]
+    fn a_group_has_a_chart_of_throughput_and_one_of_latency_with_both_sides() {
+        let charts = charts(&report_of(&[Verdict::Regressed, Verdict::Unchanged]));
+        assert_eq!(
+            charts.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+            ["throughput-tokenizer", "latency-tokenizer"]
+        );
+        let (subtitle, curves, concurrencies) = parts(&charts[0]);
+        assert_eq!(subtitle, "3k_tokens/5: throughput -18.8 % regressed; the others are unchanged.");
+        assert_eq!(concurrencies, [5, 10]);
+        assert_eq!(curves.iter().map(|c| c.side).collect::<Vec<_>>(), [Side::Base, Side::Head]);
+        let (subtitle, curves, _) = parts(&charts[1]);
+        assert_eq!(
+            subtitle,
+            "3k_tokens/5: p50 +23.1 % regressed, p99 +23.1 % regressed; the others are unchanged."
+        );
+        assert_eq!(
+            curves.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+            ["p50", "p50", "p90", "p90", "p99", "p99"]
+        );
+    }
+
+    #[test]
+    fn without_a_baseline_there_is_one_side_and_the_subtitle_says_so() {
+        let charts = charts(&report_of(&[Verdict::New]));
+        let (subtitle, curves, _) = parts(&charts[0]);
+        assert_eq!(subtitle, "There is nothing to compare with: only head is shown.");
+        assert!(curves.iter().all(|curve| curve.side == Side::Head));
+    }
+
+    #[test]
+    fn cells_that_failed_leave_their_concurrency_in_the_chart() {
+        let charts = charts(&report_of(&[Verdict::Invalid, Verdict::Invalid]));
+        let (_, curves, concurrencies) = parts(&charts[0]);
+        assert!(curves.is_empty());
+        assert_eq!(concurrencies, [5, 10]);
+        assert!(charts[0].svg().unwrap().contains("no successful response"));
+    }
+
+    #[test]
+    fn functions_are_lines_and_cells_of_one_concurrency_are_lines_of_their_own() {
+        let cell = |function: &str, concurrency| Sample {
+            function: function.into(),
+            concurrency,
+            ..Sample::new(0, Verdict::Unchanged)
+        };
+        let mut view = report(&[cell("b", 10), cell("a", 10), cell("b", 5)]);
+        let names = |view: &Report| charts(view).into_iter().map(|chart| chart.name).collect::<Vec<_>>();
+        assert_eq!(names(&view), ["throughput-tokenizer", "latency-tokenizer~b", "latency-tokenizer~a"]);
+        let all = charts(&view);
+        let (_, curves, _) = parts(&all[0]);
+        assert_eq!(curves[0].estimates.iter().map(|e| e.concurrency).collect::<Vec<_>>(), [5, 10]);
+        view.groups[0].cells[2].concurrency = 10;
+        assert_eq!(
+            names(&view)[1..],
+            ["latency-tokenizer~b=2f10", "latency-tokenizer~b=2f5", "latency-tokenizer~a"]
+        );
+    }
+
+    #[test]
+    fn subtitles_count_what_they_do_not_name() {
+        let view = report(&samples(&[Verdict::Improved; 5]));
+        let cells: Vec<&CellView> = view.cells().collect();
+        let text = subtitle(&cells, &[THROUGHPUT]);
+        assert!(text.ends_with("3k_tokens/15: throughput +30.0 % improved; 2 more changed."), "{text}");
+        let view = report_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
+        let cells: Vec<&CellView> = view.cells().collect();
+        assert_eq!(subtitle(&cells, &[P50]), "All 2 are unchanged or inconclusive against the baseline.");
+        assert_eq!(subtitle(&cells[..1], &[P50]), "Unchanged against the baseline.");
+    }
+}

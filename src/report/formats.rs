@@ -1,0 +1,166 @@
+//! The table of file formats, and the only place that writes their files.
+//!
+//! A format is a file with a `render` that makes [`Artifact`]s of a [`Report`], and a line in [`FORMATS`].
+
+use std::path::{Path, PathBuf};
+
+use super::chart::render::RenderError;
+use super::view::Report;
+use super::{charts, overview, page};
+use crate::record::{WriteError, file_name, write_whole};
+
+/// A file to be written into the folder of a bench.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    /// Its name, which holds no separator.
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A row of [`FORMATS`].
+pub(crate) struct Format {
+    /// What it is called where formats are chosen.
+    pub(crate) name: &'static str,
+    /// Makes its files. Pure.
+    pub(crate) render: fn(&Report) -> Result<Vec<Artifact>, RenderError>,
+}
+
+/// All formats, in the order of writing: the page comes last, when what it links to is there.
+pub(crate) static FORMATS: &[Format] =
+    &[Format { name: "charts", render: charts::render }, Format { name: "html", render: page::render }];
+
+/// The page of a bench, and of all benches.
+pub(crate) const INDEX: &str = "index.html";
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReportError {
+    /// A format could not be made.
+    #[error("the format {format} of the report could not be made: {source}")]
+    Render {
+        /// Its name in [`FORMATS`].
+        format: &'static str,
+        /// Why.
+        source: RenderError,
+    },
+    /// A file could not be written.
+    #[error("the report could not be written: {0}")]
+    Write(#[from] WriteError),
+}
+
+/// Writes a report in all formats into its bench's folder below `root`, and the page that leads to all benches.
+/// Gives the paths of what was written.
+///
+/// # Errors
+/// When a format cannot be made or a file cannot be written; files that were written before stay.
+pub(crate) fn write(root: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
+    let folder = root.join(file_name(&report.bench));
+    let mut written = Vec::new();
+    for format in FORMATS {
+        let artifacts =
+            (format.render)(report).map_err(|source| ReportError::Render { format: format.name, source })?;
+        for artifact in artifacts {
+            let path = folder.join(artifact.name);
+            write_whole(&path, &artifact.bytes)?;
+            written.push(path);
+        }
+    }
+    let path = root.join(INDEX);
+    write_whole(&path, overview::page(&overview::benches(root)).as_bytes())?;
+    written.push(path);
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::judge::Verdict;
+    use crate::report::samples::{report_of, samples};
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn page_and_charts_are_written_and_the_overview_leads_to_each_bench() {
+        let root = tempfile::tempdir().unwrap();
+        let mut report = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
+        let written = write(root.path(), &report).unwrap();
+        assert!(written.iter().all(|path| path.is_file()));
+        let expected = [
+            "index.html",
+            "latency-tokenizer.png",
+            "latency-tokenizer.svg",
+            "throughput-tokenizer.png",
+            "throughput-tokenizer.svg",
+        ];
+        assert_eq!(names(&root.path().join("tokenizer")), expected);
+
+        report.bench = "an/other <b>".into();
+        write(root.path(), &report).unwrap();
+        let overview = fs::read_to_string(root.path().join(INDEX)).unwrap();
+        for part in [
+            "href=\"tokenizer/index.html\"",
+            "href=\"an=2fother=20=3cb=3e/index.html\"",
+            "an/other &lt;b&gt;",
+        ] {
+            assert!(overview.contains(part), "{part} in {overview}");
+        }
+        assert!(
+            overview.contains("2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 unchanged."),
+            "{overview}"
+        );
+    }
+
+    #[test]
+    fn without_plots_only_the_page_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let mut report = report_of(&[Verdict::Unchanged]);
+        report.options.plots = false;
+        write(root.path(), &report).unwrap();
+        assert_eq!(names(&root.path().join("tokenizer")), ["index.html"]);
+    }
+
+    #[test]
+    fn a_file_where_the_folder_goes_is_a_clear_error_and_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let reports = root.path().join("reports");
+        fs::write(&reports, "mine").unwrap();
+        let error = write(&reports, &report_of(&[Verdict::Unchanged])).unwrap_err().to_string();
+        assert!(error.contains("is a file where a folder is needed; move it away"), "{error}");
+        assert!(error.contains(&reports.display().to_string()), "{error}");
+        assert_eq!(fs::read_to_string(&reports).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_folder_where_the_page_goes_is_a_clear_error() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("tokenizer/index.html")).unwrap();
+        let error = write(root.path(), &report_of(&[Verdict::Unchanged])).unwrap_err().to_string();
+        assert!(error.contains("it is a folder; move it away"), "{error}");
+    }
+
+    #[test]
+    fn groups_with_odd_names_stay_in_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let mut odd = samples(&[Verdict::Unchanged, Verdict::Unchanged]);
+        odd[0].group = "../../etc".into();
+        odd[1].group = "東京 <\"&>".into();
+        let written = write(root.path(), &crate::report::samples::report(&odd)).unwrap();
+        for path in &written {
+            assert!(
+                path.is_file()
+                    && path.canonicalize().unwrap().starts_with(root.path().canonicalize().unwrap())
+            );
+        }
+        assert_eq!(names(root.path()), ["index.html", "tokenizer"]);
+        assert_eq!(written.len(), 2 * 4 + 2);
+    }
+}

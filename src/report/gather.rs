@@ -1,0 +1,160 @@
+//! Runs and their judgement become the view that all formats share. Pure: no clock, no file.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::sentence::sentence;
+use super::view::{CellView, Fact, GroupView, Report, ReportOptions, Row};
+use super::words;
+use crate::judge::{CellJudgement, Comparison, Estimate, Judgement};
+use crate::record::{CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
+
+/// Shown though not judged: what services for language models are loaded for.
+const ALWAYS_SHOWN: [&str; 2] = ["input_token_throughput", "output_token_throughput"];
+
+impl Report {
+    /// The view of the runs of one call, of the bench target `bench`, with what was judged of them.
+    pub(crate) fn new(bench: &str, runs: &[Run], judgement: &Judgement, options: &ReportOptions) -> Self {
+        let mut groups: Vec<GroupView> = Vec::new();
+        for judged in &judgement.cells {
+            let cell = cell(runs, judged);
+            match groups.iter_mut().find(|group| group.name == cell.group) {
+                Some(group) => group.cells.push(cell),
+                None => groups.push(GroupView { name: cell.group.clone(), cells: vec![cell] }),
+            }
+        }
+        let stops = runs.iter().filter_map(|run| run.stop.as_ref());
+        let mut notes: Vec<String> = stops.map(stop_in_words).collect();
+        notes.extend(judgement.notes.iter().cloned());
+        if !judgement.gone.is_empty() {
+            notes
+                .push(format!("A baseline has what was not measured now: {}.", words::list(&judgement.gone)));
+        }
+        Self {
+            bench: bench.to_owned(),
+            sentence: sentence(
+                bench,
+                &options.baseline,
+                judgement,
+                runs.iter().any(|run| run.stop.is_some()),
+            ),
+            compared: !judgement.compared_nothing(),
+            facts: facts(runs, judgement.tests),
+            groups,
+            notes,
+            options: options.clone(),
+        }
+    }
+}
+
+fn stop_in_words(stop: &Stop) -> String {
+    match stop {
+        Stop::Signal(number) => format!("Signal {number} ended the measuring before its time."),
+        Stop::Failed(why) => format!("Measuring ended before its time: {why}"),
+    }
+}
+
+fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
+    let same = |cell: &&CellRun| cell.group == judged.group && cell.id == judged.id;
+    let measured: Vec<&CellRun> = runs.iter().filter_map(|run| run.cells.iter().find(same)).collect();
+    let last = measured.last();
+    let mut counts = Counts::default();
+    measured.iter().for_each(|cell| counts.add(&cell.counts()));
+    let mut notes: Vec<String> = Vec::new();
+    for note in measured.iter().flat_map(|cell| &cell.notes).chain(&judged.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
+    CellView {
+        group: judged.group.clone(),
+        id: judged.id.clone(),
+        function: last.map(|cell| cell.function.clone()).unwrap_or_default(),
+        load: last.map(|cell| cell.load.clone()).unwrap_or_default(),
+        concurrency: last.map_or(0, |cell| u32::try_from(cell.concurrency).unwrap_or(u32::MAX)),
+        per_exchange: last.and_then(|cell| cell.throughput),
+        verdict: judged.verdict,
+        reason: judged.reason.clone(),
+        rows: rows(judged),
+        limits: judged.limits.clone(),
+        notes,
+        clock: counts.clock(),
+        counts,
+        rounds: measured.iter().map(|cell| cell.rounds.len()).sum(),
+        launches: measured.iter().map(|cell| launches(cell)).sum(),
+        level: last.map_or(f64::NAN, |cell| cell.rules.significance_level),
+        confidence: last.map_or(f64::NAN, |cell| cell.rules.confidence_level),
+    }
+}
+
+fn launches(cell: &CellRun) -> usize {
+    cell.rounds.iter().map(|round| round.launch).collect::<BTreeSet<_>>().len()
+}
+
+fn rows(cell: &CellJudgement) -> Vec<Row> {
+    let tail = highest_tail(cell);
+    let row = |metric: &'static Metric| {
+        let shown = cell.values.iter().find(|shown| shown.metric == metric);
+        let comparison = cell.comparisons.iter().find(|comparison| comparison.metric == metric);
+        if shown.is_none() && comparison.is_none() {
+            return None;
+        }
+        let bare =
+            |value: Option<f64>| Some(Estimate { value: value?, interval: None, method: String::new() });
+        let head = shown.map(|shown| shown.head.clone());
+        let base = shown.and_then(|shown| shown.base.clone());
+        Some(Row {
+            metric,
+            primary: is_primary(metric, comparison, tail),
+            head: head.or_else(|| bare(comparison?.head)),
+            base: base.or_else(|| bare(comparison?.base)),
+            comparison: comparison.cloned(),
+        })
+    };
+    METRICS.iter().filter_map(row).collect()
+}
+
+/// The highest tail that head has: what would be judged if there were a baseline.
+fn highest_tail(cell: &CellJudgement) -> Option<&'static Metric> {
+    let tails = cell.values.iter().map(|shown| shown.metric);
+    let tails = tails.filter(|metric| metric.judged == Judged::HighestTail);
+    tails.max_by_key(|metric| metric.least_successes)
+}
+
+fn is_primary(metric: &Metric, comparison: Option<&Comparison>, tail: Option<&'static Metric>) -> bool {
+    let usual = match metric.judged {
+        Judged::Always | Judged::ByCounts => true,
+        Judged::HighestTail => tail == Some(metric),
+        Judged::WhenAsked => ALWAYS_SHOWN.contains(&metric.id),
+    };
+    usual || comparison.is_some_and(|comparison| comparison.judged)
+}
+
+fn facts(runs: &[Run], tests: usize) -> Vec<Fact> {
+    let Some(run) = runs.last() else { return Vec::new() };
+    let mut facts = Vec::new();
+    let mut add = |name: &str, value: String| {
+        if !value.is_empty() {
+            facts.push(Fact { name: name.to_owned(), value });
+        }
+    };
+    let Environment { machine, setup, commit, dirty, load } = &run.environment;
+    let virtual_machine = if machine.is_virtual { ", virtual" } else { "" };
+    let reached = if machine.loopback { "loopback" } else { "a network" };
+    add("machine", format!("{} ({} {}{virtual_machine})", machine.cpu, machine.os, machine.arch));
+    add("CPUs, memory", format!("{}, {} GiB", words::plural(machine.cpus.into(), "CPU"), machine.memory_gib));
+    add("service reached by", reached.to_owned());
+    for (name, value) in setup {
+        add(name, value.clone());
+    }
+    let changes = if *dirty { " with changes that were not committed" } else { "" };
+    add("commit", commit.as_ref().map(|commit| format!("{commit}{changes}")).unwrap_or_default());
+    add("load average", format!("{load:.2}"));
+    let took: Duration = runs.iter().map(|run| run.elapsed).sum();
+    add("measured", format!("{} in {}", words::plural(runs.len() as u64, "run"), words::elapsed(took)));
+    add("run", run.id.clone());
+    if tests > 0 {
+        add("tests", format!("{} share the significance level", words::count(tests as u64)));
+    }
+    facts
+}

@@ -1,0 +1,173 @@
+//! The page of a bench: one file with everything in it.
+
+use super::chart::render::RenderError;
+use super::charts;
+use super::formats::{Artifact, INDEX};
+use super::html::{self, escaped};
+use super::sentence::NOT_COMPARED;
+use super::table;
+use super::view::Report;
+use crate::judge::Verdict;
+
+/// Where the whole data is, beside the page.
+const DATA: &str = "run.json";
+
+/// The page.
+pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
+    let mut body = format!("<h1>{}</h1>\n", escaped(&report.bench));
+    body.push_str(&sentence(report));
+    body.push_str(&facts(report));
+    body.push_str(&notes(report));
+    if report.options.plots && !report.groups.is_empty() {
+        body.push_str(&figures(report)?);
+    }
+    if !report.groups.is_empty() {
+        body.push_str("<h2>Results</h2>\n");
+        body.push_str(&table::results(report));
+        body.push_str(&table::others(report));
+    }
+    body.push_str(&reading(report));
+    body.push_str(&format!(
+        "<footer>Everything that was measured, histograms included: <a href=\"{DATA}\">{DATA}</a>. \
+         <a href=\"../{INDEX}\">All benches</a>.</footer>\n"
+    ));
+    let head = format!("<meta name=\"{}\" content=\"{}\">\n", super::overview::BENCH, escaped(&report.bench));
+    let page = html::page(&format!("{} – plimsoll", report.bench), &report.sentence, &head, &body);
+    Ok(vec![Artifact { name: INDEX.to_owned(), bytes: page.into_bytes() }])
+}
+
+fn sentence(report: &Report) -> String {
+    let worst = report.cells().map(|cell| cell.verdict).max().unwrap_or(Verdict::New);
+    let text = in_code(&escaped(&report.sentence));
+    let text = match text.strip_prefix(NOT_COMPARED) {
+        Some(rest) => format!("<b>{NOT_COMPARED}</b>{rest}"),
+        None => text,
+    };
+    format!("<p class=\"sentence {}\"><span>{text}</span></p>\n", worst.name())
+}
+
+/// What stands between backquotes as code.
+fn in_code(html: &str) -> String {
+    let parts: Vec<&str> = html.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return html.to_owned();
+    }
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+fn facts(report: &Report) -> String {
+    let fact = |fact: &super::view::Fact| {
+        format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(&fact.name), escaped(&fact.value))
+    };
+    let facts: String = report.facts.iter().map(fact).collect();
+    if facts.is_empty() { facts } else { format!("<dl class=\"facts\">\n{facts}</dl>\n") }
+}
+
+fn notes(report: &Report) -> String {
+    let notes: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", escaped(note))).collect();
+    if notes.is_empty() { notes } else { format!("<ul class=\"notes\">\n{notes}</ul>\n") }
+}
+
+fn figures(report: &Report) -> Result<String, RenderError> {
+    let mut html = String::from("<h2>Charts</h2>\n<div class=\"charts\">\n");
+    for named in report.groups.iter().flat_map(charts::of_group) {
+        let (svg, name) = (named.svg()?, escaped(&named.name));
+        html.push_str(&format!(
+            "<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a> · <a href=\"{name}.png\">PNG</a></figcaption>\n\
+             </figure>\n"
+        ));
+    }
+    html.push_str("</div>\n");
+    Ok(html)
+}
+
+fn reading(report: &Report) -> String {
+    let Some(cell) = report.cells().next() else { return String::new() };
+    let (confidence, level) = (100.0 * cell.confidence, cell.level);
+    format!(
+        "<h2>How to read this</h2>\n<ul class=\"reading\">\n\
+         <li><b>base</b> is the stored baseline, <b>head</b> is what was measured now; small figures are {confidence} % \
+         confidence intervals, over launches of the service and over runs, never over single requests.</li>\n\
+         <li>A <b>change</b> is head against base in the metric’s own direction: a latency of +20 % is slower, a \
+         throughput of \u{2212}20 % is slower too.</li>\n\
+         <li><b>{}</b> and <b>{}</b> need an interval beyond the noise threshold and a p value below {level}, corrected \
+         over all comparisons of the call; <b>{}</b> needs an interval within the equivalence margin.</li>\n\
+         <li><b>{}</b> means that neither was shown. It is not a pass: <b>would have found</b> is the smallest worsening \
+         that this run would have found in four of five cases.</li>\n\
+         <li>Latencies and throughput count successes only; failures have their own row, the success ratio, which is \
+         judged first.</li>\n</ul>\n",
+        Verdict::Regressed.name(),
+        Verdict::Improved.name(),
+        Verdict::Unchanged.name(),
+        Verdict::Inconclusive.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{report, report_of, samples};
+
+    fn page(report: &Report) -> String {
+        let mut artifacts = render(report).unwrap();
+        assert_eq!(artifacts.len(), 1);
+        String::from_utf8(artifacts.remove(0).bytes).unwrap()
+    }
+
+    #[test]
+    fn the_page_holds_each_cell_the_charts_and_the_sentence() {
+        let view = report_of(&[Verdict::Regressed, Verdict::Unchanged, Verdict::Invalid]);
+        let page = page(&view);
+        for cell in view.cells() {
+            assert!(page.contains(&format!("<span class=\"id\">{}</span>", cell.full_id())));
+        }
+        assert_eq!(page.matches("<figure>").count(), 2);
+        assert!(page.contains(
+            "3 cells: 1 regressed (tokenizer/3k_tokens/5), 1 invalid (tokenizer/3k_tokens/15), 1 unchanged."
+        ));
+        assert!(
+            page.contains("AMD EPYC 7763") && page.contains("abc1234 with changes that were not committed")
+        );
+        assert!(page.contains("429 (unexpected): 12,300, timed out: 40"));
+        assert!(page.contains("href=\"run.json\""));
+    }
+
+    #[test]
+    fn names_of_others_are_escaped_everywhere() {
+        let mut odd = samples(&[Verdict::Regressed]);
+        odd[0].group = "<script>g</script>".into();
+        odd[0].function = "f\"'><img src=x>".into();
+        let mut view = report(&odd);
+        view.bench = "</h1><script>".into();
+        view.notes.push("<b>note</b>".into());
+        view.facts[0].value = "<i>cpu</i>".into();
+        let page = page(&view);
+        for raw in ["<script", "<img", "<b>note", "<i>"] {
+            assert!(!page.contains(raw), "{raw}");
+        }
+    }
+
+    #[test]
+    fn without_plots_there_is_no_figure() {
+        let mut view = report_of(&[Verdict::Unchanged]);
+        view.options.plots = false;
+        assert!(!page(&view).contains("<figure>"));
+    }
+
+    #[test]
+    fn an_empty_report_is_a_page_too() {
+        let view = report(&[]);
+        let page = page(&view);
+        assert!(page.contains("<b>NOT COMPARED</b>: nothing was measured."));
+    }
+
+    #[test]
+    fn commands_are_set_as_code() {
+        assert_eq!(in_code("a `b` c"), "a <code>b</code> c");
+        assert_eq!(in_code("a ` c"), "a ` c");
+    }
+}

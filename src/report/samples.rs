@@ -1,0 +1,233 @@
+//! Hand-made runs and judgements for the tests of this room.
+
+use std::time::{Duration, SystemTime};
+
+use super::view::{Report, ReportOptions};
+use crate::judge::{CellJudgement, Change, Comparison, Estimate, Judgement, Shown, Verdict};
+use crate::plan::Cell;
+use crate::plan::{BenchmarkId, Endpoint, Group, Load, Location};
+use crate::record::{
+    CellRun, Counts, EncodedHistogram, Environment, Fault, Judged, Machine, Metric, Round, Run, metric,
+};
+
+pub(crate) const GROUP: &str = "tokenizer";
+const LAUNCHES: usize = 10;
+const REQUESTS_A_ROUND: u64 = 1234;
+/// How much worse head is when it regressed.
+const WORSE: f64 = 0.231;
+
+/// A cell to be made up.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) group: String,
+    pub(crate) function: String,
+    pub(crate) concurrency: usize,
+    pub(crate) verdict: Verdict,
+    pub(crate) has_base: bool,
+    pub(crate) failed: bool,
+}
+
+impl Sample {
+    pub(crate) fn new(nth: usize, verdict: Verdict) -> Self {
+        Self {
+            group: GROUP.into(),
+            function: "3k_tokens".into(),
+            concurrency: 5 * (nth + 1),
+            verdict,
+            has_base: !matches!(verdict, Verdict::New | Verdict::Incomparable),
+            failed: verdict == Verdict::Invalid,
+        }
+    }
+
+    fn id(&self) -> BenchmarkId {
+        BenchmarkId::new(&self.function, self.concurrency)
+    }
+
+    /// Value of base, and how much larger head is.
+    fn truth(&self, metric: &Metric) -> (f64, f64) {
+        let concurrency = self.concurrency as f64;
+        let worse = match self.verdict {
+            Verdict::Regressed => WORSE,
+            Verdict::Improved => -WORSE,
+            _ => 0.012,
+        };
+        let latency = 4.1e6 * concurrency * (1.0 + concurrency / 40.0);
+        let rate = 1e9 * concurrency / latency;
+        match metric.id {
+            "success_ratio" => (1.0, 0.0),
+            "latency_p50" => (latency, worse),
+            "latency_p90" => (1.3 * latency, worse),
+            "latency_p99" => (1.9 * latency, worse),
+            "throughput" => (rate, 1.0 / (1.0 + worse) - 1.0),
+            "output_token_throughput" => (3000.0 * rate, 1.0 / (1.0 + worse) - 1.0),
+            _ => (12_400.0, 0.0),
+        }
+    }
+
+    fn metrics(&self) -> Vec<&'static Metric> {
+        let ids = [
+            "success_ratio",
+            "latency_p50",
+            "latency_p90",
+            "latency_p99",
+            "throughput",
+            "lag",
+            "output_token_throughput",
+        ];
+        let ids = ids.iter().filter(|id| !self.failed || **id == "success_ratio");
+        ids.map(|id| metric(id).unwrap()).collect()
+    }
+}
+
+fn estimate(value: f64, spread: f64) -> Estimate {
+    let interval = (value * (1.0 - spread), value * (1.0 + spread));
+    Estimate { value, interval: Some(interval), method: "bootstrap-t over 10 launches".into() }
+}
+
+fn comparison(sample: &Sample, metric: &'static Metric) -> Comparison {
+    let (base, larger) = sample.truth(metric);
+    let spread = if sample.verdict == Verdict::Inconclusive { 0.17 } else { 0.041 };
+    let by_counts = metric.judged == Judged::ByCounts;
+    let change = match by_counts {
+        true => Change { low: -0.0001, estimate: 0.0, high: 0.0002 },
+        false => Change { low: larger - spread, estimate: larger, high: larger + spread },
+    };
+    Comparison {
+        metric,
+        judged: by_counts || ["latency_p50", "latency_p99", "throughput"].contains(&metric.id),
+        base: Some(base),
+        head: Some(base * (1.0 + larger)),
+        change: Some(change),
+        p_adjusted: if sample.verdict == Verdict::Regressed { 0.0012 } else { 1.0 },
+        verdict: if by_counts { Verdict::Unchanged } else { sample.verdict },
+        method: "t over 1 head and 5 stored runs, 8 degrees of freedom".into(),
+        findable: Some(if by_counts { 0.004 } else { 0.17 }),
+        advice: (sample.verdict == Verdict::Inconclusive && metric.id == "latency_p99")
+            .then(|| "3 more stored runs in the baseline (8 in all)".into()),
+    }
+}
+
+fn judged(sample: &Sample) -> CellJudgement {
+    let reason = match sample.verdict {
+        Verdict::Unchanged => None,
+        Verdict::Regressed => Some("latency p50 is 23.1 % higher (interval +19.0 % to +27.2 %)."),
+        Verdict::Improved => Some("latency p50 is 23.1 % lower (interval -27.2 % to -19.0 %)."),
+        Verdict::New => Some("The baseline does not have it."),
+        Verdict::Invalid => Some(
+            "Only 0.00 % of its exchanges succeeded, at least 95.00 % are needed: the others' speed says nothing.",
+        ),
+        Verdict::Incomparable => Some("The baseline was recorded on another machine (Intel Xeon, 2 CPUs)."),
+        Verdict::Inconclusive => Some(
+            "latency p99 is 1.2 % higher (interval -15.8 % to +18.2 %), which shows neither a change nor that there is none.",
+        ),
+    };
+    let shown = |metric: &'static Metric| {
+        let (base, larger) = sample.truth(metric);
+        let spread = if metric.judged == Judged::ByCounts { 0.0 } else { 0.02 };
+        let value = if sample.failed { 0.0 } else { base * (1.0 + larger) };
+        Shown { metric, head: estimate(value, spread), base: sample.has_base.then(|| estimate(base, spread)) }
+    };
+    let compared = sample.has_base && !sample.failed;
+    let metrics = sample.metrics();
+    CellJudgement {
+        group: sample.group.clone(),
+        id: sample.id().to_string(),
+        verdict: sample.verdict,
+        reason: reason.map(str::to_owned),
+        comparisons: metrics.iter().filter(|_| compared).map(|metric| comparison(sample, metric)).collect(),
+        limits: Vec::new(),
+        values: metrics.iter().map(|metric| shown(metric)).collect(),
+        notes: Vec::new(),
+    }
+}
+
+fn round(sample: &Sample, launch: usize) -> Round {
+    let mut counts = Counts { requests: REQUESTS_A_ROUND, successes: REQUESTS_A_ROUND, ..Counts::default() };
+    if sample.failed {
+        counts.successes = 0;
+        counts.statuses.insert(429, REQUESTS_A_ROUND - 4);
+        counts.faults.insert(Fault::Status(429), REQUESTS_A_ROUND - 4);
+        counts.faults.insert(Fault::TimeOut, 4);
+    } else {
+        counts.statuses.insert(200, REQUESTS_A_ROUND);
+    }
+    Round {
+        launch,
+        started: Duration::from_secs(launch as u64),
+        window: Duration::from_millis(333),
+        counts,
+        values: Default::default(),
+        latency: EncodedHistogram::default(),
+        failure_latency: EncodedHistogram::default(),
+    }
+}
+
+pub(crate) fn run_of(samples: &[Sample]) -> Run {
+    let cell = |sample: &Sample| {
+        let group = Group::new(sample.group.clone(), Location::caller());
+        let cell = Cell {
+            id: sample.id(),
+            targets: Endpoint::get("http://127.0.0.1/").into(),
+            load: Load::closed(sample.concurrency),
+            throughput: None,
+            location: Location::caller(),
+            metrics: None,
+        };
+        let rounds = (0..LAUNCHES).map(|launch| round(sample, launch)).collect();
+        CellRun { rounds, ..CellRun::planned(&group, &cell) }
+    };
+    let setup = [("kernel", "6.8"), ("rustc", "1.95.0"), ("profile", "release")];
+    Run {
+        id: "20261124T170012Z-abc1234".into(),
+        bench: GROUP.into(),
+        started: SystemTime::UNIX_EPOCH,
+        elapsed: Duration::from_secs(83),
+        environment: Environment {
+            machine: Machine {
+                arch: "x86_64".into(),
+                os: "linux".into(),
+                cpu: "AMD EPYC 7763".into(),
+                cpus: 4,
+                memory_gib: 16,
+                is_virtual: true,
+                loopback: true,
+            },
+            setup: setup.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            commit: Some("abc1234".into()),
+            dirty: true,
+            load: 0.21,
+        },
+        cells: samples.iter().map(cell).collect(),
+        stop: None,
+    }
+}
+
+pub(crate) fn judgement(samples: &[Sample]) -> Judgement {
+    let cells: Vec<_> = samples.iter().map(judged).collect();
+    let tests = cells.iter().flat_map(CellJudgement::judged).count();
+    Judgement { cells, tests, ..Judgement::default() }
+}
+
+pub(crate) fn samples(verdicts: &[Verdict]) -> Vec<Sample> {
+    verdicts.iter().enumerate().map(|(nth, verdict)| Sample::new(nth, *verdict)).collect()
+}
+
+pub(crate) fn judgement_of(verdicts: &[Verdict]) -> Judgement {
+    judgement(&samples(verdicts))
+}
+
+pub(crate) fn no_baseline(cells: usize) -> Judgement {
+    judgement_of(&vec![Verdict::New; cells])
+}
+
+pub(crate) fn options() -> ReportOptions {
+    ReportOptions { plots: true, baseline: "main".into() }
+}
+
+pub(crate) fn report(samples: &[Sample]) -> Report {
+    Report::new(GROUP, &[run_of(samples)], &judgement(samples), &options())
+}
+
+pub(crate) fn report_of(verdicts: &[Verdict]) -> Report {
+    report(&samples(verdicts))
+}

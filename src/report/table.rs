@@ -1,0 +1,241 @@
+//! The tables of a page: a row a cell and metric, with base, head, change, verdict and what would have been found.
+
+use super::html::{badge, escaped, number};
+use super::terminal::{client, findable, responses};
+use super::view::{CellView, Report, Row};
+use super::words;
+use crate::judge::{Change, Estimate, LimitOutcome, Verdict};
+use crate::record::Unit;
+
+const NO_VALUE: &str = "–";
+
+/// The metrics that verdicts rest on, and what else people load a service for.
+pub(crate) fn results(report: &Report) -> String {
+    let span = Span::of(report);
+    let mut html = String::from("<div class=\"scroll\"><table>\n<thead><tr><th>metric</th>");
+    html.push_str("<th class=\"n\">base</th><th class=\"n\">head</th><th class=\"n\">change</th>");
+    html.push_str(&format!(
+        "<th>{}</th><th>verdict</th><th class=\"n\">would have found</th></tr></thead>\n",
+        span.title()
+    ));
+    for cell in report.cells() {
+        html.push_str("<tbody>\n");
+        html.push_str(&heading(cell));
+        for row in cell.rows.iter().filter(|row| row.primary) {
+            html.push_str(&result(row, &span));
+        }
+        html.push_str(&more(cell));
+        html.push_str("</tbody>\n");
+    }
+    html.push_str("</table></div>\n");
+    html
+}
+
+/// All other metrics; nothing when there is none.
+pub(crate) fn others(report: &Report) -> String {
+    let mut rows = String::new();
+    for cell in report.cells() {
+        for row in cell.rows.iter().filter(|row| !row.primary) {
+            let unit = row.metric.unit;
+            rows.push_str(&format!(
+                "<tr><td>{}</td><td class=\"metric\">{}</td>{}{}{}</tr>\n",
+                escaped(&cell.full_id()),
+                escaped(row.metric.title),
+                value(row.base.as_ref(), unit),
+                value(row.head.as_ref(), unit),
+                change(row)
+            ));
+        }
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "<details><summary>Everything else that was measured</summary>\n<div class=\"scroll\"><table>\n<thead><tr>\
+         <th>cell</th><th>metric</th><th class=\"n\">base</th><th class=\"n\">head</th><th class=\"n\">change</th>\
+         </tr></thead>\n<tbody>\n{rows}</tbody></table></div></details>\n"
+    )
+}
+
+const COLUMNS: usize = 7;
+
+fn heading(cell: &CellView) -> String {
+    let rounds = words::plural(cell.rounds as u64, "round");
+    let launches = words::plural(cell.launches as u64, "launch");
+    let why = cell.reason.as_ref().map(|reason| format!("<p class=\"why\">{}</p>", escaped(reason)));
+    format!(
+        "<tr class=\"cell\"><th colspan=\"{COLUMNS}\" scope=\"rowgroup\"><span class=\"id\">{}</span>{}\
+         <span class=\"load\">{}, {rounds} in {launches}</span>{}</th></tr>\n",
+        escaped(&cell.full_id()),
+        badge(cell.verdict),
+        escaped(&cell.load),
+        why.unwrap_or_default()
+    )
+}
+
+fn result(row: &Row, span: &Span) -> String {
+    let unit = row.metric.unit;
+    let comparison = row.comparison.as_ref();
+    let shown = if comparison.is_some_and(|comparison| !comparison.judged) {
+        "<span class=\"shown\">not judged</span>"
+    } else {
+        ""
+    };
+    format!(
+        "<tr><td class=\"metric\">{}{shown}</td>{}{}{}<td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n",
+        escaped(row.metric.title),
+        value(row.base.as_ref(), unit),
+        value(row.head.as_ref(), unit),
+        change(row),
+        span.whisker(row),
+        comparison.map(|comparison| badge(comparison.verdict)).unwrap_or_default(),
+        findable(row).map(|text| number(&text)).unwrap_or_default()
+    )
+}
+
+fn value(estimate: Option<&Estimate>, unit: Unit) -> String {
+    let Some(estimate) = estimate else { return format!("<td class=\"n\">{NO_VALUE}</td>") };
+    let interval = match estimate.interval {
+        Some((low, high)) if low < high => {
+            let [low, high] = [low, high].map(|end| number(&words::value(end, unit)));
+            format!("<small>{low} to {high}</small>")
+        }
+        _ => String::new(),
+    };
+    format!("<td class=\"n\">{}{interval}</td>", number(&words::value(estimate.value, unit)))
+}
+
+fn change(row: &Row) -> String {
+    let Some(Change { low, estimate, high }) = row.change() else {
+        return "<td class=\"n\"></td>".to_owned();
+    };
+    let say = |fraction: f64| match row.is_difference() {
+        true => number(&words::points(fraction)),
+        false => number(&words::change(fraction)),
+    };
+    let unit = if row.is_difference() { " points" } else { "" };
+    format!("<td class=\"n\">{}{unit}<small>{} to {}</small></td>", say(estimate), say(low), say(high))
+}
+
+/// Responses, client, limits and notes of a cell.
+fn more(cell: &CellView) -> String {
+    let mut lines = String::new();
+    let mut line = |label: &str, text: &str| {
+        if !text.is_empty() {
+            lines.push_str(&format!("<p><b>{label}</b> {}</p>", escaped(text)));
+        }
+    };
+    line("responses", &responses(cell));
+    line("client", &client(cell));
+    for row in cell.rows.iter().filter(|row| row.is_judged()) {
+        let advice = row.comparison.as_ref().and_then(|comparison| comparison.advice.as_ref());
+        if let Some(advice) = advice {
+            line(row.metric.title, &format!("would be decided by {advice}"));
+        }
+    }
+    for limit in &cell.limits {
+        let label = match limit.outcome {
+            LimitOutcome::Broken => "limit broken",
+            LimitOutcome::Holds => "limit holds",
+            LimitOutcome::Undecided => "limit undecided",
+        };
+        line(label, &limit.reason);
+    }
+    cell.notes.iter().for_each(|note| line("note", note));
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("<tr class=\"more\"><td colspan=\"{COLUMNS}\">{lines}</td></tr>\n")
+}
+
+/// The common scale of all drawn intervals, so that they can be compared down the column.
+struct Span {
+    /// What is drawn at the ends.
+    most: f64,
+}
+
+/// Scales to choose from; what lies beyond the last one is cut.
+const SPANS: [f64; 5] = [0.1, 0.2, 0.5, 1.0, 2.0];
+const WIDTH_PX: f64 = 150.0;
+const HEIGHT_PX: f64 = 16.0;
+/// Room for the dot at the ends.
+const PAD_PX: f64 = 5.0;
+
+impl Span {
+    fn of(report: &Report) -> Self {
+        let rows =
+            report.cells().flat_map(|cell| &cell.rows).filter(|row| row.primary && !row.is_difference());
+        let ends = rows.filter_map(Row::change).flat_map(|change| [change.low.abs(), change.high.abs()]);
+        let widest = ends.filter(|end| end.is_finite()).fold(0.0, f64::max);
+        let most = SPANS.into_iter().find(|span| *span >= widest).unwrap_or(SPANS[SPANS.len() - 1]);
+        Self { most }
+    }
+
+    fn title(&self) -> String {
+        format!("\u{2212}{0:.0} % to +{0:.0} %", 100.0 * self.most)
+    }
+
+    fn x(&self, change: f64) -> f64 {
+        let share = (change / self.most).clamp(-1.0, 1.0);
+        0.5 * WIDTH_PX + share * (0.5 * WIDTH_PX - PAD_PX)
+    }
+
+    fn whisker(&self, row: &Row) -> String {
+        let (Some(change), Some(comparison)) = (row.change(), &row.comparison) else { return String::new() };
+        let finite = [change.low, change.estimate, change.high].iter().all(|end| end.is_finite());
+        if row.is_difference() || !finite {
+            return String::new();
+        }
+        let colour = if comparison.judged { comparison.verdict } else { Verdict::Inconclusive };
+        let (middle, zero) = (0.5 * HEIGHT_PX, 0.5 * WIDTH_PX);
+        let [low, dot, high] = [change.low, change.estimate, change.high].map(|end| self.x(end));
+        format!(
+            "<svg class=\"whisker {}\" width=\"{WIDTH_PX}\" height=\"{HEIGHT_PX}\" aria-hidden=\"true\">\
+             <path class=\"zero\" d=\"M{zero} 0V{HEIGHT_PX}\"/><path class=\"range\" d=\"M{low:.1} {middle}H{high:.1}\"/>\
+             <circle class=\"dot\" cx=\"{dot:.1}\" cy=\"{middle}\" r=\"3.5\"/></svg>",
+            colour.name()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::report_of;
+
+    #[test]
+    fn the_scale_covers_the_widest_interval_and_cuts_the_absurd() {
+        let mut report = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
+        let span = Span::of(&report);
+        assert_eq!((span.most, span.title().as_str()), (0.5, "\u{2212}50 % to +50 %"));
+        assert_eq!([-0.5, 0.0, 0.5, 9.0].map(|change| span.x(change)), [5.0, 75.0, 145.0, 145.0]);
+        let row = &mut report.groups[0].cells[0].rows[1];
+        row.comparison.as_mut().unwrap().change =
+            Some(Change { low: 0.1, estimate: 5.0, high: f64::INFINITY });
+        assert_eq!(span.whisker(row), "");
+        assert_eq!(Span::of(&report_of(&[Verdict::New])).most, 0.1);
+    }
+
+    #[test]
+    fn a_row_holds_base_head_change_verdict_and_what_would_have_been_found() {
+        let html = results(&report_of(&[Verdict::Regressed]));
+        let row = html.lines().find(|line| line.contains("throughput")).unwrap();
+        for part in [
+            "216.8/s<small>212.5/s to 221.1/s</small>",
+            "176.1/s<small>172.6/s to 179.6/s</small>",
+            "\u{2212}18.8 %<small>\u{2212}22.9 % to \u{2212}14.7 %</small>",
+            "<span class=\"badge regressed\">",
+            "<td class=\"n\">\u{2212}17.0 %</td>",
+        ] {
+            assert!(row.contains(part), "{part} in {row}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_judged_is_marked_and_the_rest_is_folded_away() {
+        let report = report_of(&[Verdict::Regressed]);
+        assert!(results(&report).contains("output token throughput<span class=\"shown\">not judged</span>"));
+        assert!(!results(&report).contains("latency p90"));
+        assert!(others(&report).contains("latency p90") && others(&report).contains("client lag p99"));
+    }
+}

@@ -1,0 +1,290 @@
+//! The report for a terminal: a block a cell in words like criterion's, and last one sentence for the whole.
+
+use super::ink::{Ink, WIDTH, plain, wrapped};
+use super::sentence::NOT_COMPARED;
+use super::view::{CellView, Report, Row};
+use super::words;
+use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Verdict};
+use crate::record::{Better, Clock, Fault, Unit};
+
+/// Labels stand in a column of this width ...
+const LABEL: usize = 14;
+/// ... behind this indent.
+const INDENT: usize = 2;
+/// Where the text begins.
+const TEXT: usize = INDENT + LABEL + 1;
+const SUCCESS_RATIO: &str = "success_ratio";
+const LAG: &str = "lag";
+
+impl Report {
+    /// The whole text, ending with a line feed.
+    ///
+    /// If nothing could be compared, the first line says so; the last line is the sentence for the whole.
+    pub(crate) fn terminal(&self, colour: bool, verbose: bool) -> String {
+        let printer = Printer { ink: Ink { colour }, verbose };
+        let mut text = String::new();
+        if !self.compared {
+            text.push_str(&format!("{}\n\n", printer.ink.bold(&format!("{NOT_COMPARED} with a baseline"))));
+        }
+        for cell in self.cells() {
+            text.push_str(&printer.cell(cell));
+            text.push('\n');
+        }
+        for note in &self.notes {
+            text.push_str(&format!("{}\n", wrapped(&plain(note), 0)));
+        }
+        text.push_str(&printer.sentence(self));
+        text
+    }
+}
+
+/// How it is printed.
+struct Printer {
+    ink: Ink,
+    verbose: bool,
+}
+
+impl Printer {
+    fn sentence(&self, report: &Report) -> String {
+        let worst = report.cells().map(|cell| cell.verdict).max();
+        let sentence = plain(&report.sentence);
+        match worst {
+            Some(verdict) => format!("{}\n", self.ink.verdict(verdict, &sentence)),
+            None => format!("{sentence}\n"),
+        }
+    }
+
+    fn cell(&self, cell: &CellView) -> String {
+        let mut block = self.title(cell);
+        for row in cell.rows.iter().filter(|row| self.shows(row)) {
+            block.push_str(&self.row(row, cell));
+        }
+        block.push_str(&self.rate(cell));
+        if self.verbose || !cell.all_200() {
+            block.push_str(&self.line("responses", &responses(cell)));
+        }
+        block.push_str(&self.line("client", &client(cell)));
+        block.push_str(&self.line("detectable", &detectable(cell)));
+        for limit in &cell.limits {
+            let verdict = match limit.outcome {
+                LimitOutcome::Broken => Verdict::Regressed,
+                LimitOutcome::Holds => Verdict::Unchanged,
+                LimitOutcome::Undecided => Verdict::Inconclusive,
+            };
+            let reason = wrapped(&plain(&limit.reason), TEXT);
+            block.push_str(&self.labelled("limit", &self.ink.verdict(verdict, &reason)));
+        }
+        for note in &cell.notes {
+            block.push_str(&self.line("note", note));
+        }
+        block.push_str(&self.conclusion(cell));
+        block
+    }
+
+    fn title(&self, cell: &CellView) -> String {
+        let rounds = words::plural(cell.rounds as u64, "round");
+        let launches = words::plural(cell.launches as u64, "launch");
+        let measured = format!("{}, {rounds} in {launches}", cell.load);
+        format!("{}  {}\n", self.ink.bold(&plain(&cell.full_id())), self.ink.dim(&measured))
+    }
+
+    fn shows(&self, row: &Row) -> bool {
+        row.metric.id != LAG && (row.primary || self.verbose)
+    }
+
+    fn row(&self, row: &Row, cell: &CellView) -> String {
+        let unit = row.metric.unit;
+        let mut text = String::new();
+        match &row.head {
+            Some(head) => text.push_str(&self.labelled(row.metric.title, &self.estimate(head, unit))),
+            None => text.push_str(&self.labelled(row.metric.title, "no value")),
+        }
+        if self.verbose {
+            if let Some(head) = row.head.as_ref().filter(|head| !head.method.is_empty()) {
+                text.push_str(&self.line("", &head.method));
+            }
+            if let Some(base) = &row.base {
+                text.push_str(&self.under("base", &self.estimate(base, unit)));
+            }
+        }
+        if let Some(comparison) = &row.comparison {
+            text.push_str(&self.comparison(comparison, cell));
+        }
+        text
+    }
+
+    fn comparison(&self, comparison: &Comparison, cell: &CellView) -> String {
+        // A service that answers everything, as before, is no news.
+        let no_news = comparison.metric.id == SUCCESS_RATIO && comparison.verdict == Verdict::Unchanged;
+        if no_news && !self.verbose {
+            return String::new();
+        }
+        let mut verdict = self.ink.verdict(comparison.verdict, comparison.verdict.name());
+        if !comparison.judged {
+            verdict.push_str(&self.ink.dim(" (not judged)"));
+        }
+        let mut text = match comparison.change {
+            Some(change) => {
+                let change = self.change(change, comparison.is_difference());
+                let p = if comparison.judged {
+                    significance(comparison.p_adjusted, cell.level)
+                } else {
+                    String::new()
+                };
+                self.under("change", &format!("{change}{p}  {verdict}"))
+            }
+            None => self.under("change", &format!("none to tell  {verdict}")),
+        };
+        if self.verbose || comparison.change.is_none() {
+            text.push_str(&self.line("", &comparison.method));
+        }
+        if let Some(advice) = comparison.advice.as_ref().filter(|_| comparison.judged) {
+            text.push_str(&self.line("", &format!("would be decided by {advice}")));
+        }
+        text
+    }
+
+    fn estimate(&self, estimate: &Estimate, unit: Unit) -> String {
+        let value = self.ink.bold(&words::value(estimate.value, unit));
+        match estimate.interval {
+            Some((low, high)) if low < high => {
+                let [low, high] = [low, high].map(|end| self.ink.dim(&words::value(end, unit)));
+                format!("[{low} {value} {high}]")
+            }
+            _ => value,
+        }
+    }
+
+    fn change(&self, change: Change, is_difference: bool) -> String {
+        let Change { low, estimate, high } = change;
+        let say = if is_difference { words::points } else { words::change };
+        let [low, high] = [low, high].map(|end| self.ink.dim(&say(end)));
+        let unit = if is_difference { " points" } else { "" };
+        format!("[{low} {} {high}]{unit}", self.ink.bold(&say(estimate)))
+    }
+
+    /// What was said to be handled by an exchange, as a rate.
+    fn rate(&self, cell: &CellView) -> String {
+        let (Some(one), Some(head)) =
+            (cell.per_exchange, cell.row("throughput").and_then(|row| row.head.as_ref()))
+        else {
+            return String::new();
+        };
+        self.line("", &words::throughput_per_s(head.value, one))
+    }
+
+    fn conclusion(&self, cell: &CellView) -> String {
+        let verdict = match cell.verdict {
+            Verdict::Regressed => "Performance has regressed",
+            Verdict::Improved => "Performance has improved",
+            Verdict::Unchanged => "Performance is unchanged",
+            Verdict::Inconclusive => "Inconclusive",
+            Verdict::Invalid => "Invalid",
+            Verdict::Incomparable => "Incomparable",
+            Verdict::New => "New",
+        };
+        let indent = " ".repeat(INDENT);
+        let coloured = self.ink.verdict(cell.verdict, verdict);
+        match &cell.reason {
+            None => format!("{indent}{coloured}.\n"),
+            Some(reason) => {
+                let text = wrapped(&format!("{verdict}: {}", plain(reason)), INDENT);
+                // The verdict is short enough to stand whole in the first line.
+                format!("{indent}{}\n", text.replacen(verdict, &coloured, 1))
+            }
+        }
+    }
+
+    fn line(&self, label: &str, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
+        self.labelled(label, &wrapped(&plain(text), TEXT))
+    }
+
+    fn labelled(&self, label: &str, text: &str) -> String {
+        format!("{:INDENT$}{label:LABEL$} {text}\n", "")
+    }
+
+    fn under(&self, label: &str, text: &str) -> String {
+        format!("{:INDENT$}{label:>LABEL$} {text}\n", "")
+    }
+}
+
+/// `(p = 0.0012 < 0.01)`, as criterion says it.
+fn significance(p: f64, level: f64) -> String {
+    /// Smaller ones are not told apart.
+    const LEAST: f64 = 0.0001;
+    let relation = if p < level { '<' } else { '>' };
+    match p {
+        p if !p.is_finite() => String::new(),
+        p if p < LEAST => format!(" (p < {LEAST})"),
+        p => format!(" (p = {p:.4} {relation} {level})"),
+    }
+}
+
+/// Responses by status, then what came instead of one.
+pub(crate) fn responses(cell: &CellView) -> String {
+    let counts = &cell.counts;
+    let mut parts: Vec<String> = Vec::new();
+    for (status, number) in &counts.statuses {
+        let unexpected =
+            if counts.faults.contains_key(&Fault::Status(*status)) { " (unexpected)" } else { "" };
+        parts.push(format!("{status}{unexpected}: {}", words::count(*number)));
+    }
+    let others = counts.faults.iter().filter(|(fault, _)| !matches!(fault, Fault::Status(_)));
+    parts.extend(others.map(|(fault, number)| format!("{}: {}", fault.in_words(), words::count(*number))));
+    parts.join(", ")
+}
+
+/// What the client added, and by which clock it measured.
+pub(crate) fn client(cell: &CellView) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if let Some(lag) = cell.row(LAG).and_then(|row| row.head.as_ref()) {
+        parts.push(format!("lag p99 {}", words::duration_ns(lag.value)));
+    }
+    let counts = &cell.counts;
+    if counts.statuses.values().any(|&responses| responses > 0) {
+        parts.push(match cell.clock {
+            Clock::Kernel => "clock kernel".to_owned(),
+            Clock::Mixed => {
+                format!("clock mixed ({} by this process)", words::plural(counts.unstamped, "response"))
+            }
+            Clock::User => "clock user".to_owned(),
+        });
+    }
+    if counts.reconnects > 0 {
+        parts.push(words::plural(counts.reconnects, "reconnect"));
+    }
+    if counts.slow_sends > 0 {
+        parts.push(words::plural(counts.slow_sends, "slow send"));
+    }
+    parts.join(", ")
+}
+
+/// The smallest worsening of each judged metric that would have been found.
+fn detectable(cell: &CellView) -> String {
+    let judged = cell.rows.iter().filter(|row| row.is_judged());
+    let parts = judged.filter_map(|row| Some(format!("{} {}", row.metric.title, findable(row)?)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The smallest worsening that would have been found, in the metric's own direction.
+pub(crate) fn findable(row: &Row) -> Option<String> {
+    let comparison = row.comparison.as_ref()?;
+    let size = comparison.findable.filter(|size| size.is_finite())?;
+    let signed = match row.metric.better {
+        Better::Lower => size,
+        Better::Higher => -size,
+    };
+    Some(if row.is_difference() {
+        format!("{} points", words::points(signed))
+    } else {
+        words::change(signed)
+    })
+}
+
+const _: () = assert!(TEXT < WIDTH);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What all formats show: plain data, computed once from runs and their judgement.
+//!
+//! [`Report::new`](super::gather) makes it; terminal, page and charts only read it.
+
+use crate::judge::{Change, Comparison, Estimate, LimitCheck, Verdict};
+use crate::plan::Throughput;
+use crate::record::{Clock, Counts, Metric};
+
+/// A whole call, ready to be shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// The bench target.
+    pub(crate) bench: String,
+    /// The one sentence for the whole.
+    pub(crate) sentence: String,
+    /// Whether anything was compared with a baseline.
+    pub(crate) compared: bool,
+    /// The machine, the build and the run, by name.
+    pub(crate) facts: Vec<Fact>,
+    /// Cells by group, in the order of their definition.
+    pub(crate) groups: Vec<GroupView>,
+    /// What is worth saying of the whole.
+    pub(crate) notes: Vec<String>,
+    /// What was asked for.
+    pub(crate) options: ReportOptions,
+}
+
+/// What is asked of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReportOptions {
+    /// Whether charts are drawn.
+    pub(crate) plots: bool,
+    /// The name of the baseline that was compared with.
+    pub(crate) baseline: String,
+}
+
+/// Something to know about where and when it was measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+/// The cells of one group.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupView {
+    pub(crate) name: String,
+    pub(crate) cells: Vec<CellView>,
+}
+
+/// One cell.
+#[derive(Debug, Clone)]
+pub(crate) struct CellView {
+    pub(crate) group: String,
+    /// Its id within the group.
+    pub(crate) id: String,
+    /// The function part of its id; may be empty.
+    pub(crate) function: String,
+    /// The load in words.
+    pub(crate) load: String,
+    pub(crate) concurrency: u32,
+    /// What one exchange handles, if that was said.
+    pub(crate) per_exchange: Option<Throughput>,
+    pub(crate) verdict: Verdict,
+    /// Why, in a sentence.
+    pub(crate) reason: Option<String>,
+    /// All its metrics, in the order of the table of metrics.
+    pub(crate) rows: Vec<Row>,
+    pub(crate) limits: Vec<LimitCheck>,
+    pub(crate) notes: Vec<String>,
+    /// What all its rounds counted together.
+    pub(crate) counts: Counts,
+    pub(crate) clock: Clock,
+    pub(crate) rounds: usize,
+    pub(crate) launches: usize,
+    /// One-sided error for the whole call.
+    pub(crate) level: f64,
+    /// Confidence of the intervals.
+    pub(crate) confidence: f64,
+}
+
+/// One metric of one cell.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) metric: &'static Metric,
+    /// Whether it is shown without being asked for: what is judged, and what people load a service for.
+    pub(crate) primary: bool,
+    pub(crate) head: Option<Estimate>,
+    pub(crate) base: Option<Estimate>,
+    /// What came of comparing; nothing when there was nothing to compare with.
+    pub(crate) comparison: Option<Comparison>,
+}
+
+impl Report {
+    /// All cells.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &CellView> {
+        self.groups.iter().flat_map(|group| &group.cells)
+    }
+}
+
+impl CellView {
+    /// `group/function/parameter`.
+    pub(crate) fn full_id(&self) -> String {
+        format!("{}/{}", self.group, self.id)
+    }
+
+    /// The row of that metric.
+    pub(crate) fn row(&self, metric_id: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.metric.id == metric_id)
+    }
+
+    /// Whether each response came with status 200 and was a success.
+    pub(crate) fn all_200(&self) -> bool {
+        const OK: u16 = 200;
+        self.counts.faults.is_empty() && self.counts.statuses.keys().all(|&status| status == OK)
+    }
+}
+
+impl Row {
+    /// The change, if there is one to tell.
+    pub(crate) fn change(&self) -> Option<Change> {
+        self.comparison.as_ref()?.change
+    }
+
+    /// Whether it counts for the cell's verdict.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.comparison.as_ref().is_some_and(|comparison| comparison.judged)
+    }
+
+    /// Whether a change is a difference of shares and no fraction.
+    pub(crate) fn is_difference(&self) -> bool {
+        self.comparison.as_ref().is_some_and(Comparison::is_difference)
+    }
+}
