@@ -24,7 +24,13 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) test: bool,
     /// Put what is measured in the place of this baseline
-    #[arg(long, short = 's', value_name = "NAME", conflicts_with = "baseline", env = "PLIMSOLL_SAVE_BASELINE")]
+    #[arg(
+        long,
+        short = 's',
+        value_name = "NAME",
+        conflicts_with = "baseline",
+        env = "PLIMSOLL_SAVE_BASELINE"
+    )]
     save_baseline: Option<String>,
     /// With --save-baseline (else `main`): add to the baseline instead
     #[arg(long, env = "PLIMSOLL_APPEND")]
@@ -217,9 +223,27 @@ mod tests {
     #[test]
     fn what_test_runners_send_is_accepted() {
         let flags = parsed(&[
-            "--test-threads=1", "--nocapture", "--no-capture", "--show-output", "--include-ignored", "--ignored",
-            "--skip", "x", "--skip", "y", "--report-time", "--shuffle", "--logfile", "f", "-Z", "unstable-options",
-            "--format", "terse", "--list", "--exact", "g/c/1",
+            "--test-threads=1",
+            "--nocapture",
+            "--no-capture",
+            "--show-output",
+            "--include-ignored",
+            "--ignored",
+            "--skip",
+            "x",
+            "--skip",
+            "y",
+            "--report-time",
+            "--shuffle",
+            "--logfile",
+            "f",
+            "-Z",
+            "unstable-options",
+            "--format",
+            "terse",
+            "--list",
+            "--exact",
+            "g/c/1",
         ]);
         assert!(flags.list && flags.exact && flags.runner.ignored);
         assert_eq!(flags.filter.as_deref(), Some("g/c/1"));
@@ -228,7 +252,8 @@ mod tests {
 
     #[test]
     fn the_last_of_two_counts_and_flags_win_over_the_bench_file() {
-        let flags = parsed(&["--sample-size", "20", "--sample-size", "40", "--quick", "--measurement-time", "1.5"]);
+        let flags =
+            parsed(&["--sample-size", "20", "--sample-size", "40", "--quick", "--measurement-time", "1.5"]);
         let mut settings = Settings { launches: Some(10), ..Settings::default() };
         flags.apply(&mut settings);
         assert_eq!(settings.sample_size, 40);
@@ -254,7 +279,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for args in [["--measurement-time", "NaN"], ["--sample-size", "-1"], ["--fail-on", "x"], ["--runs", "x"]] {
+        for args in
+            [["--measurement-time", "NaN"], ["--sample-size", "-1"], ["--fail-on", "x"], ["--runs", "x"]]
+        {
             assert!(Flags::try_parse_from(std::iter::once(&"bench").chain(&args)).is_err(), "{args:?}");
         }
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::bench::harness::Harness;
 use crate::plan::{
-    BenchmarkId, Cell, Endpoint, Group, Limit, Load, Location, PlanError, Service, Targets, TargetsError, Throughput,
+    BenchmarkId, Cell, Endpoint, Group, Limit, Load, Location, PlanError, Service, Targets, TargetsError,
+    Throughput,
 };
 
 /// What a cell can request: an [`Endpoint`], [`Targets`], or the outcome of reading them from a file.

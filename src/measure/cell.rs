@@ -51,7 +51,14 @@ impl<'a> LiveCell<'a> {
             lookup: resolver.lookup(),
         };
         let clients = (0..cell.load.concurrency()).map(|_| Client::new(&options, resolver)).collect();
-        Ok(Self { group, cell, requests: Rc::new(requests), clients, tally: Tally::new(), connects: LatencyHistogram::new() })
+        Ok(Self {
+            group,
+            cell,
+            requests: Rc::new(requests),
+            clients,
+            tally: Tally::new(),
+            connects: LatencyHistogram::new(),
+        })
     }
 
     /// Makes each request once; ends with the first that fails. The slowest exchange, or the failed one with its request.

@@ -10,8 +10,13 @@ use crate::report::words;
 
 const NS_PER_S: f64 = 1e9;
 /// The percentiles that are shown, with their names in data and in text.
-const PERCENTILES: [(f64, &str, &str); 5] =
-    [(0.5, "p50", "p50"), (0.9, "p90", "p90"), (0.95, "p95", "p95"), (0.99, "p99", "p99"), (0.999, "p99_9", "p99.9")];
+const PERCENTILES: [(f64, &str, &str); 5] = [
+    (0.5, "p50", "p50"),
+    (0.9, "p90", "p90"),
+    (0.95, "p95", "p95"),
+    (0.99, "p99", "p99"),
+    (0.999, "p99_9", "p99.9"),
+];
 
 /// One measurement without rounds.
 #[derive(Debug)]
@@ -191,17 +196,24 @@ mod tests {
         let loaded = Loaded { tally: &tally, elapsed: Duration::from_millis(4_296), concurrency: 100 };
         let text = loaded.text();
         let block: Vec<&str> = text.lines().take(13).collect();
-        assert_eq!(block[..5], [
-            "*** Results ***",
-            "Status codes:",
-            "  200: 45 times",
-            "  429: 55 times",
-            "Success ratio: 45.00%",
-        ]);
+        assert_eq!(
+            block[..5],
+            [
+                "*** Results ***",
+                "Status codes:",
+                "  200: 45 times",
+                "  429: 55 times",
+                "Success ratio: 45.00%",
+            ]
+        );
         assert_eq!(block[5], "--- - --- - ---");
         assert_eq!(block[6], "Total time: 4.2960 seconds");
-        assert!(block[7].starts_with("Median latency: 0.50") && block[7].contains("  |  Average latency: 1.1"));
-        assert!(block[8].contains("Shortest request time: 0.") && block[8].contains("Longest request time: 2.0"));
+        assert!(
+            block[7].starts_with("Median latency: 0.50") && block[7].contains("  |  Average latency: 1.1")
+        );
+        assert!(
+            block[8].contains("Shortest request time: 0.") && block[8].contains("Longest request time: 2.0")
+        );
         assert_eq!(block[10], "Throughput: 23.277467411545622 requests per second");
         assert_eq!(block[11], "Avg Input Tokens: 0.9000  |  Avg Output Tokens: 135000.0000");
         assert!(block[12].starts_with("Input Token Throughput: 20.9497 tokens per second  |  Output Token"));

@@ -26,7 +26,8 @@ pub(crate) fn load(
     format: LoadFormat,
 ) -> Result<Outcome, SessionError> {
     const ONE_RUN: usize = 1;
-    let plan = Plan { bench: "load".to_owned(), groups: vec![group], errors: Vec::new(), runs: ONE_RUN, seed };
+    let plan =
+        Plan { bench: "load".to_owned(), groups: vec![group], errors: Vec::new(), runs: ONE_RUN, seed };
     let plan = plan.validated()?;
     let group = &plan.groups[0];
     let cell = &group.cells[0];
@@ -43,7 +44,9 @@ pub(crate) fn load(
     let nothing_answered = loaded.tally.statuses.is_empty();
     Ok(match loaded.signal {
         Some(signal) => Outcome::Interrupted(signal),
-        None if nothing_answered || loaded.tally.faults.keys().any(|fault| fault.is_ours()) => Outcome::NotMeasured,
+        None if nothing_answered || loaded.tally.faults.keys().any(|fault| fault.is_ours()) => {
+            Outcome::NotMeasured
+        }
         None => Outcome::Passed,
     })
 }

@@ -63,17 +63,24 @@ fn complete(file: &Path) -> Result<Vec<Run>, SessionError> {
         return Err(refuse("it holds no run"));
     }
     if runs.iter().any(|run| run.stop.is_some()) {
-        return Err(refuse("its run ended before its time, so it cannot be compared or accepted; measure again"));
+        return Err(refuse(
+            "its run ended before its time, so it cannot be compared or accepted; measure again",
+        ));
     }
     Ok(runs)
 }
 
 /// The `run.json` that was written last below `reports`.
 fn newest_run(reports: &Path) -> Result<PathBuf, SessionError> {
-    let files = fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join("run.json"));
-    let written = |file: &PathBuf| fs::metadata(file).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let files =
+        fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join("run.json"));
+    let written = |file: &PathBuf| {
+        fs::metadata(file).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+    };
     files.filter(|file| file.is_file()).max_by_key(written).ok_or_else(|| {
         let place = reports.display();
-        SessionError::Saved(format!("there is no run below {place}: run `cargo bench` first, or name a run.json"))
+        SessionError::Saved(format!(
+            "there is no run below {place}: run `cargo bench` first, or name a run.json"
+        ))
     })
 }
