@@ -10,9 +10,6 @@ use crate::judge::verdict::Verdict;
 use crate::judge::words::whole_seconds;
 use crate::record::{Judged, METRICS, Metric, Rules, Series};
 
-/// The warm-up decides on a metric with a factor of two in reserve.
-const RESERVE: u64 = 2;
-
 /// One metric of a cell, as far as it is known before anything is tested.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -68,17 +65,12 @@ pub(super) fn unknown(rules: &Rules) -> impl Iterator<Item = &String> {
     rules.judged.iter().flatten().filter(|id| METRICS.iter().all(|metric| metric.id != id.as_str()))
 }
 
-/// The fewest successes of a round by which a metric is decided on.
-pub(super) fn needed(metric: &Metric) -> u64 {
-    if metric.least_successes <= 1 { metric.least_successes } else { RESERVE * metric.least_successes }
-}
-
 /// Which `measurement_time` would give each round of such a series enough successes; nothing when no time would, or when there
 /// are enough.
 pub(super) fn time_that_would_do(series: &Series, window: Duration, metric: &Metric) -> Option<String> {
     let rounds: usize = series.requests.iter().map(Vec::len).sum();
     let successes = successes_a_round(series)?;
-    let factor = needed(metric) as f64 / successes;
+    let factor = metric.promised_from() as f64 / successes;
     let seconds = window.as_secs_f64() * rounds as f64 * factor;
     let time = Duration::try_from_secs_f64(seconds).ok()?;
     (factor > 1.0).then(|| whole_seconds(time))
@@ -172,7 +164,7 @@ fn too_few(metric: &Metric, pair: &Pair) -> Result<Samples, Settled> {
     };
     let mut reason = format!("Too few exchanges in {side}");
     if let Some(successes) = successes_a_round(series) {
-        reason += &format!(": {successes:.0} successes a round, {} are needed", needed(metric));
+        reason += &format!(": {successes:.0} successes a round, {} are needed", metric.promised_from());
     }
     let advice = time_that_would_do(series, window, metric).map(|time| {
         let anew = if side == "head" { "" } else { ", with a baseline recorded anew" };

@@ -69,6 +69,16 @@ pub struct Metric {
     pub value: fn(&Tally) -> Option<f64>,
 }
 
+/// Rounds differ: a metric is promised only with this factor more successes than it needs.
+const RESERVE: u64 = 2;
+
+impl Metric {
+    /// The fewest successes of a trial round by which a cell is promised this metric.
+    pub fn promised_from(&self) -> u64 {
+        if self.least_successes <= 1 { self.least_successes } else { RESERVE * self.least_successes }
+    }
+}
+
 impl PartialEq for Metric {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
