@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use crate::bench::flags::Flags;
 use crate::bench::harness::Harness;
 use crate::plan::Plan;
-use crate::session::{self, Options, Outcome, Paths, SessionError, exit_code};
+use crate::session::{self, Options, Paths, SessionError, exit_code};
 
 /// clap's own code for a call that is wrong.
 const WRONG_CALL: u8 = 2;

@@ -2,7 +2,7 @@
 
 use crate::judge::launch::{Centring, RunValue, reduce};
 use crate::judge::policy::Terms;
-use crate::judge::questions::{needed, time_that_would_do};
+use crate::judge::questions::time_that_would_do;
 use crate::judge::sides::HeadCell;
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
@@ -45,7 +45,7 @@ impl LimitTest {
             let time = time_that_would_do(&head.series, head.cell.window, metric);
             let time =
                 time.map(|time| format!(": a measurement_time of {time} would do")).unwrap_or_default();
-            format!("each round needs {} successes{time}", needed(metric))
+            format!("each round needs {} successes{time}", metric.promised_from())
         });
         Some(Self { metric, limit: limit.most().as_nanos() as f64, found, advice })
     }

@@ -21,7 +21,8 @@ impl Wall {
         Self(nanoseconds(ClockId::CLOCK_REALTIME))
     }
 
-    /// A reading of another origin: simulations and tests.
+    /// A reading of another origin.
+    #[cfg(test)]
     pub(crate) const fn from_ns(nanoseconds: u64) -> Self {
         Self(nanoseconds)
     }

@@ -27,10 +27,10 @@ mod via_reqwest;
 mod window;
 mod worker;
 
-pub use error::{MeasureError, ServiceFailure};
+pub use error::MeasureError;
 pub use measurement::Site;
 pub(crate) use measurement::no_free_port;
-pub use once::{Loaded, load};
+pub use once::load;
 pub(crate) use parent::watch_parent;
 
 use tokio::runtime::Builder;

@@ -5,14 +5,11 @@ use std::time::Duration;
 use crate::plan::{Group, Load};
 use crate::record::{CellRun, Judged, METRICS, Metric, Tally, metric};
 
-/// Rounds differ: a metric is promised only with this factor more successes than it needs.
-const RESERVE: u64 = 2;
-
 /// The metrics that rounds like the trial's can be expected to have.
 pub(crate) fn reachable(trial: &Tally) -> Vec<&'static Metric> {
     let is_near = |metric: &&Metric| {
-        let enough = metric.least_successes <= 1 || trial.successes >= RESERVE * metric.least_successes;
-        enough && (metric.least_successes > 1 || (metric.value)(trial).is_some())
+        trial.successes >= metric.promised_from()
+            && (metric.least_successes > 1 || (metric.value)(trial).is_some())
     };
     METRICS.iter().filter(is_near).collect()
 }
@@ -32,26 +29,26 @@ pub(crate) fn decide(
         }
     }
     metrics.sort_by_key(|metric| METRICS.iter().position(|row| row == *metric));
-    let missing =
-        METRICS.iter().filter(|metric| matches!(metric.judged, Judged::Always) || metric.id == "latency_p99");
-    let missing: Vec<_> = missing.filter(|metric| !metrics.contains(metric)).collect();
-    if let Some(neediest) = missing.iter().max_by_key(|metric| metric.least_successes) {
-        let names: Vec<_> = missing.iter().map(|metric| metric.id).collect();
-        let names = names.join(", ");
-        let needed = RESERVE * neediest.least_successes;
-        let had = trial.successes;
-        let advice = if load.is_timed() && had > 0 {
-            let factor = needed as f64 / had as f64;
-            let time = in_seconds(group.settings.measurement_time.mul_f64(factor));
-            format!(": a measurement_time of {time} would reach it")
-        } else {
-            String::new()
-        };
-        planned
-            .notes
-            .push(format!("too few successes a round ({had}) for {names} (at least {needed}){advice}"));
-    }
+    planned.notes.extend(what_is_missing(&metrics, group, load, trial.successes));
     planned.metrics = metrics;
+}
+
+/// Which of the usual metrics a cell is too slow for, and what would reach them; as criterion says it.
+fn what_is_missing(metrics: &[&Metric], group: &Group, load: Load, had: u64) -> Option<String> {
+    let is_usual = |metric: &&Metric| matches!(metric.judged, Judged::Always) || metric.id == "latency_p99";
+    let missing: Vec<_> =
+        METRICS.iter().filter(is_usual).filter(|metric| !metrics.contains(metric)).collect();
+    let neediest = missing.iter().max_by_key(|metric| metric.least_successes)?;
+    let named = |metric: &&Metric| format!("{} ({})", metric.title, metric.promised_from());
+    let names: Vec<_> = missing.iter().copied().map(|metric| named(&metric)).collect();
+    let advice = if load.is_timed() && had > 0 {
+        let factor = neediest.promised_from() as f64 / had as f64;
+        let time = in_seconds(group.settings.measurement_time.mul_f64(factor));
+        format!(": a measurement_time of {time} would reach {}", if names.len() == 1 { "it" } else { "them" })
+    } else {
+        String::new()
+    };
+    Some(format!("a round has {had} successes, too few for {}{advice}", names.join(", ")))
 }
 
 /// Why a cell cannot be measured in its time, one exchange of which took so long; nothing when it can.
@@ -60,7 +57,7 @@ pub(crate) fn too_slow(group: &Group, load: Load, exchange: Duration) -> Option<
     if !load.is_timed() || exchange <= settings.measurement_time {
         return None;
     }
-    let least = metric("latency_p50").map_or(1, |metric| RESERVE * metric.least_successes);
+    let least = metric("latency_p50").map_or(1, Metric::promised_from);
     let a_round = exchange.mul_f64(least as f64 / load.concurrency() as f64).max(exchange);
     let time = in_seconds(a_round.mul_f64(settings.sample_size as f64));
     Some(format!(

@@ -83,12 +83,10 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
         let request = shared.deck.borrow_mut().deal();
         let exchange = client.exchange(&shared.requests[request]).await;
         let lag = last_ended.map(|ended| exchange.sent.since(ended));
-        let mut window = shared.window.borrow_mut();
-        window.arrive(ticket, &exchange, lag);
+        shared.window.borrow_mut().arrive(ticket, &exchange, lag);
         if last_ended.replace(exchange.ended).is_none() {
-            window.settle(Wall::now());
+            shared.window.borrow_mut().settle(Wall::now());
         }
-        drop(window);
         if exchange.fault.is_some() {
             // One that failed without waiting would keep the thread from the others, and from a signal.
             tokio::task::yield_now().await;

@@ -131,10 +131,8 @@ fn check_group(group: &Group) -> Result<(), PlanError> {
         let endpoint = crate::plan::endpoint::Endpoint::get(url.as_str());
         endpoint.resolve(None).map_err(|error| wrong(error.to_string()))?;
     }
-    if let Service::Command(command) = &group.service {
-        if command.program.is_empty() {
-            return Err(wrong("its service has no program".to_owned()));
-        }
+    if matches!(&group.service, Service::Command(command) if command.program.is_empty()) {
+        return Err(wrong("its service has no program".to_owned()));
     }
     group.cells.iter().try_for_each(|cell| check_cell(group, cell))
 }

@@ -142,7 +142,9 @@ impl ClosedLoop {
 
     /// The same loop without rounds, long enough to know the truth.
     fn truth(&mut self, workers: usize, exchanges: usize) -> (Tally, f64) {
-        (0..workers).for_each(|worker| drop(self.send(worker)));
+        for worker in 0..workers {
+            self.send(worker);
+        }
         let mut all = Tally::new();
         for _ in 0..exchanges {
             let (worker, sent, ended) = self.next().expect("a closed loop never runs dry");
