@@ -119,12 +119,9 @@ fn a_metric_that_one_side_lacks_is_inconclusive_and_says_which_time_would_do() {
 
 #[test]
 fn successes_that_are_needed_hold_a_factor_of_two_in_reserve() {
-    let needed = |id: &str| needed(metric(id).unwrap());
-    assert_eq!(
-        ["latency_p50".promised_from(), "latency_p99".promised_from(), "throughput".promised_from()],
-        [20, 1_000, 40]
-    );
-    assert_eq!("latency_max".promised_from(), 1);
+    let needed = |id: &str| metric(id).unwrap().promised_from();
+    assert_eq!([needed("latency_p50"), needed("latency_p99"), needed("throughput")], [20, 1_000, 40]);
+    assert_eq!(needed("latency_max"), 1);
 }
 
 #[test]
