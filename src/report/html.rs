@@ -20,6 +20,19 @@ pub(crate) fn escaped(text: &str) -> String {
     html
 }
 
+/// Escaped text with what stands between backquotes set as code.
+pub(crate) fn in_code(html: &str) -> String {
+    let parts: Vec<&str> = html.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return html.to_owned();
+    }
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// A number as HTML, with a real minus.
 pub(crate) fn number(text: &str) -> String {
     escaped(&text.replace('-', "\u{2212}"))
@@ -109,5 +122,11 @@ mod tests {
     #[test]
     fn numbers_have_a_real_minus() {
         assert_eq!(number("-20.0 %"), "\u{2212}20.0 %");
+    }
+
+    #[test]
+    fn commands_are_set_as_code() {
+        assert_eq!(in_code("a `b` c"), "a <code>b</code> c");
+        assert_eq!(in_code("a ` c"), "a ` c");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::formats::INDEX;
-use super::html::{self, escaped};
+use super::html::{self, escaped, in_code};
 
 /// The name of the element that tells a page's bench.
 pub(crate) const BENCH: &str = "plimsoll-bench";
@@ -52,7 +52,7 @@ pub(crate) fn page(benches: &[Bench]) -> String {
             "<li><a href=\"{}/{INDEX}\">{}</a><p>{}</p></li>\n",
             link(&bench.folder),
             bench.name,
-            bench.sentence
+            in_code(&bench.sentence)
         )
     };
     let list: String = benches.iter().map(line).collect();

@@ -3,7 +3,7 @@
 use super::chart::render::RenderError;
 use super::charts;
 use super::formats::{Artifact, INDEX};
-use super::html::{self, escaped};
+use super::html::{self, escaped, in_code};
 use super::sentence::NOT_COMPARED;
 use super::table;
 use super::view::Report;
@@ -44,19 +44,6 @@ fn sentence(report: &Report) -> String {
         None => text,
     };
     format!("<p class=\"sentence {}\"><span>{text}</span></p>\n", worst.name())
-}
-
-/// What stands between backquotes as code.
-fn in_code(html: &str) -> String {
-    let parts: Vec<&str> = html.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return html.to_owned();
-    }
-    let part = |(index, part): (usize, &&str)| match index % 2 {
-        0 => (*part).to_owned(),
-        _ => format!("<code>{part}</code>"),
-    };
-    parts.iter().enumerate().map(part).collect()
 }
 
 fn facts(report: &Report) -> String {
@@ -163,11 +150,5 @@ mod tests {
         let view = report(&[]);
         let page = page(&view);
         assert!(page.contains("<b>NOT COMPARED</b>: nothing was measured."));
-    }
-
-    #[test]
-    fn commands_are_set_as_code() {
-        assert_eq!(in_code("a `b` c"), "a <code>b</code> c");
-        assert_eq!(in_code("a ` c"), "a ` c");
     }
 }

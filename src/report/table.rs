@@ -11,6 +11,10 @@ const NO_VALUE: &str = "–";
 
 /// The metrics that verdicts rest on, and what else people load a service for.
 pub(crate) fn results(report: &Report) -> String {
+    let rows = || report.cells().flat_map(|cell| &cell.rows);
+    if rows().all(|row| row.base.is_none() && row.comparison.is_none()) {
+        return values(report);
+    }
     let span = Span::of(report);
     let mut html = String::from("<div class=\"scroll\"><table>\n<thead><tr><th>metric</th>");
     html.push_str("<th class=\"n\">base</th><th class=\"n\">head</th><th class=\"n\">change</th>");
@@ -26,6 +30,23 @@ pub(crate) fn results(report: &Report) -> String {
         }
         html.push_str(&more(cell));
         html.push_str("</tbody>\n");
+    }
+    html.push_str("</table></div>\n");
+    html
+}
+
+/// The same when there is no base at all.
+fn values(report: &Report) -> String {
+    let mut html = String::from("<div class=\"scroll\"><table class=\"narrow\">\n<thead><tr><th>metric</th>");
+    html.push_str("<th class=\"n\">head</th></tr></thead>\n");
+    for cell in report.cells() {
+        html.push_str(&format!("<tbody>\n{}", heading(cell)));
+        for row in cell.rows.iter().filter(|row| row.primary) {
+            let title = escaped(row.metric.title);
+            let value = value(row.head.as_ref(), row.metric.unit);
+            html.push_str(&format!("<tr><td class=\"metric\">{title}</td>{value}</tr>\n"));
+        }
+        html.push_str(&format!("{}</tbody>\n", more(cell)));
     }
     html.push_str("</table></div>\n");
     html
@@ -97,8 +118,8 @@ fn value(estimate: Option<&Estimate>, unit: Unit) -> String {
     let Some(estimate) = estimate else { return format!("<td class=\"n\">{NO_VALUE}</td>") };
     let interval = match estimate.interval {
         Some((low, high)) if low < high => {
-            let [low, high] = [low, high].map(|end| number(&words::value(end, unit)));
-            format!("<small>{low} to {high}</small>")
+            let [low, high] = [low, high].map(|end| words::value(end, unit));
+            format!("<small>{}</small>", number(&words::range(&low, &high)))
         }
         _ => String::new(),
     };
@@ -109,12 +130,10 @@ fn change(row: &Row) -> String {
     let Some(Change { low, estimate, high }) = row.change() else {
         return "<td class=\"n\"></td>".to_owned();
     };
-    let say = |fraction: f64| match row.is_difference() {
-        true => number(&words::points(fraction)),
-        false => number(&words::change(fraction)),
-    };
+    let say = if row.is_difference() { words::points } else { words::change };
     let unit = if row.is_difference() { " points" } else { "" };
-    format!("<td class=\"n\">{}{unit}<small>{} to {}</small></td>", say(estimate), say(low), say(high))
+    let range = words::range(&say(low), &say(high));
+    format!("<td class=\"n\">{}{unit}<small>{}</small></td>", number(&say(estimate)), number(&range))
 }
 
 /// Responses, client, limits and notes of a cell.
@@ -125,8 +144,9 @@ fn more(cell: &CellView) -> String {
             lines.push_str(&format!("<p><b>{label}</b> {}</p>", escaped(text)));
         }
     };
-    line("responses", &responses(cell));
-    line("client", &client(cell));
+    let client = client(cell);
+    let client = if client.is_empty() { client } else { format!("; client: {client}") };
+    line("responses", &format!("{}{client}", responses(cell)));
     for row in cell.rows.iter().filter(|row| row.is_judged()) {
         let advice = row.comparison.as_ref().and_then(|comparison| comparison.advice.as_ref());
         if let Some(advice) = advice {
@@ -156,7 +176,7 @@ struct Span {
 
 /// Scales to choose from; what lies beyond the last one is cut.
 const SPANS: [f64; 5] = [0.1, 0.2, 0.5, 1.0, 2.0];
-const WIDTH_PX: f64 = 150.0;
+const WIDTH_PX: f64 = 130.0;
 const HEIGHT_PX: f64 = 16.0;
 /// Room for the dot at the ends.
 const PAD_PX: f64 = 5.0;
@@ -208,7 +228,7 @@ mod tests {
         let mut report = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
         let span = Span::of(&report);
         assert_eq!((span.most, span.title().as_str()), (0.5, "\u{2212}50 % to +50 %"));
-        assert_eq!([-0.5, 0.0, 0.5, 9.0].map(|change| span.x(change)), [5.0, 75.0, 145.0, 145.0]);
+        assert_eq!([-0.5, 0.0, 0.5, 9.0].map(|change| span.x(change)), [5.0, 65.0, 125.0, 125.0]);
         let row = &mut report.groups[0].cells[0].rows[1];
         row.comparison.as_mut().unwrap().change =
             Some(Change { low: 0.1, estimate: 5.0, high: f64::INFINITY });
@@ -221,14 +241,21 @@ mod tests {
         let html = results(&report_of(&[Verdict::Regressed]));
         let row = html.lines().find(|line| line.contains("throughput")).unwrap();
         for part in [
-            "216.8/s<small>212.5/s to 221.1/s</small>",
-            "176.1/s<small>172.6/s to 179.6/s</small>",
-            "\u{2212}18.8 %<small>\u{2212}22.9 % to \u{2212}14.7 %</small>",
+            "216.8/s<small>212.5 to 221.1/s</small>",
+            "176.1/s<small>172.6 to 179.6/s</small>",
+            "\u{2212}18.8 %<small>\u{2212}22.9 to \u{2212}14.7 %</small>",
             "<span class=\"badge regressed\">",
             "<td class=\"n\">\u{2212}17.0 %</td>",
         ] {
             assert!(row.contains(part), "{part} in {row}");
         }
+    }
+
+    #[test]
+    fn without_any_base_there_are_no_empty_columns() {
+        let html = results(&report_of(&[Verdict::New]));
+        assert!(!html.contains("<th class=\"n\">base</th>") && !html.contains("would have found"));
+        assert!(html.contains("214.2/s<small>209.9 to 218.5/s</small>"), "{html}");
     }
 
     #[test]

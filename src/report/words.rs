@@ -96,6 +96,20 @@ pub(crate) fn value(value: f64, unit: Unit) -> String {
     }
 }
 
+/// Both ends of an interval, the unit once where they share it: `22.60 to 23.52 ms`.
+pub(crate) fn range(low: &str, high: &str) -> String {
+    let (Some((number, low_unit)), Some((_, high_unit))) = (parted(low), parted(high)) else {
+        return format!("{low} to {high}");
+    };
+    if low_unit == high_unit { format!("{number} to {high}") } else { format!("{low} to {high}") }
+}
+
+/// A printed value as its number and its unit; nothing when it has no unit.
+fn parted(value: &str) -> Option<(&str, &str)> {
+    let end = value.find([' ', '/'])?;
+    Some(value.split_at(end))
+}
+
 /// The size of a change without its sign: `3.4 %`.
 pub(crate) fn percent(fraction: f64) -> String {
     /// From here on a tenth of a per cent is no news.
@@ -231,6 +245,16 @@ mod tests {
         assert_eq!(change(f64::NAN), "-");
         assert_eq!(points(-0.0125), "-1.25");
         assert_eq!(points(-0.00001), "+0.00");
+    }
+
+    #[test]
+    fn the_ends_of_an_interval_share_their_unit() {
+        assert_eq!(range("22.60 ms", "23.52 ms"), "22.60 to 23.52 ms");
+        assert_eq!(range("999.0 µs", "1.001 ms"), "999.0 µs to 1.001 ms");
+        assert_eq!(range("212.5/s", "1,221/s"), "212.5 to 1,221/s");
+        assert_eq!(range("+19.0 %", "+27.2 %"), "+19.0 to +27.2 %");
+        assert_eq!(range("-0.01", "+0.02"), "-0.01 to +0.02");
+        assert_eq!(range("-", "1.000 ms"), "- to 1.000 ms");
     }
 
     #[test]
