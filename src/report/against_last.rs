@@ -57,7 +57,9 @@ mod tests {
     fn run(latencies: &[f64]) -> Run {
         let mut run = run_of(&samples(&vec![Verdict::New; latencies.len()]));
         for (cell, latency) in run.cells.iter_mut().zip(latencies) {
-            cell.rounds.iter_mut().for_each(|round| drop(round.values.insert("latency_p50", *latency)));
+            for round in &mut cell.rounds {
+                round.values.insert("latency_p50", *latency);
+            }
         }
         run
     }

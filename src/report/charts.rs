@@ -184,8 +184,12 @@ fn subtitle(cells: &[&CellView], metrics: &[&str]) -> String {
     }
     let others: Vec<String> = others.iter().map(|verdict| verdict.name().to_owned()).collect();
     let others = others.join(" or ");
-    match (changed.len(), compared.len()) {
-        (0, 1) => capitalised(&format!("{others} against the baseline.")),
+    let alone = match cells.len() - compared.len() {
+        0 => String::new(),
+        alone => format!(" {alone} of {} had nothing to compare with.", cells.len()),
+    };
+    let text = match (changed.len(), compared.len()) {
+        (0, 1) => format!("{}: {others} against the baseline.", compared[0].0.id),
         (0, all) => format!("All {all} are {others} against the baseline."),
         (some, _) => {
             let more = match some.saturating_sub(MOST_NAMED) {
@@ -195,18 +199,14 @@ fn subtitle(cells: &[&CellView], metrics: &[&str]) -> String {
             let rest = if others.is_empty() { String::new() } else { format!("; the others are {others}") };
             format!("{}{more}{rest}.", changed[..some.min(MOST_NAMED)].join("; "))
         }
-    }
+    };
+    text + &alone
 }
 
 fn in_words(row: &Row) -> Option<String> {
     let comparison = row.comparison.as_ref()?;
     let short = row.metric.title.trim_start_matches("latency ");
     Some(format!("{short} {} {}", words::change(comparison.change?.estimate), comparison.verdict.name()))
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -293,6 +293,10 @@ mod tests {
         let view = report_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
         let cells: Vec<&CellView> = view.cells().collect();
         assert_eq!(subtitle(&cells, &[P50]), "All 2 are unchanged or inconclusive against the baseline.");
-        assert_eq!(subtitle(&cells[..1], &[P50]), "Unchanged against the baseline.");
+        assert_eq!(subtitle(&cells[..1], &[P50]), "3k_tokens/5: unchanged against the baseline.");
+        let view = report_of(&[Verdict::Unchanged, Verdict::New, Verdict::New]);
+        let cells: Vec<&CellView> = view.cells().collect();
+        let expected = "3k_tokens/5: unchanged against the baseline. 2 of 3 had nothing to compare with.";
+        assert_eq!(subtitle(&cells, &[P50]), expected);
     }
 }

@@ -55,7 +55,8 @@ fn facts(report: &Report) -> String {
 }
 
 fn notes(report: &Report) -> String {
-    let notes: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", escaped(note))).collect();
+    let notes: String =
+        report.notes.iter().map(|note| format!("<li>{}</li>\n", in_code(&escaped(note)))).collect();
     if notes.is_empty() { notes } else { format!("<ul class=\"notes\">\n{notes}</ul>\n") }
 }
 

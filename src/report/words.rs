@@ -48,6 +48,11 @@ pub(crate) fn rate_per_s(rate: f64) -> String {
     if rate.is_finite() { format!("{}/s", four_digits(rate)) } else { NOTHING.to_owned() }
 }
 
+/// A rate of tokens: `642,694 tokens/s`, `47.92 M tokens/s`.
+fn tokens_per_s(rate: f64) -> String {
+    in_units(rate, &[(1.0, "tokens/s"), (1e6, "M tokens/s"), (1e9, "G tokens/s")])
+}
+
 /// A rate of what an exchange handles, in the units that criterion prints: `12.30 MiB/s`, `41.23 Kelem/s`.
 pub(crate) fn throughput_per_s(exchanges_per_s: f64, of_one: Throughput) -> String {
     match of_one {
@@ -92,7 +97,7 @@ pub(crate) fn value(value: f64, unit: Unit) -> String {
         Unit::Nanoseconds => duration_ns(value),
         Unit::PerSecond => rate_per_s(value),
         Unit::Tokens => finite(format!("{} tokens", four_digits(value))),
-        Unit::TokensPerSecond => finite(format!("{} tokens/s", four_digits(value))),
+        Unit::TokensPerSecond => tokens_per_s(value),
     }
 }
 
@@ -213,7 +218,8 @@ mod tests {
     fn rates_name_their_unit() {
         assert_eq!(rate_per_s(4123.4), "4,123/s");
         assert_eq!(rate_per_s(9.8765), "9.877/s");
-        assert_eq!(value(1_234_567.8, Unit::TokensPerSecond), "1,234,568 tokens/s");
+        assert_eq!(value(642_694.2, Unit::TokensPerSecond), "642,694 tokens/s");
+        assert_eq!(value(47_916_427.0, Unit::TokensPerSecond), "47.92 M tokens/s");
         assert_eq!(throughput_per_s(100.0, Throughput::Bytes(1024 * 1024)), "100.0 MiB/s");
         assert_eq!(throughput_per_s(2.0, Throughput::Elements(700)), "1.400 Kelem/s");
         assert_eq!(rate_per_s(1e18), "1.000e18/s");

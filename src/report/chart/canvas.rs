@@ -25,8 +25,10 @@ const SVG_TOP_SHIFT: f64 = 0.76;
 pub(crate) struct TextBox {
     pub(crate) text: String,
     pub(crate) left: f64,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that no text lies on another"))]
     pub(crate) top: f64,
     pub(crate) right: f64,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that no text lies on another"))]
     pub(crate) bottom: f64,
 }
 
