@@ -4,11 +4,9 @@ use crate::judge::words::share;
 use crate::record::{CellRun, Counts, Fault, Metric, Unit};
 use crate::stats::location::median;
 
-/// The client is the bottleneck when its lag exceeds the latency so many times, both as p99 in the median round.
-///
-/// Strictly it is when the mean lag exceeds the mean latency of a closed loop, for then a connection is idle for longer than
-/// it is busy; rounds keep the lag's p99 only, and a factor of two leaves single hiccups out.
-const MOST_LAG: f64 = 2.0;
+/// The client is the bottleneck when in the median round its mean lag exceeds the mean latency of a closed loop: each
+/// connection is then idle for longer than it is busy. A tail of the lag would say it of every busy machine.
+const MOST_LAG: f64 = 1.0;
 const CLOSED_LOAD: &str = "closed";
 
 /// Why one run of a cell cannot be used at all; nothing when it can.
@@ -57,13 +55,13 @@ pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
         return None;
     }
     let ratio = |values: &std::collections::BTreeMap<&str, f64>| {
-        let ratio = values.get("lag")? / values.get("latency_p99")?;
+        let ratio = values.get("lag_mean")? / values.get("latency_mean")?;
         ratio.is_finite().then_some(ratio)
     };
     let ratios: Vec<f64> = cell.rounds.iter().filter_map(|round| ratio(&round.values)).collect();
     let ratio = median(&ratios).filter(|ratio| *ratio > MOST_LAG)?;
     Some(format!(
-        "The client was the bottleneck: the p99 of its lag is {ratio:.1} times that of the latency, so this rate is the \
-         client's; give the client a CPU of its own, or lower the concurrency."
+        "The client was the bottleneck: between two requests a worker waits {ratio:.1} times as long for the client as for the \
+         service, so this rate is the client's; give the client a CPU of its own, or lower the concurrency."
     ))
 }

@@ -19,6 +19,7 @@ mod parent;
 mod reach;
 mod request;
 mod resolve;
+mod runtime;
 mod service;
 mod stamp;
 mod tokens;
@@ -33,8 +34,7 @@ pub(crate) use measurement::no_free_port;
 pub use once::load;
 pub(crate) use parent::watch_parent;
 
-use tokio::runtime::Builder;
-use tokio::task::LocalSet;
+use runtime::on_one_thread;
 
 use crate::plan::Plan;
 use crate::record::{Event, Run};
@@ -77,12 +77,6 @@ pub fn check(
         }
         Ok(())
     })
-}
-
-/// Runs a future, and the tasks that it spawns, on a current-thread runtime of its own.
-fn on_one_thread<T>(future: impl Future<Output = Result<T, MeasureError>>) -> Result<T, MeasureError> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, future)
 }
 
 #[cfg(test)]

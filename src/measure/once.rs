@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
 use crate::measure::interrupt::Interrupt;
+use crate::measure::measurement::needs_reqwest;
 use crate::measure::resolve::Resolver;
+use crate::measure::runtime::on_one_thread;
 use crate::measure::stamp::Guard;
 use crate::measure::window::Timing;
-use crate::measure::{measurement, on_one_thread};
 use crate::plan::{Cell, Group};
 use crate::record::Tally;
 
@@ -29,7 +30,7 @@ pub struct Loaded {
 /// # Errors
 /// When an endpoint cannot be requested. Faults are counted, not errors.
 pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> Result<Loaded, MeasureError> {
-    measurement::needs_reqwest(group, cell)?;
+    needs_reqwest(group, cell)?;
     let interrupt = Interrupt::install()?;
     on_one_thread(async {
         let _guard = Guard::open().await;

@@ -158,6 +158,7 @@ pub static METRICS: &[Metric] = &[
     }),
     latency("connect", "connect p50", Judged::WhenAsked, 1, |tally| tally.connect.quantile_ns(0.50)),
     latency("lag", "client lag p99", Judged::WhenAsked, 1, |tally| tally.lag.quantile_ns(0.99)),
+    latency("lag_mean", "client lag mean", Judged::WhenAsked, 1, |tally| tally.lag.mean_ns()),
     Metric {
         least_successes: 1,
         ..rate("input_tokens", "input tokens", Unit::Tokens, Judged::WhenAsked, |tally| {

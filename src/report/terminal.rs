@@ -119,10 +119,11 @@ impl Printer {
         if no_news && !self.verbose {
             return String::new();
         }
-        let mut verdict = self.ink.verdict(comparison.verdict, comparison.verdict.name());
-        if !comparison.judged {
-            verdict.push_str(&self.ink.dim(" (not judged)"));
-        }
+        let verdict = if comparison.judged {
+            self.ink.verdict(comparison.verdict, comparison.verdict.name())
+        } else {
+            self.ink.dim("not judged")
+        };
         let mut text = match comparison.change {
             Some(change) => {
                 let change = self.change(change, comparison.is_difference());

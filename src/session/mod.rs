@@ -14,7 +14,7 @@ mod walk;
 pub(crate) use error::SessionError;
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
-pub(crate) use outcome::{Outcome, exit_code};
+pub(crate) use outcome::exit_code;
 pub(crate) use saved::{accept, compare};
 pub(crate) use stored::{drop_baseline, list_baselines, show_baseline};
 pub(crate) use walk::{check, run};

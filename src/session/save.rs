@@ -50,7 +50,7 @@ pub(crate) fn save(
         }
     }
     if !options.quiet && !paths.is_empty() {
-        println!("Saved as baseline `{}`: {}", save.name, paths.join(", "));
+        eprintln!("Saved as baseline `{}`: {}", save.name, paths.join(", "));
     }
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
     let regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);

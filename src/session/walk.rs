@@ -46,7 +46,7 @@ pub(crate) fn conclude(
         print!("{}", report.terminal(options.colour, options.verbose));
         let last = LastRun::of(&options.paths.scratch(), bench);
         if let Some(line) = last.read().and_then(|last| against_last(runs, &last)) {
-            println!("{line}");
+            eprintln!("{line}");
         }
     }
     let mut outcome = Outcome::of(runs, &judgement, &options.fail_on);
@@ -162,7 +162,7 @@ fn keep(bench: &str, runs: &[Run], report: &Report, options: &Options) -> Result
         LastRun::of(&options.paths.scratch(), bench).write(runs)?;
     }
     if !options.quiet {
-        println!("Report: {}", folder.join("index.html").display());
+        eprintln!("Report: {}", folder.join("index.html").display());
     }
     Ok(())
 }

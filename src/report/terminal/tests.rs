@@ -33,7 +33,7 @@ tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
   throughput     [172.6/s 176.1/s 179.6/s]
           change [-22.9 % -18.8 % -14.7 %] (p = 0.0012 < 0.01)  regressed
   output token throughput [517,789 tokens/s 528,356 tokens/s 538,923 tokens/s]
-          change [-22.9 % -18.8 % -14.7 %]  regressed (not judged)
+          change [-22.9 % -18.8 % -14.7 %]  not judged
   client         lag p99 12.40 µs, clock kernel
   detectable     success ratio -0.40 points, latency p50 +17.0 %, latency p99
                  +17.0 %, throughput -17.0 %
