@@ -109,7 +109,7 @@ fn result(row: &Row, span: &Span) -> String {
         value(row.head.as_ref(), unit),
         change(row),
         span.whisker(row),
-        comparison.map(|comparison| badge(comparison.verdict)).unwrap_or_default(),
+        comparison.filter(|c| c.judged).map(|comparison| badge(comparison.verdict)).unwrap_or_default(),
         findable(row).map(|text| number(&text)).unwrap_or_default()
     )
 }
