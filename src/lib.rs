@@ -51,6 +51,11 @@
 //! | `serve` | the reference API |
 //! | `reqwest` | https, HTTP/2, proxies and redirects |
 
+#[cfg(not(unix))]
+compile_error!(
+    "plimsoll needs Unix: its services live in process groups, and a guardian ends them through a pipe"
+);
+
 pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;

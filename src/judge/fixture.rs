@@ -49,6 +49,7 @@ pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
     }
     CellRun {
         group: "group".into(),
+        about: None,
         id: id.into(),
         function: "work".into(),
         load: "closed(10)".into(),

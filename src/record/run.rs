@@ -62,6 +62,8 @@ pub struct Rules {
 pub struct CellRun {
     /// Its group.
     pub group: String,
+    /// What its group is for, if that was said.
+    pub about: Option<String>,
     /// Its id within the group: `function/parameter`.
     pub id: String,
     /// The function part of its id: cells that share it are one line in a chart.
@@ -110,6 +112,7 @@ impl CellRun {
     pub fn planned(group: &Group, cell: &Cell) -> Self {
         Self {
             group: group.name.clone(),
+            about: group.about.clone(),
             id: cell.id.to_string(),
             function: cell.id.function().to_owned(),
             load: cell.load.to_string(),

@@ -62,6 +62,8 @@ enum ThroughputWire {
 #[derive(Serialize, Deserialize)]
 struct CellWire {
     group: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     id: String,
     function: String,
     load: String,
@@ -157,6 +159,7 @@ impl From<&CellRun> for CellWire {
     fn from(cell: &CellRun) -> Self {
         Self {
             group: cell.group.clone(),
+            about: cell.about.clone(),
             id: cell.id.clone(),
             function: cell.function.clone(),
             load: cell.load.clone(),
@@ -251,6 +254,7 @@ impl CellWire {
             self.rounds.into_iter().map(RoundWire::into_round).collect::<Result<_, _>>().map_err(wrong)?;
         Ok(CellRun {
             group: self.group,
+            about: self.about,
             id: self.id,
             function: self.function,
             load: self.load,

@@ -20,7 +20,12 @@ impl Report {
             let cell = cell(runs, judged);
             match groups.iter_mut().find(|group| group.name == cell.group) {
                 Some(group) => group.cells.push(cell),
-                None => groups.push(GroupView { name: cell.group.clone(), cells: vec![cell] }),
+                None => {
+                    let mut measured = runs.iter().flat_map(|run| &run.cells);
+                    let about =
+                        measured.find(|run| run.group == cell.group).and_then(|run| run.about.clone());
+                    groups.push(GroupView { name: cell.group.clone(), about, cells: vec![cell] });
+                }
             }
         }
         let stops = runs.iter().filter_map(|run| run.stop.as_ref());

@@ -61,15 +61,21 @@ fn notes(report: &Report) -> String {
 }
 
 fn figures(report: &Report) -> Result<String, RenderError> {
-    let mut html = String::from("<h2>Charts</h2>\n<div class=\"charts\">\n");
-    for named in report.groups.iter().flat_map(charts::of_group) {
-        let (svg, name) = (named.svg()?, escaped(&named.name));
-        html.push_str(&format!(
-            "<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a> · <a href=\"{name}.png\">PNG</a></figcaption>\n\
-             </figure>\n"
-        ));
+    let mut html = String::from("<h2>Charts</h2>\n");
+    for group in &report.groups {
+        if let Some(about) = &group.about {
+            html.push_str(&format!("<p><b>{}</b>: {}</p>\n", escaped(&group.name), escaped(about)));
+        }
+        html.push_str("<div class=\"charts\">\n");
+        for named in charts::of_group(group) {
+            let (svg, name) = (named.svg()?, escaped(&named.name));
+            html.push_str(&format!(
+                "<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a> · <a href=\"{name}.png\">PNG</a></figcaption>\n\
+                 </figure>\n"
+            ));
+        }
+        html.push_str("</div>\n");
     }
-    html.push_str("</div>\n");
     Ok(html)
 }
 

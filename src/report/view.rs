@@ -45,6 +45,8 @@ pub(crate) struct Fact {
 #[derive(Debug, Clone)]
 pub(crate) struct GroupView {
     pub(crate) name: String,
+    /// What it is for.
+    pub(crate) about: Option<String>,
     pub(crate) cells: Vec<CellView>,
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of a run in a baseline.
 
 use crate::judge::{Judgement, LimitCheck, Verdict};
-use crate::record::{Baseline, BaselineStore, Run, StoredRun};
+use crate::record::{Baseline, BaselineError, BaselineStore, Run, StoredRun};
 use crate::session::error::SessionError;
 use crate::session::options::Options;
 use crate::session::outcome::Outcome;
@@ -32,7 +32,8 @@ pub(crate) fn save(
     let store = BaselineStore::new(options.paths.baselines());
     let mut paths = Vec::new();
     for group in groups(runs) {
-        let kept = if save.append { store.read(&save.name, group)? } else { None };
+        let not_kept = |error: BaselineError| SessionError::NotKept(Box::new(error.into()));
+        let kept = if save.append { store.read(&save.name, group).map_err(not_kept)? } else { None };
         let baseline = match kept {
             Some(mut baseline) => {
                 let epoch = baseline.epochs.last().map_or(1, |epoch| epoch.number);
@@ -45,7 +46,7 @@ pub(crate) fn save(
         };
         if let Some(baseline) = baseline {
             let path = store.path(&save.name, group);
-            baseline.write(&path).map_err(|error| SessionError::NotKept(Box::new(error.into())))?;
+            baseline.write(&path).map_err(not_kept)?;
             paths.push(path.display().to_string());
         }
     }

@@ -18,6 +18,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     check_metrics(&plan)?;
     let store = BaselineStore::new(options.paths.baselines());
     let baselines = read_baselines(&store, &plan, options)?;
+    check_save(&store, &plan, options)?;
     pin_to(&mut plan, &baselines);
     let runs = match &options.load {
         Some(name) => load_runs(&store, &plan, name)?,
@@ -116,6 +117,16 @@ fn read_baselines(
         baselines.extend(baseline);
     }
     Ok(baselines)
+}
+
+/// That a baseline can be read to which the run will be added.
+fn check_save(store: &BaselineStore, plan: &Plan, options: &Options) -> Result<(), SessionError> {
+    if let Some(save) = options.save.as_ref().filter(|save| save.append) {
+        for group in &plan.groups {
+            store.read(&save.name, &group.name)?;
+        }
+    }
+    Ok(())
 }
 
 /// What must be the same in base and head is taken over from the baseline: launches, and the metrics of each cell.

@@ -27,6 +27,7 @@ fn round(launch: usize, rng: &mut fastrand::Rng) -> Round {
 fn run() -> Run {
     let mut rng = fastrand::Rng::with_seed(7);
     let mut group = Group::new("to\"ken", Location::unknown());
+    group.about = Some("what it is for".to_owned());
     group.judged = Some(vec!["latency_p50".to_owned()]);
     group.limits.push(Limit::p99(Duration::from_millis(50)));
     group.settings.noise_threshold = Some(0.05);
