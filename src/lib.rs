@@ -34,7 +34,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`bench`] | the front that bench files are written with |
+//! | [`bench`](mod@bench) | the front that bench files are written with |
 //! | [`plan`] | what to measure |
 //! | [`record`] | what was measured, and its files |
 //! | [`judge`] | baselines and runs become verdicts; how often it is wrong |

@@ -106,6 +106,7 @@ impl<'a> LiveCell<'a> {
         &self.tally
     }
 
+    #[cfg(feature = "cli")]
     /// One measurement that `stop` ends early: what was counted until then, and what `stop` gave if it was first.
     pub(crate) async fn once<T>(
         &mut self,

@@ -15,6 +15,7 @@ pub(crate) struct ClientOptions {
     pub(crate) transport: Transport,
     pub(crate) connect_time_out: Duration,
     /// Asked for names instead of the system.
+    #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "our own client asks its resolver"))]
     pub(crate) lookup: Option<Lookup>,
 }
 

@@ -14,6 +14,7 @@ mod exchange;
 mod http1;
 mod interrupt;
 mod measurement;
+#[cfg(feature = "cli")]
 mod once;
 mod parent;
 mod reach;
@@ -30,7 +31,9 @@ mod worker;
 
 pub use error::MeasureError;
 pub use measurement::Site;
+#[cfg(feature = "cli")]
 pub(crate) use measurement::no_free_port;
+#[cfg(feature = "cli")]
 pub use once::load;
 pub(crate) use parent::watch_parent;
 

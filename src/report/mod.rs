@@ -10,6 +10,7 @@ mod formats;
 mod gather;
 mod html;
 mod ink;
+#[cfg(feature = "cli")]
 mod loaded;
 mod overview;
 mod page;
@@ -24,6 +25,7 @@ mod words;
 
 pub(crate) use against_last::against_last;
 pub(crate) use formats::{ReportError, write};
+#[cfg(feature = "cli")]
 pub(crate) use loaded::Loaded;
 pub(crate) use progress::{Mode, Progress};
 pub(crate) use view::{Report, ReportOptions};

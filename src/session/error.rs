@@ -30,6 +30,7 @@ pub(crate) enum SessionError {
     MissingBaseline { name: String, what: String, path: PathBuf },
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    #[cfg(feature = "cli")]
     #[error("{0}")]
     Saved(String),
     #[error(transparent)]

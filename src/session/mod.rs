@@ -3,19 +3,25 @@
 //! This room alone knows how the others follow each other, and what each outcome means to the shell.
 
 mod error;
+#[cfg(feature = "cli")]
 mod load;
 mod options;
 mod outcome;
 mod save;
+#[cfg(feature = "cli")]
 mod saved;
+#[cfg(feature = "cli")]
 mod stored;
 mod walk;
 
 pub(crate) use error::SessionError;
+#[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::exit_code;
+#[cfg(feature = "cli")]
 pub(crate) use saved::{accept, compare};
+#[cfg(feature = "cli")]
 pub(crate) use stored::{drop_baseline, list_baselines, show_baseline};
 pub(crate) use walk::{check, run};
 

@@ -4,5 +4,8 @@ mod connect;
 mod connection;
 mod decoder;
 
+#[cfg(feature = "reqwest")]
 pub(crate) use connect::{fault_of, fault_of_open};
-pub(crate) use connection::{Http1, LONGEST_IDLE};
+pub(crate) use connection::Http1;
+#[cfg(feature = "reqwest")]
+pub(crate) use connection::LONGEST_IDLE;
