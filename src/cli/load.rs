@@ -33,7 +33,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, short = 'c', default_value_t = 5)]
     concurrency: usize,
     /// Load for so long instead of a number of requests
-    #[arg(long, short = 'z', value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, short = 'z', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     duration: Option<Duration>,
     /// The method
     #[arg(long, short = 'm', default_value = "GET")]
@@ -51,7 +51,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, short = 'T', value_name = "TYPE")]
     content_type: Option<String>,
     /// The longest that one exchange may take
-    #[arg(long, short = 't', value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, short = 't', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     time_out: Option<Duration>,
     /// The one status that is a success, instead of each 2xx
     #[arg(long, value_name = "STATUS")]
@@ -71,6 +71,14 @@ pub(crate) struct LoadArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value = "text")]
     format: LoadFormat,
+}
+
+/// A duration in which something can happen.
+fn positive(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("no request can be made in a time of 0".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
 }
 
 /// Loads, and prints what came of it.

@@ -44,8 +44,20 @@ pub fn main() -> ExitCode {
         Call::Serve(args) => serve::run(&args),
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", sentence(&error));
         exit_code_of(&error)
+    })
+}
+
+/// An error with its causes, but for those that it names itself.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            _ if said.ends_with(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
     })
 }
 
@@ -59,4 +71,20 @@ fn exit_code_of(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(NOT_MEASURED);
     }
     ExitCode::from(WRONG_CALL)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+    use crate::plan::Targets;
+
+    #[test]
+    fn no_cause_is_told_twice_and_none_is_left_out() {
+        let error = anyhow::Error::from(Targets::from_file("/no/such").unwrap_err());
+        assert_eq!(sentence(&error).matches("No such file").count(), 1);
+        let error = std::fs::read("/no/such").context("the body cannot be read").unwrap_err();
+        assert!(sentence(&error).starts_with("the body cannot be read: No such file"));
+    }
 }
