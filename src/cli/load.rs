@@ -1,11 +1,11 @@
 //! `plimsoll load`: one measurement, no baseline.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::plan::{
@@ -102,6 +102,15 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     Ok(exit_code(session::load(group, args.duration, seed, args.format)?))
 }
 
+/// The URLs of a targets file. A path has no service here that it could be asked of.
+fn whole_urls(file: &Path) -> anyhow::Result<Targets> {
+    let targets = Targets::from_file(file)?;
+    if let Some(error) = targets.endpoints().iter().find_map(|endpoint| endpoint.resolve(None).err()) {
+        bail!("the targets file {}: {error}", file.display());
+    }
+    Ok(targets)
+}
+
 impl LoadArgs {
     fn targets(&self) -> anyhow::Result<Targets> {
         let body = match (&self.body, &self.body_file) {
@@ -121,7 +130,7 @@ impl LoadArgs {
         headers.extend(self.content_type.iter().map(|kind| ("Content-Type".to_owned(), kind.clone())));
         let targets = match (&self.url, &self.targets) {
             (Some(url), _) => Targets::from(Endpoint::get(url.as_str())),
-            (None, file) => Targets::from_file(file.clone().unwrap_or_else(|| USUAL_TARGETS.into()))?,
+            (None, file) => whole_urls(file.as_deref().unwrap_or(Path::new(USUAL_TARGETS)))?,
         };
         Ok(targets.ordered(Order::Random).map(|endpoint| {
             let mut endpoint = Endpoint::new(&self.method, endpoint.url()).body(body.clone());

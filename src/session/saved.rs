@@ -40,6 +40,13 @@ pub(crate) fn accept(
         for run in &runs {
             let epoch = baseline.as_ref().and_then(|b| b.epochs.last()).map_or(1, |epoch| epoch.number);
             let Some(stored) = StoredRun::new(group, run, epoch) else { continue };
+            if reason.is_none() && baseline.as_ref().is_some_and(|baseline| holds(baseline, &stored)) {
+                return Err(SessionError::Saved(format!(
+                    "{}: its run `{}` is in the baseline `{name}` already; twice it would count as two",
+                    file.display(),
+                    run.id
+                )));
+            }
             match (&mut baseline, reason.filter(|_| run == &runs[0])) {
                 (Some(baseline), Some(reason)) => baseline.accept_as_new_epoch(stored, reason),
                 (Some(baseline), None) => baseline.append(stored),
@@ -53,6 +60,12 @@ pub(crate) fn accept(
         baseline.write(path).map_err(|error| SessionError::NotKept(Box::new(error.into())))?;
     }
     Ok(changed.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Whether the current epoch has a run with just these values. Its id does not tell: two runs may share one.
+fn holds(baseline: &Baseline, run: &StoredRun) -> bool {
+    let cells = run.clone().rounded().cells;
+    baseline.current().any(|kept| kept.clone().rounded().cells == cells)
 }
 
 /// The runs of a file, all of which went to their end.
