@@ -1,0 +1,165 @@
+//! Baselines as a bench reads, writes and refuses them, and what the command does with the files.
+
+use std::fs;
+
+use plimsoll::record::Baseline;
+use serde_json::Value;
+
+use crate::suite::{CELL, Package};
+
+crate::checks!(baselines:
+    runs_are_saved_appended_and_replaced,
+    a_named_baseline_must_be_there,
+    a_baseline_stands_in_for_a_measurement,
+    damaged_baselines_are_named_and_nothing_is_measured,
+    a_redefined_cell_and_another_machine_are_incomparable,
+    saved_runs_are_compared_accepted_listed_shown_and_dropped,
+);
+
+fn runs(package: &Package, name: &str) -> usize {
+    let text = fs::read_to_string(package.baseline(name)).unwrap();
+    let baseline: Value = serde_json::from_str(&text).unwrap();
+    baseline["runs"].as_array().unwrap().len()
+}
+
+fn runs_are_saved_appended_and_replaced() {
+    let package = Package::with_baseline();
+    assert_eq!(runs(&package, "main"), 2);
+    // What could not be measured fairly, or came out slower, is not added; then it says so.
+    let added = package.bench("usual", &["--append", "--noplot"]);
+    let refused = added.err.contains("The baseline `main` was left as it is");
+    assert_eq!(runs(&package, "main"), if refused { 2 } else { 3 }, "{}\n{}", added.out, added.err);
+    assert_eq!(refused, added.code != Some(0), "{}\n{}", added.out, added.err);
+    let replaced = package.bench("usual", &["--save-baseline", "main", "--noplot"]);
+    if replaced.code == Some(0) {
+        assert_eq!(runs(&package, "main"), 1);
+        replaced.expect_err("Saved as baseline `main`");
+    }
+}
+
+fn a_named_baseline_must_be_there() {
+    let package = Package::with_baseline();
+    let before = fs::read(package.reports().join("run.json")).unwrap();
+    for suite in ["usual", "absent"] {
+        package
+            .bench(suite, &["--baseline", "other"])
+            .expect_code(2)
+            .expect_err("the baseline `other` does not hold `api`")
+            .expect_err("--save-baseline other");
+    }
+    package.bench("two", &["--baseline", "main"]).expect_code(2).expect_err("does not hold `api/hello/2`");
+    package
+        .bench("usual", &["--load-baseline", "other"])
+        .expect_code(2)
+        .expect_err("`other` does not hold `api`");
+    assert_eq!(fs::read(package.reports().join("run.json")).unwrap(), before, "nothing was measured");
+    let lenient = package.bench("usual", &["--baseline-lenient", "other", "--noplot"]);
+    assert!(
+        matches!(lenient.code, Some(0 | 3)) && lenient.out.starts_with("NOT COMPARED"),
+        "{}",
+        lenient.out
+    );
+    let new = package.bench("two", &["--noplot"]);
+    assert!(new.out.contains("api/hello/2") && new.code != Some(2), "{}\n{}", new.out, new.err);
+}
+
+fn a_baseline_stands_in_for_a_measurement() {
+    let package = Package::with_baseline();
+    // With itself nothing is slower; and a service that cannot start shows that nothing is started.
+    let ran = package.bench("absent", &["--load-baseline", "main", "--noplot"]).expect_code(0);
+    assert!(ran.out.contains(CELL) && !ran.out.contains("NOT COMPARED"), "{}", ran.out);
+    assert_eq!(runs(&package, "main"), 2);
+}
+
+fn damaged_baselines_are_named_and_nothing_is_measured() {
+    let package = Package::with_baseline();
+    let sound = package.main();
+    fs::remove_dir_all(package.path("reports")).unwrap();
+    let p50 = sound.find("\"latency_p50\"").unwrap();
+    let digit = p50 + sound[p50..].find("[[").unwrap() + 2;
+    let mut edited = sound.clone();
+    let other = if edited.as_bytes()[digit] == b'9' { "8" } else { "9" };
+    edited.replace_range(digit..=digit, other);
+    for (text, sentence) in [
+        (sound[..sound.len() / 2].to_owned(), "is damaged"),
+        (String::new(), "is damaged"),
+        (edited, "was edited: its digest does not match"),
+        (sound.replacen("\"schema\": 1", "\"schema\": 2", 1), "update plimsoll"),
+        (sound.replacen("\"schema\": 1,", "", 1), "is no baseline"),
+    ] {
+        fs::write(package.baseline("main"), &text).unwrap();
+        for args in [&["--noplot"][..], &["--append"], &["--save-baseline", "main"]] {
+            let ran = package.bench("absent", args).expect_code(2).expect_err(sentence);
+            assert!(ran.err.contains("baselines/main/api.json") && ran.out.is_empty(), "{}", ran.err);
+        }
+        package.plimsoll(&["baseline", "show"]).expect_code(2).expect_err(sentence);
+        assert_eq!(package.main(), text, "nothing changed");
+    }
+    assert!(!package.path("reports").exists());
+}
+
+fn a_redefined_cell_and_another_machine_are_incomparable() {
+    let package = Package::with_baseline();
+    let both = |suite: &str| {
+        let ran = package.bench(suite, &["--noplot"]);
+        // Invalid when the machine is too busy to measure at all.
+        assert!(matches!(ran.code, Some(0 | 3)), "{}\n{}", ran.out, ran.err);
+        assert!(ran.code == Some(3) || ran.out.contains("incomparable"), "{}", ran.out);
+        assert!(ran.out.starts_with("NOT COMPARED"), "{}", ran.out);
+        package.bench(suite, &["--noplot", "--fail-on", "incomparable"]).expect_code(3);
+    };
+    both("redefined");
+    let path = package.baseline("main");
+    let mut elsewhere = Baseline::read(&path).unwrap().unwrap();
+    elsewhere.runs.iter_mut().for_each(|run| run.machine.cpu = "Another CPU".to_owned());
+    elsewhere.write(&path).unwrap();
+    both("usual");
+    let forced = package.bench("usual", &["--noplot", "--on-mismatch", "compare"]);
+    assert!(forced.code != Some(2) && !forced.out.contains("incomparable"), "{}\n{}", forced.out, forced.err);
+}
+
+fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
+    let package = Package::with_baseline();
+    let run = package.reports().join("run.json");
+    let run = run.to_str().unwrap();
+    let same = package.plimsoll(&["compare", run, run, "--noplot"]).expect_code(0).expect_out(CELL);
+    assert!(!same.out.contains("regressed"), "{}", same.out);
+    package.plimsoll(&["compare", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");
+
+    package
+        .plimsoll(&["accept", "--baseline", "other"])
+        .expect_code(0)
+        .expect_out("baselines/other/api.json");
+    assert_eq!(runs(&package, "other"), 2);
+    let again = package.plimsoll(&["accept", "--baseline", "other"]);
+    again.expect_code(2).expect_err("is in the baseline `other` already");
+    assert_eq!(runs(&package, "other"), 2);
+    let why = "stronger encryption";
+    package.plimsoll(&["accept", run, "--baseline", "main", "--reason", why]).expect_code(0);
+    let stored: Value = serde_json::from_str(&package.main()).unwrap();
+    let epochs = stored["epochs"].as_array().unwrap();
+    let second = epochs.iter().find(|epoch| epoch["epoch"] == 2).unwrap();
+    assert_eq!((epochs.len(), second["reason"].as_str()), (2, Some(why)), "{epochs:?}");
+
+    package
+        .plimsoll(&["baseline", "list"])
+        .expect_code(0)
+        .expect_out("main\n  api: ")
+        .expect_out("other\n  api: ");
+    package
+        .plimsoll(&["baseline", "show"])
+        .expect_code(0)
+        .expect_out(why)
+        .expect_out("hello/4: 10 rounds over 5 launches");
+    package.plimsoll(&["baseline", "drop", "other"]).expect_code(0);
+    assert!(!package.baseline("other").exists() && package.baseline("main").is_file());
+    for what in ["show", "drop"] {
+        package
+            .plimsoll(&["baseline", what, "other"])
+            .expect_code(2)
+            .expect_err("there is no baseline `other`");
+    }
+    let empty = Package::new();
+    empty.plimsoll(&["accept"]).expect_code(2).expect_err("there is no run below");
+    empty.plimsoll(&["baseline", "list"]).expect_code(0).expect_out("There is no baseline");
+}

@@ -1,0 +1,164 @@
+//! What cargo, nextest and people call a bench with.
+
+use std::fs;
+
+use crate::suite::{CELL, Package};
+
+crate::checks!(calls:
+    cells_are_listed_for_people_and_for_nextest,
+    without_bench_each_request_is_made_once,
+    nextest_asks_for_one_cell,
+    what_libtest_knows_is_ignored,
+    a_filter_without_a_match_is_a_warning,
+    a_broken_filter_is_a_wrong_call,
+    bench_measures_and_reports,
+    wrong_values_name_file_line_group_and_cell,
+    wrong_flags_are_refused_before_anything_is_started,
+);
+
+fn cells_are_listed_for_people_and_for_nextest() {
+    let package = Package::new();
+    let both = "api/hello/4: benchmark\napi/hello/2: benchmark\n";
+    // A service that cannot start shows that none is started.
+    for suite in ["two", "absent"] {
+        let expected = if suite == "two" { both } else { "api/hello/4: benchmark\n" };
+        for args in [&["--list"][..], &["--list", "--format", "terse"], &["--list", "--bench"]] {
+            let ran = package.run(suite, args).expect_code(0);
+            assert_eq!((ran.out.as_str(), ran.err.as_str()), (expected, ""), "{args:?}");
+        }
+        let ran = package.run(suite, &["--list", "--format", "terse", "--ignored"]).expect_code(0);
+        assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    }
+    assert_eq!(package.run("two", &["--list", "2$"]).out, "api/hello/2: benchmark\n");
+    package.expect_not_measured();
+}
+
+fn without_bench_each_request_is_made_once() {
+    let package = Package::new();
+    for args in [&[][..], &["--bench", "--test"]] {
+        let ran = package.run("two", args).expect_code(0);
+        for cell in ["api/hello/4", "api/hello/2"] {
+            assert_eq!(ran.out.matches(&format!("Testing {cell}\nSuccess\n")).count(), 1, "{}", ran.out);
+        }
+    }
+    assert!(!package.path("reports").exists());
+    package.run("wrong", &[]).expect_code(3).expect_out("400");
+}
+
+fn nextest_asks_for_one_cell() {
+    let package = Package::new();
+    let ran = package.run("two", &[CELL, "--exact", "--nocapture"]).expect_code(0);
+    assert!(ran.out.contains("Testing api/hello/4") && !ran.out.contains("hello/2"), "{}", ran.out);
+    // Several at once are safe.
+    let commands =
+        ["api/hello/4", "api/hello/2"].map(|id| package.command("two", &[id, "--exact", "--nocapture"]));
+    let running = commands.map(|mut command| crate::common::Running::start(&mut command));
+    for running in running {
+        running.finish().expect_code(0).expect_out("Success");
+    }
+    package.expect_nothing_left();
+}
+
+fn what_libtest_knows_is_ignored() {
+    let package = Package::new();
+    let flags = [
+        "--test-threads=1",
+        "--nocapture",
+        "--no-capture",
+        "--show-output",
+        "--include-ignored",
+        "--report-time",
+        "--shuffle",
+        "--logfile",
+        "log",
+        "-Z",
+        "unstable-options",
+        "--format",
+        "pretty",
+        "--skip",
+        "hello/2",
+    ];
+    let ran = package.run("two", &flags).expect_code(0).expect_out("Testing api/hello/4");
+    assert!(!ran.out.contains("hello/2"), "{}", ran.out);
+}
+
+fn a_filter_without_a_match_is_a_warning() {
+    let package = Package::new();
+    for args in [&["nothing"][..], &["nothing", "--bench"], &["hello", "--exact"]] {
+        let ran = package.run("usual", args).expect_code(0);
+        assert!(ran.err.contains("warning") && ran.out.is_empty(), "{args:?}: {}\n{}", ran.out, ran.err);
+    }
+    package.expect_not_measured();
+}
+
+fn a_broken_filter_is_a_wrong_call() {
+    let package = Package::new();
+    package.bench("usual", &["hello("]).expect_code(2).expect_err("the filter is no regular expression");
+    package.expect_not_measured();
+}
+
+fn bench_measures_and_reports() {
+    let package = Package::new();
+    let ran = package.bench("usual", &[]);
+    // On a machine that is very busy the client is the bottleneck, and says so.
+    assert!(matches!(ran.code, Some(0 | 3)), "{}\n{}", ran.out, ran.err);
+    assert!(ran.out.lines().next().unwrap().contains("NOT COMPARED"), "{}", ran.out);
+    assert!(ran.out.contains(CELL), "{}", ran.out);
+    let written = |name: &str| fs::read(package.reports().join(name)).unwrap();
+    assert!(String::from_utf8(written("index.html")).unwrap().contains(CELL));
+    assert!(
+        written("throughput-api.svg").starts_with(b"<svg")
+            || written("throughput-api.svg").starts_with(b"<?xml")
+    );
+    assert!(written("throughput-api.png").starts_with(b"\x89PNG"));
+    assert!(written("latency-api.svg").ends_with(b"</svg>\n") && written("latency-api.png").len() > 1_000);
+    let run: serde_json::Value = serde_json::from_slice(&written("run.json")).unwrap();
+    assert!(run.is_object(), "{run}");
+    assert!(package.path("reports/index.html").is_file());
+    assert!(!package.path("baselines").exists(), "never written unasked");
+
+    let quiet = package.bench("usual", &["--quiet", "--noplot"]);
+    assert!(quiet.out.is_empty() && matches!(quiet.code, Some(0 | 3)), "{}\n{}", quiet.out, quiet.err);
+}
+
+fn wrong_values_name_file_line_group_and_cell() {
+    let package = Package::new();
+    package
+        .bench("rounds", &[])
+        .expect_code(2)
+        .expect_err("suite.rs:")
+        .expect_err("group `api`: sample_size is 5: at least 10 rounds are needed");
+    package
+        .bench("load", &[])
+        .expect_code(2)
+        .expect_err("suite.rs:")
+        .expect_err("cell `api/hello/0`: its load sends nothing");
+    package
+        .bench("metric", &[])
+        .expect_code(2)
+        .expect_err("group `api`: `latency_p42` is no metric")
+        .expect_err("latency_p50, ");
+    package.expect_not_measured();
+}
+
+fn wrong_flags_are_refused_before_anything_is_started() {
+    let package = Package::new();
+    for (args, sentence) in [
+        (&["--sample-size", "5"][..], "sample_size is 5"),
+        (&["--measurement-time", "NaN"], "`NaN` is no duration"),
+        (&["--measurement-time", "0"], "a round takes at least 1 ms"),
+        (&["--measurement-time=-1s"], "`-1s` is out of range"),
+        (&["--warm-up-time", "9999h"], "`9999h` is out of range"),
+        (&["--confidence-level", "NaN"], "both lie between 0 and 1"),
+        (&["--noise-threshold", "7"], "a fraction from 0"),
+        (&["--nresamples", "1"], "at least 1000"),
+        (&["--launches", "11"], "at most sample_size (10)"),
+        (&["--runs", "0"], "at least one run"),
+        (&["--fail-on", "anything"], "'anything'"),
+        (&["--bogus"], "'--bogus'"),
+        (&["--baseline", "a", "--save-baseline", "b"], "cannot be used with"),
+    ] {
+        package.bench("absent", args).expect_code(2).expect_err(sentence);
+    }
+    package.expect_not_measured();
+}

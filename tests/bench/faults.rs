@@ -1,0 +1,84 @@
+//! Services that do not start or answer wrongly, and disks that take nothing.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use crate::common::run;
+use crate::suite::{CELL, Package};
+
+crate::checks!(faults:
+    a_service_that_does_not_start_is_not_measured,
+    a_wrong_first_answer_names_cell_url_and_what_came,
+    a_file_in_the_place_of_reports_leaves_the_verdict_told,
+    a_full_disk_leaves_the_baseline_whole,
+);
+
+fn a_service_that_does_not_start_is_not_measured() {
+    let package = Package::new();
+    for args in [&["--bench"][..], &[]] {
+        let absent = package.run("absent", args).expect_code(3);
+        assert!((absent.out + &absent.err).contains("/no/such/program` was not found"), "{args:?}");
+        let dies = package.run("dies", args).expect_code(3);
+        let told = dies.out + &dies.err;
+        assert!(told.contains("exit status 7") && told.contains("| my last words"), "{told}");
+    }
+    assert!(!package.path("baselines").exists());
+}
+
+fn a_wrong_first_answer_names_cell_url_and_what_came() {
+    let package = Package::new();
+    package
+        .bench("wrong", &["--save-baseline", "main"])
+        .expect_code(3)
+        .expect_err(&format!("cell `{CELL}`"))
+        .expect_err("/tokenizer was tried once")
+        .expect_err("400");
+    assert!(!package.path("baselines").exists());
+}
+
+fn a_file_in_the_place_of_reports_leaves_the_verdict_told() {
+    let package = Package::new();
+    fs::write(package.path("reports"), "mine").unwrap();
+    package
+        .bench("usual", &["--save-baseline", "main"])
+        .expect_code(3)
+        .expect_out(CELL)
+        .expect_out("NOT COMPARED")
+        .expect_err("is a file where a folder is needed");
+    assert_eq!(fs::read_to_string(package.path("reports")).unwrap(), "mine");
+    assert!(!package.path("baselines").exists());
+}
+
+fn a_full_disk_leaves_the_baseline_whole() {
+    let package = Package::with_baseline();
+    let before = package.main();
+    let bench = package.command("usual", &["--save-baseline", "main", "--noplot", "--bench"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(bench.get_program()).args(bench.get_args());
+    for (name, value) in bench.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let ran = run(&mut limited).expect_code(3).expect_out(CELL);
+    assert!(ran.err.contains("error: "), "{}", ran.err);
+    assert_eq!(package.main(), before);
+    package.expect_nothing_left();
+    let names = fs::read_dir(package.path("baselines/main")).unwrap().count();
+    assert_eq!(names, 1, "no half file is left");
+
+    // The same for the command, whose only file is the baseline.
+    let run_file = package.reports().join("run.json");
+    let accept = Command::new("sh")
+        .args(["-c", "ulimit -f 1; exec \"$0\" accept \"$1\" --reason why", env!("CARGO_BIN_EXE_plimsoll")])
+        .arg(run_file)
+        .current_dir(package.root())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&accept.stderr);
+    assert_eq!((accept.status.code(), accept.status.signal()), (Some(3), None), "{told}");
+    assert!(told.contains("api.json"), "{told}");
+    assert_eq!(package.main(), before);
+}

@@ -1,0 +1,151 @@
+//! The bench that is driven: small suites, one for each thing that can be wrong, in a package folder of their own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use plimsoll::bench::BenchTarget;
+use plimsoll::{BenchmarkGroup, BenchmarkId, Endpoint, Harness, Limit, Load, Service};
+use tempfile::TempDir;
+
+use crate::common::{Ran, alive, run};
+
+/// Names the suite to be.
+pub const SUITE: &str = "PLIMSOLL_TEST_SUITE";
+/// The package's folder. Everything that a bench starts inherits it, so one can look for what is left.
+const ROOT: &str = "PLIMSOLL_TEST_ROOT";
+
+/// The one cell of most suites.
+pub const CELL: &str = "api/hello/4";
+
+/// Is the bench of that name.
+pub fn be(name: &str) -> ExitCode {
+    let root = std::env::var(ROOT).unwrap();
+    let target = BenchTarget { name: "fixture", package_root: root.leak(), target_tmpdir: None };
+    plimsoll::bench::main(target, |harness| define(harness, name))
+}
+
+fn serve() -> plimsoll::plan::Command {
+    let command = Service::command(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(["serve", "--port", "{port}", "--service-time", "2ms"]).ready("/stats")
+}
+
+fn define(harness: &mut Harness, name: &str) {
+    let mut group = harness.benchmark_group("api");
+    group.sample_size(10).launches(5).measurement_time(Duration::from_millis(400)).nresamples(1_000);
+    group.warm_up_time(Duration::from_millis(5)).service(serve());
+    match name {
+        "usual" => hello(&mut group, "/hello", 4),
+        "two" => {
+            hello(&mut group, "/hello", 4);
+            hello(&mut group, "/hello", 2);
+        }
+        "redefined" => hello(&mut group, "/hello?other", 4),
+        "limited" => hello(group.limit(Limit::p50(Duration::from_micros(1))), "/hello", 4),
+        "absent" => hello(group.service(Service::command("/no/such/program")), "/hello", 4),
+        "dies" => {
+            let dies = Service::command("sh").args(["-c", "echo my last words; exit 7"]);
+            hello(group.service(dies), "/hello", 4);
+        }
+        "wrong" => hello(&mut group, "/tokenizer", 4),
+        "metric" => hello(group.judge(["latency_p42"]), "/hello", 4),
+        "rounds" => hello(group.sample_size(5), "/hello", 4),
+        "load" => hello(&mut group, "/hello", 0),
+        other => panic!("no suite `{other}`"),
+    }
+    group.finish();
+}
+
+#[track_caller]
+fn hello(group: &mut BenchmarkGroup<'_>, path: &str, concurrency: usize) {
+    group.bench_endpoint(
+        BenchmarkId::new("hello", concurrency),
+        Endpoint::get(path),
+        Load::closed(concurrency),
+    );
+}
+
+/// A package's folder, empty at first.
+pub struct Package(TempDir);
+
+impl Package {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With a baseline `main` of the usual suite: two runs.
+    pub fn with_baseline() -> Self {
+        let package = Self::new();
+        for _ in 0..3 {
+            package.bench("usual", &["--save-baseline", "main", "--runs", "2", "--noplot"]);
+            if package.baseline("main").is_file() {
+                return package;
+            }
+        }
+        panic!("in three calls nothing could be measured");
+    }
+
+    pub fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    /// The file of the usual suite's one group.
+    pub fn baseline(&self, name: &str) -> PathBuf {
+        self.path("baselines").join(name).join("api.json")
+    }
+
+    /// The text of the baseline `main`.
+    pub fn main(&self) -> String {
+        fs::read_to_string(self.baseline("main")).unwrap()
+    }
+
+    pub fn reports(&self) -> PathBuf {
+        self.path("reports/fixture")
+    }
+
+    /// This binary as a bench, without `--bench`.
+    pub fn command(&self, suite: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PLIMSOLL_")) {
+            command.env_remove(name);
+        }
+        command.env(SUITE, suite).env(ROOT, self.root()).env("NO_COLOR", "1").env_remove("CARGO").args(args);
+        command
+    }
+
+    /// As cargo does it: a bench that measures.
+    pub fn bench(&self, suite: &str, args: &[&str]) -> Ran {
+        self.run(suite, &[args, &["--bench"]].concat())
+    }
+
+    /// A bench without `--bench`. Whatever it does, nothing of it is left.
+    #[track_caller]
+    pub fn run(&self, suite: &str, args: &[&str]) -> Ran {
+        let ran = run(&mut self.command(suite, args));
+        self.expect_nothing_left();
+        ran
+    }
+
+    #[track_caller]
+    pub fn expect_nothing_left(&self) {
+        crate::common::wait_until("all that was started has ended", Duration::from_secs(5), || {
+            alive(self.root()).is_empty()
+        });
+    }
+
+    /// `plimsoll` in this folder.
+    pub fn plimsoll(&self, args: &[&str]) -> Ran {
+        run(crate::common::plimsoll(args).current_dir(self.root()))
+    }
+
+    /// Insists that nothing was measured, so nothing started and nothing written.
+    #[track_caller]
+    pub fn expect_not_measured(&self) {
+        assert!(!self.path("reports").exists() && !self.path("target").exists());
+    }
+}

@@ -1,0 +1,67 @@
+//! What became slower, and what fails, is told by exit code and name.
+
+use std::fs;
+
+use crate::common::Ran;
+use crate::suite::{CELL, Package};
+
+crate::checks!(verdicts:
+    a_service_that_is_many_times_slower_is_red_and_named,
+    failures_are_never_fast_successes,
+    a_broken_limit_is_red_without_a_baseline,
+);
+
+/// A busy machine can make the client the bottleneck, which is said and is no verdict; not every time.
+fn in_three_tries(what: &str, mut call: impl FnMut() -> Ran, holds: impl Fn(&Ran) -> bool) {
+    let tried: Vec<String> = (0..3)
+        .map(|_| call())
+        .take_while(|ran| !holds(ran))
+        .map(|ran| format!("{:?}\n{}\n{}", ran.code, ran.out, ran.err))
+        .collect();
+    assert!(tried.len() < 3, "{what}:\n{}", tried.join("\n"));
+}
+
+fn a_service_that_is_many_times_slower_is_red_and_named() {
+    let package = Package::with_baseline();
+    let before = package.main();
+    let base = package.path("base.json");
+    fs::copy(package.reports().join("run.json"), &base).unwrap();
+    let slower = ["--service-arg=--service-time=12ms", "--append", "--noplot"];
+    in_three_tries(
+        "it is red",
+        || package.bench("usual", &slower),
+        |ran| ran.code == Some(1) && ran.out.contains(&format!("regressed ({CELL})")),
+    );
+    assert_eq!(package.main(), before, "a slower run is not added");
+    let head = package.reports().join("run.json");
+    // From the files it is as red.
+    let files = [base.to_str().unwrap(), head.to_str().unwrap()];
+    let compared = package.plimsoll(&["compare", files[0], files[1], "--noplot"]);
+    compared.expect_code(1).expect_out(&format!("regressed ({CELL})"));
+    in_three_tries(
+        "replacing accepts",
+        || package.bench("usual", &[&slower[..1], &["--save-baseline", "slow", "--noplot"]].concat()),
+        |ran| ran.code == Some(0) && package.baseline("slow").is_file(),
+    );
+    // Once its speed is accepted it is red no more.
+    let accepted = package.plimsoll(&["accept", files[1], "--reason", "slower on purpose"]);
+    accepted.expect_code(0).expect_out("baselines/main/api.json");
+    package.bench("usual", &["--load-baseline", "slow", "--baseline", "main", "--noplot"]).expect_code(0);
+}
+
+fn failures_are_never_fast_successes() {
+    let package = Package::with_baseline();
+    let ran = package.bench("usual", &["--service-arg=--max-concurrent-requests=1", "--noplot"]);
+    assert!(matches!(ran.code, Some(1 | 3)), "{}\n{}", ran.out, ran.err);
+    assert!(!ran.out.contains("improved"), "{}", ran.out);
+    assert!(ran.out.contains("429"), "{}", ran.out);
+}
+
+fn a_broken_limit_is_red_without_a_baseline() {
+    let package = Package::new();
+    in_three_tries(
+        "it is red",
+        || package.bench("limited", &["--noplot"]),
+        |ran| ran.code == Some(1) && ran.out.contains("limit") && ran.out.contains(CELL),
+    );
+}

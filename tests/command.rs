@@ -1,0 +1,280 @@
+//! The `plimsoll` command as a shell sees it: `load` against a real `serve`, and what each wrong call is told.
+
+#![cfg(all(feature = "cli", feature = "serve"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::fs;
+use std::net::TcpListener;
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Ran, Running, Server, plimsoll, run};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+fn load(args: &[&str]) -> Ran {
+    run(plimsoll(&["load"]).args(args))
+}
+
+fn load_json(args: &[&str]) -> Value {
+    let ran = load(&[&["--format", "json"], args].concat()).expect_code(0);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+/// The count behind `name: `, as in `  200: 45 times`.
+fn times(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{name}: ")));
+    line.and_then(|rest| rest.strip_suffix(" times")).map_or(0, |count| count.parse().unwrap())
+}
+
+#[test]
+fn a_hundred_at_once_against_a_limit_of_ten_are_told_as_the_server_counted_them() {
+    let server = Server::start(&["--max-concurrent-requests", "10"]);
+    let url = server.at("/tokenizer?output_tokens=300000&input_text=abcdefgh");
+    let ran = load(&[&url, "--requests", "100", "--concurrency", "100"]).expect_code(0);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    let (served, refused) = (times(&ran.out, "200"), times(&ran.out, "429"));
+    assert_eq!(served + refused, 100, "{}", ran.out);
+    assert!(served >= 10, "{}", ran.out);
+    let stats = server.stats();
+    assert_eq!(stats["200"].as_u64().unwrap(), served);
+    assert_eq!(stats["429"].as_u64().unwrap_or(0), refused);
+
+    assert_eq!(lines[..2], ["*** Results ***", "Status codes:"]);
+    let after = lines.iter().position(|line| line.starts_with("Success ratio: ")).unwrap();
+    assert_eq!(lines[after], format!("Success ratio: {served}.00%"));
+    let expected = [
+        "--- - --- - ---",
+        "Total time: * seconds",
+        "Median latency: *  |  Average latency: * seconds",
+        "Shortest request time: * seconds  |  Longest request time: * seconds",
+        "--- - --- - ---",
+        "Throughput: * requests per second",
+        "Avg Input Tokens: *  |  Avg Output Tokens: *",
+        "Input Token Throughput: * tokens per second  |  Output Token Throughput: * tokens per second",
+    ];
+    let shapes: Vec<String> = lines[after + 1..][..8].iter().map(|line| shape(line)).collect();
+    assert_eq!(shapes, expected);
+    let tokens = format!("Avg Output Tokens: {:.4}", 3_000.0 * served as f64);
+    assert!(ran.out.contains(&tokens), "{tokens} in {}", ran.out);
+    assert_eq!(times(&ran.out, "unexpected status 429"), refused);
+}
+
+/// A line with a star for each number.
+fn shape(line: &str) -> String {
+    let star = |word| if f64::from_str(word).is_ok() { "*" } else { word };
+    line.split(' ').map(star).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_data_has_all_that_is_promised() {
+    let server = Server::start(&[]);
+    let url = server.at("/tokenizer?output_tokens=30&input_text=abcdefgh");
+    let data = load_json(&[&url, "-n", "40", "-c", "4"]);
+    assert_eq!((&data["requests"], &data["concurrency"]), (&40.into(), &4.into()));
+    assert_eq!(data["status_codes"]["200"], 40);
+    assert_eq!(data["faults"], serde_json::json!({}));
+    assert_eq!(data["success_ratio"], 1.0);
+    assert_eq!(data["output_tokens_mean"], 30.0);
+    assert_eq!(data["input_tokens_mean"], 2.0);
+    assert_eq!(data["connections_opened"], 4);
+    let elapsed = data["elapsed_s"].as_f64().unwrap();
+    let rate = |name: &str| data[name].as_f64().unwrap() * elapsed;
+    assert!((rate("throughput_per_s") - 40.0).abs() < 1e-6, "{data}");
+    assert!((rate("output_token_throughput_per_s") - 1_200.0).abs() < 1e-3, "{data}");
+    assert!((rate("input_token_throughput_per_s") - 80.0).abs() < 1e-3, "{data}");
+    let names = ["min", "p50", "p90", "p95", "p99", "p99_9", "max"];
+    let latency: Vec<f64> = names.iter().map(|name| data["latency_ns"][name].as_f64().unwrap()).collect();
+    assert!(latency[0] > 0.0 && latency.is_sorted(), "{data}");
+    assert!(data["latency_ns"]["mean"].is_number() && data["lag_ns"].is_object(), "{data}");
+}
+
+#[test]
+fn no_exchange_is_shorter_than_what_the_server_sleeps() {
+    let server = Server::start(&[]);
+    let data = load_json(&[&server.at("/sleeper?sleep_length=0.05"), "-n", "20", "-c", "4"]);
+    assert_eq!(data["status_codes"]["200"], 20);
+    assert!(data["latency_ns"]["min"].as_f64().unwrap() >= 50e6, "{data}");
+    assert!(data["elapsed_s"].as_f64().unwrap() >= 0.25, "{data}");
+}
+
+#[test]
+fn a_duration_loads_for_so_long() {
+    let server = Server::start(&["--service-time", "1ms"]);
+    let began = Instant::now();
+    let data = load_json(&[&server.at("/hello"), "-z", "300ms", "-c", "2"]);
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(data["requests"].as_u64().unwrap() >= 2, "{data}");
+    assert!(data["elapsed_s"].as_f64().unwrap() >= 0.3, "{data}");
+}
+
+/// One exchange with a listener of our own; gives what was sent, in lower case.
+fn sent(args: &[&str]) -> String {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x?y", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut request = Vec::new();
+        let mut more = |length: usize| {
+            let mut bytes = vec![0; length];
+            stream.read_exact(&mut bytes).unwrap();
+            request.extend(bytes);
+            String::from_utf8_lossy(&request).to_lowercase()
+        };
+        let mut head = more(1);
+        while !head.ends_with("\r\n\r\n") {
+            head = more(1);
+        }
+        let request = more(if head.contains("content-length: 8") { 8 } else { 0 });
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        request
+    });
+    load(&[&[url.as_str(), "-n", "1", "-c", "1"], args].concat()).expect_code(0);
+    server.join().unwrap()
+}
+
+#[test]
+fn method_headers_and_body_are_sent_as_given() {
+    let request =
+        sent(&["-m", "PUT", "-H", "X-One: 1", "-H", "X-Two:2", "-d", "the body", "-T", "text/plain"]);
+    assert!(request.starts_with("put /x?y http/1.1\r\n"), "{request}");
+    for part in ["x-one: 1\r\n", "x-two: 2\r\n", "content-type: text/plain\r\n", "content-length: 8\r\n"] {
+        assert!(request.contains(part), "{part} in {request}");
+    }
+    assert!(request.ends_with("\r\n\r\nthe body"), "{request}");
+    assert!(sent(&[]).starts_with("get /x?y http/1.1\r\n"));
+}
+
+#[test]
+fn a_time_out_is_a_fault_and_an_expected_status_a_success() {
+    let server = Server::start(&[]);
+    let slow = load(&[
+        &server.at("/sleeper?sleep_length=20"),
+        "-n",
+        "2",
+        "-c",
+        "2",
+        "-t",
+        "100ms",
+        "--format",
+        "json",
+    ]);
+    let data: Value = serde_json::from_str(&slow.out).unwrap();
+    assert_eq!((slow.code, data["success_ratio"].as_f64()), (Some(3), Some(0.0)), "{data}");
+    let faults: Vec<(&String, &Value)> = data["faults"].as_object().unwrap().iter().collect();
+    assert!(faults.len() == 1 && faults[0].0.contains("time") && faults[0].1 == 2, "{data}");
+
+    let nowhere = server.at("/nowhere");
+    let wanted = load_json(&[&nowhere, "-n", "3", "--expect-status", "404"]);
+    assert_eq!((&wanted["success_ratio"], &wanted["status_codes"]["404"]), (&1.0.into(), &3.into()));
+    let unwanted = load_json(&[&nowhere, "-n", "3"]);
+    assert_eq!((&unwanted["success_ratio"], &unwanted["faults"]["status_404"]), (&0.0.into(), &3.into()));
+}
+
+#[test]
+fn targets_are_read_from_a_file() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("endpoints.txt");
+    let text = format!("\u{feff}# ours\r\n\r\n{}\r\n{}\r\n", server.at("/hello"), server.at("/nowhere"));
+    fs::write(&file, text).unwrap();
+    let data = load_json(&["--targets", file.to_str().unwrap(), "-n", "64", "--seed", "1"]);
+    let [hello, nowhere] = ["200", "404"].map(|status| data["status_codes"][status].as_u64().unwrap_or(0));
+    assert!(hello > 0 && nowhere > 0 && hello + nowhere == 64, "{data}");
+    // Without URL and file it is the file of that name in the working directory.
+    let usual = run(plimsoll(&["load", "-n", "8"]).current_dir(&folder)).expect_code(0);
+    assert_eq!(times(&usual.out, "200") + times(&usual.out, "404"), 8);
+}
+
+#[test]
+fn an_interrupt_prints_what_there_is() {
+    let server = Server::start(&["--service-time", "1ms"]);
+    let load = Running::start(&mut plimsoll(&["load", &server.at("/hello"), "-z", "100s", "-c", "2"]));
+    let answered = || server.stats()["200"].as_u64().unwrap_or(0);
+    common::wait_until("it loads", Duration::from_secs(30), || answered() > 20);
+    load.signal(Signal::SIGINT);
+    let ran = load.finish().expect_code(130).expect_out("*** Results ***");
+    assert!(times(&ran.out, "200") > 0, "{}", ran.out);
+}
+
+#[test]
+fn a_refused_connection_was_not_measured() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    load(&[&format!("http://{free}/"), "-n", "4"])
+        .expect_code(3)
+        .expect_out("connection refused: 4 times")
+        .expect_out("No request succeeded.");
+}
+
+#[test]
+fn serve_ends_cleanly_by_either_signal() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let server = Server::start(&[]);
+        server.get("/hello");
+        assert_eq!(server.end(signal), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_with_a_way_out() {
+    let server = Server::start(&[]);
+    run(&mut plimsoll(&["serve", "--port", server.port()]))
+        .expect_code(3)
+        .expect_err(&format!("Port {} of 127.0.0.1 is taken", server.port()))
+        .expect_err("--port 0");
+}
+
+#[test]
+fn each_wrong_call_is_told_what_is_wrong_with_it() {
+    const URL: &str = "http://127.0.0.1:1/";
+    let cases: &[(&[&str], &str)] = &[
+        (&["localhost:80/x"], "`localhost:80/x` cannot be requested"),
+        (&["127.0.0.1/x"], "it has no scheme"),
+        (&["ftp://h/x"], "`ftp` is neither http nor https"),
+        (&[URL, "-c", "0"], "concurrency and requests are at least 1"),
+        (&[URL, "-n", "0"], "concurrency and requests are at least 1"),
+        (&[URL, "-c", "1000000", "-n", "1000000"], "more than 10,000 requests in flight"),
+        (&[URL, "-c", "-1"], "unexpected argument '-1'"),
+        (&[URL, "-z", "NaN"], "`NaN` is no duration"),
+        (&[URL, "-z", "-1s"], "`-1s` is out of range"),
+        (&[URL, "-z", "1e9h"], "`1e9h` is no duration"),
+        (&[URL, "-z", "99999h"], "`99999h` is out of range"),
+        (&[URL, "-z", "0"], "no request can be made in a time of 0"),
+        (&[URL, "-t", "0ms"], "no request can be made in a time of 0"),
+        (&[URL, "-t", "soon"], "`soon` is no duration"),
+        (&[URL, "-H", "no colon"], "write it as `Name: value`"),
+        (&[URL, "-m", "GE T"], "`GE T` is no HTTP method"),
+        (&[URL, "-D", "/no/such/body"], "/no/such/body cannot be read"),
+        (&[URL, "--expect-status", "999"], "999 is no HTTP status"),
+        (&[URL, "--bogus"], "unexpected argument '--bogus'"),
+        (&["--targets", "/no/such/file"], "the targets file /no/such/file cannot be read"),
+    ];
+    for (args, sentence) in cases {
+        let ran = load(args).expect_code(2).expect_err(sentence);
+        assert_eq!((ran.out.as_str(), ran.err.matches(sentence).count()), ("", 1), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_bad_targets_file_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.txt");
+    let told = |bytes: &[u8], sentence: &str| {
+        fs::write(&file, bytes).unwrap();
+        load(&["--targets", file.to_str().unwrap()])
+            .expect_code(2)
+            .expect_err(sentence)
+            .expect_err("bad.txt");
+    };
+    told(b"", "names no URL");
+    told(b"# nothing\r\n\r\n", "names no URL");
+    told(b"http://h/\n\nlocalhost:80\n", "bad.txt:3: ");
+    told(b"http://h/\ngopher://h/\n", "bad.txt:2: ");
+    told(b"http://h/\xff\n", "is not UTF-8 text");
+    told(b"http://h/\n/path\n", "`/path` cannot be requested: it has no host");
+}

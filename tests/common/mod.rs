@@ -1,0 +1,192 @@
+//! What the tests that run our binaries share: started processes that never outlive their test, and the reference API.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Nothing that a test starts takes so long, however busy the machine.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What a process came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// Nothing when a signal ended it.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// Insists on an exit code, and shows all that was said when it is another.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// Insists on a part of what was written to standard error.
+    #[track_caller]
+    pub fn expect_err(self, part: &str) -> Self {
+        assert!(self.err.contains(part), "no `{part}` in:\n{}", self.err);
+        self
+    }
+
+    /// Insists on a part of what was written to standard output.
+    #[track_caller]
+    pub fn expect_out(self, part: &str) -> Self {
+        assert!(self.out.contains(part), "no `{part}` in:\n{}", self.out);
+        self
+    }
+}
+
+/// A process that runs, and is killed with its test.
+pub struct Running {
+    child: Child,
+    out: Option<JoinHandle<String>>,
+    err: Option<JoinHandle<String>>,
+}
+
+/// Reads to the end in a thread of its own, so that no pipe fills up.
+fn drained(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let pipes = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
+        let out = child.stdout.take().map(drained);
+        let err = child.stderr.take().map(drained);
+        Self { child, out, err }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Ran {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < DEADLINE, "it did not end");
+            thread::sleep(Duration::from_millis(5));
+        };
+        let text =
+            |pipe: Option<JoinHandle<String>>| pipe.map_or_else(String::new, |pipe| pipe.join().unwrap());
+        Ran { code: status.code(), out: text(self.out.take()), err: text(self.err.take()) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Ran {
+    Running::start(command).finish()
+}
+
+/// The `plimsoll` command with arguments.
+pub fn plimsoll(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(args).env("NO_COLOR", "1");
+    command
+}
+
+/// A `plimsoll serve` of its own on a free port.
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+}
+
+impl Server {
+    pub fn start(args: &[&str]) -> Self {
+        let mut command = plimsoll(&["serve", "--port", "0"]);
+        let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { child, url }
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub fn port(&self) -> &str {
+        self.url.rsplit(':').next().unwrap()
+    }
+
+    /// The body of the answer to one request on a connection of its own.
+    pub fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// Its own count of what it answered, by status.
+    pub fn stats(&self) -> serde_json::Value {
+        serde_json::from_str(&self.get("/stats")).unwrap()
+    }
+
+    /// Sends a signal and waits for the end; gives the exit code.
+    pub fn end(mut self, signal: Signal) -> Option<i32> {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// The living processes that inherited a variable with this value, with their command lines. The dead have no environment.
+pub fn alive(value: &Path) -> Vec<(i32, String)> {
+    let wanted = format!("={}\0", value.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let read = |name: &str| {
+            let bytes = std::fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        if read("environ").contains(&wanted) {
+            found.push((pid, read("cmdline").replace('\0', " ")));
+        }
+    }
+    found
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < within, "not within {within:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
