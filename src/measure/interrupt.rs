@@ -42,7 +42,6 @@ impl Interrupt {
     }
 
     /// The signal's number, once there was one.
-    #[cfg(test)]
     pub(crate) fn signalled(&self) -> Option<i32> {
         *self.heard.borrow()
     }

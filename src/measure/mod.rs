@@ -42,6 +42,11 @@ use runtime::on_one_thread;
 use crate::plan::Plan;
 use crate::record::{Event, Run};
 
+/// Takes signals from now on, as long as what it gives lives: the first one is only noted, a second one ends the process.
+pub(crate) fn listen() -> std::io::Result<interrupt::Interrupt> {
+    interrupt::Interrupt::install()
+}
+
 /// Measures all runs of a plan, telling what happens on the way.
 ///
 /// A signal, or a service that dies, ends it early: the run then says so in `stop`, and holds all rounds that were complete.

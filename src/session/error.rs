@@ -28,6 +28,13 @@ pub(crate) enum SessionError {
         path.display()
     )]
     MissingBaseline { name: String, what: String, path: PathBuf },
+    #[error(
+        "--save-baseline would drop `{cell}` from the baseline `{name}`, which this call does not measure: leave the \
+         filter out, or save under another name"
+    )]
+    WouldDrop { name: String, cell: String },
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[from] std::io::Error),
     #[error(transparent)]
     RunFile(#[from] RunFileError),
     #[cfg(feature = "cli")]
@@ -50,7 +57,7 @@ impl SessionError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsReqwest { .. }) => WRONG_CALL,
-            Self::Measure(_) | Self::Report(_) | Self::NotKept(_) => NOT_MEASURED,
+            Self::Measure(_) | Self::Report(_) | Self::NotKept(_) | Self::Signals(_) => NOT_MEASURED,
             _ => WRONG_CALL,
         })
     }

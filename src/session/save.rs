@@ -17,22 +17,27 @@ pub(crate) fn save(
     options: &Options,
 ) -> Result<Outcome, SessionError> {
     let Some(save) = &options.save else { return Ok(outcome) };
-    let why_not = match outcome {
-        Outcome::Interrupted(_) => Some("the run was interrupted"),
-        Outcome::NotMeasured => Some("not everything could be measured"),
-        Outcome::Regressed if save.append => {
-            Some("it regressed; `plimsoll accept --reason …` begins a new epoch with it")
-        }
-        Outcome::Regressed | Outcome::Passed => None,
+    let cells = || judgement.cells.iter();
+    let regressed = cells().any(|cell| cell.verdict == Verdict::Regressed);
+    let why_not = if matches!(outcome, Outcome::Interrupted(_)) {
+        Some("the run was interrupted")
+    } else if runs.iter().any(|run| run.stop.is_some()) {
+        Some("the run ended before its time")
+    } else if !runs.iter().all(is_fair) {
+        Some("not every cell could be measured fairly")
+    } else if save.append && regressed {
+        Some("it regressed; `plimsoll accept --reason …` begins a new epoch with it")
+    } else {
+        None
     };
     if let Some(why) = why_not {
         eprintln!("The baseline `{}` was left as it is: {why}.", save.name);
         return Ok(outcome);
     }
     let store = BaselineStore::new(options.paths.baselines());
-    let mut paths = Vec::new();
+    let not_kept = |error: BaselineError| SessionError::NotKept(Box::new(error.into()));
+    let mut changed = Vec::new();
     for group in groups(runs) {
-        let not_kept = |error: BaselineError| SessionError::NotKept(Box::new(error.into()));
         let kept = if save.append { store.read(&save.name, group).map_err(not_kept)? } else { None };
         let baseline = match kept {
             Some(mut baseline) => {
@@ -44,18 +49,28 @@ pub(crate) fn save(
             }
             None => Baseline::of_runs(group, runs),
         };
-        if let Some(baseline) = baseline {
-            let path = store.path(&save.name, group);
-            baseline.write(&path).map_err(not_kept)?;
-            paths.push(path.display().to_string());
-        }
+        changed.extend(baseline.map(|baseline| (store.path(&save.name, group), baseline)));
+    }
+    // All are made before the first is written.
+    let mut paths = Vec::new();
+    for (path, baseline) in changed {
+        baseline.write(&path).map_err(not_kept)?;
+        paths.push(path.display().to_string());
     }
     if !options.quiet && !paths.is_empty() {
         eprintln!("Saved as baseline `{}`: {}", save.name, paths.join(", "));
     }
-    let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
-    let regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
-    Ok(if regressed && !broke_a_limit { Outcome::Passed } else { outcome })
+    let broke_a_limit = cells().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
+    Ok(if outcome == Outcome::Regressed && !broke_a_limit { Outcome::Passed } else { outcome })
+}
+
+/// Whether each cell of a run can stand in a baseline: none was slower than its time, failed too often, or lacked a port.
+pub(crate) fn is_fair(run: &Run) -> bool {
+    const ANY: u32 = 1;
+    groups(std::slice::from_ref(run)).into_iter().all(|group| {
+        let cells = run.cells.iter().filter(|cell| cell.group == group).count();
+        StoredRun::new(group, run, ANY).is_some_and(|stored| stored.cells.len() == cells)
+    })
 }
 
 /// The groups of some runs, each once, in their order.

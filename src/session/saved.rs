@@ -2,22 +2,25 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
+use crate::judge::{CellJudgement, Policy, Verdict, judge};
 use crate::record::{Baseline, BaselineStore, Run, RunFile, StoredRun};
 use crate::session::error::SessionError;
 use crate::session::options::Options;
 use crate::session::outcome::Outcome;
-use crate::session::save::groups;
-use crate::session::walk::conclude;
+use crate::session::save::{groups, is_fair};
+use crate::session::walk::{Measured, Origin, conclude};
+
+/// The folder of a comparison's report: that of what was measured stays as it is.
+const COMPARED: &str = "compare";
 
 /// Judges the runs of one file against those of another, and reports.
 pub(crate) fn compare(base: &Path, head: &Path, options: &Options) -> Result<Outcome, SessionError> {
     let (base_runs, head_runs) = (complete(base)?, complete(head)?);
     let baselines: Vec<Baseline> =
         groups(&base_runs).into_iter().filter_map(|group| Baseline::of_runs(group, &base_runs)).collect();
-    let bench = head_runs.first().map_or("compare", |run| run.bench.as_str()).to_owned();
-    conclude(&bench, &head_runs, &baselines, options)
+    let origin = Origin::File;
+    conclude(&Measured { bench: COMPARED, runs: &head_runs, baselines: &baselines, origin }, options)
 }
 
 /// Adds the runs of a file to the baseline `name`: to its current epoch, or with a reason as the beginning of a new one. Gives
@@ -33,24 +36,40 @@ pub(crate) fn accept(
         None => newest_run(&options.paths.reports())?,
     };
     let runs = complete(&file)?;
+    let refuse = |why: String| SessionError::Saved(format!("{}: {why}", file.display()));
+    if !runs.iter().all(is_fair) {
+        return Err(refuse("not every cell of it could be measured fairly".to_owned()));
+    }
     let store = BaselineStore::new(options.paths.baselines());
     let mut changed = Vec::new();
     for group in groups(&runs) {
         let mut baseline = store.read(name, group)?;
+        if let (Some(kept), None) = (&baseline, reason) {
+            let judgement = judge(std::slice::from_ref(kept), &runs, &Policy::stored());
+            let regressed = |cell: &&CellJudgement| cell.group == group && cell.verdict == Verdict::Regressed;
+            if let Some(cell) = judgement.cells.iter().find(regressed) {
+                let id = cell.full_id();
+                return Err(refuse(format!("`{id}` regressed; a slower speed is accepted with --reason")));
+            }
+        }
+        let mut reason = reason;
         for run in &runs {
             let epoch = baseline.as_ref().and_then(|b| b.epochs.last()).map_or(1, |epoch| epoch.number);
             let Some(stored) = StoredRun::new(group, run, epoch) else { continue };
             if reason.is_none() && baseline.as_ref().is_some_and(|baseline| holds(baseline, &stored)) {
-                return Err(SessionError::Saved(format!(
-                    "{}: its run `{}` is in the baseline `{name}` already; twice it would count as two",
-                    file.display(),
-                    run.id
+                let id = &run.id;
+                return Err(refuse(format!(
+                    "its run `{id}` is in the baseline `{name}` already; twice it would count as two"
                 )));
             }
-            match (&mut baseline, reason.filter(|_| run == &runs[0])) {
+            match (&mut baseline, reason.take()) {
                 (Some(baseline), Some(reason)) => baseline.accept_as_new_epoch(stored, reason),
                 (Some(baseline), None) => baseline.append(stored),
-                (none, _) => *none = Baseline::of_runs(group, std::slice::from_ref(run)),
+                (None, reason) => {
+                    let mut first = Baseline::empty(group);
+                    first.accept_as_new_epoch(stored, reason.unwrap_or("first"));
+                    baseline = Some(first);
+                }
             }
         }
         changed.extend(baseline.map(|baseline| (store.path(name, group), baseline)));
@@ -83,14 +102,13 @@ fn complete(file: &Path) -> Result<Vec<Run>, SessionError> {
     Ok(runs)
 }
 
-/// The `run.json` that was written last below `reports`.
+/// The `run.json` below `reports` whose run began last.
 fn newest_run(reports: &Path) -> Result<PathBuf, SessionError> {
     let files =
         fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join("run.json"));
-    let written = |file: &PathBuf| {
-        fs::metadata(file).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
-    };
-    files.filter(|file| file.is_file()).max_by_key(written).ok_or_else(|| {
+    let began = |file: &PathBuf| Some(RunFile::read(file).ok()?.last()?.started);
+    let dated = files.filter_map(|file| Some((began(&file)?, file)));
+    dated.max().map(|(_, file)| file).ok_or_else(|| {
         let place = reports.display();
         SessionError::Saved(format!(
             "there is no run below {place}: run `cargo bench` first, or name a run.json"

@@ -5,12 +5,33 @@ use std::path::Path;
 use crate::judge::{Policy, judge};
 use crate::measure::{self, Site};
 use crate::plan::Plan;
-use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, metric};
+use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, file_name, metric};
 use crate::report::{Mode, Progress, Report, ReportOptions, against_last};
 use crate::session::error::SessionError;
 use crate::session::options::{BaselineUse, Options};
 use crate::session::outcome::Outcome;
 use crate::session::save::save;
+
+/// Runs to conclude on, and where they come from.
+pub(crate) struct Measured<'a> {
+    /// Names the report's folder.
+    pub(crate) bench: &'a str,
+    pub(crate) runs: &'a [Run],
+    pub(crate) baselines: &'a [Baseline],
+    pub(crate) origin: Origin,
+}
+
+/// Where runs come from, and so what is kept of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// They were measured just now.
+    Measurement,
+    /// They were read from a file: it stays the place of record.
+    #[cfg(feature = "cli")]
+    File,
+    /// They were read from a baseline, which knows less than a run.
+    Baseline,
+}
 
 /// Measures a plan, judges it against its baselines and reports. All that a user can get wrong is found before a byte is sent.
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError> {
@@ -19,25 +40,25 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     let store = BaselineStore::new(options.paths.baselines());
     let baselines = read_baselines(&store, &plan, options)?;
     check_save(&store, &plan, options)?;
-    pin_to(&mut plan, &baselines);
-    let runs = match &options.load {
-        Some(name) => load_runs(&store, &plan, name)?,
+    pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(|save| !save.append));
+    let (runs, origin) = match &options.load {
+        Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
         None => {
             let mut progress = Progress::new(Mode::of_stderr(options.quiet));
             let scratch = options.paths.scratch();
-            measure::measure(&plan, site(options, &scratch), &mut |event| progress.show(event))?
+            let site = site(options, &scratch);
+            (measure::measure(&plan, site, &mut |event| progress.show(event))?, Origin::Measurement)
         }
     };
-    conclude(&plan.bench, &runs, &baselines, options)
+    conclude(&Measured { bench: &plan.bench, runs: &runs, baselines: &baselines, origin }, options)
 }
 
 /// Judges runs, reports and keeps them.
-pub(crate) fn conclude(
-    bench: &str,
-    runs: &[Run],
-    baselines: &[Baseline],
-    options: &Options,
-) -> Result<Outcome, SessionError> {
+pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Outcome, SessionError> {
+    let Measured { bench, runs, baselines, .. } = *measured;
+    // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
+    let ears = measure::listen()?;
+    let mut failures: Vec<SessionError> = keep_runs(measured, options).err().into_iter().collect();
     let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
     let policy = Policy { on_mismatch, filtered, ..Policy::stored() };
     let judgement = judge(baselines, runs, &policy);
@@ -45,18 +66,51 @@ pub(crate) fn conclude(
     let report = Report::new(bench, runs, &judgement, &wanted);
     if !options.quiet {
         print!("{}", report.terminal(options.colour, options.verbose));
-        let last = LastRun::of(&options.paths.scratch(), bench);
-        if let Some(line) = last.read().and_then(|last| against_last(runs, &last)) {
+    }
+    let last = LastRun::of(&options.paths.scratch(), bench);
+    if measured.origin == Origin::Measurement {
+        if let Some(line) = last.read().filter(|_| !options.quiet).and_then(|last| against_last(runs, &last))
+        {
             eprintln!("{line}");
         }
+        if runs.iter().all(|run| run.stop.is_none()) {
+            failures.extend(last.write(runs).err().map(SessionError::from));
+        }
     }
-    let mut outcome = Outcome::of(runs, &judgement, &options.fail_on);
+    failures.extend(write_report(bench, &report, options).err());
+    let replaces = options.save.as_ref().is_some_and(|save| !save.append);
+    let fail_on = if replaces { &[] } else { options.fail_on.as_slice() };
+    let mut outcome = Outcome::of(runs, &judgement, fail_on);
     // Whatever becomes of the files, the verdict has been told.
-    if let Err(error) = keep(bench, runs, &report, options) {
-        eprintln!("error: {error}");
+    for failure in &failures {
+        eprintln!("error: {failure}");
         outcome = outcome.and(Outcome::NotMeasured);
     }
+    if let Some(signal) = ears.signalled() {
+        outcome = outcome.and(Outcome::Interrupted(signal));
+    }
+    if options.quiet && outcome != Outcome::Passed {
+        eprintln!("{}", report.sentence);
+    }
     save(runs, &judgement, outcome, options)
+}
+
+/// Keeps what was measured before anything else is done with it.
+fn keep_runs(measured: &Measured<'_>, options: &Options) -> Result<(), SessionError> {
+    if measured.origin == Origin::Baseline {
+        return Ok(());
+    }
+    let folder = options.paths.reports().join(file_name(measured.bench));
+    Ok(RunFile::write(&folder.join("run.json"), measured.runs)?)
+}
+
+fn write_report(bench: &str, report: &Report, options: &Options) -> Result<(), SessionError> {
+    let reports = options.paths.reports();
+    crate::report::write(&reports, report)?;
+    if !options.quiet {
+        eprintln!("Report: {}", reports.join(file_name(bench)).join("index.html").display());
+    }
+    Ok(())
 }
 
 /// Makes each request of a plan once and checks it; measures nothing.
@@ -99,6 +153,7 @@ fn read_baselines(
     options: &Options,
 ) -> Result<Vec<Baseline>, SessionError> {
     let name = options.baseline.name();
+    let replaces = options.save.as_ref().is_some_and(|save| !save.append && save.name == name);
     let mut baselines = Vec::new();
     for group in &plan.groups {
         let missing = |what: String| SessionError::MissingBaseline {
@@ -106,7 +161,14 @@ fn read_baselines(
             what,
             path: store.path(name, &group.name),
         };
-        let baseline = store.read(name, &group.name)?;
+        let baseline = match store.read(name, &group.name) {
+            // A damaged file must not stand in the way of recording it anew.
+            Err(error) if replaces => {
+                eprintln!("warning: {error}; it is about to be replaced");
+                None
+            }
+            read => read?,
+        };
         if let BaselineUse::Strict(_) = options.baseline {
             let Some(baseline) = &baseline else { return Err(missing(group.name.clone())) };
             let holds = |id: &str| baseline.current().any(|run| run.cells.contains_key(id));
@@ -119,18 +181,29 @@ fn read_baselines(
     Ok(baselines)
 }
 
-/// That a baseline can be read to which the run will be added.
+/// That the baseline to add to can be read, and that one to be replaced loses no cell that is not measured now.
 fn check_save(store: &BaselineStore, plan: &Plan, options: &Options) -> Result<(), SessionError> {
-    if let Some(save) = options.save.as_ref().filter(|save| save.append) {
-        for group in &plan.groups {
+    let Some(save) = &options.save else { return Ok(()) };
+    for group in &plan.groups {
+        if save.append {
             store.read(&save.name, &group.name)?;
+            continue;
+        }
+        // What cannot be read holds nothing to lose.
+        let Some(stored) = store.read(&save.name, &group.name).ok().flatten() else { continue };
+        let is_planned = |id: &String| group.cells.iter().any(|cell| cell.id.to_string() == *id);
+        let mut cells = stored.current().flat_map(|run| run.cells.keys());
+        if let Some(id) = cells.find(|id| !options.is_whole && !is_planned(id)) {
+            let cell = format!("{}/{id}", group.name);
+            return Err(SessionError::WouldDrop { name: save.name.clone(), cell });
         }
     }
     Ok(())
 }
 
 /// What must be the same in base and head is taken over from the baseline: launches, and the metrics of each cell.
-fn pin_to(plan: &mut Plan, baselines: &[Baseline]) {
+/// One that is about to be replaced binds nobody to its launches.
+fn pin_to(plan: &mut Plan, baselines: &[Baseline], replaces: bool) {
     for group in &mut plan.groups {
         let Some(latest) =
             baselines.iter().find(|baseline| baseline.group == group.name).and_then(|b| b.current().last())
@@ -141,7 +214,10 @@ fn pin_to(plan: &mut Plan, baselines: &[Baseline]) {
             let Some(series) = latest.cells.get(&cell.id.to_string()) else { continue };
             cell.metrics = Some(series.values.keys().cloned().collect());
             let launches = series.launches();
-            if group.settings.launches.is_none() && (1..=group.settings.sample_size).contains(&launches) {
+            if !replaces
+                && group.settings.launches.is_none()
+                && (1..=group.settings.sample_size).contains(&launches)
+            {
                 group.settings.launches = Some(launches);
             }
         }
@@ -162,18 +238,4 @@ fn load_runs(store: &BaselineStore, plan: &Plan, name: &str) -> Result<Vec<Run>,
         runs.extend(baseline.current().map(|stored| stored.to_run(&plan.bench, group)));
     }
     Ok(runs)
-}
-
-/// Keeps what was measured, and writes the report.
-fn keep(bench: &str, runs: &[Run], report: &Report, options: &Options) -> Result<(), SessionError> {
-    let folder = options.paths.reports().join(crate::record::file_name(bench));
-    RunFile::write(&folder.join("run.json"), runs)?;
-    crate::report::write(&options.paths.reports(), report)?;
-    if runs.iter().all(|run| run.stop.is_none()) {
-        LastRun::of(&options.paths.scratch(), bench).write(runs)?;
-    }
-    if !options.quiet {
-        eprintln!("Report: {}", folder.join("index.html").display());
-    }
-    Ok(())
 }
