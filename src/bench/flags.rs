@@ -1,8 +1,12 @@
 //! What stands behind `cargo bench --bench NAME --`: criterion's flags, ours, and libtest's, which are ignored.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser};
+use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
 use crate::session::{BaselineUse, Colour, FailOn, OnMismatch, Save};
@@ -32,17 +36,17 @@ pub(crate) struct Flags {
         env = "PLIMSOLL_SAVE_BASELINE"
     )]
     save_baseline: Option<String>,
-    /// With --save-baseline (else `main`): add to the baseline instead
-    #[arg(long, env = "PLIMSOLL_APPEND")]
+    /// Add to the baseline instead: that of --save-baseline, else the one that is compared with
+    #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     append: bool,
     /// Compare with this baseline, which must hold each cell
     #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
     baseline: Option<String>,
     /// Compare with this baseline as far as it goes
-    #[arg(long, value_name = "NAME", conflicts_with = "baseline", env = "PLIMSOLL_BASELINE_LENIENT")]
+    #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
     baseline_lenient: Option<String>,
     /// Measure nothing: take this baseline as what was measured
-    #[arg(long, value_name = "NAME", conflicts_with = "save_baseline", env = "PLIMSOLL_LOAD_BASELINE")]
+    #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
     pub(crate) load_baseline: Option<String>,
     /// Rounds of a cell
     #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE")]
@@ -66,7 +70,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_SIGNIFICANCE_LEVEL")]
     significance_level: Option<f64>,
     /// Fewer rounds, less time: while developing
-    #[arg(long, env = "PLIMSOLL_QUICK")]
+    #[arg(long, env = "PLIMSOLL_QUICK", value_parser = FalseyValueParser::new())]
     quick: bool,
     /// Whole runs to measure
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_RUNS")]
@@ -88,16 +92,16 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "WHAT", default_value = "incomparable", env = "PLIMSOLL_ON_MISMATCH")]
     pub(crate) on_mismatch: OnMismatch,
     /// Draw no charts
-    #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT")]
+    #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT", value_parser = FalseyValueParser::new())]
     pub(crate) noplot: bool,
     /// Colour the output
     #[arg(long, short = 'c', value_name = "WHEN", default_value = "auto", env = "PLIMSOLL_COLOR")]
     pub(crate) color: Colour,
     /// Say more
-    #[arg(long, short = 'v', env = "PLIMSOLL_VERBOSE")]
+    #[arg(long, short = 'v', env = "PLIMSOLL_VERBOSE", value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
     /// Say nothing but errors
-    #[arg(long, env = "PLIMSOLL_QUIET", conflicts_with = "verbose")]
+    #[arg(long, env = "PLIMSOLL_QUIET", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) runner: RunnerFlags,
@@ -138,7 +142,53 @@ pub(crate) struct RunnerFlags {
     unstable: Vec<String>,
 }
 
+/// Flags that contradict each other. Of a flag and a variable the flag counts.
+const CONTRADICTIONS: [(&str, &str); 5] = [
+    ("save_baseline", "baseline"),
+    ("baseline", "baseline_lenient"),
+    ("load_baseline", "save_baseline"),
+    ("load_baseline", "append"),
+    ("quiet", "verbose"),
+];
+
 impl Flags {
+    /// Reads the arguments and the environment.
+    ///
+    /// # Errors
+    /// When clap refuses them, or two flags contradict each other.
+    pub(crate) fn read(
+        args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(args)?;
+        let mut flags = Self::from_arg_matches(&matches)?;
+        for (one, other) in CONTRADICTIONS {
+            match (given(&matches, one), given(&matches, other)) {
+                (Some(ValueSource::CommandLine), Some(ValueSource::EnvVariable)) => flags.forget(other),
+                (Some(ValueSource::EnvVariable), Some(ValueSource::CommandLine)) => flags.forget(one),
+                (Some(_), Some(_)) => {
+                    let flag = |id: &str| format!("--{}", id.replace('_', "-"));
+                    let message = format!("{} cannot be used with {}", flag(one), flag(other));
+                    return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+                }
+                _ => {}
+            }
+        }
+        Ok(flags)
+    }
+
+    /// Takes back what a variable said.
+    fn forget(&mut self, id: &str) {
+        match id {
+            "save_baseline" => self.save_baseline = None,
+            "baseline" => self.baseline = None,
+            "baseline_lenient" => self.baseline_lenient = None,
+            "load_baseline" => self.load_baseline = None,
+            "append" => self.append = false,
+            "quiet" => self.quiet = false,
+            _ => self.verbose = false,
+        }
+    }
+
     /// Whether anything is to be measured. `cargo bench` says `--bench`; `cargo test` and nextest do not.
     pub(crate) fn measures(&self) -> bool {
         self.runner.bench && !self.test
@@ -189,6 +239,12 @@ impl Flags {
     }
 }
 
+/// Where a flag was given, if it was.
+fn given(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
+    let is_said = |source: &ValueSource| *source != ValueSource::DefaultValue;
+    matches.value_source(id).filter(is_said)
+}
+
 /// The table of defaults, for `--help`.
 fn defaults() -> String {
     let rows = DEFAULTS.iter().map(|(name, value, meaning)| format!("  {name:<20} {value:<16} {meaning}"));
@@ -203,12 +259,11 @@ mod tests {
     use super::*;
 
     fn parsed(args: &[&str]) -> Flags {
-        Flags::try_parse_from(std::iter::once(&"bench").chain(args)).unwrap()
+        Flags::read(std::iter::once(&"bench").chain(args)).unwrap()
     }
 
     #[test]
     fn the_definition_is_sound() {
-        use clap::CommandFactory;
         Flags::command().debug_assert();
     }
 
@@ -278,11 +333,24 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        for args in [
+            ["--save-baseline=a", "--baseline=b"],
+            ["--baseline=a", "--baseline-lenient=b"],
+            ["--load-baseline=a", "--append"],
+            ["--quiet", "--verbose"],
+        ] {
+            let error = Flags::read(std::iter::once(&"bench").chain(&args)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{args:?}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for args in
             [["--measurement-time", "NaN"], ["--sample-size", "-1"], ["--fail-on", "x"], ["--runs", "x"]]
         {
-            assert!(Flags::try_parse_from(std::iter::once(&"bench").chain(&args)).is_err(), "{args:?}");
+            assert!(Flags::read(std::iter::once(&"bench").chain(&args)).is_err(), "{args:?}");
         }
     }
 }

@@ -1,10 +1,9 @@
 //! What a bench binary does with its arguments.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use regex_lite::Regex;
 
 use crate::bench::flags::Flags;
@@ -28,18 +27,23 @@ pub struct BenchTarget {
 
 /// Plans all groups, then does what cargo or a test runner asked for. `bench_main!` calls it.
 pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode {
-    let flags = Flags::parse();
+    let flags = match Flags::read(std::env::args_os()) {
+        Ok(flags) => flags,
+        Err(error) => error.exit(),
+    };
     if flags.measures() {
         session::watch_parent();
     }
-    // cargo starts benches in the package's folder; by hand they may be started anywhere.
-    if let Err(error) = std::env::set_current_dir(target.package_root) {
-        eprintln!("error: cannot go to the package's folder {}: {error}", target.package_root);
+    // cargo starts benches in the package's folder and names it; by hand they may be started anywhere.
+    let root =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| target.package_root.into(), PathBuf::from);
+    if let Err(error) = std::env::set_current_dir(&root) {
+        eprintln!("error: cannot go to the package's folder {}: {error}", root.display());
         return ExitCode::from(WRONG_CALL);
     }
     let mut harness = Harness::default();
     define(&mut harness);
-    match run(&flags, target, harness.into_plan(target.name)) {
+    match run(&flags, &root, target, harness.into_plan(target.name)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
@@ -48,7 +52,7 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     }
 }
 
-fn run(flags: &Flags, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {
+fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {
     let keep = match Filter::new(flags) {
         Ok(filter) => filter,
         Err(error) => {
@@ -64,7 +68,7 @@ fn run(flags: &Flags, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, S
     }
     plan.groups.retain(|group| !group.cells.is_empty());
     (plan.runs, plan.seed) = (flags.runs, flags.seed);
-    if flags.list {
+    if flags.list && plan.errors.is_empty() {
         list(&plan, flags);
         return Ok(ExitCode::SUCCESS);
     }
@@ -73,7 +77,7 @@ fn run(flags: &Flags, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, S
         eprintln!("warning: no cell matches the filter `{filter}`: nothing was done");
         return Ok(ExitCode::SUCCESS);
     }
-    let options = options(flags, target, plan.cells() == defined);
+    let options = options(flags, root, target, plan.cells() == defined);
     let outcome =
         if flags.measures() { session::run(plan, &options)? } else { session::check(plan, &options)? };
     Ok(exit_code(outcome))
@@ -91,10 +95,10 @@ fn list(plan: &Plan, flags: &Flags) {
     }
 }
 
-fn options(flags: &Flags, target: BenchTarget, is_whole: bool) -> Options {
+fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> Options {
     let target_dir = target.target_tmpdir.and_then(|tmp| Path::new(tmp).parent());
     Options {
-        paths: Paths::new(Path::new(target.package_root), target_dir),
+        paths: Paths::new(root, target_dir),
         baseline: flags.baseline_use(),
         save: flags.save(),
         load: flags.load_baseline.clone(),
@@ -138,7 +142,7 @@ mod tests {
     use super::*;
 
     fn kept(args: &[&str], ids: &[&str]) -> Vec<String> {
-        let flags = Flags::try_parse_from(std::iter::once(&"bench").chain(args)).unwrap();
+        let flags = Flags::read(std::iter::once(&"bench").chain(args)).unwrap();
         let filter = Filter::new(&flags).unwrap();
         ids.iter().filter(|id| filter.keeps(id)).map(|id| (*id).to_owned()).collect()
     }
@@ -156,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_broken_filter_is_an_error() {
-        let flags = Flags::try_parse_from(["bench", "("]).unwrap();
+        let flags = Flags::read(["bench", "("]).unwrap();
         assert!(Filter::new(&flags).is_err());
     }
 }

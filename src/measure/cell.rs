@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::measure::client::{Client, ClientOptions};
 use crate::measure::clock::StepWatch;
 use crate::measure::deck::Deck;
@@ -88,8 +90,8 @@ impl<'a> LiveCell<'a> {
         }
     }
 
-    /// One round. What was counted can be read until the next one begins.
-    pub(crate) async fn round(&mut self, seed: u64) -> &Tally {
+    /// One round; what was counted can be read until the next one begins. Nothing when the clock was set in each of several tries.
+    pub(crate) async fn round(&mut self, seed: u64) -> Option<&Tally> {
         for _ in 0..MOST_REPEATS {
             let watch = StepWatch::start();
             if self.cell.load.is_timed() {
@@ -100,10 +102,10 @@ impl<'a> LiveCell<'a> {
                 self.run(Timing::Whole, seed).await;
             }
             if !watch.stepped() {
-                break;
+                return Some(&self.tally);
             }
         }
-        &self.tally
+        None
     }
 
     #[cfg(feature = "cli")]
@@ -141,11 +143,19 @@ impl<'a> LiveCell<'a> {
 
     /// Opens each worker's connection, so that a burst is one of requests and not of handshakes.
     async fn open_connections(&mut self) {
-        let first = self.requests.first().expect("a cell has at least one endpoint");
-        for client in &mut self.clients {
-            if let Some(took) = client.open(first).await {
-                self.connects.record(took);
-            }
+        let mut opening = JoinSet::new();
+        for mut client in self.clients.drain(..) {
+            let requests = Rc::clone(&self.requests);
+            opening.spawn_local(async move {
+                let took = client.open(&requests[0]).await;
+                (client, took)
+            });
+        }
+        while let Some(opened) = opening.join_next().await {
+            let (client, took) =
+                opened.expect("opening neither panics nor is called off while it is waited for");
+            took.into_iter().for_each(|took| self.connects.record(took));
+            self.clients.push(client);
         }
     }
 }

@@ -24,6 +24,11 @@ pub enum MeasureError {
         /// What is wrong.
         source: EndpointError,
     },
+    /// Somebody set the clock in each of several tries of a round.
+    #[error(
+        "the clock of this machine was set while measuring, several times over: measure again once it is left alone"
+    )]
+    ClockSet,
     /// A first request, made to try it, was no success.
     #[error("cell `{cell}`: {url} was tried once before measuring, and the answer was no success: {what}")]
     WrongAnswer {

@@ -59,7 +59,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let mut stands: Vec<Stand<'a>> = Vec::new();
         for (index, (group, cell)) in cells.iter().enumerate() {
             needs_reqwest(group, cell)?;
-            match stands.iter_mut().find(|stand| stand.group.service == group.service) {
+            match stands.iter_mut().find(|stand| shares_launches(stand.group, group)) {
                 Some(stand) => stand.cells.push(index),
                 None => stands.push(Stand {
                     launcher: Launcher::prepare(&group.service, site.service_args, site.root, site.scratch)?,
@@ -103,8 +103,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for index in 0..self.stands.len() {
             let stand = &self.stands[index];
             (self.tell)(Event::Launching { service: service_in_words(&stand.group.service) });
-            let running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
-            let tried = self.trial_of(index, &running).await;
+            let mut running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
+            let tried = self.trial_of(index, &mut running).await;
             let launches = self.launches_of(index, running.started_in(), &tried);
             self.stands[index].launches = launches;
             running.stop().await;
@@ -114,7 +114,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     /// The trial of one service; gives the time that a round of each cell takes.
-    async fn trial_of(&mut self, stand: usize, running: &Running) -> Result<Vec<Duration>, MeasureError> {
+    async fn trial_of(&mut self, stand: usize, running: &mut Running) -> Result<Vec<Duration>, MeasureError> {
         let mut round_times = Vec::new();
         for &index in &self.stands[stand].cells.clone() {
             let (group, cell) = self.cells[index];
@@ -126,7 +126,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 continue;
             }
             let seed = self.seed(index, usize::MAX, 0);
-            let trial = live.round(seed).await;
+            live.warm_up(group.settings.warm_up_time, seed).await;
+            let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
             round_times.push(if cell.load.is_timed() { group.settings.window() } else { trial.window });
             reach::decide(&mut self.planned[index], group, cell.load, cell.metrics.as_deref(), trial);
         }
@@ -233,6 +234,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             if let Some(death) = running.has_died() {
                 return Err(failed(&death));
             }
+            let tally = tally.ok_or_else(|| failed(&MeasureError::ClockSet))?;
             if tally.faults.contains_key(&Fault::NoFreePort) {
                 cells[index].invalid = Some(no_free_port());
             }
@@ -274,6 +276,15 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let named = name.bytes().fold(self.plan.seed, |seed, byte| mix(seed, u64::from(byte)));
         mix(mix(named, round as u64), launch as u64)
     }
+}
+
+/// Whether the cells of two groups can be served by the same launches.
+fn shares_launches(one: &Group, other: &Group) -> bool {
+    let terms = |group: &Group| {
+        let settings = &group.settings;
+        (settings.sample_size, settings.launches, settings.warm_up_time, settings.ready_time_out)
+    };
+    one.service == other.service && terms(one) == terms(other)
 }
 
 /// One seed of two numbers (the finaliser of SplitMix64).

@@ -19,7 +19,7 @@ use crate::record::Tally;
 pub struct Loaded {
     /// Everything that was counted.
     pub tally: Tally,
-    /// From the first departure to the last return.
+    /// From the first departure to the last return, or to the end of the time that was asked for.
     pub elapsed: Duration,
     /// The signal that ended it early, if one did.
     pub signal: Option<i32>,
@@ -40,6 +40,8 @@ pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> 
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
         let begun = Instant::now();
         let (tally, signal) = live.once(timing, seed, interrupt.wait()).await;
-        Ok(Loaded { tally, elapsed: begun.elapsed(), signal })
+        // What was sent behind the window is not counted, so the time that it took is not either.
+        let elapsed = length.map_or(begun.elapsed(), |length| begun.elapsed().min(length));
+        Ok(Loaded { tally, elapsed, signal })
     })
 }

@@ -48,7 +48,13 @@ pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], control: &mut Co
         stream.readable().await?;
         match read_now(stream, buffer, control) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read,
+            read => {
+                if read.as_ref().is_ok_and(|read| read.bytes == buffer.len()) {
+                    // The socket may never run dry: time-outs, other workers and signals must get their turn.
+                    tokio::task::coop::consume_budget().await;
+                }
+                return read;
+            }
         }
     }
 }

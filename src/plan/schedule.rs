@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::plan::settings::affordable_launches;
+use crate::plan::settings::{LEAST_LAUNCHES, affordable_launches};
 
 /// One launch of one service: the cells whose rounds it serves, in order of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,9 @@ impl ServiceSchedule {
 /// `measuring_time` is that of all its cells together, `launch_cost` one start with its warm-up.
 pub fn launches_for(rounds: &[usize], measuring_time: Duration, launch_cost: Duration) -> usize {
     let common = rounds.iter().copied().fold(0, greatest_common_divisor);
-    affordable_launches(common.max(1), measuring_time, launch_cost)
+    // Rounds without a common divisor are shared unevenly rather than over too few launches.
+    let shared = if common < LEAST_LAUNCHES { rounds.iter().copied().min().unwrap_or(1) } else { common };
+    affordable_launches(shared.max(1), measuring_time, launch_cost)
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
@@ -124,5 +126,6 @@ mod tests {
     fn cells_of_different_sizes_share_launches_that_divide_both() {
         let second = Duration::from_secs(1);
         assert_eq!(launches_for(&[30, 20], 100 * second, second / 100), 10);
+        assert_eq!(launches_for(&[12, 11], 100 * second, second / 100), 11, "not one");
     }
 }

@@ -47,6 +47,8 @@ pub(crate) const LEAST_SAMPLE_SIZE: usize = 10;
 pub(crate) const LEAST_LAUNCHES: usize = 5;
 /// The fewest resamples that make a quantile at 95 % worth drawing.
 const LEAST_RESAMPLES: usize = 1_000;
+/// More resamples take memory and show nothing more.
+const MOST_RESAMPLES: usize = 10_000_000;
 /// The longest measurement of a cell that is not a slip of the finger.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -111,8 +113,11 @@ impl Settings {
                 return Some(format!("{name} is {margin}: a fraction from 0 up to, but not including, 1"));
             }
         }
-        if self.nresamples < LEAST_RESAMPLES {
-            return Some(format!("nresamples is {}: at least {LEAST_RESAMPLES}", self.nresamples));
+        if !(LEAST_RESAMPLES..=MOST_RESAMPLES).contains(&self.nresamples) {
+            return Some(format!(
+                "nresamples is {}: from {LEAST_RESAMPLES} to {MOST_RESAMPLES}",
+                self.nresamples
+            ));
         }
         if [self.exchange_time_out, self.connect_time_out, self.ready_time_out].contains(&Duration::ZERO) {
             return Some("a time-out is 0: nothing could finish".to_owned());

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use crate::plan::endpoint::EndpointError;
+use crate::plan::endpoint::{Endpoint, EndpointError};
 use crate::plan::group::{Group, Location};
 use crate::plan::service::Service;
 use crate::plan::targets::TargetsError;
 
 /// Most workers of one cell: each has a socket, and a process may have so many files open.
 const MOST_CONCURRENCY: usize = 10_000;
+/// How the address of a proxy begins.
+const PROXIES: [&str; 4] = ["http://", "https://", "socks5://", "socks5h://"];
 
 /// Everything that one call measures.
 #[derive(Debug, Default)]
@@ -124,12 +126,19 @@ fn check_group(group: &Group) -> Result<(), PlanError> {
     if let Some(problem) = group.settings.problem() {
         return Err(wrong(problem));
     }
-    if let Some(url) = match &group.service {
-        Service::Url(url) => Some(url),
-        _ => group.transport.proxy.as_ref().filter(|proxy| !proxy.starts_with("socks5")),
-    } {
-        let endpoint = crate::plan::endpoint::Endpoint::get(url.as_str());
-        endpoint.resolve(None).map_err(|error| wrong(error.to_string()))?;
+    if let Service::Url(url) = &group.service {
+        Endpoint::get(url.as_str()).resolve(None).map_err(|error| wrong(error.to_string()))?;
+    }
+    if let Some(proxy) = &group.transport.proxy
+        && !PROXIES.iter().any(|scheme| proxy.starts_with(scheme))
+    {
+        return Err(wrong(format!("the proxy `{proxy}` is no http://, https:// or socks5:// address")));
+    }
+    if group.judged.as_ref().is_some_and(Vec::is_empty) {
+        return Err(wrong("it judges no metric at all".to_owned()));
+    }
+    if group.limits.iter().any(|limit| limit.most.is_zero()) {
+        return Err(wrong("a limit of 0 can never hold".to_owned()));
     }
     if matches!(&group.service, Service::Command(command) if command.program.is_empty()) {
         return Err(wrong("its service has no program".to_owned()));
@@ -172,7 +181,6 @@ fn check_cell(group: &Group, cell: &crate::plan::cell::Cell) -> Result<(), PlanE
 mod tests {
     use super::*;
     use crate::plan::cell::Cell;
-    use crate::plan::endpoint::Endpoint;
     use crate::plan::load::Load;
 
     fn plan(endpoint: Endpoint, load: Load) -> Plan {

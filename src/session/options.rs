@@ -41,7 +41,7 @@ pub(crate) struct Save {
 pub(crate) enum FailOn {
     /// A comparison that could not be decided: exit code 1
     Inconclusive,
-    /// A comparison that could not be made (another machine, a redefined cell): exit code 3
+    /// A comparison that could not be made (another machine, a redefined cell, no baseline at all): exit code 3
     Incomparable,
 }
 

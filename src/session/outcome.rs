@@ -38,7 +38,10 @@ impl Outcome {
         };
         let stops = runs.iter().filter_map(|run| run.stop.as_ref()).map(of_stop);
         let verdicts = judgement.cells.iter().map(|cell| of_verdict(cell.verdict));
-        stops.chain(verdicts).min().unwrap_or(Self::Passed)
+        // A gate that has nothing to compare with is open.
+        let is_open = judgement.compared_nothing() && fail_on.contains(&FailOn::Incomparable);
+        let open = is_open.then_some(Self::NotMeasured);
+        stops.chain(verdicts).chain(open).min().unwrap_or(Self::Passed)
     }
 
     /// The more urgent of two.

@@ -17,6 +17,7 @@
 //! a program of PATH (installed, not built). These are compared before each launch with what they were: a change in mid-run
 //! is an error, never a mixture of two services.
 
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -41,7 +42,8 @@ const DIGEST_DIGITS: usize = 16;
 pub(crate) struct Program {
     named: PathBuf,
     pin: Option<Pin>,
-    digest: Option<String>,
+    /// Taken when it is first asked for, unless the file itself is run: a whole file is read for it.
+    digest: OnceCell<Option<String>>,
     state: Option<FileState>,
 }
 
@@ -58,7 +60,7 @@ impl Program {
         let pin = if by_path && is_binary(&named) { Pin::of(&named, scratch) } else { None };
         let runs = pin.as_ref().map_or(&*named, |pin| &*pin.path);
         let state = FileState::of(runs).ok();
-        let digest = digest(runs).ok();
+        let digest = if pin.is_some() { OnceCell::new() } else { OnceCell::from(digest(runs).ok()) };
         Ok(Self { named, pin, digest, state })
     }
 
@@ -74,14 +76,16 @@ impl Program {
 
     /// The beginning of the SHA-256 of what is run, unless it may not be read.
     pub(crate) fn digest(&self) -> Option<&str> {
-        self.digest.as_deref()
+        self.digest.get_or_init(|| digest(self.file()).ok()).as_deref()
     }
 
     /// Whether it is still what it was when the run began.
     pub(crate) fn check(&self) -> Result<(), ServiceError> {
         let path = self.file();
         let state = FileState::of(path).map_err(|_| missing(&self.named.to_string_lossy(), path))?;
-        if Some(state) == self.state || (self.digest.is_some() && digest(path).ok() == self.digest) {
+        if Some(state) == self.state
+            || self.digest.get().is_some_and(|known| known.is_some() && digest(path).ok() == *known)
+        {
             return Ok(());
         }
         Err(ServiceError::Changed { path: self.named.clone() })
