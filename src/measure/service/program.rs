@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 
@@ -109,6 +110,8 @@ impl Pin {
         folders.iter().for_each(|folder| remove_stale(folder));
         let make: [fn(&Path, &Path) -> io::Result<()>; 2] =
             [|from, to| fs::copy(from, to).map(drop), |from, to| fs::hard_link(from, to)];
+        // A limit on the size of files (`ulimit -f`) is then an error of the copy and does not kill this process.
+        _ = SigSet::from(Signal::SIGXFSZ).thread_block();
         for make in make {
             for folder in &folders {
                 let pin = Self { path: folder.join(&name) };
