@@ -34,9 +34,7 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     if flags.measures() {
         session::watch_parent();
     }
-    // cargo starts benches in the package's folder and names it; by hand they may be started anywhere.
-    let root =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| target.package_root.into(), PathBuf::from);
+    let root = package_root(&target);
     if let Err(error) = std::env::set_current_dir(&root) {
         eprintln!("error: cannot go to the package's folder {}: {error}", root.display());
         return ExitCode::from(WRONG_CALL);
@@ -50,6 +48,13 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
             error.exit_code()
         }
     }
+}
+
+/// The package's folder: where it was built, or, when the binary was carried elsewhere, where its runner says it is now.
+fn package_root(target: &BenchTarget) -> PathBuf {
+    let built = Path::new(target.package_root);
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").filter(|_| !built.is_dir());
+    told.map_or_else(|| built.to_owned(), PathBuf::from)
 }
 
 fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {

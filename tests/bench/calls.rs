@@ -151,7 +151,7 @@ fn wrong_flags_are_refused_before_anything_is_started() {
         (&["--warm-up-time", "9999h"], "`9999h` is out of range"),
         (&["--confidence-level", "NaN"], "both lie between 0 and 1"),
         (&["--noise-threshold", "7"], "a fraction from 0"),
-        (&["--nresamples", "1"], "at least 1000"),
+        (&["--nresamples", "1"], "from 1000 to"),
         (&["--launches", "11"], "at most sample_size (10)"),
         (&["--runs", "0"], "at least one run"),
         (&["--fail-on", "anything"], "'anything'"),
