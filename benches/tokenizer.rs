@@ -1,12 +1,12 @@
 //! The reference API under load: `cargo bench --bench tokenizer`.
 
-use plimsoll::{BenchmarkId, Endpoint, Harness, Load, Service, bench_group, bench_main};
+use plimsoll::{BenchmarkId, Command, Endpoint, Harness, Load, Service, bench_group, bench_main};
 
 /// Requests of one burst, and how many of them the limited service serves at once.
 const BURST: usize = 100;
 const LIMIT: usize = 10;
 
-fn serve() -> plimsoll::plan::Command {
+fn serve() -> Command {
     Service::command(env!("CARGO_BIN_EXE_plimsoll")).args(["serve", "--port", "{port}"]).ready("/stats")
 }
 

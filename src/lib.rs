@@ -70,4 +70,4 @@ mod session;
 pub mod stats;
 
 pub use bench::{BenchmarkGroup, Harness};
-pub use plan::{BenchmarkId, Endpoint, Limit, Load, Service, Targets, Throughput};
+pub use plan::{BenchmarkId, Command, Endpoint, Limit, Load, Service, Targets, Throughput};
