@@ -189,6 +189,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 break;
             }
         }
+        // What a round would reach says nothing where none came to its end.
+        run.cells.iter_mut().filter(|cell| cell.rounds.is_empty()).for_each(|cell| cell.notes.clear());
         run.elapsed = begun.elapsed();
         run
     }

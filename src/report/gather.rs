@@ -37,12 +37,7 @@ impl Report {
         }
         Self {
             bench: bench.to_owned(),
-            sentence: sentence(
-                bench,
-                &options.baseline,
-                judgement,
-                runs.iter().any(|run| run.stop.is_some()),
-            ),
+            sentence: sentence(bench, options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
             facts: facts(runs, judgement.tests),
             groups,

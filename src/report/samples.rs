@@ -221,7 +221,7 @@ pub(crate) fn no_baseline(cells: usize) -> Judgement {
 }
 
 pub(crate) fn options() -> ReportOptions {
-    ReportOptions { plots: true, baseline: "main".into() }
+    ReportOptions { plots: true, baseline: "main".into(), records: false }
 }
 
 pub(crate) fn report(samples: &[Sample]) -> Report {

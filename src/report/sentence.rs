@@ -1,5 +1,6 @@
 //! The one sentence for a whole call: the last line of the terminal, the first of the page.
 
+use super::view::ReportOptions;
 use super::words;
 use crate::judge::{Judgement, Verdict};
 
@@ -19,14 +20,19 @@ const ORDER: [(Verdict, bool); 7] = [
 ];
 
 /// The sentence.
-pub(crate) fn sentence(bench: &str, baseline: &str, judgement: &Judgement, stopped: bool) -> String {
+pub(crate) fn sentence(bench: &str, options: &ReportOptions, judgement: &Judgement, stopped: bool) -> String {
     let early = if stopped { " Measuring ended before its time." } else { "" };
     let cells = judgement.cells.len();
     if cells == 0 {
         return format!("{NOT_COMPARED}: nothing was measured.{early}");
     }
     if judgement.count(Verdict::New) == cells {
-        return format!("{NOT_COMPARED}: there is no baseline yet; {}{early}", advice(bench, baseline));
+        let baseline = &options.baseline;
+        return if options.records {
+            format!("{NOT_COMPARED}: there was no baseline `{baseline}` yet.{early}")
+        } else {
+            format!("{NOT_COMPARED}: there is no baseline yet; {}{early}", advice(bench, baseline))
+        };
     }
     let mut parts: Vec<String> =
         ORDER.iter().filter_map(|(verdict, named)| part(judgement, *verdict, *named)).collect();
@@ -67,13 +73,13 @@ fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{judgement_of, no_baseline};
+    use crate::report::samples::{judgement_of, no_baseline, options};
 
     #[test]
     fn the_worst_comes_first_and_is_named() {
         let cells = [Verdict::Unchanged, Verdict::Regressed, Verdict::Unchanged];
         assert_eq!(
-            sentence("tokenizer", "main", &judgement_of(&cells), false),
+            sentence("tokenizer", &options(), &judgement_of(&cells), false),
             "3 cells: 1 regressed (tokenizer/3k_tokens/10), 2 unchanged."
         );
     }
@@ -85,12 +91,12 @@ mod tests {
         let mut judgement = judgement_of(&cells);
         judgement.gone.push("tokenizer/old".into());
         assert_eq!(
-            sentence("tokenizer", "main", &judgement, true),
+            sentence("tokenizer", &options(), &judgement, true),
             "6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), \
              1 improved (tokenizer/3k_tokens/30), 1 gone. Measuring ended before its time."
         );
         assert_eq!(
-            sentence("t", "main", &judgement_of(&[Verdict::Regressed; 4]), false),
+            sentence("t", &options(), &judgement_of(&[Verdict::Regressed; 4]), false),
             "4 cells: 4 regressed."
         );
     }
@@ -98,17 +104,22 @@ mod tests {
     #[test]
     fn without_anything_to_compare_with_it_says_so_first() {
         assert_eq!(
-            sentence("tokenizer", "main", &no_baseline(2), false),
+            sentence("tokenizer", &options(), &no_baseline(2), false),
             "NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main` records one."
+        );
+        let recording = ReportOptions { records: true, ..options() };
+        assert_eq!(
+            sentence("tokenizer", &recording, &no_baseline(2), false),
+            "NOT COMPARED: there was no baseline `main` yet."
         );
         let mut judgement = judgement_of(&[Verdict::Incomparable, Verdict::Invalid]);
         judgement.cells.iter_mut().for_each(|cell| cell.comparisons.clear());
         assert_eq!(
-            sentence("tokenizer", "main", &judgement, false),
+            sentence("tokenizer", &options(), &judgement, false),
             "NOT COMPARED: 2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5)."
         );
         assert_eq!(
-            sentence("t", "main", &Judgement::default(), false),
+            sentence("t", &options(), &Judgement::default(), false),
             "NOT COMPARED: nothing was measured."
         );
     }

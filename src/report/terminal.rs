@@ -176,6 +176,7 @@ impl Printer {
 
     fn conclusion(&self, cell: &CellView) -> String {
         let verdict = match cell.verdict {
+            Verdict::Regressed if cell.only_broke_a_limit() => "A limit is broken",
             Verdict::Regressed => "Performance has regressed",
             Verdict::Improved => "Performance has improved",
             Verdict::Unchanged => "Performance is unchanged",

@@ -32,6 +32,8 @@ pub(crate) struct ReportOptions {
     pub(crate) plots: bool,
     /// The name of the baseline that was compared with.
     pub(crate) baseline: String,
+    /// Whether what was measured is about to become a baseline.
+    pub(crate) records: bool,
 }
 
 /// Something to know about where and when it was measured.
@@ -101,6 +103,13 @@ impl Report {
 }
 
 impl CellView {
+    /// Whether it is red by an absolute limit alone, and not by a comparison.
+    pub(crate) fn only_broke_a_limit(&self) -> bool {
+        let regressed =
+            |row: &Row| row.comparison.as_ref().is_some_and(|c| c.judged && c.verdict == Verdict::Regressed);
+        self.limits.iter().any(LimitCheck::is_broken) && !self.rows.iter().any(regressed)
+    }
+
     /// `group/function/parameter`.
     pub(crate) fn full_id(&self) -> String {
         format!("{}/{}", self.group, self.id)

@@ -62,7 +62,11 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
     let policy = Policy { on_mismatch, filtered, ..Policy::stored() };
     let judgement = judge(baselines, runs, &policy);
-    let wanted = ReportOptions { plots: options.plots, baseline: options.baseline.name().to_owned() };
+    let wanted = ReportOptions {
+        plots: options.plots,
+        baseline: options.baseline.name().to_owned(),
+        records: options.save.is_some(),
+    };
     let report = Report::new(bench, runs, &judgement, &wanted);
     if !options.quiet {
         print!("{}", report.terminal(options.colour, options.verbose));
