@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::judge::fixture::{
-    CPUS, baseline, cell, failing, new_epoch_from, rules, run, steady, usual, usual_values,
+    CPUS, baseline, cell, failing, let_in, new_epoch_from, rules, run, steady, usual, usual_values,
 };
 use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
 use crate::plan::Limit;
@@ -72,7 +72,7 @@ fn a_fall_of_the_success_ratio_is_a_regression_however_fast_the_rest() {
 #[test]
 fn a_cell_that_never_succeeded_enough_is_invalid() {
     let failing = || failing(usual(1.0), 400);
-    let cell = against(baseline(vec![failing(), failing()]), failing());
+    let cell = against(baseline(vec![let_in(failing()), let_in(failing())]), failing());
     assert_eq!(cell.verdict, Verdict::Invalid);
     assert!(
         cell.reason
@@ -81,6 +81,29 @@ fn a_cell_that_never_succeeded_enough_is_invalid() {
     );
     let new = judge(&[], &[run(vec![failing()])], &Policy::stored());
     assert_eq!(new.worst(), Some(Verdict::Invalid));
+}
+
+#[test]
+fn stored_runs_that_failed_too_often_are_left_out_and_said_to_be() {
+    let failing = || let_in(failing(usual(1.0), 400));
+    let mixed = against(baseline(vec![failing(), usual(1.0), usual(1.01), usual(0.99)]), usual(1.5));
+    assert_eq!(mixed.verdict, Verdict::Regressed);
+    assert!(mixed.comparisons[1].method.contains("3 stored runs"), "{}", mixed.comparisons[1].method);
+    assert!(mixed.notes[0].contains("Less than 95.00 % of its exchanges succeeded"), "{:?}", mixed.notes);
+    let none = against(baseline(vec![failing()]), usual(1.0));
+    assert_eq!((none.verdict, none.comparisons.len()), (Verdict::Incomparable, 0));
+}
+
+#[test]
+fn what_was_not_measured_fairly_gets_into_no_baseline() {
+    let with = |fault: Fault| {
+        let mut cell = usual(1.0);
+        cell.rounds[0].counts.faults.insert(fault, 1);
+        Baseline::of_runs("group", &[run(vec![cell])])
+    };
+    assert!(with(Fault::NoFreePort).is_none() && with(Fault::Client).is_none());
+    assert!(with(Fault::Reset).is_some());
+    assert!(Baseline::of_runs("group", &[run(vec![failing(usual(1.0), 400)])]).is_none());
 }
 
 #[test]
