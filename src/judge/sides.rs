@@ -74,7 +74,8 @@ pub(super) fn sides<'a>(baselines: &'a [Baseline], runs: &'a [Run], policy: &Pol
     heads.into_iter().map(|head| pair(head, baselines, policy)).collect()
 }
 
-/// Whole ids of cells that the current epoch of a measured group has and head has not.
+/// Whole ids of cells that the baseline of a measured group has in any epoch (each cell has a current one of its own) and head has
+/// not.
 pub(super) fn gone(baselines: &[Baseline], runs: &[Run]) -> Vec<String> {
     let cells = || runs.iter().flat_map(|run| &run.cells);
     let groups: BTreeSet<&str> = cells().map(|cell| cell.group.as_str()).collect();
@@ -83,7 +84,7 @@ pub(super) fn gone(baselines: &[Baseline], runs: &[Run]) -> Vec<String> {
         .iter()
         .filter(|baseline| groups.contains(baseline.group.as_str()))
         .flat_map(|baseline| {
-            baseline.current().flat_map(|run| run.cells.keys()).map(|id| format!("{}/{id}", baseline.group))
+            baseline.runs.iter().flat_map(|run| run.cells.keys()).map(|id| format!("{}/{id}", baseline.group))
         })
         .collect();
     stored.difference(&measured).cloned().collect()
@@ -104,10 +105,10 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
             notes: Vec::new(),
         };
     };
-    let current = baseline.epochs.last().map(|epoch| epoch.number);
+    let current = baseline.current_of(&cell.id).map(|run| run.epoch).next();
     let candidates: Vec<(&StoredRun, &Series)> =
         baseline.runs.iter().filter_map(|run| Some((run, run.cells.get(&cell.id)?))).collect();
-    if !candidates.iter().any(|(run, _)| Some(run.epoch) == current) {
+    if current.is_none() {
         return Sides {
             head,
             base: Base::New("The baseline does not have this cell.".into()),

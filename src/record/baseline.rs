@@ -69,6 +69,14 @@ impl Baseline {
         self.runs.iter().filter(move |run| Some(run.epoch) == current)
     }
 
+    /// The runs that a cell is held against, the oldest first: those that have it, of the newest epoch in which any has. A new
+    /// epoch that was begun by a run of some cells leaves the other cells where they were.
+    pub fn current_of(&self, cell_id: &str) -> impl Iterator<Item = &StoredRun> {
+        let with_cell = move |run: &&StoredRun| run.cells.contains_key(cell_id);
+        let epoch = self.runs.iter().filter(with_cell).map(|run| run.epoch).max();
+        self.runs.iter().filter(with_cell).filter(move |run| Some(run.epoch) == epoch)
+    }
+
     /// A baseline of a group without any run yet; [`append`](Self::append) begins its first epoch.
     pub fn empty(group: &str) -> Self {
         Self { group: group.to_owned(), runs: Vec::new(), epochs: Vec::new() }

@@ -219,6 +219,20 @@ fn a_new_epoch_is_what_head_is_held_against() {
 }
 
 #[test]
+fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
+    let other = |slower: f64| cell("work/99", &usual_values(slower, 10, 3));
+    let mut runs: Vec<_> = (0..5).map(|_| run(vec![usual(1.0), other(1.0)])).collect();
+    runs.push(run(vec![other(1.5)]));
+    let base = new_epoch_from(Baseline::of_runs("group", &runs).unwrap(), 5);
+    let cells = judge(&[base.clone()], &[run(vec![usual(1.5), other(1.5)])], &Policy::stored()).cells;
+    assert_eq!(cells[0].verdict, Verdict::Regressed, "{:?}", cells[0].reason);
+    assert_eq!(of(&cells[1], "latency_p50"), Verdict::Unchanged, "held against its new epoch");
+    assert_eq!((base.current_of("work/10").count(), base.current_of("work/99").count()), (5, 1));
+    let gone = judge(&[base], &[run(vec![other(1.5)])], &Policy::stored()).gone;
+    assert_eq!(gone, ["group/work/10"]);
+}
+
+#[test]
 fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown() {
     let mut values = usual_values(1.0, 10, 3);
     values.push(("latency_p90", steady(3e6, 10, 3)));
