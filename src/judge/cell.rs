@@ -250,11 +250,15 @@ impl<'a> Draft<'a> {
             estimate(&runs, metric, precision)
         };
         let head: Vec<&Series> = self.fair.iter().map(|&index| &self.sides.head[index].series).collect();
-        let base: Vec<&Series> = match &self.sides.base {
-            Base::Runs { current, .. } => current.iter().map(|stored| stored.series).collect(),
-            Base::New(_) | Base::Incomparable(_) => Vec::new(),
+        let current = match &self.sides.base {
+            Base::Runs { current, .. } => &current[..],
+            Base::New(_) | Base::Incomparable(_) => &[],
         };
-        let shown = |metric| Some(Shown { metric, head: value(metric, &head)?, base: value(metric, &base) });
+        let shown = |metric| {
+            let compared = current.iter().filter(|stored| stored.serves(metric));
+            let base: Vec<&Series> = compared.map(|stored| stored.series).collect();
+            Some(Shown { metric, head: value(metric, &head)?, base: value(metric, &base) })
+        };
         METRICS.iter().filter_map(shown).collect()
     }
 }

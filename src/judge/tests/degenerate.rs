@@ -106,7 +106,10 @@ fn a_metric_that_one_side_lacks_is_inconclusive_and_says_which_time_would_do() {
     let cell = against(usual(1.0), few.clone());
     let comparison = &cell.comparisons[1];
     assert_eq!((comparison.metric.id, comparison.verdict), ("latency_p50", Verdict::Inconclusive));
-    assert_eq!(comparison.method, "Too few exchanges in head: 10 successes a round, 20 are needed.");
+    assert_eq!(
+        comparison.method,
+        "Too few exchanges in head: 10 successes in its poorest round, 20 are needed."
+    );
     // 30 rounds of 333 ms give ten successes each: twice 9.99 s.
     assert_eq!(comparison.advice.as_deref(), Some("a measurement_time of 20s"));
     let turned = against(few.clone(), usual(1.0));

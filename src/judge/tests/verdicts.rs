@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::judge::fixture::{
-    CPUS, baseline, cell, failing, let_in, new_epoch_from, rules, run, steady, usual, usual_values,
+    CPUS, Nested, baseline, cell, failing, let_in, new_epoch_from, rules, run, steady, usual, usual_values,
 };
 use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
 use crate::plan::Limit;
@@ -193,6 +193,8 @@ fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
         (of(&cell, "latency_p99"), of(&cell, "latency_p50")),
         (Verdict::Incomparable, Verdict::Unchanged)
     );
+    let has_base = |id: &str| cell.values.iter().find(|shown| shown.metric.id == id).unwrap().base.is_some();
+    assert!(!has_base("latency_p99") && has_base("latency_p50"), "what is not compared is not shown as base");
 }
 
 #[test]
@@ -232,6 +234,28 @@ fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
     assert_eq!(gone, ["group/work/10"]);
 }
 
+fn cell_of(values: &[(&'static str, Nested)]) -> CellRun {
+    cell("work/10", values)
+}
+
+#[test]
+fn a_percentile_of_too_few_successes_is_inconclusive_and_a_rate_is_judged_however_low() {
+    let mut head = usual(1.5);
+    head.rounds.iter_mut().for_each(|round| (round.counts.requests, round.counts.successes) = (410, 410));
+    (head.rounds[3].counts.requests, head.rounds[3].counts.successes) = (400, 400);
+    let cell = against(five(1.0), head.clone());
+    let tail = cell.comparisons.iter().find(|comparison| comparison.metric.id == "latency_p99").unwrap();
+    assert_eq!((tail.verdict, tail.change), (Verdict::Inconclusive, None));
+    assert_eq!(tail.method, "Too few exchanges in head: 400 successes in its poorest round, 500 are needed.");
+    assert_eq!(of(&cell, "latency_p50"), Verdict::Regressed);
+    head.rounds.iter_mut().for_each(|round| (round.counts.requests, round.counts.successes) = (9, 9));
+    let cell = against(five(1.0), head);
+    assert_eq!(
+        (of(&cell, "latency_p50"), of(&cell, "throughput")),
+        (Verdict::Inconclusive, Verdict::Regressed)
+    );
+}
+
 #[test]
 fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown() {
     let mut values = usual_values(1.0, 10, 3);
@@ -242,7 +266,17 @@ fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown(
     assert_eq!(both.comparisons.len(), 5);
     let without_p99: Vec<_> = values.iter().filter(|(id, _)| *id != "latency_p99").cloned().collect();
     let cell = against(baseline(vec![cell("work/10", &values)]), cell("work/10", &without_p99));
-    assert!(cell.judged().any(|comparison| comparison.metric.id == "latency_p90"));
+    let judged: Vec<_> = cell.judged().map(|comparison| comparison.metric.id).collect();
+    assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p90", "latency_p99", "throughput"]);
+    assert_eq!((of(&cell, "latency_p99"), cell.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+    let slower = |slower: f64| {
+        let mut values = usual_values(slower, 10, 3);
+        values.retain(|(id, _)| *id != "latency_p99");
+        values.push(("latency_p90", steady(3e6 * slower, 10, 3)));
+        values
+    };
+    let regressed = against(baseline(vec![cell_of(&values); 5]), cell_of(&slower(1.5)));
+    assert_eq!((of(&regressed, "latency_p90"), regressed.verdict), (Verdict::Regressed, Verdict::Regressed));
 }
 
 #[test]
