@@ -63,10 +63,7 @@ impl Samples {
     pub fn difference(&self, better: Better, learned: Option<f64>) -> Option<Difference> {
         let centre = |runs: &[RunValue]| mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>());
         let higher = centre(&self.head)? - centre(&self.base)?;
-        let (squares, run_df) = self.between_runs();
-        let df = PRIOR_DF + run_df;
-        let prior = self.prior_variance().max(learned.unwrap_or(0.0));
-        let run_variance = (PRIOR_DF * prior + squares) / df;
+        let (run_variance, df) = self.run_variance(learned);
         let (base_runs, head_runs) = (self.base.len(), self.head.len());
         Some(Difference {
             estimate: match better {
@@ -81,6 +78,14 @@ impl Samples {
             head_runs,
             launches: self.fewest_launches(),
         })
+    }
+
+    /// Variance of a run's value, moderated, and its degrees of freedom.
+    pub fn run_variance(&self, learned: Option<f64>) -> (f64, f64) {
+        let (squares, run_df) = self.between_runs();
+        let prior = self.prior_variance().max(learned.unwrap_or(0.0));
+        let df = PRIOR_DF + run_df;
+        ((PRIOR_DF * prior + squares) / df, df)
     }
 
     /// What a run's variance is taken to be before any two runs are compared: a luck of its own that is at least a launch's,

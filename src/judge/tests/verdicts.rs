@@ -310,6 +310,35 @@ fn a_broken_limit_is_red_for_a_cell_that_did_not_change() {
 }
 
 #[test]
+fn several_runs_of_head_are_held_against_a_limit_with_one_value_each() {
+    let limited = |values: &[f64]| {
+        let head = |value: &f64| {
+            let mut head = usual(*value);
+            head.rules.limits = vec![Limit::p50(Duration::from_millis(1))];
+            run(vec![head])
+        };
+        let heads: Vec<_> = values.iter().map(head).collect();
+        judge(&[], &heads, &Policy::stored()).cells.remove(0).limits.remove(0)
+    };
+    assert!(limited(&[1.2]).is_broken() && limited(&[1.2, 1.21, 1.19]).is_broken());
+    let apart = limited(&[1.0, 1.4, 1.2]);
+    assert!(!apart.is_broken(), "launches that agree within a run know nothing of other runs");
+    assert_eq!(apart.value.unwrap().method, "t over 3 runs, 6 degrees of freedom");
+}
+
+#[test]
+fn a_drift_from_launch_to_launch_is_noted() {
+    let drifting = |step: f64| {
+        let rounds = |scale: f64| (0..10).map(|at| vec![scale * (1.0 + step * f64::from(at)); 3]).collect();
+        let head = cell("work/10", &[("latency_p50", rounds(1e6)), ("throughput", rounds(9e3))]);
+        against(five(1.0), head).notes
+    };
+    assert!(drifting(0.0).iter().all(|note| !note.contains("drifted")));
+    let notes = drifting(0.01);
+    assert!(notes.iter().any(|note| note.contains("latency p50 drifted over its 10 launches")), "{notes:?}");
+}
+
+#[test]
 fn a_baseline_says_what_it_rests_on() {
     let mut base = five(1.0);
     let minutes = ["170012Z", "170312Z", "170612Z", "170912Z", "171200Z"];
