@@ -351,6 +351,10 @@ fn a_baseline_says_what_it_rests_on() {
     let notes = judge(&[base], std::slice::from_ref(&head), &Policy::stored()).notes;
     assert!(notes[0].starts_with("The 5 stored runs of `group` were taken within 12 minutes"), "{notes:?}");
     assert_eq!(notes[1], "Since the baseline of `group` the kernel changed from 6.8 to 6.9.");
+    let mut foreign = five(1.0);
+    foreign.runs[..4].iter_mut().for_each(|run| run.machine.cpus = 64);
+    let comparable = judge(&[foreign], std::slice::from_ref(&head), &Policy::stored()).notes;
+    assert!(comparable[0].contains("is one stored run"), "runs of elsewhere are none: {comparable:?}");
     let one = judge(&[baseline(vec![usual(1.0)])], &[head], &Policy::stored()).notes;
     assert!(one[0].contains("is one stored run"), "{one:?}");
 }
