@@ -26,8 +26,9 @@ const LEAST_CELLS_TO_LEARN: usize = 3;
 /// assert_eq!(judgement.worst(), None);
 /// ```
 pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement {
-    let drafts: Vec<Draft> =
-        sides(baselines, runs, policy).into_iter().filter_map(|sides| Draft::new(sides, policy)).collect();
+    let sides = sides(baselines, runs, policy);
+    let notes = about::notes(&sides, runs);
+    let drafts: Vec<Draft> = sides.into_iter().filter_map(|sides| Draft::new(sides, policy)).collect();
     let learned = learn(&drafts);
     let tests: Vec<_> = drafts.iter().map(|draft| draft.tests(&learned)).collect();
     let corrected = adjusted(&tests.concat());
@@ -43,7 +44,7 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
         cells,
         gone: if whole { gone(baselines, runs) } else { Vec::new() },
         tests: corrected.len(),
-        notes: about::notes(baselines, runs),
+        notes,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::judge::advice::advice;
 use crate::judge::decide::{Test, as_one_of, decide};
 use crate::judge::fair::{too_many_failures, unfair};
 use crate::judge::limits::LimitTest;
+use crate::judge::order::order_note;
 use crate::judge::policy::{Policy, Terms};
 use crate::judge::questions::{Pair, Question, questions, unknown};
 use crate::judge::shown::{Precision, estimate};
@@ -56,6 +57,9 @@ impl<'a> Draft<'a> {
             return Some(draft);
         }
         draft.notes.extend(reasons.map(|reason| format!("One run is left out: {reason}")));
+        let noted: Vec<String> =
+            draft.fair.iter().filter_map(|&index| order_note(&draft.sides.head[index].series)).collect();
+        draft.notes.extend(noted);
         draft.ask();
         Some(draft)
     }
@@ -250,11 +254,15 @@ impl<'a> Draft<'a> {
             estimate(&runs, metric, precision)
         };
         let head: Vec<&Series> = self.fair.iter().map(|&index| &self.sides.head[index].series).collect();
-        let base: Vec<&Series> = match &self.sides.base {
-            Base::Runs { current, .. } => current.iter().map(|stored| stored.series).collect(),
-            Base::New(_) | Base::Incomparable(_) => Vec::new(),
+        let current = match &self.sides.base {
+            Base::Runs { current, .. } => &current[..],
+            Base::New(_) | Base::Incomparable(_) => &[],
         };
-        let shown = |metric| Some(Shown { metric, head: value(metric, &head)?, base: value(metric, &base) });
+        let shown = |metric| {
+            let compared = current.iter().filter(|stored| stored.serves(metric));
+            let base: Vec<&Series> = compared.map(|stored| stored.series).collect();
+            Some(Shown { metric, head: value(metric, &head)?, base: value(metric, &base) })
+        };
         METRICS.iter().filter_map(shown).collect()
     }
 }

@@ -108,6 +108,12 @@ pub(super) fn failing(mut cell: CellRun, failures: u64) -> CellRun {
     cell
 }
 
+/// Lets a cell into a baseline whatever share of its exchanges failed, as a rule of long ago may have.
+pub(super) fn let_in(mut cell: CellRun) -> CellRun {
+    cell.rules.least_success_ratio = 0.0;
+    cell
+}
+
 pub(super) const CPUS: u32 = 4;
 
 fn machine() -> Machine {

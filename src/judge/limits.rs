@@ -1,14 +1,19 @@
-//! Absolute limits: broken when shown to be, by the launches of head alone and right without any baseline.
+//! Absolute limits: broken when shown to be, by head alone and right without any baseline.
+//!
+//! A t test on logs. With one run of head its launches are the sample, and how much runs differ is left out; with several the runs
+//! are, each with one value, and their variance is moderated as it is against stored runs. The binomial rule ("so many of so many
+//! requests took longer") is not used: it asks for independent requests, and those of a launch share its luck.
 
 use crate::judge::launch::{Centring, RunValue, reduce};
 use crate::judge::policy::Terms;
 use crate::judge::questions::time_that_would_do;
 use crate::judge::sides::HeadCell;
-use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
+use crate::judge::stored::{PRIOR_DF, Samples, USUAL_SPREAD};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
 use crate::judge::words::{counted, nanoseconds};
 use crate::plan::Limit;
 use crate::record::{Centre, Metric, metric};
+use crate::stats::location::mean;
 use crate::stats::student;
 
 /// Histograms are right to 0.1 %: launches that agree are known no better.
@@ -31,15 +36,23 @@ struct Found {
     standard_error: f64,
     df: f64,
     launches: usize,
+    runs: usize,
 }
 
 impl LimitTest {
     /// Holds the fair runs of head against a limit; nothing when its metric is unknown.
     pub fn new(limit: &Limit, head: &[&HeadCell]) -> Option<Self> {
         let metric = metric(limit.metric())?;
-        let rounds: Vec<Vec<f64>> =
-            head.iter().filter_map(|head| head.series.values.get(metric.id)).flatten().cloned().collect();
-        let found = launches(&rounds, metric).map(|launches| found(&launches));
+        let runs: Option<Vec<RunValue>> = head
+            .iter()
+            .filter_map(|head| head.series.values.get(metric.id))
+            .map(|rounds| launches(rounds, metric))
+            .collect();
+        let found = runs.and_then(|runs| match &runs[..] {
+            [] => None,
+            [run] => Some(of_one(run)),
+            _ => of_several(runs),
+        });
         let too_slow = head.first().filter(|_| found.is_none());
         let advice = too_slow.map(|head| {
             let time = time_that_would_do(&head.series, head.cell.window, metric);
@@ -96,24 +109,43 @@ impl LimitTest {
 impl Found {
     fn method(&self) -> String {
         let allowance = if self.launches == 1 { ", with an allowance for one launch" } else { "" };
-        let launches = counted(self.launches, "launch", "launches");
-        format!("t over {launches}, {} degrees of freedom{allowance}", self.df)
+        let sample = match self.runs {
+            1 => counted(self.launches, "launch", "launches"),
+            runs => counted(runs, "run", "runs"),
+        };
+        format!("t over {sample}, {} degrees of freedom{allowance}", self.df)
     }
 }
 
-/// All launches of head as one run. A tail that is for information only against a baseline has no centre that could leave
+/// A run of head. A tail that is for information only against a baseline has no centre that could leave
 /// bursts out; they are part of what a limit allows, so the mean does.
 fn launches(rounds: &[Vec<f64>], metric: &Metric) -> Option<RunValue> {
     let run = reduce(rounds, metric.centre)?;
     if run.centring == Centring::Unsound { reduce(rounds, Centre::Mean) } else { Some(run) }
 }
 
-fn found(run: &RunValue) -> Found {
-    let launches = run.launches.len();
+/// What several runs show: as many values as runs.
+fn of_several(runs: Vec<RunValue>) -> Option<Found> {
+    let launches = runs.iter().map(|run| run.launches.len()).min()?;
+    let log = mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())?;
+    let samples = Samples { base: Vec::new(), earlier: Vec::new(), head: runs };
+    let (variance, df) = samples.run_variance(None);
+    let runs = samples.head.len();
+    Some(Found { log, standard_error: (variance / runs as f64).sqrt(), df, launches, runs })
+}
+
+fn of_one(run: &RunValue) -> Found {
+    let (launches, runs) = (run.launches.len(), 1);
     let Some(variance) = run.launch_variance else {
         let allowance = USUAL_SPREAD.powi(2).max(run.round_variance.unwrap_or(0.0));
-        return Found { log: run.log, standard_error: (2.0 * allowance).sqrt(), df: PRIOR_DF, launches };
+        return Found {
+            log: run.log,
+            standard_error: (2.0 * allowance).sqrt(),
+            df: PRIOR_DF,
+            launches,
+            runs,
+        };
     };
     let standard_error = (variance / launches as f64).sqrt().max(RESOLUTION);
-    Found { log: run.log, standard_error, df: run.launch_df, launches }
+    Found { log: run.log, standard_error, df: run.launch_df, launches, runs }
 }

@@ -31,6 +31,9 @@
 //! | 10, 1 | 1 / 1 | 100 / 83 | 100 / 100 | 18 / 22 |
 //! | 10, 3 | 33 / 13 | 100 / 100 | 100 / 100 | 12 / 14 |
 //!
+//! Whether launches drift, or resemble the one before, is looked at afterwards and noted at the cell. No interval is widened by it:
+//! rounds are interleaved at random so that it stays rare.
+//!
 //! So a stored baseline keeps large regressions out, and does not tell 5 %: that is for a duet.
 
 mod about;
@@ -41,6 +44,7 @@ mod decide;
 mod fair;
 mod launch;
 mod limits;
+mod order;
 mod policy;
 mod questions;
 mod shown;

@@ -75,6 +75,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// The one-sided level that one of `tests` has to reach at the least to be red: the displayed interval has to show it too.
+    pub fn level_of_one(&self, tests: usize) -> f64 {
+        (self.level / tests.max(1) as f64).min(0.5 * (1.0 - self.confidence))
+    }
+
     /// A cell's rules, and the policy where they are silent or make no sense.
     pub fn new(rules: &Rules, policy: &Policy) -> Self {
         let margin =

@@ -8,7 +8,7 @@ use crate::judge::sides::{HeadCell, StoredCell, depends_on_window};
 use crate::judge::stored::Samples;
 use crate::judge::verdict::Verdict;
 use crate::judge::words::whole_seconds;
-use crate::record::{Judged, METRICS, Metric, Rules, Series};
+use crate::record::{Judged, METRICS, Metric, Rules, Series, Unit};
 
 /// One metric of a cell, as far as it is known before anything is tested.
 #[derive(Debug)]
@@ -48,6 +48,13 @@ pub(super) struct Pair<'a> {
     pub earlier: &'a [Vec<StoredCell<'a>>],
 }
 
+/// One of the two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Base,
+    Head,
+}
+
 /// All questions of a cell in the order of the table of metrics, but for the success ratio, which is judged by counts.
 pub(super) fn questions(pair: &Pair, rules: &Rules) -> Vec<Question> {
     let by_value = METRICS.iter().filter(|metric| metric.judged != Judged::ByCounts);
@@ -82,22 +89,26 @@ fn is_asked(metric: &Metric, pair: &Pair, rules: &Rules) -> bool {
     }
     match metric.judged {
         Judged::Always => true,
-        Judged::HighestTail => highest_tail(pair).is_some_and(|highest| highest.id == metric.id),
+        Judged::HighestTail => highest_tails(pair).any(|highest| highest.id == metric.id),
         Judged::ByCounts | Judged::WhenAsked => false,
     }
 }
 
-/// The highest tail that both sides have; else the lowest that one of them has, so that it does not go missing in silence.
-fn highest_tail(pair: &Pair) -> Option<&'static Metric> {
-    let tails = || METRICS.iter().filter(|metric| metric.judged == Judged::HighestTail);
-    tails()
-        .rev()
-        .find(|metric| pair.base_has(metric) && pair.head_has(metric))
-        .or_else(|| tails().find(|metric| pair.base_has(metric) || pair.head_has(metric)))
+/// Tails that are judged: the highest that base has (else that head has), so that one that head cannot reach does not go missing
+/// in silence, and the highest that both have, so that a regression is found all the same.
+fn highest_tails(pair: &Pair) -> impl Iterator<Item = &'static Metric> {
+    let highest = |has: &dyn Fn(&Metric) -> bool| {
+        METRICS.iter().rev().find(|metric| metric.judged == Judged::HighestTail && has(metric))
+    };
+    let wanted =
+        highest(&|metric| pair.base_has(metric)).or_else(|| highest(&|metric| pair.head_has(metric)));
+    let both =
+        highest(&|metric| pair.base_has(metric) && pair.head_has(metric) && pair.too_few(metric).is_none());
+    wanted.into_iter().chain(both)
 }
 
 fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
-    let comparable = |stored: &&StoredCell| stored.same_window || !depends_on_window(metric);
+    let comparable = |stored: &&StoredCell| stored.serves(metric);
     let values = |series: &Series| series.values.get(metric.id).filter(|rounds| !rounds.is_empty()).cloned();
     let base: Vec<_> =
         pair.current.iter().filter(comparable).filter_map(|stored| values(stored.series)).collect();
@@ -113,8 +124,8 @@ fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
     let bound = pair.head.iter().find_map(|head| client_bound(head.cell, metric));
     question.answer = if let Some(reason) = bound {
         settled(Verdict::Invalid, &reason, None)
-    } else if !(pair.base_has(metric) && pair.head_has(metric)) {
-        too_few(metric, pair)
+    } else if let Some(side) = pair.too_few(metric) {
+        too_few(metric, pair, side)
     } else if base.is_empty() {
         settled(Verdict::Incomparable, "Its rounds are of another length, which moves the tail.", None)
     } else if base.iter().chain(&head).flatten().flatten().all(|value| *value == 0.0) {
@@ -156,21 +167,33 @@ fn samples(
     }
 }
 
-fn too_few(metric: &Metric, pair: &Pair) -> Result<Samples, Settled> {
-    let (side, series, window) = match (pair.head_has(metric), pair.head.first(), pair.current.last()) {
-        (false, Some(head), _) => ("head", &head.series, head.cell.window),
-        (_, _, Some(stored)) => ("the baseline", stored.series, stored.run.window),
-        _ => return settled(Verdict::Inconclusive, "It has no value.", None),
+fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Samples, Settled> {
+    let head = pair.head.iter().map(|head| (&head.series, head.cell.window));
+    let base = pair.current.iter().map(|stored| (stored.series, stored.run.window));
+    let poorest = |runs: &mut dyn Iterator<Item = (&Series, Duration)>| {
+        runs.filter_map(|(series, window)| {
+            let time = time_that_would_do(series, window, metric);
+            Some((poorest_round(series)?, time))
+        })
+        .min_by_key(|(successes, _)| *successes)
     };
-    let mut reason = format!("Too few exchanges in {side}");
-    if let Some(successes) = successes_a_round(series) {
-        reason += &format!(": {successes:.0} successes a round, {} are needed", metric.promised_from());
-    }
-    let advice = time_that_would_do(series, window, metric).map(|time| {
-        let anew = if side == "head" { "" } else { ", with a baseline recorded anew" };
-        format!("a measurement_time of {time}{anew}")
-    });
-    settled(Verdict::Inconclusive, &format!("{reason}."), advice)
+    let (name, found, anew) = match side {
+        Side::Head => ("head", poorest(&mut { head }), ""),
+        Side::Base => ("the baseline", poorest(&mut { base }), ", with a baseline recorded anew"),
+    };
+    let Some((successes, time)) = found else {
+        return settled(Verdict::Inconclusive, "It has no value.", None);
+    };
+    let least = metric.least_successes;
+    let needed = if successes < least { least } else { metric.promised_from() };
+    let reason = if successes < needed {
+        format!(
+            "Too few exchanges in {name}: {successes} successes in its poorest round, {needed} are needed."
+        )
+    } else {
+        format!("Some round of {name} has no value of it.")
+    };
+    settled(Verdict::Inconclusive, &reason, time.map(|time| format!("a measurement_time of {time}{anew}")))
 }
 
 fn settled(verdict: Verdict, reason: &str, advice: Option<String>) -> Result<Samples, Settled> {
@@ -185,6 +208,12 @@ fn successes_a_round(series: &Series) -> Option<f64> {
     (successes > 0 && rounds > 0).then(|| successes as f64 / rounds as f64)
 }
 
+/// Successes of the round that has the fewest; nothing without a round.
+fn poorest_round(series: &Series) -> Option<u64> {
+    let rounds = series.requests.iter().flatten().zip(series.failures.iter().flatten());
+    rounds.map(|(requests, failures)| requests.saturating_sub(*failures)).min()
+}
+
 /// Mean over runs on the log scale, or the plain mean of all rounds where there is a zero.
 fn plain_centre(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
     let mean = crate::stats::location::mean;
@@ -197,15 +226,37 @@ fn plain_centre(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
 }
 
 impl Pair<'_> {
-    /// Whether any stored run of the current epoch has it.
+    /// The side that has too few successes for a metric, or no value of it.
+    fn too_few(&self, metric: &Metric) -> Option<Side> {
+        if !self.head_has(metric) || self.head.iter().any(|head| is_poor(&head.series, metric)) {
+            return Some(Side::Head);
+        }
+        (!self.base_has(metric)).then_some(Side::Base)
+    }
+
+    /// Whether any stored run of the current epoch has it, from enough successes.
     fn base_has(&self, metric: &Metric) -> bool {
-        self.current.iter().any(|stored| has(stored.series, metric))
+        self.current.iter().any(|stored| has(stored.series, metric) && !is_poor(stored.series, metric))
     }
 
     /// Whether each run of head has it: what one of them lacks, it lacks because it was slow.
     fn head_has(&self, metric: &Metric) -> bool {
         self.head.iter().all(|head| has(&head.series, metric))
     }
+}
+
+impl StoredCell<'_> {
+    /// Whether it takes part in comparing a metric.
+    pub fn serves(&self, metric: &Metric) -> bool {
+        (self.same_window || !depends_on_window(metric)) && !is_poor(self.series, metric)
+    }
+}
+
+/// Whether there are too few successes for a percentile. A rate is worth having however few they are: that they are few is what
+/// it says.
+fn is_poor(series: &Series, metric: &Metric) -> bool {
+    metric.unit == Unit::Nanoseconds
+        && successes_a_round(series).is_none_or(|successes| successes < metric.least_successes as f64)
 }
 
 fn has(series: &Series, metric: &Metric) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::policy::{OnMismatch, Policy};
-use crate::judge::words::counted;
+use crate::judge::words::{counted, share};
 use crate::record::{Baseline, CellRun, Judged, Machine, Metric, Run, Series, StoredRun};
 
 /// Tails that depend on how long a round is, beside those that are judged as tails.
@@ -74,7 +74,8 @@ pub(super) fn sides<'a>(baselines: &'a [Baseline], runs: &'a [Run], policy: &Pol
     heads.into_iter().map(|head| pair(head, baselines, policy)).collect()
 }
 
-/// Whole ids of cells that the current epoch of a measured group has and head has not.
+/// Whole ids of cells that the baseline of a measured group has in any epoch (each cell has a current one of its own) and head has
+/// not.
 pub(super) fn gone(baselines: &[Baseline], runs: &[Run]) -> Vec<String> {
     let cells = || runs.iter().flat_map(|run| &run.cells);
     let groups: BTreeSet<&str> = cells().map(|cell| cell.group.as_str()).collect();
@@ -83,7 +84,7 @@ pub(super) fn gone(baselines: &[Baseline], runs: &[Run]) -> Vec<String> {
         .iter()
         .filter(|baseline| groups.contains(baseline.group.as_str()))
         .flat_map(|baseline| {
-            baseline.current().flat_map(|run| run.cells.keys()).map(|id| format!("{}/{id}", baseline.group))
+            baseline.runs.iter().flat_map(|run| run.cells.keys()).map(|id| format!("{}/{id}", baseline.group))
         })
         .collect();
     stored.difference(&measured).cloned().collect()
@@ -104,10 +105,10 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
             notes: Vec::new(),
         };
     };
-    let current = baseline.epochs.last().map(|epoch| epoch.number);
+    let current = baseline.current_of(&cell.id).map(|run| run.epoch).next();
     let candidates: Vec<(&StoredRun, &Series)> =
         baseline.runs.iter().filter_map(|run| Some((run, run.cells.get(&cell.id)?))).collect();
-    if !candidates.iter().any(|(run, _)| Some(run.epoch) == current) {
+    if current.is_none() {
         return Sides {
             head,
             base: Base::New("The baseline does not have this cell.".into()),
@@ -119,8 +120,9 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     for (run, series) in candidates {
         let is_current = Some(run.epoch) == current;
-        let problem =
-            redefined(series, &head).or_else(|| foreign(run, &head, policy, is_current, &mut notes));
+        let problem = failing(series, &head)
+            .or_else(|| redefined(series, &head))
+            .or_else(|| foreign(run, &head, policy, is_current, &mut notes));
         match problem {
             Some(problem) if is_current => *left_out.entry(problem).or_default() += 1,
             Some(_) => {}
@@ -142,6 +144,18 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
         notes.extend(left_out.iter().map(count));
     }
     Sides { head, base, notes }
+}
+
+/// Why a stored run is not what a fair cell can be held against: a file may have been recorded under another rule.
+fn failing(stored: &Series, head: &[HeadCell]) -> Option<String> {
+    let least = head.first()?.cell.rules.least_success_ratio;
+    let (requests, failures) = stored
+        .counts_by_launch()
+        .into_iter()
+        .fold((0, 0), |sum, launch| (sum.0 + launch.0, sum.1 + launch.1));
+    let enough = requests > 0 && (1.0 - failures as f64 / requests as f64) >= least;
+    (!enough)
+        .then(|| format!("Less than {} of its exchanges succeeded: record a new baseline.", share(least)))
 }
 
 fn redefined(stored: &Series, head: &[HeadCell]) -> Option<String> {

@@ -63,10 +63,7 @@ impl Samples {
     pub fn difference(&self, better: Better, learned: Option<f64>) -> Option<Difference> {
         let centre = |runs: &[RunValue]| mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>());
         let higher = centre(&self.head)? - centre(&self.base)?;
-        let (squares, run_df) = self.between_runs();
-        let df = PRIOR_DF + run_df;
-        let prior = self.prior_variance().max(learned.unwrap_or(0.0));
-        let run_variance = (PRIOR_DF * prior + squares) / df;
+        let (run_variance, df) = self.run_variance(learned);
         let (base_runs, head_runs) = (self.base.len(), self.head.len());
         Some(Difference {
             estimate: match better {
@@ -81,6 +78,14 @@ impl Samples {
             head_runs,
             launches: self.fewest_launches(),
         })
+    }
+
+    /// Variance of a run's value, moderated, and its degrees of freedom.
+    pub fn run_variance(&self, learned: Option<f64>) -> (f64, f64) {
+        let (squares, run_df) = self.between_runs();
+        let prior = self.prior_variance().max(learned.unwrap_or(0.0));
+        let df = PRIOR_DF + run_df;
+        ((PRIOR_DF * prior + squares) / df, df)
     }
 
     /// What a run's variance is taken to be before any two runs are compared: a luck of its own that is at least a launch's,
@@ -127,7 +132,7 @@ impl Difference {
 
     /// The smallest worsening that would have been found in four of five cases as one of `tests`, as a logarithm.
     pub fn findable(&self, terms: &Terms, tests: usize) -> f64 {
-        let level = terms.level / tests.max(1) as f64;
+        let level = terms.level_of_one(tests);
         smallest_log_change(self.standard_error, self.df, level, terms.red, POWER)
     }
 
@@ -163,4 +168,34 @@ fn squares_around_mean(runs: &[RunValue]) -> (f64, f64) {
     let logs: Vec<f64> = runs.iter().map(|run| run.log).collect();
     let Some(centre) = mean(&logs) else { return (0.0, 0.0) };
     (logs.iter().map(|log| (log - centre).powi(2)).sum(), logs.len() as f64 - 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_findable_that_the_displayed_interval_would_not_show() {
+        let runs = |log: f64| {
+            vec![
+                RunValue {
+                    log,
+                    launches: vec![log; 10],
+                    launch_variance: Some(1e-4),
+                    launch_df: 9.0,
+                    round_variance: None,
+                    centring: crate::judge::launch::Centring::Means,
+                };
+                3
+            ]
+        };
+        let samples = Samples { base: runs(1.0), earlier: Vec::new(), head: runs(1.0) };
+        let difference = samples.difference(Better::Lower, None).unwrap();
+        let findable = |level: f64, tests: usize| {
+            let terms = Terms { red: 0.05, equal: 0.1, fall: 0.001, level, confidence: 0.95 };
+            difference.findable(&terms, tests)
+        };
+        assert!((findable(0.2, 1) - findable(0.025, 1)).abs() < 1e-12);
+        assert!(findable(0.025, 10) > findable(0.025, 1));
+    }
 }

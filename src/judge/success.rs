@@ -1,6 +1,7 @@
 //! The success ratio, judged first: failures are no fast successes.
 //!
-//! By counts a launch, for the requests of a launch are not independent. Unlike the other metrics it has no interval of
+//! By counts, for the requests of a launch are not independent, nor are the launches of a run: the sample of a side is the run where
+//! it has several, else the launch, which leaves out how much runs differ. Unlike the other metrics it has no interval of
 //! equivalence: few requests could never show a ratio to be the same within 0.1 points. It is unchanged when not more than
 //! the margin was seen to change, and says what fall it would have found.
 
@@ -9,29 +10,33 @@ use crate::judge::policy::Terms;
 use crate::judge::verdict::Verdict;
 use crate::judge::words::counted;
 use crate::record::Series;
+use crate::stats::normal;
+use crate::stats::power::POWER;
 use crate::stats::proportion::{Launch, Rise};
 
 /// Halvings of the range in which the findable fall is sought: to 0.02 points.
 const HALVINGS: u32 = 12;
 
-/// The counts of both sides.
+/// The counts of both sides: a [`Launch`] for each run, or for each launch of the only run.
 #[derive(Debug)]
 pub(super) struct Success {
     base: Vec<Launch>,
     head: Vec<Launch>,
+    base_runs: usize,
+    head_runs: usize,
     rise: Rise,
 }
 
 impl Success {
-    /// Counts of both sides, a launch; nothing when a side has no request.
+    /// Counts of both sides; nothing when a side has no request.
     pub fn new<'a>(
         base: impl Iterator<Item = &'a Series>,
         head: impl Iterator<Item = &'a Series>,
     ) -> Option<Self> {
-        let base: Vec<Launch> = base.flat_map(launches).collect();
-        let head: Vec<Launch> = head.flat_map(launches).collect();
+        let (base, base_runs) = samples(base);
+        let (head, head_runs) = samples(head);
         let rise = Rise::between(&base, &head)?;
-        Some(Self { base, head, rise })
+        Some(Self { base, head, base_runs, head_runs, rise })
     }
 
     /// Success ratios of base and head.
@@ -55,18 +60,23 @@ impl Success {
         }
     }
 
-    /// The smallest fall of the ratio that as one of `tests` would have been found, had each launch shown it alike.
+    /// The smallest fall of the ratio that as one of `tests` would have been found in four of five cases, did launches fall alike.
     pub fn findable(&self, terms: &Terms, tests: usize) -> f64 {
-        let level = terms.level / tests.max(1) as f64;
+        let level = terms.level_of_one(tests);
         let base = 1.0 - success_ratio(&self.base);
-        let is_found = |fall: f64| {
+        let unlucky = normal::upper_quantile(1.0 - POWER);
+        let with_share = |share: f64| {
             let fallen = |launch: &Launch| {
-                let failures = ((base + fall).min(1.0) * launch.requests as f64).round() as u64;
+                let failures = (share.clamp(0.0, 1.0) * launch.requests as f64).round() as u64;
                 Launch { failures, requests: launch.requests }
             };
-            let head: Vec<Launch> = self.head.iter().map(fallen).collect();
-            Rise::between(&self.base, &head)
-                .is_some_and(|rise| rise.interval(1.0 - 2.0 * level).low > terms.fall)
+            Rise::between(&self.base, &self.head.iter().map(fallen).collect::<Vec<_>>())
+        };
+        let is_found = |fall: f64| {
+            let share = base + fall;
+            // In one of five cases less of a fall is seen than this.
+            let seen = with_share(share).map(|rise| share - unlucky * rise.standard_error());
+            seen.and_then(with_share).is_some_and(|rise| rise.interval(1.0 - 2.0 * level).low > terms.fall)
         };
         let (mut not_found, mut found) = (terms.fall, 1.0);
         for _ in 0..HALVINGS {
@@ -94,11 +104,35 @@ impl Success {
     pub fn method(&self) -> String {
         let allowance =
             if self.rise.rests_on_allowance() { ", with an allowance for how launches differ" } else { "" };
+        let sample = |samples: &[Launch], runs: usize| match runs {
+            1 => format!("{} of one run", counted(samples.len(), "launch", "launches")),
+            runs => counted(runs, "run", "runs"),
+        };
+        let blind = if self.base_runs == 1 || self.head_runs == 1 {
+            ": how much runs differ is left out"
+        } else {
+            ""
+        };
         format!(
-            "counts over {} in head and {} in base{allowance}",
-            counted(self.head.len(), "launch", "launches"),
-            counted(self.base.len(), "launch", "launches")
+            "counts over {} in head and {} in base{allowance}{blind}",
+            sample(&self.head, self.head_runs),
+            sample(&self.base, self.base_runs)
         )
+    }
+}
+
+/// A sample for each run of several, or for each launch of a single one; and how many runs there are.
+fn samples<'a>(runs: impl Iterator<Item = &'a Series>) -> (Vec<Launch>, usize) {
+    let runs: Vec<Vec<Launch>> = runs.map(launches).collect();
+    let whole = |launches: &Vec<Launch>| {
+        launches.iter().fold(Launch { failures: 0, requests: 0 }, |sum, launch| Launch {
+            failures: sum.failures + launch.failures,
+            requests: sum.requests + launch.requests,
+        })
+    };
+    match &runs[..] {
+        [run] => (run.clone(), 1),
+        several => (several.iter().map(whole).collect(), several.len()),
     }
 }
 
@@ -110,4 +144,73 @@ fn success_ratio(launches: &[Launch]) -> f64 {
     let requests: u64 = launches.iter().map(|launch| launch.requests).sum();
     let failures: u64 = launches.iter().map(|launch| launch.failures.min(launch.requests)).sum();
     if requests == 0 { 0.0 } else { 1.0 - failures as f64 / requests as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms { red: 0.05, equal: 0.10, fall: 0.001, level: 0.01, confidence: 0.95 };
+    const TESTS: usize = 40;
+
+    /// A run of launches with so many failures each, of 6,000 requests.
+    fn series(failures: &[u64]) -> Series {
+        Series {
+            requests: vec![vec![6_000]; failures.len()],
+            failures: failures.iter().map(|failures| vec![*failures]).collect(),
+            ..Series::default()
+        }
+    }
+
+    fn between(base: &[Series], head: &[Series]) -> Success {
+        Success::new(base.iter(), head.iter()).unwrap()
+    }
+
+    #[test]
+    fn a_fall_of_the_findable_size_is_found_in_four_of_five_cases() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        let share = 0.01;
+        let findable = between(&[series(&[60; 10])], &[series(&[60; 10])]).findable(&TERMS, TESTS);
+        assert!((0.002..0.02).contains(&findable), "{findable}");
+        let mut run = |share: f64| {
+            let launch = |rng: &mut fastrand::Rng| (0..6_000).filter(|_| rng.f64() < share).count() as u64;
+            series(&(0..10).map(|_| launch(&mut rng)).collect::<Vec<_>>())
+        };
+        let trials = 400;
+        let found = (0..trials).filter(|_| {
+            let success = between(&[run(share)], &[run(share + findable)]);
+            let p = success.test(&TERMS).worse * TESTS as f64;
+            success.decide(Test { worse: p, better: 1.0 }, &TERMS) == Verdict::Regressed
+        });
+        let power = found.count() as f64 / f64::from(trials);
+        assert!((0.72..0.88).contains(&power), "{power} at {findable}");
+    }
+
+    #[test]
+    fn what_only_differs_from_run_to_run_is_no_fall_where_there_are_several() {
+        let runs = |shares: [u64; 3]| shares.map(|failures| series(&[failures; 10]));
+        let (base, head) = (runs([10, 60, 120]), runs([60, 110, 160]));
+        let success = between(&base, &head);
+        assert!(success.test(&TERMS).worse > 0.05, "{}", success.test(&TERMS).worse);
+        assert_eq!(
+            success.method(),
+            "counts over 3 runs in head and 3 runs in base, with an allowance for how launches differ"
+        );
+        let blind = between(&base[1..2], &head[1..2]);
+        assert!(
+            blind.test(&TERMS).worse < 0.01,
+            "launches that agree within a run know nothing of other runs"
+        );
+        assert!(blind.method().ends_with("10 launches of one run in base: how much runs differ is left out"));
+    }
+
+    #[test]
+    fn a_level_that_the_displayed_interval_does_not_reach_finds_nothing_more() {
+        let findable = |level: f64| {
+            let terms = Terms { level, ..TERMS };
+            between(&[series(&[60; 10])], &[series(&[60; 10])]).findable(&terms, 1)
+        };
+        assert_eq!(findable(0.2), findable(0.025));
+        assert!(findable(0.001) > findable(0.025));
+    }
 }

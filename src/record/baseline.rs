@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::record::environment::{Environment, Machine};
 use crate::record::json_text::four_digits;
 use crate::record::metric::{Judged, METRICS, metric};
-use crate::record::run::Run;
+use crate::record::run::{CellRun, Run};
 use crate::record::series::Series;
 
 /// Runs that are kept, the newest of them; each epoch's anchor is kept besides.
@@ -67,6 +67,14 @@ impl Baseline {
     pub fn current(&self) -> impl Iterator<Item = &StoredRun> {
         let current = self.epochs.last().map(|epoch| epoch.number);
         self.runs.iter().filter(move |run| Some(run.epoch) == current)
+    }
+
+    /// The runs that a cell is held against, the oldest first: those that have it, of the newest epoch in which any has. A new
+    /// epoch that was begun by a run of some cells leaves the other cells where they were.
+    pub fn current_of(&self, cell_id: &str) -> impl Iterator<Item = &StoredRun> {
+        let with_cell = move |run: &&StoredRun| run.cells.contains_key(cell_id);
+        let epoch = self.runs.iter().filter(with_cell).map(|run| run.epoch).max();
+        self.runs.iter().filter(with_cell).filter(move |run| Some(run.epoch) == epoch)
     }
 
     /// A baseline of a group without any run yet; [`append`](Self::append) begins its first epoch.
@@ -153,11 +161,7 @@ impl Baseline {
 impl StoredRun {
     /// What a run measured of a group, as it is kept in a baseline; nothing when it has no cell of it that was measured fairly.
     pub fn new(group: &str, run: &Run, epoch: u32) -> Option<Self> {
-        let cells: Vec<_> = run
-            .cells
-            .iter()
-            .filter(|cell| cell.group == group && cell.invalid.is_none() && !cell.rounds.is_empty())
-            .collect();
+        let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && is_fair(cell)).collect();
         let window = cells.first()?.window;
         let Environment { machine, setup, commit, dirty, load } = run.environment.clone();
         Some(Self {
@@ -193,6 +197,15 @@ impl StoredRun {
         }
         self
     }
+}
+
+/// Whether a cell may become what others are held against: it was measured, enough of its exchanges succeeded, and none failed by
+/// this machine's own fault.
+fn is_fair(cell: &CellRun) -> bool {
+    let counts = cell.counts();
+    let ours = counts.faults.iter().any(|(fault, count)| fault.is_ours() && *count > 0);
+    let enough = counts.success_ratio().is_some_and(|ratio| ratio >= cell.rules.least_success_ratio);
+    cell.invalid.is_none() && enough && !ours
 }
 
 /// Whether a metric follows from the counts, so that a file does not hold it.

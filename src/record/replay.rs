@@ -91,7 +91,7 @@ mod tests {
         let series = Series {
             definition: "d".to_owned(),
             values: BTreeMap::from([("latency_p50".to_owned(), vec![vec![1.0, 2.0], vec![3.0]])]),
-            requests: vec![vec![8, 9], vec![7]],
+            requests: vec![vec![80, 90], vec![70]],
             failures: vec![vec![0, 1], vec![2]],
         };
         let stored = StoredRun {

@@ -1,7 +1,8 @@
 //! A run as it stands in `run.json`, apart from what it means, and the way there and back.
 //!
-//! Everything is there; what can be zero or absent in most rounds is left out then. What a file holds that this version does not
-//! know (a metric, a field) is passed over. The way back checks whatever later rooms rely on.
+//! Everything is there; what can be zero or absent in most rounds is left out then. The way back checks whatever later rooms rely on. A field that this version does not
+//! know is passed over; a metric that it does not know is an error, among limits and values alike, for a run must not be judged by
+//! less than it was measured for. Only a metric to judge may be unknown: the judgement says so.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::plan::{Limit, Throughput};
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::histogram::EncodedHistogram;
-use crate::record::metric::metric;
+use crate::record::metric::{Metric, Unit, metric};
 use crate::record::round::{Counts, Round};
 use crate::record::run::{CellRun, Rules, Run, Stop};
 use crate::record::run_id::rfc3339;
@@ -125,6 +126,15 @@ struct RoundWire {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+/// Whether it can have been measured: only tokens may be negative, for a server counts them as it likes.
+fn is_possible(metric: &Metric, value: f64) -> bool {
+    value.is_finite() && (value >= 0.0 || matches!(metric.unit, Unit::Tokens | Unit::TokensPerSecond))
+}
+
+fn known(id: &str) -> Result<&'static Metric, String> {
+    metric(id).ok_or_else(|| format!("there is no metric `{id}`: it may come from a newer plimsoll"))
 }
 
 fn ns(duration: Duration) -> u64 {
@@ -250,6 +260,7 @@ impl CellWire {
     fn into_cell(self) -> Result<CellRun, String> {
         let wrong = |problem: String| format!("the cell `{}/{}`: {problem}", self.group, self.id);
         let rules = self.rules.into_rules().map_err(wrong)?;
+        let metrics = self.metrics.iter().map(|id| known(id)).collect::<Result<_, _>>().map_err(wrong)?;
         let rounds: Vec<Round> =
             self.rounds.into_iter().map(RoundWire::into_round).collect::<Result<_, _>>().map_err(wrong)?;
         Ok(CellRun {
@@ -265,7 +276,7 @@ impl CellWire {
             }),
             definition: self.definition,
             window: Duration::from_nanos(self.window_ns),
-            metrics: self.metrics.iter().filter_map(|id| metric(id)).collect(),
+            metrics,
             rules,
             rounds,
             invalid: self.invalid,
@@ -277,7 +288,7 @@ impl CellWire {
 impl RulesWire {
     fn into_rules(self) -> Result<Rules, String> {
         /// More resamples than any interval needs; a damaged number must not make judging endless.
-        const MOST_RESAMPLES: usize = 100_000_000;
+        const MOST_RESAMPLES: usize = 10_000_000;
         let is_fraction = |value: f64| (0.0..1.0).contains(&value);
         let is_level = |value: f64| is_fraction(value) && value > 0.0;
         let is_sound = (0.0..=1.0).contains(&self.least_success_ratio)
@@ -290,13 +301,12 @@ impl RulesWire {
             return Err("one of its rules is out of range".to_owned());
         }
         let limit = |limit: LimitWire| {
-            let metric = metric(&limit.metric)?.id;
-            Some(Limit { metric, most: Duration::from_nanos(limit.most_ns) })
+            Ok(Limit { metric: known(&limit.metric)?.id, most: Duration::from_nanos(limit.most_ns) })
         };
         Ok(Rules {
             least_success_ratio: self.least_success_ratio,
             judged: self.judged,
-            limits: self.limits.into_iter().filter_map(limit).collect(),
+            limits: self.limits.into_iter().map(limit).collect::<Result<_, String>>()?,
             noise_threshold: self.noise_threshold,
             equivalence: self.equivalence,
             confidence_level: self.confidence_level,
@@ -319,6 +329,10 @@ impl RoundWire {
             return Err("one of its rounds has impossible counts".to_owned());
         }
         let faults = self.faults.iter().map(|(name, count)| Ok((name.parse::<Fault>()?, *count)));
+        let value = |(id, value): (&String, &f64)| match known(id)? {
+            metric if is_possible(metric, *value) => Ok((metric.id, *value)),
+            metric => Err(format!("one of its rounds has an impossible value of `{}`", metric.id)),
+        };
         let round = Round {
             launch: self.launch,
             started: Duration::from_nanos(self.started_ns),
@@ -333,7 +347,7 @@ impl RoundWire {
                 unstamped: self.unstamped,
                 slow_sends: self.slow_sends,
             },
-            values: self.values.iter().filter_map(|(id, value)| Some((metric(id)?.id, *value))).collect(),
+            values: self.values.iter().map(value).collect::<Result<_, String>>()?,
             latency: EncodedHistogram(self.latency),
             failure_latency: EncodedHistogram(self.failure_latency),
         };

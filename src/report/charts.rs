@@ -20,6 +20,8 @@ const P95: &str = "latency_p95";
 const P99: &str = "latency_p99";
 /// Between group and function in the name of a file: no encoded name holds it.
 const BETWEEN: &str = "~";
+/// Longer names do not fit into a file system with what stands before and after them.
+const LONGEST_NAME: usize = 200;
 /// So many cells are named in a subtitle.
 const MOST_NAMED: usize = 3;
 
@@ -72,11 +74,17 @@ pub(crate) fn of_group(group: &GroupView) -> Vec<Named> {
     let latencies = lines.iter().map(|line| Named {
         name: match one {
             true => format!("latency-{file}"),
-            false => format!("latency-{file}{BETWEEN}{}", file_name(&line.name)),
+            false => format!("latency-{}", file_of_pair(&group.name, &line.name)),
         },
         chart: latency(group, line),
     });
     std::iter::once(throughput).chain(latencies).collect()
+}
+
+/// The name of a group's function as the name of a file: both names as they are encoded, or cut together where that is too long.
+fn file_of_pair(group: &str, function: &str) -> String {
+    let both = format!("{}{BETWEEN}{}", file_name(group), file_name(function));
+    if both.len() <= LONGEST_NAME { both } else { file_name(&format!("{group}{BETWEEN}{function}")) }
 }
 
 /// Cells that are one line, by growing concurrency.
@@ -298,5 +306,14 @@ mod tests {
         let cells: Vec<&CellView> = view.cells().collect();
         let expected = "3k_tokens/5: unchanged against the baseline. 2 of 3 had nothing to compare with.";
         assert_eq!(subtitle(&cells, &[P50]), expected);
+    }
+
+    #[test]
+    fn names_of_files_fit_into_a_file_system_and_differ() {
+        let (long, other) = ("ä".repeat(300), format!("{}b", "ä".repeat(299)));
+        let names = [file_of_pair(&long, &long), file_of_pair(&long, &other), file_of_pair("a", &long)];
+        assert!(names.iter().all(|name| name.len() <= LONGEST_NAME), "{names:?}");
+        assert!(names[0] != names[1] && names[1] != names[2]);
+        assert_eq!(file_of_pair("g", "a/b"), "g~a=2fb");
     }
 }

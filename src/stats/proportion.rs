@@ -114,6 +114,12 @@ impl Rise {
         self.head.share - self.base.share
     }
 
+    /// Standard deviation of [`Rise::estimate`], as both sides' shares and dispersions have it.
+    pub fn standard_error(&self) -> f64 {
+        let variance = |side: &Side| side.share * (1.0 - side.share) / side.effective_requests;
+        (variance(&self.base) + variance(&self.head)).max(0.0).sqrt()
+    }
+
     /// Degrees of freedom of the dispersion.
     pub fn df(&self) -> f64 {
         self.df

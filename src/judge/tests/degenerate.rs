@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::judge::fixture::{Nested, REQUESTS, WINDOW, baseline, cell, failing, round, rules, run, usual};
+use crate::judge::fixture::{
+    Nested, REQUESTS, WINDOW, baseline, cell, failing, let_in, round, rules, run, usual,
+};
 use crate::judge::{CellJudgement, LimitOutcome, Policy, Verdict, judge};
 use crate::plan::Limit;
 use crate::record::{CellRun, metric};
@@ -89,10 +91,9 @@ fn all_failed_in_head_is_a_regression_and_on_both_sides_invalid() {
         dead
     };
     assert_eq!(against(usual(1.0), dead()).verdict, Verdict::Regressed);
-    assert_eq!(against(dead(), dead()).verdict, Verdict::Invalid);
-    let recovered = against(dead(), usual(1.0));
-    assert_eq!(recovered.comparisons[0].verdict, Verdict::Improved);
-    assert_eq!(recovered.verdict, Verdict::Inconclusive, "its latencies have nothing to be held against");
+    assert_eq!(against(let_in(dead()), dead()).verdict, Verdict::Invalid);
+    let recovered = against(let_in(dead()), usual(1.0));
+    assert_eq!(recovered.verdict, Verdict::Incomparable, "there is nothing to be held against");
 }
 
 #[test]
@@ -105,7 +106,10 @@ fn a_metric_that_one_side_lacks_is_inconclusive_and_says_which_time_would_do() {
     let cell = against(usual(1.0), few.clone());
     let comparison = &cell.comparisons[1];
     assert_eq!((comparison.metric.id, comparison.verdict), ("latency_p50", Verdict::Inconclusive));
-    assert_eq!(comparison.method, "Too few exchanges in head: 10 successes a round, 20 are needed.");
+    assert_eq!(
+        comparison.method,
+        "Too few exchanges in head: 10 successes in its poorest round, 20 are needed."
+    );
     // 30 rounds of 333 ms give ten successes each: twice 9.99 s.
     assert_eq!(comparison.advice.as_deref(), Some("a measurement_time of 20s"));
     let turned = against(few.clone(), usual(1.0));

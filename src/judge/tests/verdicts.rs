@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::judge::fixture::{
-    CPUS, baseline, cell, failing, new_epoch_from, rules, run, steady, usual, usual_values,
+    CPUS, Nested, baseline, cell, failing, let_in, new_epoch_from, rules, run, steady, usual, usual_values,
 };
 use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
 use crate::plan::Limit;
@@ -72,7 +72,7 @@ fn a_fall_of_the_success_ratio_is_a_regression_however_fast_the_rest() {
 #[test]
 fn a_cell_that_never_succeeded_enough_is_invalid() {
     let failing = || failing(usual(1.0), 400);
-    let cell = against(baseline(vec![failing(), failing()]), failing());
+    let cell = against(baseline(vec![let_in(failing()), let_in(failing())]), failing());
     assert_eq!(cell.verdict, Verdict::Invalid);
     assert!(
         cell.reason
@@ -81,6 +81,29 @@ fn a_cell_that_never_succeeded_enough_is_invalid() {
     );
     let new = judge(&[], &[run(vec![failing()])], &Policy::stored());
     assert_eq!(new.worst(), Some(Verdict::Invalid));
+}
+
+#[test]
+fn stored_runs_that_failed_too_often_are_left_out_and_said_to_be() {
+    let failing = || let_in(failing(usual(1.0), 400));
+    let mixed = against(baseline(vec![failing(), usual(1.0), usual(1.01), usual(0.99)]), usual(1.5));
+    assert_eq!(mixed.verdict, Verdict::Regressed);
+    assert!(mixed.comparisons[1].method.contains("3 stored runs"), "{}", mixed.comparisons[1].method);
+    assert!(mixed.notes[0].contains("Less than 95.00 % of its exchanges succeeded"), "{:?}", mixed.notes);
+    let none = against(baseline(vec![failing()]), usual(1.0));
+    assert_eq!((none.verdict, none.comparisons.len()), (Verdict::Incomparable, 0));
+}
+
+#[test]
+fn what_was_not_measured_fairly_gets_into_no_baseline() {
+    let with = |fault: Fault| {
+        let mut cell = usual(1.0);
+        cell.rounds[0].counts.faults.insert(fault, 1);
+        Baseline::of_runs("group", &[run(vec![cell])])
+    };
+    assert!(with(Fault::NoFreePort).is_none() && with(Fault::Client).is_none());
+    assert!(with(Fault::Reset).is_some());
+    assert!(Baseline::of_runs("group", &[run(vec![failing(usual(1.0), 400)])]).is_none());
 }
 
 #[test]
@@ -170,6 +193,8 @@ fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
         (of(&cell, "latency_p99"), of(&cell, "latency_p50")),
         (Verdict::Incomparable, Verdict::Unchanged)
     );
+    let has_base = |id: &str| cell.values.iter().find(|shown| shown.metric.id == id).unwrap().base.is_some();
+    assert!(!has_base("latency_p99") && has_base("latency_p50"), "what is not compared is not shown as base");
 }
 
 #[test]
@@ -196,6 +221,42 @@ fn a_new_epoch_is_what_head_is_held_against() {
 }
 
 #[test]
+fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
+    let other = |slower: f64| cell("work/99", &usual_values(slower, 10, 3));
+    let mut runs: Vec<_> = (0..5).map(|_| run(vec![usual(1.0), other(1.0)])).collect();
+    runs.push(run(vec![other(1.5)]));
+    let base = new_epoch_from(Baseline::of_runs("group", &runs).unwrap(), 5);
+    let cells = judge(&[base.clone()], &[run(vec![usual(1.5), other(1.5)])], &Policy::stored()).cells;
+    assert_eq!(cells[0].verdict, Verdict::Regressed, "{:?}", cells[0].reason);
+    assert_eq!(of(&cells[1], "latency_p50"), Verdict::Unchanged, "held against its new epoch");
+    assert_eq!((base.current_of("work/10").count(), base.current_of("work/99").count()), (5, 1));
+    let gone = judge(&[base], &[run(vec![other(1.5)])], &Policy::stored()).gone;
+    assert_eq!(gone, ["group/work/10"]);
+}
+
+fn cell_of(values: &[(&'static str, Nested)]) -> CellRun {
+    cell("work/10", values)
+}
+
+#[test]
+fn a_percentile_of_too_few_successes_is_inconclusive_and_a_rate_is_judged_however_low() {
+    let mut head = usual(1.5);
+    head.rounds.iter_mut().for_each(|round| (round.counts.requests, round.counts.successes) = (410, 410));
+    (head.rounds[3].counts.requests, head.rounds[3].counts.successes) = (400, 400);
+    let cell = against(five(1.0), head.clone());
+    let tail = cell.comparisons.iter().find(|comparison| comparison.metric.id == "latency_p99").unwrap();
+    assert_eq!((tail.verdict, tail.change), (Verdict::Inconclusive, None));
+    assert_eq!(tail.method, "Too few exchanges in head: 400 successes in its poorest round, 500 are needed.");
+    assert_eq!(of(&cell, "latency_p50"), Verdict::Regressed);
+    head.rounds.iter_mut().for_each(|round| (round.counts.requests, round.counts.successes) = (9, 9));
+    let cell = against(five(1.0), head);
+    assert_eq!(
+        (of(&cell, "latency_p50"), of(&cell, "throughput")),
+        (Verdict::Inconclusive, Verdict::Regressed)
+    );
+}
+
+#[test]
 fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown() {
     let mut values = usual_values(1.0, 10, 3);
     values.push(("latency_p90", steady(3e6, 10, 3)));
@@ -205,7 +266,17 @@ fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown(
     assert_eq!(both.comparisons.len(), 5);
     let without_p99: Vec<_> = values.iter().filter(|(id, _)| *id != "latency_p99").cloned().collect();
     let cell = against(baseline(vec![cell("work/10", &values)]), cell("work/10", &without_p99));
-    assert!(cell.judged().any(|comparison| comparison.metric.id == "latency_p90"));
+    let judged: Vec<_> = cell.judged().map(|comparison| comparison.metric.id).collect();
+    assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p90", "latency_p99", "throughput"]);
+    assert_eq!((of(&cell, "latency_p99"), cell.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+    let slower = |slower: f64| {
+        let mut values = usual_values(slower, 10, 3);
+        values.retain(|(id, _)| *id != "latency_p99");
+        values.push(("latency_p90", steady(3e6 * slower, 10, 3)));
+        values
+    };
+    let regressed = against(baseline(vec![cell_of(&values); 5]), cell_of(&slower(1.5)));
+    assert_eq!((of(&regressed, "latency_p90"), regressed.verdict), (Verdict::Regressed, Verdict::Regressed));
 }
 
 #[test]
@@ -239,6 +310,35 @@ fn a_broken_limit_is_red_for_a_cell_that_did_not_change() {
 }
 
 #[test]
+fn several_runs_of_head_are_held_against_a_limit_with_one_value_each() {
+    let limited = |values: &[f64]| {
+        let head = |value: &f64| {
+            let mut head = usual(*value);
+            head.rules.limits = vec![Limit::p50(Duration::from_millis(1))];
+            run(vec![head])
+        };
+        let heads: Vec<_> = values.iter().map(head).collect();
+        judge(&[], &heads, &Policy::stored()).cells.remove(0).limits.remove(0)
+    };
+    assert!(limited(&[1.2]).is_broken() && limited(&[1.2, 1.21, 1.19]).is_broken());
+    let apart = limited(&[1.0, 1.4, 1.2]);
+    assert!(!apart.is_broken(), "launches that agree within a run know nothing of other runs");
+    assert_eq!(apart.value.unwrap().method, "t over 3 runs, 6 degrees of freedom");
+}
+
+#[test]
+fn a_drift_from_launch_to_launch_is_noted() {
+    let drifting = |step: f64| {
+        let rounds = |scale: f64| (0..10).map(|at| vec![scale * (1.0 + step * f64::from(at)); 3]).collect();
+        let head = cell("work/10", &[("latency_p50", rounds(1e6)), ("throughput", rounds(9e3))]);
+        against(five(1.0), head).notes
+    };
+    assert!(drifting(0.0).iter().all(|note| !note.contains("drifted")));
+    let notes = drifting(0.01);
+    assert!(notes.iter().any(|note| note.contains("latency p50 drifted over its 10 launches")), "{notes:?}");
+}
+
+#[test]
 fn a_baseline_says_what_it_rests_on() {
     let mut base = five(1.0);
     let minutes = ["170012Z", "170312Z", "170612Z", "170912Z", "171200Z"];
@@ -251,6 +351,10 @@ fn a_baseline_says_what_it_rests_on() {
     let notes = judge(&[base], std::slice::from_ref(&head), &Policy::stored()).notes;
     assert!(notes[0].starts_with("The 5 stored runs of `group` were taken within 12 minutes"), "{notes:?}");
     assert_eq!(notes[1], "Since the baseline of `group` the kernel changed from 6.8 to 6.9.");
+    let mut foreign = five(1.0);
+    foreign.runs[..4].iter_mut().for_each(|run| run.machine.cpus = 64);
+    let comparable = judge(&[foreign], std::slice::from_ref(&head), &Policy::stored()).notes;
+    assert!(comparable[0].contains("is one stored run"), "runs of elsewhere are none: {comparable:?}");
     let one = judge(&[baseline(vec![usual(1.0)])], &[head], &Policy::stored()).notes;
     assert!(one[0].contains("is one stored run"), "{one:?}");
 }

@@ -101,12 +101,9 @@ fn a_round_is_one_line_and_no_secret_is_told() {
 }
 
 #[test]
-fn what_is_not_known_is_passed_over() {
-    let written = text(&[run()])
-        .replacen("\"latency_p99\"", "\"horsepower\"", 1)
-        .replacen("\"values\": {", "\"colour\": 1, \"values\": { \"horsepower\": 3,", 1)
-        .replacen("\"limits\": [", "\"limits\": [{ \"metric\": \"horsepower\", \"most_ns\": 1 }, ", 1);
-    assert_eq!(written.matches("horsepower").count(), 3);
+fn a_field_that_is_not_known_is_passed_over() {
+    let written = text(&[run()]).replacen("\"values\": {", "\"colour\": 1, \"values\": {", 1);
+    assert!(written.contains("colour"));
     let back = read(written.as_bytes()).unwrap();
     assert_eq!(back[0].cells[0].rounds, run().cells[0].rounds);
 }
@@ -121,6 +118,15 @@ fn damage_is_told_with_the_file_and_what_to_do() {
         ("\"unstamped\": 7", "\"unstamped\": 18446744073709551615", "impossible counts"),
         ("\"time_out\": 2", "\"gremlins\": 2", "no kind of fault"),
         ("\"latency\": \"", "\"latency\": \"AAAA", "histograms is damaged"),
+        ("\"values\": {", "\"values\": { \"horsepower\": 3,", "`to\"ken/a`: there is no metric `horsepower`"),
+        ("\"values\": {", "\"values\": { \"lag\": -3,", "impossible value of `lag`"),
+        (
+            "\"limits\": [",
+            "\"limits\": [{ \"metric\": \"horsepower\", \"most_ns\": 1 }, ",
+            "no metric `horsepower`",
+        ),
+        ("\"metrics\": [", "\"metrics\": [\"horsepower\", ", "no metric `horsepower`"),
+        ("\"nresamples\": ", "\"nresamples\": 9999", "rules is out of range"),
         ("\"confidence_level\": 0.95", "\"confidence_level\": 1", "rules is out of range"),
         ("\"id\": \"b\"", "\"id\": \"a\"", "is there twice"),
         ("2026-11-24T", "yesterday T", "is no time"),
