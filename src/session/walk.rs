@@ -175,7 +175,7 @@ fn read_baselines(
         };
         if let BaselineUse::Strict(_) = options.baseline {
             let Some(baseline) = &baseline else { return Err(missing(group.name.clone())) };
-            let holds = |id: &str| baseline.current().any(|run| run.cells.contains_key(id));
+            let holds = |id: &str| baseline.current_of(id).next().is_some();
             if let Some(cell) = group.cells.iter().find(|cell| !holds(&cell.id.to_string())) {
                 return Err(missing(group.full_id(cell)));
             }
@@ -196,7 +196,7 @@ fn check_save(store: &BaselineStore, plan: &Plan, options: &Options) -> Result<(
         // What cannot be read holds nothing to lose.
         let Some(stored) = store.read(&save.name, &group.name).ok().flatten() else { continue };
         let is_planned = |id: &String| group.cells.iter().any(|cell| cell.id.to_string() == *id);
-        let mut cells = stored.current().flat_map(|run| run.cells.keys());
+        let mut cells = stored.runs.iter().flat_map(|run| run.cells.keys());
         if let Some(id) = cells.find(|id| !options.is_whole && !is_planned(id)) {
             let cell = format!("{}/{id}", group.name);
             return Err(SessionError::WouldDrop { name: save.name.clone(), cell });
@@ -209,19 +209,16 @@ fn check_save(store: &BaselineStore, plan: &Plan, options: &Options) -> Result<(
 /// One that is about to be replaced binds nobody to its launches.
 fn pin_to(plan: &mut Plan, baselines: &[Baseline], replaces: bool) {
     for group in &mut plan.groups {
-        let Some(latest) =
-            baselines.iter().find(|baseline| baseline.group == group.name).and_then(|b| b.current().last())
-        else {
-            continue;
-        };
+        let Some(baseline) = baselines.iter().find(|baseline| baseline.group == group.name) else { continue };
         for cell in &mut group.cells {
-            let Some(series) = latest.cells.get(&cell.id.to_string()) else { continue };
+            let id = cell.id.to_string();
+            let Some(series) = baseline.current_of(&id).last().and_then(|run| run.cells.get(&id)) else {
+                continue;
+            };
             cell.metrics = Some(series.values.keys().cloned().collect());
             let launches = series.launches();
-            if !replaces
-                && group.settings.launches.is_none()
-                && (1..=group.settings.sample_size).contains(&launches)
-            {
+            let fits = (1..=group.settings.sample_size).contains(&launches);
+            if !replaces && fits && group.settings.launches.is_none() {
                 group.settings.launches = Some(launches);
             }
         }
