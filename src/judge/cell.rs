@@ -145,7 +145,8 @@ impl<'a> Draft<'a> {
                 .map(|check| check.reason.clone()),
         );
         let broken = limits.iter().find(|check| check.outcome == LimitOutcome::Broken);
-        let (verdict, reason) = self.verdict(&comparisons, broken.map(|check| check.reason.clone()));
+        let (verdict, reason) =
+            self.verdict(&comparisons, may_improve, broken.map(|check| check.reason.clone()));
         CellJudgement {
             group: self.sides.head[0].cell.group.clone(),
             id: self.sides.head[0].cell.id.clone(),
@@ -159,7 +160,13 @@ impl<'a> Draft<'a> {
     }
 
     /// The worst of all that was found; a regression stands above what made comparing impossible.
-    fn verdict(&self, comparisons: &[Comparison], broken: Option<String>) -> (Verdict, Option<String>) {
+    fn verdict(
+        &self,
+        comparisons: &[Comparison],
+        may_improve: bool,
+        broken: Option<String>,
+    ) -> (Verdict, Option<String>) {
+        let reason = |comparison: &Comparison| reason(comparison, &self.terms, may_improve);
         let judged = || comparisons.iter().filter(|comparison| comparison.judged);
         let worst = judged().max_by_key(|comparison| comparison.verdict);
         let regressed = judged().find(|comparison| comparison.verdict == Verdict::Regressed);
@@ -167,7 +174,11 @@ impl<'a> Draft<'a> {
             (Some(comparison), ..) => (Verdict::Regressed, reason(comparison)),
             (None, Some(broken), ..) => (Verdict::Regressed, Some(broken)),
             (None, None, Some((verdict, reason)), _) => (*verdict, Some(reason.clone())),
-            (None, None, None, Some(worst)) => (worst.verdict, first_reason(comparisons, worst.verdict)),
+            // What is unchanged needs no reason.
+            (None, None, None, Some(worst)) if worst.verdict == Verdict::Unchanged => (worst.verdict, None),
+            (None, None, None, Some(worst)) => {
+                (worst.verdict, judged().find(|found| found.verdict == worst.verdict).and_then(reason))
+            }
             (None, None, None, None) => {
                 (Verdict::Inconclusive, Some("There was nothing to compare.".to_owned()))
             }
@@ -222,7 +233,10 @@ impl<'a> Draft<'a> {
                 Better::Higher => -(-findable).exp_m1(),
             });
             let undecided = comparison.verdict == Verdict::Inconclusive;
-            comparison.advice = undecided.then(|| advice(samples, &difference, &self.terms, tests));
+            // What is only withheld needs no more data.
+            let withheld = decide(&interval, test, &self.terms, true) == Verdict::Improved;
+            comparison.advice =
+                (undecided && !withheld).then(|| advice(samples, &difference, &self.terms, tests));
         }
         comparison
     }
@@ -281,15 +295,7 @@ fn success_ratio() -> &'static Metric {
     METRICS.iter().find(|metric| metric.judged == Judged::ByCounts).expect("METRICS has the success ratio")
 }
 
-/// The reason of the first judged comparison with that verdict; an unchanged one needs none.
-fn first_reason(comparisons: &[Comparison], verdict: Verdict) -> Option<String> {
-    if verdict == Verdict::Unchanged {
-        return None;
-    }
-    comparisons.iter().find(|comparison| comparison.judged && comparison.verdict == verdict).and_then(reason)
-}
-
-fn reason(comparison: &Comparison) -> Option<String> {
+fn reason(comparison: &Comparison, terms: &Terms, may_improve: bool) -> Option<String> {
     let title = comparison.metric.title;
     let Some(Change { low, estimate, high }) = comparison.change else {
         return Some(format!("{title}: {}", comparison.method));
@@ -297,7 +303,8 @@ fn reason(comparison: &Comparison) -> Option<String> {
     if comparison.is_difference() {
         let (base, head) = (comparison.base?, comparison.head?);
         let moved = if estimate < 0.0 { "fell" } else { "rose" };
-        return Some(format!("The {title} {moved} from {} to {}.", share(base), share(head)));
+        let doubt = if comparison.verdict == Verdict::Inconclusive { ", which may be chance" } else { "" };
+        return Some(format!("The {title} {moved} from {} to {}{doubt}.", share(base), share(head)));
     }
     let direction = if estimate < 0.0 { "lower" } else { "higher" };
     let change = format!(
@@ -307,9 +314,25 @@ fn reason(comparison: &Comparison) -> Option<String> {
         signed(high)
     );
     Some(match comparison.verdict {
-        Verdict::Inconclusive => format!("{change}, which shows neither a change nor that there is none."),
+        Verdict::Inconclusive => format!("{change}, {}.", doubt(comparison, terms, may_improve)),
         _ => format!("{change}."),
     })
+}
+
+/// Why a change is undecided, in words that agree with its interval.
+fn doubt(comparison: &Comparison, terms: &Terms, may_improve: bool) -> &'static str {
+    let Some(Change { low, estimate, high }) = comparison.change else { return "which is not known" };
+    let is_better = (comparison.metric.better == Better::Lower) == (estimate < 0.0);
+    // The margin as this direction has it: 5 % more time is 4.8 % fewer exchanges.
+    let beyond = low.ln_1p() > terms.red.ln_1p() || high.ln_1p() < -terms.red.ln_1p();
+    match beyond {
+        true if is_better && !may_improve && comparison.p_adjusted < terms.level => {
+            "but the success ratio fell: that failures are fast is no improvement"
+        }
+        true => "which is not beyond doubt among all tests of the call",
+        false if low > 0.0 || high < 0.0 => "which may be within the noise threshold or beyond it",
+        false => "which shows neither a change nor that there is none",
+    }
 }
 
 fn signed(fraction: f64) -> String {

@@ -42,10 +42,15 @@ pub(super) fn too_many_failures(counts: &Counts, least: f64) -> Option<String> {
     (ratio < least).then(|| {
         format!(
             "Only {} of its exchanges succeeded, at least {} are needed: the others' speed says nothing.",
-            share(ratio),
+            rounded_down(ratio),
             share(least)
         )
     })
+}
+
+/// A share that is too small in per cent, so that it does not read as enough.
+fn rounded_down(share: f64) -> String {
+    format!("{:.2} %", (share * 1e4).floor() / 1e2)
 }
 
 /// Why a rate of this cell would be the client's and not the service's; nothing when it is the service's.
@@ -64,4 +69,17 @@ pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
         "The client was the bottleneck: between two requests a worker waits {ratio:.1} times as long for the client as for the \
          service, so this rate is the client's; give the client a CPU of its own, or lower the concurrency."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_just_below_what_is_needed_does_not_read_as_enough() {
+        let counts = Counts { requests: 1_000_000, successes: 949_999, ..Counts::default() };
+        let reason = too_many_failures(&counts, 0.95).unwrap();
+        assert!(reason.starts_with("Only 94.99 % of its exchanges succeeded, at least 95.00 %"), "{reason}");
+        assert_eq!(too_many_failures(&Counts { successes: 950_000, ..counts }, 0.95), None);
+    }
 }

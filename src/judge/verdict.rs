@@ -5,7 +5,7 @@ use crate::record::Metric;
 /// What is said of a cell or of one of its metrics; the worse, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// The interval lies within the equivalence margin.
+    /// The interval lies within the equivalence margin; of the success ratio: not more than its margin was seen to change.
     Unchanged,
     /// Shown to be better.
     Improved,

@@ -7,6 +7,7 @@ use super::html::{self, escaped, in_code};
 use super::sentence::NOT_COMPARED;
 use super::table;
 use super::view::Report;
+use super::words;
 use crate::judge::Verdict;
 
 /// Where the whole data is, beside the page.
@@ -81,15 +82,17 @@ fn figures(report: &Report) -> Result<String, RenderError> {
 
 fn reading(report: &Report) -> String {
     let Some(cell) = report.cells().next() else { return String::new() };
-    let (confidence, level) = (100.0 * cell.confidence, cell.level);
+    let (confidence, level) = (words::level(cell.confidence), cell.level);
     format!(
         "<h2>How to read this</h2>\n<ul class=\"reading\">\n\
-         <li><b>base</b> is the stored baseline, <b>head</b> is what was measured now; small figures are {confidence} % \
-         confidence intervals, over launches of the service and over runs, never over single requests.</li>\n\
+         <li><b>base</b> is the stored baseline, <b>head</b> is what was measured now; small figures are {confidence} \
+         confidence intervals, over launches of the service and over runs, never over single requests. The intervals of base and head \
+         leave out how much runs differ; that of the change holds it, so two bars may lie apart and yet show nothing.</li>\n\
          <li>A <b>change</b> is head against base in the metric’s own direction: a latency of +20 % is slower, a \
          throughput of \u{2212}20 % is slower too.</li>\n\
          <li><b>{}</b> and <b>{}</b> need an interval beyond the noise threshold and a p value below {level}, corrected \
-         over all comparisons of the call; <b>{}</b> needs an interval within the equivalence margin.</li>\n\
+         over all comparisons of the call; <b>{}</b> needs an interval within the equivalence margin; \
+         of the success ratio it says that not more than 0.1 points were seen to change.</li>\n\
          <li><b>{}</b> means that neither was shown. It is not a pass: <b>would have found</b> is the smallest worsening \
          that this run would have found in four of five cases.</li>\n\
          <li>Latencies and throughput count successes only; failures have their own row, the success ratio, which is \

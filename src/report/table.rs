@@ -4,7 +4,7 @@ use super::html::{badge, escaped, number};
 use super::terminal::{client, findable, responses};
 use super::view::{CellView, Report, Row};
 use super::words;
-use crate::judge::{Change, Estimate, LimitOutcome, Verdict};
+use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Verdict};
 use crate::record::Unit;
 
 const NO_VALUE: &str = "–";
@@ -26,7 +26,7 @@ pub(crate) fn results(report: &Report) -> String {
         html.push_str("<tbody>\n");
         html.push_str(&heading(cell));
         for row in cell.rows.iter().filter(|row| row.primary) {
-            html.push_str(&result(row, &span));
+            html.push_str(&result(row, &span, cell.level));
         }
         html.push_str(&more(cell));
         html.push_str("</tbody>\n");
@@ -94,7 +94,7 @@ fn heading(cell: &CellView) -> String {
     )
 }
 
-fn result(row: &Row, span: &Span) -> String {
+fn result(row: &Row, span: &Span, level: f64) -> String {
     let unit = row.metric.unit;
     let comparison = row.comparison.as_ref();
     let shown = if comparison.is_some_and(|comparison| !comparison.judged) {
@@ -109,9 +109,19 @@ fn result(row: &Row, span: &Span) -> String {
         value(row.head.as_ref(), unit),
         change(row),
         span.whisker(row),
-        comparison.filter(|c| c.judged).map(|comparison| badge(comparison.verdict)).unwrap_or_default(),
+        comparison
+            .filter(|comparison| comparison.judged)
+            .map(|found| judged(found, level))
+            .unwrap_or_default(),
         findable(row).map(|text| number(&text)).unwrap_or_default()
     )
+}
+
+/// A verdict with the p value that it rests on, where something was tested.
+fn judged(comparison: &Comparison, level: f64) -> String {
+    let p = comparison.change.and_then(|_| words::significance(comparison.p_adjusted, level));
+    let p = p.map(|p| format!("<small>{}</small>", escaped(&p))).unwrap_or_default();
+    format!("{}{p}", badge(comparison.verdict))
 }
 
 fn value(estimate: Option<&Estimate>, unit: Unit) -> String {

@@ -128,7 +128,9 @@ impl Printer {
             Some(change) => {
                 let change = self.change(change, comparison.is_difference());
                 let p = if comparison.judged {
-                    significance(comparison.p_adjusted, cell.level)
+                    words::significance(comparison.p_adjusted, cell.level)
+                        .map(|p| format!(" ({p})"))
+                        .unwrap_or_default()
                 } else {
                     String::new()
                 };
@@ -210,18 +212,6 @@ impl Printer {
 
     fn under(&self, label: &str, text: &str) -> String {
         format!("{:INDENT$}{label:>LABEL$} {text}\n", "")
-    }
-}
-
-/// `(p = 0.0012 < 0.01)`, as criterion says it.
-fn significance(p: f64, level: f64) -> String {
-    /// Smaller ones are not told apart.
-    const LEAST: f64 = 0.0001;
-    let relation = if p < level { '<' } else { '>' };
-    match p {
-        p if !p.is_finite() => String::new(),
-        p if p < LEAST => format!(" (p < {LEAST})"),
-        p => format!(" (p = {p:.4} {relation} {level})"),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Values flow in in the units of `record`, text flows out. A minus is ASCII, so that text can be searched for it.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::plan::Throughput;
@@ -125,6 +126,35 @@ pub(crate) fn percent(fraction: f64) -> String {
         p if p >= WHOLE_FROM => format!("{} %", count(p.min(LARGEST_PERCENT).round() as u64)),
         p => format!("{p:.1} %"),
     }
+}
+
+/// A level of confidence, without what floating point adds to it: `99.9 %`.
+pub(crate) fn level(fraction: f64) -> String {
+    const DIGITS: f64 = 1e8;
+    format!("{} %", (100.0 * fraction * DIGITS).round() / DIGITS)
+}
+
+/// How a p value stands to a level: `p = 0.0012 < 0.01`; nothing when there is none.
+pub(crate) fn significance(p: f64, level: f64) -> Option<String> {
+    /// Smaller ones are not told apart.
+    const LEAST: f64 = 0.0001;
+    if !p.is_finite() || !level.is_finite() {
+        return None;
+    }
+    if p < LEAST && LEAST <= level {
+        return Some(format!("p < {LEAST}"));
+    }
+    let relation = match p.total_cmp(&level) {
+        Ordering::Less => "<",
+        Ordering::Equal => ">=",
+        Ordering::Greater => ">",
+    };
+    // So many digits that the number as printed stands to the level as the p value itself does.
+    let agrees = |text: &String| {
+        text.parse::<f64>().is_ok_and(|printed| printed.total_cmp(&level) == p.total_cmp(&level))
+    };
+    let text = (4..17).map(|digits| format!("{p:.digits$}")).find(agrees);
+    Some(format!("p = {} {relation} {level}", text.unwrap_or_else(|| p.to_string())))
 }
 
 /// A change with its sign: `+3.4 %`.
@@ -261,6 +291,27 @@ mod tests {
         assert_eq!(range("+19.0 %", "+27.2 %"), "+19.0 to +27.2 %");
         assert_eq!(range("-0.01", "+0.02"), "-0.01 to +0.02");
         assert_eq!(range("-", "1.000 ms"), "- to 1.000 ms");
+    }
+
+    #[test]
+    fn a_p_value_is_printed_so_that_it_agrees_with_its_relation_to_the_level() {
+        let cases = [
+            (0.0012, 0.01, "p = 0.0012 < 0.01"),
+            (0.01, 0.01, "p = 0.0100 >= 0.01"),
+            (0.009_999, 0.01, "p = 0.009999 < 0.01"),
+            (1.0, 0.01, "p = 1.0000 > 0.01"),
+            (1e-9, 0.01, "p < 0.0001"),
+            (0.000_06, 0.000_01, "p = 0.0001 > 0.00001"),
+        ];
+        for (p, level, text) in cases {
+            assert_eq!(significance(p, level).as_deref(), Some(text));
+        }
+        assert_eq!(significance(f64::NAN, 0.01), None);
+    }
+
+    #[test]
+    fn a_level_has_no_noise_of_floating_point() {
+        assert_eq!([0.95, 0.999, 0.57].map(level), ["95 %", "99.9 %", "57 %"]);
     }
 
     #[test]

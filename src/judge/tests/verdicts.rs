@@ -107,6 +107,23 @@ fn what_was_not_measured_fairly_gets_into_no_baseline() {
 }
 
 #[test]
+fn a_reason_agrees_with_its_interval() {
+    // One stored run: the interval lies beyond the threshold, the corrected p value does not suffice.
+    let doubtful = against(baseline(vec![usual(1.0)]), usual(1.2));
+    let tail = doubtful.reason.unwrap();
+    assert_eq!(doubtful.verdict, Verdict::Inconclusive);
+    assert!(tail.ends_with("which is not beyond doubt among all tests of the call."), "{tail}");
+    // 0.2 % fail in too few requests to be a fall, and everything is much faster.
+    let mut fast = usual(0.3);
+    fast.rounds[0].counts.successes -= 120;
+    let withheld = against(five(1.0), fast);
+    assert_eq!(withheld.verdict, Verdict::Inconclusive);
+    assert!(withheld.reason.unwrap().ends_with("to 99.80 %, which may be chance."));
+    let p50 = &withheld.comparisons[1];
+    assert_eq!((p50.verdict, p50.advice.as_ref()), (Verdict::Inconclusive, None));
+}
+
+#[test]
 fn one_failure_in_many_is_no_fall() {
     let mut head = usual(1.0);
     head.rounds[7].counts.successes -= 1;
