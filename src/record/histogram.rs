@@ -64,16 +64,6 @@ impl LatencyHistogram {
         (!self.is_empty()).then(|| self.0.max() as f64)
     }
 
-    /// How many durations are longer than `limit`.
-    pub fn count_above(&self, limit: Duration) -> u64 {
-        let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        self.0
-            .iter_recorded()
-            .filter(|step| step.value_iterated_to() > limit_ns)
-            .map(|s| s.count_at_value())
-            .sum()
-    }
-
     /// Adds all that another one has counted.
     pub fn add(&mut self, other: &Self) {
         self.0.add(&other.0).expect("all of ours have the same bounds");
@@ -149,6 +139,5 @@ mod tests {
         histogram.record(Duration::from_secs(100_000));
         assert_eq!(histogram.len(), 2);
         assert!(histogram.max_ns().unwrap() >= HIGHEST_NS as f64);
-        assert_eq!(histogram.count_above(Duration::from_secs(1)), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Is a series of rounds what the tests take it for: independent, and without a drift?
 
-use super::location::{mean, median};
+use super::location::mean;
 use super::normal;
 use super::student;
 
@@ -26,15 +26,6 @@ pub fn lag1_autocorrelation(series: &[f64]) -> Option<Finding> {
     Some(Finding { value, p: (2.0 * normal::upper_tail(z.abs())).min(1.0) })
 }
 
-/// How many times larger the variance of the mean is than for independent values, if neighbours correlate by `lag1`
-/// and the rest follows from it (an autoregressive series): (1 + r) / (1 - r), at least 1; infinite from `lag1` = 1 on.
-pub fn variance_inflation(lag1: f64) -> f64 {
-    if lag1 >= 1.0 {
-        return f64::INFINITY;
-    }
-    ((1.0 + lag1) / (1.0 - lag1)).max(1.0)
-}
-
 /// Least-squares slope per step, and the p value of "no slope" by Student's t on n - 2 degrees of freedom.
 ///
 /// `None` with fewer than 3 values, one not finite, or no spread.
@@ -55,22 +46,6 @@ pub fn trend(series: &[f64]) -> Option<Finding> {
     let df = n - 2.0;
     let error = (residuals / df / step_squares).sqrt();
     Some(Finding { value: slope, p: (2.0 * student::p_above(slope.abs(), 0.0, error, df)).min(1.0) })
-}
-
-/// Theil-Sen slope per step: the median of the slopes between all pairs, which a few wild values cannot turn.
-///
-/// `None` with fewer than 2 values or one not finite. The work grows with the square of the length.
-pub fn theil_sen_slope(series: &[f64]) -> Option<f64> {
-    if !series.iter().all(|value| value.is_finite()) {
-        return None;
-    }
-    let mut slopes = Vec::with_capacity(series.len() * series.len().saturating_sub(1) / 2);
-    for (start, from) in series.iter().enumerate() {
-        slopes.extend(
-            series[start + 1..].iter().zip(1_u32..).map(|(to, steps)| (to - from) / f64::from(steps)),
-        );
-    }
-    median(&slopes)
 }
 
 /// The values less their mean, if there are at least `least`, all finite and not all the same.
@@ -112,15 +87,6 @@ mod tests {
     }
 
     #[test]
-    fn theil_sen_ignores_one_wild_value() {
-        let mut series: Vec<f64> = (0..20).map(|step| 3.0 + 0.5 * f64::from(step)).collect();
-        series[7] = 1e6;
-        assert!((theil_sen_slope(&series).unwrap() - 0.5).abs() < 1e-9);
-        assert_eq!(theil_sen_slope(&[1.0]), None);
-        assert_eq!(theil_sen_slope(&[1.0, f64::NAN]), None);
-    }
-
-    #[test]
     fn a_series_without_order_is_seldom_called_ordered_and_one_with_order_is() {
         let mut rng = fastrand::Rng::with_seed(3);
         let trials = 4000;
@@ -152,12 +118,5 @@ mod tests {
             assert_eq!(lag1_autocorrelation(series), None);
             assert_eq!(trend(series), None);
         }
-    }
-
-    #[test]
-    fn inflation_is_that_of_an_autoregressive_series() {
-        assert_eq!(variance_inflation(0.5), 3.0);
-        assert_eq!(variance_inflation(-0.5), 1.0);
-        assert_eq!(variance_inflation(1.0), f64::INFINITY);
     }
 }

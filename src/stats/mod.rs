@@ -7,14 +7,12 @@
 pub mod bootstrap;
 pub mod diagnose;
 pub mod interval;
-pub mod limit;
 pub mod location;
 pub mod moderate;
 pub mod multiple;
 pub mod normal;
 pub mod power;
 pub mod proportion;
-pub mod quantile;
 pub mod root;
 pub mod special;
 pub mod student;

@@ -34,11 +34,6 @@ pub fn upper_tail(t: f64, df: f64) -> f64 {
     0.5 * beta_tails(0.5 * df, 0.5, x, y).0
 }
 
-/// Probability of a value of at most `t`: the distribution function.
-pub fn lower_tail(t: f64, df: f64) -> f64 {
-    upper_tail(-t, df)
-}
-
 /// The normal value that is exceeded as often as `t` is.
 fn wallace(t: f64, df: f64) -> f64 {
     if df.is_infinite() {
@@ -83,11 +78,6 @@ pub fn upper_quantile(p: f64, df: f64) -> f64 {
         ((p / tail).ln(), density(t, df) * t / tail)
     });
     if ln_t > LN_FARTHEST - 1.0 { f64::INFINITY } else { ln_t.exp() }
-}
-
-/// The value below which lies the share `p`: the quantile function. For a `p` near 1 use [`upper_quantile`].
-pub fn quantile(p: f64, df: f64) -> f64 {
-    -upper_quantile(p, df)
 }
 
 /// Two-sided interval at `confidence` for a quantity with this `estimate`, standard error and degrees of freedom.
@@ -181,7 +171,6 @@ mod tests {
             assert!((upper_tail(t, 1.0) - cauchy).abs() < 1e-15);
             let two = 0.5 - 0.5 * t / (2.0 + t * t).sqrt();
             assert!((upper_tail(t, 2.0) - two).abs() < 1e-15);
-            assert!((lower_tail(t, 2.0) + upper_tail(t, 2.0) - 1.0).abs() < 1e-15);
         }
     }
 
