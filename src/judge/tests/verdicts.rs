@@ -243,7 +243,8 @@ fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
     let mut runs: Vec<_> = (0..5).map(|_| run(vec![usual(1.0), other(1.0)])).collect();
     runs.push(run(vec![other(1.5)]));
     let base = new_epoch_from(Baseline::of_runs("group", &runs).unwrap(), 5);
-    let cells = judge(&[base.clone()], &[run(vec![usual(1.5), other(1.5)])], &Policy::stored()).cells;
+    let cells =
+        judge(std::slice::from_ref(&base), &[run(vec![usual(1.5), other(1.5)])], &Policy::stored()).cells;
     assert_eq!(cells[0].verdict, Verdict::Regressed, "{:?}", cells[0].reason);
     assert_eq!(of(&cells[1], "latency_p50"), Verdict::Unchanged, "held against its new epoch");
     assert_eq!((base.current_of("work/10").count(), base.current_of("work/99").count()), (5, 1));
