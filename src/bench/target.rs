@@ -15,6 +15,7 @@ use crate::session::{self, Options, Paths, SessionError, exit_code};
 const WRONG_CALL: u8 = 2;
 
 /// What the macros know of the bench target that they stand in.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct BenchTarget {
     /// Its name: that of its report's folder.
@@ -26,6 +27,7 @@ pub struct BenchTarget {
 }
 
 /// Plans all groups, then does what cargo or a test runner asked for. `bench_main!` calls it.
+#[doc(hidden)]
 pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode {
     let flags = match Flags::read(std::env::args_os()) {
         Ok(flags) => flags,

@@ -16,8 +16,6 @@ use crate::measure::worker::Running;
 use crate::plan::{Cell, EndpointError, Group};
 use crate::record::{LatencyHistogram, Tally};
 
-/// Lines of a targets file that are tried before anything is timed.
-const MOST_TRIED: usize = 100;
 /// A round in which the clock was set is measured again, so often.
 const MOST_REPEATS: usize = 3;
 
@@ -27,8 +25,8 @@ pub(crate) struct LiveCell<'a> {
     cell: &'a Cell,
     requests: Rc<Vec<Request>>,
     clients: Vec<Client>,
-    /// Made once and used for round after round.
-    tally: Tally,
+    /// What the last round counted; made once and used for round after round.
+    tally: Option<Tally>,
     /// What opening the connections of this launch took.
     connects: LatencyHistogram,
 }
@@ -52,22 +50,26 @@ impl<'a> LiveCell<'a> {
             connect_time_out: group.settings.connect_time_out,
             lookup: resolver.lookup(),
         };
-        let clients = (0..cell.load.concurrency()).map(|_| Client::new(&options, resolver)).collect();
+        let mut clients: Vec<Client> =
+            (0..cell.load.concurrency()).map(|_| Client::new(&options, resolver)).collect();
+        // What takes time to be made is made before anything is timed.
+        clients.iter_mut().for_each(|client| client.prepare(&requests[0]));
         Ok(Self {
             group,
             cell,
             requests: Rc::new(requests),
             clients,
-            tally: Tally::new(),
+            tally: None,
             connects: LatencyHistogram::new(),
         })
     }
 
-    /// Makes each request once; ends with the first that fails. The slowest exchange, or the failed one with its request.
-    pub(crate) async fn try_each(&mut self) -> Result<Duration, (Exchange, String)> {
+    /// Makes each of the first `most` requests once; ends with the first that fails. The slowest exchange, or the failed one with
+    /// its request.
+    pub(crate) async fn try_each(&mut self, most: usize) -> Result<Duration, (Exchange, String)> {
         let mut slowest = Duration::ZERO;
         let client = self.clients.first_mut().expect("a load has at least one worker");
-        for request in self.requests.iter().take(MOST_TRIED) {
+        for request in self.requests.iter().take(most) {
             let exchange = client.exchange(request).await;
             if exchange.fault.is_some() {
                 return Err((exchange, request.uri.to_string()));
@@ -102,7 +104,7 @@ impl<'a> LiveCell<'a> {
                 self.run(Timing::Whole, seed).await;
             }
             if !watch.stepped() {
-                return Some(&self.tally);
+                return self.tally.as_ref();
             }
         }
         None
@@ -127,14 +129,15 @@ impl<'a> LiveCell<'a> {
     async fn run(&mut self, timing: Timing, seed: u64) {
         let mut running = self.start(timing, seed);
         running.finished(&mut self.clients).await;
-        self.tally = running.into_tally().await;
+        let mut tally = running.into_tally().await;
         // Most connections are opened in the warm-up: each round of the launch tells what they took.
-        self.connects.add(&self.tally.connect);
-        self.tally.connect.clone_from(&self.connects);
+        self.connects.add(&tally.connect);
+        tally.connect.clone_from(&self.connects);
+        self.tally = Some(tally);
     }
 
     fn start(&mut self, timing: Timing, seed: u64) -> Running {
-        let mut tally = std::mem::take(&mut self.tally);
+        let mut tally = self.tally.take().unwrap_or_default();
         tally.clear();
         let deck = Deck::new(self.requests.len(), self.cell.targets.order, seed);
         let clients = std::mem::take(&mut self.clients);

@@ -38,6 +38,16 @@ impl Client {
         }
     }
 
+    /// Makes what the exchange of such a request needs and takes long to make: reqwest's client with its certificates.
+    pub(crate) fn prepare(&mut self, request: &Request) {
+        #[cfg(feature = "reqwest")]
+        if !self.is_ours(request) {
+            self.reqwest.prepare(request);
+        }
+        #[cfg(not(feature = "reqwest"))]
+        let _ = request;
+    }
+
     /// Opens the connection that `request` will need, where this client can; says what that took if it was not open.
     pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
         if self.is_ours(request) { self.http1.open(request).await } else { None }

@@ -13,6 +13,9 @@ use crate::measure::service::{Launcher, Running};
 use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Visit, launches_for};
 use crate::record::{CellRun, Environment, Event, Fault, Round, Run, Stop, run_id};
 
+/// Lines of a targets file that are tried before anything is timed; a check alone tries all.
+const MOST_TRIED: usize = 100;
+
 /// Where a plan is measured, beside what it says itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
@@ -119,8 +122,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for &index in &self.stands[stand].cells.clone() {
             let (group, cell) = self.cells[index];
             let mut live = self.live(index, running)?;
-            let slowest =
-                live.try_each().await.map_err(|wrong| MeasureError::wrong_answer(group, cell, wrong))?;
+            let slowest = live.try_each(MOST_TRIED).await.map_err(|wrong| match running.has_died() {
+                // One that died gives no answer; that it died says more.
+                Some(death) => death.into(),
+                None => MeasureError::wrong_answer(group, cell, wrong),
+            })?;
             self.planned[index].invalid = reach::too_slow(group, cell.load, slowest);
             if self.planned[index].invalid.is_some() {
                 continue;
@@ -130,6 +136,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
             round_times.push(if cell.load.is_timed() { group.settings.window() } else { trial.window });
             reach::decide(&mut self.planned[index], group, cell.load, cell.metrics.as_deref(), trial);
+            if let Some(death) = running.has_died() {
+                return Err(death.into());
+            }
         }
         Ok(round_times)
     }

@@ -39,16 +39,26 @@ impl ViaReqwest {
         Self { options: options.clone(), clients: [None, None], body: BodyWatch::new() }
     }
 
+    /// Makes the client that such a request needs. What goes wrong will show at the exchange.
+    pub(crate) fn prepare(&mut self, request: &Request) {
+        _ = self.client_for(request);
+    }
+
     /// Makes one exchange; whatever goes wrong is a fault in it.
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
         let exchange = Exchange::begun();
-        let made = &self.clients[usize::from(request.is_https())];
-        let client = match made.clone().map_or_else(|| build(&self.options, request), Ok) {
-            Ok(client) => client,
-            Err(error) => return exchange.failed(kind_of(&error)),
-        };
-        self.clients[usize::from(request.is_https())] = Some(client.clone());
-        self.exchange_by(&client, request, exchange).await
+        match self.client_for(request) {
+            Ok(client) => self.exchange_by(&client, request, exchange).await,
+            Err(error) => exchange.failed(kind_of(&error)),
+        }
+    }
+
+    fn client_for(&mut self, request: &Request) -> reqwest::Result<Client> {
+        let made = &mut self.clients[usize::from(request.is_https())];
+        if let Some(client) = made {
+            return Ok(client.clone());
+        }
+        Ok(made.insert(build(&self.options, request)?).clone())
     }
 
     async fn exchange_by(&mut self, client: &Client, request: &Request, mut exchange: Exchange) -> Exchange {

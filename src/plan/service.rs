@@ -26,7 +26,7 @@ pub enum Service {
 impl Service {
     /// A program that plimsoll starts, with the port that it picked.
     ///
-    /// `{port}` as a word of its own, or behind `=` or `:`, in [`args`](Command::args) and [`env`](Command::env) becomes that
+    /// `{port}` as a word of its own, or behind `=`, `:` or a comma, in [`args`](Command::args) and [`env`](Command::env) becomes that
     /// port; `{{port}}` is the text itself. The variable `PORT` holds it too.
     ///
     /// ```

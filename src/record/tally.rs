@@ -83,14 +83,34 @@ impl Tally {
 
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        let mut histograms = [
-            std::mem::take(&mut self.latency),
-            std::mem::take(&mut self.failure_latency),
-            std::mem::take(&mut self.connect),
-            std::mem::take(&mut self.lag),
-        ];
-        histograms.iter_mut().for_each(LatencyHistogram::clear);
-        let [latency, failure_latency, connect, lag] = histograms;
-        *self = Self { latency, failure_latency, connect, lag, ..Self::default() };
+        let Self {
+            window,
+            requests,
+            successes,
+            latency,
+            failure_latency,
+            statuses,
+            faults,
+            successes_in_window,
+            input_tokens,
+            output_tokens,
+            input_tokens_in_window,
+            output_tokens_in_window,
+            connect,
+            connections,
+            lag,
+            reconnects,
+            unstamped,
+            slow_sends,
+        } = self;
+        [latency, failure_latency, connect, lag].into_iter().for_each(LatencyHistogram::clear);
+        [requests, successes, connections, reconnects, unstamped, slow_sends]
+            .into_iter()
+            .for_each(|n| *n = 0);
+        (*window, *successes_in_window) = (Duration::ZERO, 0.0);
+        (*input_tokens, *output_tokens) = (Sum::default(), Sum::default());
+        (*input_tokens_in_window, *output_tokens_in_window) = (None, None);
+        statuses.clear();
+        faults.clear();
     }
 }
