@@ -197,8 +197,9 @@ fn an_interrupt_prints_what_there_is() {
     let load = Running::start(&mut plimsoll(&["load", &server.at("/hello"), "-z", "100s", "-c", "2"]));
     let answered = || server.stats()["200"].as_u64().unwrap_or(0);
     common::wait_until("it loads", Duration::from_secs(30), || answered() > 20);
-    load.signal(Signal::SIGINT);
-    let ran = load.finish().expect_code(130).expect_out("*** Results ***");
+    let (signal, code) = common::ending_signals()[0];
+    load.signal(signal);
+    let ran = load.finish().expect_code(code).expect_out("*** Results ***");
     assert!(times(&ran.out, "200") > 0, "{}", ran.out);
 }
 

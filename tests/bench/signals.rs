@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::common::{Running, alive, wait_until};
+use crate::common::{Running, alive, ending_signals, wait_until};
 use crate::suite::Package;
 
 crate::checks!(signals: signals_end_it_with_a_partial_report, a_kill_leaves_no_service);
@@ -25,7 +25,7 @@ fn measuring(package: &Package) -> Running {
 fn signals_end_it_with_a_partial_report() {
     let package = Package::with_baseline();
     let before = package.main();
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+    for (signal, code) in ending_signals() {
         fs::remove_dir_all(package.path("reports")).unwrap();
         let running = measuring(&package);
         // Into the first rounds, or into what comes before: it must not matter.

@@ -15,6 +15,17 @@ use nix::unistd::Pid;
 /// Nothing that a test starts takes so long, however busy the machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// The signals to end a call by, with its exit codes. One that this process was started to ignore (a background job of a script,
+/// `nohup`) is ignored by what it starts as well, and left out.
+pub fn ending_signals() -> Vec<(Signal, i32)> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let is_heard = |signal: &Signal| ignored >> (*signal as i32 - 1) & 1 == 0;
+    let signals = [Signal::SIGINT, Signal::SIGTERM].into_iter().filter(is_heard);
+    signals.map(|signal| (signal, 128 + signal as i32)).collect()
+}
+
 /// What a process came to.
 #[derive(Debug)]
 pub struct Ran {
