@@ -269,7 +269,7 @@ mod tests {
         let (_, curves, concurrencies) = parts(&charts[0]);
         assert!(curves.is_empty());
         assert_eq!(concurrencies, [5, 10]);
-        assert!(charts[0].svg().unwrap().contains("no successful response"));
+        assert!(charts[0].svg().unwrap().contains("too few successful responses"));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Latency {
             axis,
             concurrencies: &self.concurrencies,
             curves,
-            notice: "no successful response",
+            notice: "too few successful responses",
         })
     }
 }

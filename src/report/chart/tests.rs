@@ -76,7 +76,7 @@ fn lines_are_named_at_their_ends_as_shortly_as_is_clear() {
     assert!(has("latency", "p99 head") && has("latency-base-missing", "p99"));
     assert!(has("latency", "latency (ms)") && has("latency-microseconds", "latency (µs)"));
     assert!(has("latency-log", "latency (ms, log scale)"));
-    assert!(has("throughput-all-failed", "no successful response"));
+    assert!(has("throughput-all-failed", "too few successful responses"));
     assert!(has("throughput-hundred", "the first 20 of 100 are shown"));
     let long = names("throughput-long-ids");
     assert!(long.iter().any(|text| text.starts_with("1. tokenizer") && text.contains('…')), "{long:?}");

@@ -29,7 +29,7 @@ impl Throughput {
             axis: Axis::linear_from_zero(largest / unit.size),
             concurrencies: &self.concurrencies,
             curves: scaled(&self.curves, unit.size),
-            notice: "no successful response",
+            notice: "too few successful responses",
         })
     }
 }
