@@ -36,7 +36,7 @@ pub(super) fn steady(value: f64, launches: usize, rounds: usize) -> Nested {
     (0..launches).map(|launch| vec![value * shift(launch); rounds]).collect()
 }
 
-/// A cell `group/work/10` with those values; each metric has the same launches and rounds.
+/// A cell `group/find/10` with those values; each metric has the same launches and rounds.
 pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
     let shape: Vec<usize> =
         values.first().map(|(_, launches)| launches.iter().map(Vec::len).collect()).unwrap_or_default();
@@ -51,7 +51,7 @@ pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
         group: "group".into(),
         about: None,
         id: id.into(),
-        function: "work".into(),
+        function: "find".into(),
         load: "closed(10)".into(),
         concurrency: 10,
         throughput: None,
@@ -67,7 +67,7 @@ pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
 
 /// A cell with p50, p99 and throughput, each steady; `slower` is how many times longer everything takes.
 pub(super) fn usual(slower: f64) -> CellRun {
-    cell("work/10", &usual_values(slower, 10, 3))
+    cell("find/10", &usual_values(slower, 10, 3))
 }
 
 pub(super) fn usual_values(slower: f64, launches: usize, rounds: usize) -> Vec<(&'static str, Nested)> {

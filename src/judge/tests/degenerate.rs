@@ -25,7 +25,7 @@ fn against(base: CellRun, head: CellRun) -> CellJudgement {
 }
 
 fn p50(rounds: Nested) -> CellRun {
-    let mut cell = cell("work/10", &[("latency_p50", rounds)]);
+    let mut cell = cell("find/10", &[("latency_p50", rounds)]);
     cell.rules.judged = Some(vec!["latency_p50".into()]);
     cell
 }

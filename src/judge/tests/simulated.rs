@@ -63,7 +63,7 @@ impl World {
             let own = normal.next(self.run);
             let luck = if self.common { common } else { own };
             let change = if index == 0 { slower.ln() } else { 0.0 };
-            cell(&format!("work/{index}"), &self.values(normal, luck + change))
+            cell(&format!("find/{index}"), &self.values(normal, luck + change))
         });
         run(cells.collect())
     }

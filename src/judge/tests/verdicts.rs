@@ -37,7 +37,7 @@ fn slower_is_regressed_faster_improved_and_the_same_unchanged() {
 fn the_same_rounds_in_another_order_give_the_same_judgement() {
     let policy = Policy::stored();
     let two = |first: CellRun, second: CellRun| run(vec![first, second]);
-    let other = || cell("work/20", &usual_values(1.3, 10, 3));
+    let other = || cell("find/20", &usual_values(1.3, 10, 3));
     let base = Baseline::of_runs("group", &[two(usual(1.0), other()), two(usual(1.01), other())]).unwrap();
     let mut turned = base.clone();
     turned.runs.reverse();
@@ -160,7 +160,7 @@ fn a_client_that_lags_more_than_the_service_takes_makes_rates_invalid() {
         let mut values = usual_values(1.0, 10, 3);
         values.push(("latency_mean", steady(2e6, 10, 3)));
         values.push(("lag_mean", steady(2e6 * factor, 10, 3)));
-        against(five(1.0), cell("work/10", &values))
+        against(five(1.0), cell("find/10", &values))
     };
     let bound = lagging(3.0);
     assert_eq!((bound.verdict, of(&bound, "throughput")), (Verdict::Invalid, Verdict::Invalid));
@@ -217,11 +217,11 @@ fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
 #[test]
 fn what_the_baseline_does_not_have_is_new_and_what_head_does_not_have_is_gone() {
     let judgement =
-        judge(&[five(1.0)], &[run(vec![cell("work/99", &usual_values(1.0, 10, 3))])], &Policy::stored());
-    assert_eq!((judgement.worst(), judgement.gone), (Some(Verdict::New), vec!["group/work/10".to_owned()]));
+        judge(&[five(1.0)], &[run(vec![cell("find/99", &usual_values(1.0, 10, 3))])], &Policy::stored());
+    assert_eq!((judgement.worst(), judgement.gone), (Some(Verdict::New), vec!["group/find/10".to_owned()]));
     let none = judge(&[], &[run(vec![usual(1.0)])], &Policy::stored());
     assert_eq!((none.count(Verdict::New), none.compared_nothing(), none.tests), (1, true, 0));
-    let other = || cell("work/99", &usual_values(1.0, 10, 3));
+    let other = || cell("find/99", &usual_values(1.0, 10, 3));
     let filtered = Policy { filtered: true, ..Policy::stored() };
     assert!(judge(&[five(1.0)], &[run(vec![other()])], &filtered).gone.is_empty());
     let mut partial = run(vec![other()]);
@@ -239,7 +239,7 @@ fn a_new_epoch_is_what_head_is_held_against() {
 
 #[test]
 fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
-    let other = |slower: f64| cell("work/99", &usual_values(slower, 10, 3));
+    let other = |slower: f64| cell("find/99", &usual_values(slower, 10, 3));
     let mut runs: Vec<_> = (0..5).map(|_| run(vec![usual(1.0), other(1.0)])).collect();
     runs.push(run(vec![other(1.5)]));
     let base = new_epoch_from(Baseline::of_runs("group", &runs).unwrap(), 5);
@@ -247,13 +247,13 @@ fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
         judge(std::slice::from_ref(&base), &[run(vec![usual(1.5), other(1.5)])], &Policy::stored()).cells;
     assert_eq!(cells[0].verdict, Verdict::Regressed, "{:?}", cells[0].reason);
     assert_eq!(of(&cells[1], "latency_p50"), Verdict::Unchanged, "held against its new epoch");
-    assert_eq!((base.current_of("work/10").count(), base.current_of("work/99").count()), (5, 1));
+    assert_eq!((base.current_of("find/10").count(), base.current_of("find/99").count()), (5, 1));
     let gone = judge(&[base], &[run(vec![other(1.5)])], &Policy::stored()).gone;
-    assert_eq!(gone, ["group/work/10"]);
+    assert_eq!(gone, ["group/find/10"]);
 }
 
 fn cell_of(values: &[(&'static str, Nested)]) -> CellRun {
-    cell("work/10", values)
+    cell("find/10", values)
 }
 
 #[test]
@@ -278,12 +278,12 @@ fn a_percentile_of_too_few_successes_is_inconclusive_and_a_rate_is_judged_howeve
 fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown() {
     let mut values = usual_values(1.0, 10, 3);
     values.push(("latency_p90", steady(3e6, 10, 3)));
-    let both = against(baseline(vec![cell("work/10", &values)]), cell("work/10", &values));
+    let both = against(baseline(vec![cell("find/10", &values)]), cell("find/10", &values));
     let judged: Vec<_> = both.judged().map(|comparison| comparison.metric.id).collect();
     assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p99", "throughput"]);
     assert_eq!(both.comparisons.len(), 5);
     let without_p99: Vec<_> = values.iter().filter(|(id, _)| *id != "latency_p99").cloned().collect();
-    let cell = against(baseline(vec![cell("work/10", &values)]), cell("work/10", &without_p99));
+    let cell = against(baseline(vec![cell("find/10", &values)]), cell("find/10", &without_p99));
     let judged: Vec<_> = cell.judged().map(|comparison| comparison.metric.id).collect();
     assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p90", "latency_p99", "throughput"]);
     assert_eq!((of(&cell, "latency_p99"), cell.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
@@ -299,7 +299,7 @@ fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown(
 
 #[test]
 fn few_launches_of_few_rounds_show_tails_for_information_only() {
-    let quick = |slower: f64| cell("work/10", &usual_values(slower, 5, 2));
+    let quick = |slower: f64| cell("find/10", &usual_values(slower, 5, 2));
     let cell = against(baseline(vec![quick(1.0), quick(1.0)]), quick(1.0));
     let tail = cell.comparisons.iter().find(|comparison| comparison.metric.id == "latency_p99").unwrap();
     assert!(!tail.judged && tail.change.is_some());
@@ -348,7 +348,7 @@ fn several_runs_of_head_are_held_against_a_limit_with_one_value_each() {
 fn a_drift_from_launch_to_launch_is_noted() {
     let drifting = |step: f64| {
         let rounds = |scale: f64| (0..10).map(|at| vec![scale * (1.0 + step * f64::from(at)); 3]).collect();
-        let head = cell("work/10", &[("latency_p50", rounds(1e6)), ("throughput", rounds(9e3))]);
+        let head = cell("find/10", &[("latency_p50", rounds(1e6)), ("throughput", rounds(9e3))]);
         against(five(1.0), head).notes
     };
     assert!(drifting(0.0).iter().all(|note| !note.contains("drifted")));

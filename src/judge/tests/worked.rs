@@ -15,7 +15,7 @@ fn one_round_each(values: &[f64]) -> Nested {
 
 /// Judged by its p50 alone, and by its successes: two tests.
 fn by_p50(values: &[f64]) -> CellRun {
-    let mut cell = cell("work/10", &[(P50, one_round_each(values))]);
+    let mut cell = cell("find/10", &[(P50, one_round_each(values))]);
     cell.rules.judged = Some(vec![P50.into()]);
     cell
 }
@@ -71,7 +71,7 @@ fn several_runs_of_both_sides_and_the_spread_of_an_earlier_epoch() {
 #[test]
 fn one_launch_is_judged_with_an_allowance_and_says_so() {
     let one = |value: f64| {
-        let mut cell = cell("work/10", &[(P50, vec![vec![value; 30]])]);
+        let mut cell = cell("find/10", &[(P50, vec![vec![value; 30]])]);
         cell.rules.judged = Some(vec![P50.into()]);
         cell
     };
@@ -88,7 +88,7 @@ fn one_launch_is_judged_with_an_allowance_and_says_so() {
 #[test]
 fn a_rate_is_worse_when_it_falls_and_is_told_in_its_own_direction() {
     let rate = |values: &[f64]| {
-        let mut cell = cell("work/10", &[("throughput", one_round_each(values))]);
+        let mut cell = cell("find/10", &[("throughput", one_round_each(values))]);
         cell.rules.judged = Some(vec!["throughput".into()]);
         cell
     };
