@@ -50,6 +50,22 @@ impl Server {
         self.connect().get(target)
     }
 
+    /// Of a server limited to one: a client whose long sleep holds the only place.
+    ///
+    /// A sleeper that arrives while the probe holds the place is refused, and then nothing would ever fill it: it asks again.
+    fn occupied(&self) -> Client {
+        let mut sleeping = self.connect();
+        let mut probe = self.connect();
+        sleeping.send("GET", "/sleeper?sleep_length=600", "");
+        while probe.get("/hello").status == 200 {
+            if !sleeping.has_nothing_to_read() {
+                assert_eq!(sleeping.receive().status, 429);
+                sleeping.send("GET", "/sleeper?sleep_length=600", "");
+            }
+        }
+        sleeping
+    }
+
     fn stop(self) -> Totals {
         self.stop.send(()).unwrap();
         self.thread.join().unwrap()
@@ -168,10 +184,8 @@ fn an_unknown_path_and_a_wrong_method_are_told_apart() {
 #[test]
 fn the_limit_holds_for_each_get_at_once_and_changes_while_running() {
     let server = Server::limited_to(1);
-    let mut sleeping = server.connect();
-    sleeping.send("GET", "/sleeper?sleep_length=30", "");
+    let _sleeping = server.occupied();
     let mut client = server.connect();
-    while client.get("/hello").status == 200 {} // until the sleeper has arrived
     let start = Instant::now();
     for target in
         ["/hello", "/sleeper?sleep_length=30", "/tokenizer?output_tokens=3&input_text=a", "/tokenizer"]
@@ -200,10 +214,8 @@ fn the_limit_holds_for_each_get_at_once_and_changes_while_running() {
 #[test]
 fn a_client_that_left_gives_its_place_back() {
     let server = Server::limited_to(1);
-    let mut leaving = server.connect();
-    leaving.send("GET", "/sleeper?sleep_length=600", "");
+    let leaving = server.occupied();
     let mut client = server.connect();
-    while client.get("/hello").status == 200 {}
     drop(leaving);
     let start = Instant::now();
     while client.get("/hello").status != 200 {
