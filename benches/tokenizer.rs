@@ -1,6 +1,6 @@
 //! The reference API under load: `cargo bench --bench tokenizer`.
 
-use plimsoll::{BenchmarkId, Command, Endpoint, Harness, Load, Service, bench_group, bench_main};
+use plimsoll::{BenchmarkId, Command, Endpoint, Harness, Load, Service, Targets, bench_group, bench_main};
 
 /// Requests of one burst, and how many of them the limited service serves at once.
 const BURST: usize = 100;
@@ -28,6 +28,41 @@ fn tokenizer(harness: &mut Harness) {
     group.finish();
 }
 
+/// How the length of an answer tells: from the cost of a request to the cost of writing it.
+fn length(harness: &mut Harness) {
+    let mut group = harness.benchmark_group("length");
+    group.about("30, 3,000 and 300,000 tokens an answer at concurrency 10").service(serve());
+    for output in [30, 3_000, 300_000] {
+        group.bench_endpoint(BenchmarkId::new("tokens", output), tokens(output), Load::closed(10));
+    }
+    group.finish();
+}
+
+/// Short answers behind long ones: what the unlucky wait for, as more clients ask.
+fn mixed(harness: &mut Harness) {
+    let mut group = harness.benchmark_group("mixed");
+    group.about("3 to 30,000 tokens an answer, dealt as shuffled decks").service(serve());
+    for concurrency in [10, 25, 50, 100] {
+        group.bench_endpoint(
+            BenchmarkId::new("3_to_30k_tokens", concurrency),
+            Targets::from_file("benches/endpoints.txt"),
+            Load::closed(concurrency),
+        );
+    }
+    group.finish();
+}
+
+/// As many clients as the limit allows: not one of them may be refused.
+fn at_the_limit(harness: &mut Harness) {
+    let mut group = harness.benchmark_group("at the limit");
+    group
+        .about("300,000 tokens an answer, ten clients against a limit of ten: all are served")
+        .service(serve().args(["--max-concurrent-requests", &LIMIT.to_string()]))
+        .least_success_ratio(1.0);
+    group.bench_endpoint(BenchmarkId::new("300k_tokens", LIMIT), tokens(300_000), Load::closed(LIMIT));
+    group.finish();
+}
+
 /// What happens to those that come at once where ten are served: some get their answer, the others a 429.
 fn overload(harness: &mut Harness) {
     let mut group = harness.benchmark_group("overload");
@@ -39,5 +74,5 @@ fn overload(harness: &mut Harness) {
     group.finish();
 }
 
-bench_group!(benches, tokenizer, overload);
+bench_group!(benches, tokenizer, length, mixed, at_the_limit, overload);
 bench_main!(benches);
