@@ -211,6 +211,7 @@ impl<'a> Draft<'a> {
             verdict: Verdict::Inconclusive,
             method: String::new(),
             findable: None,
+            margin: self.terms.red,
             advice: None,
         };
         if let Err(settled) = &question.answer {
@@ -254,6 +255,7 @@ impl<'a> Draft<'a> {
             p_adjusted: if rise.estimate >= 0.0 { adjusted.worse } else { adjusted.better },
             verdict,
             method: success.method(),
+            margin: self.terms.fall,
             findable: (!policy.verdicts_only).then(|| success.findable(&self.terms, tests)),
             advice: (verdict == Verdict::Inconclusive)
                 .then(|| "more exchanges: a longer measurement_time".to_owned()),

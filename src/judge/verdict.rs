@@ -72,6 +72,8 @@ pub struct Comparison {
     /// The smallest worsening that this run would have found in four of five cases at the corrected level, as a positive fraction:
     /// 0.2 is a latency 20 % up, a throughput 20 % down, a success ratio 20 points down.
     pub findable: Option<f64>,
+    /// What is too little to be red, as a fraction; of the success ratio as a difference of shares.
+    pub margin: f64,
     /// What would decide it, when it is undecided.
     pub advice: Option<String>,
 }

@@ -1,17 +1,20 @@
-//! The charts of a report: throughput and latency against concurrency, for each group, as SVG and PNG.
+//! The charts of a report, as SVG and PNG: what changed, and for each group throughput and latency against concurrency.
 
 use std::collections::BTreeSet;
 
 use super::chart::data::{Curve, Estimate, Side};
+use super::chart::forest::{Forest, ForestRow};
 use super::chart::latency::Latency;
-use super::chart::render::{Chart, RenderError, render as draw, render_svg};
+use super::chart::render::{Picture, RenderError, render as draw, render_svg};
 use super::chart::throughput::Throughput;
 use super::formats::Artifact;
 use super::view::{CellView, GroupView, Report, Row};
 use super::words;
 use crate::judge::Verdict;
-use crate::record::file_name;
+use crate::record::{Better, file_name};
 
+/// The file of the chart of the whole call; those of groups begin otherwise.
+const CHANGE: &str = "change";
 const THROUGHPUT: &str = "throughput";
 /// Percentiles in the latency chart.
 const P50: &str = "latency_p50";
@@ -25,8 +28,9 @@ const LONGEST_NAME: usize = 200;
 /// So many cells are named in a subtitle.
 const MOST_NAMED: usize = 3;
 
-/// One chart of a group.
-pub(crate) enum GroupChart {
+/// One chart.
+pub(crate) enum Drawing {
+    Change(Forest),
     Throughput(Throughput),
     Latency(Latency),
 }
@@ -34,19 +38,24 @@ pub(crate) enum GroupChart {
 /// A chart and the name of its files, without an ending.
 pub(crate) struct Named {
     pub(crate) name: String,
-    pub(crate) chart: GroupChart,
+    pub(crate) chart: Drawing,
 }
 
 impl Named {
     /// It as SVG.
     pub(crate) fn svg(&self) -> Result<String, RenderError> {
-        render_svg(&self.laid_out())
+        match &self.chart {
+            Drawing::Change(forest) => render_svg(forest),
+            Drawing::Throughput(chart) => render_svg(&chart.chart()),
+            Drawing::Latency(chart) => render_svg(&chart.chart()),
+        }
     }
 
-    fn laid_out(&self) -> impl Chart + use<> {
+    fn picture(&self) -> Result<Picture, RenderError> {
         match &self.chart {
-            GroupChart::Throughput(chart) => chart.chart(),
-            GroupChart::Latency(chart) => chart.chart(),
+            Drawing::Change(forest) => draw(forest),
+            Drawing::Throughput(chart) => draw(&chart.chart()),
+            Drawing::Latency(chart) => draw(&chart.chart()),
         }
     }
 }
@@ -54,14 +63,48 @@ impl Named {
 /// All charts as files; none when the report is to have none.
 pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
     let mut artifacts = Vec::new();
-    for group in report.groups.iter().filter(|_| report.options.plots) {
-        for named in of_group(group) {
-            let picture = draw(&named.laid_out())?;
-            artifacts.push(Artifact { name: format!("{}.svg", named.name), bytes: picture.svg.into_bytes() });
-            artifacts.push(Artifact { name: format!("{}.png", named.name), bytes: picture.png });
-        }
+    if !report.options.plots {
+        return Ok(artifacts);
+    }
+    for named in of_all(report).into_iter().chain(report.groups.iter().flat_map(of_group)) {
+        let picture = named.picture()?;
+        artifacts.push(Artifact { name: format!("{}.svg", named.name), bytes: picture.svg.into_bytes() });
+        artifacts.push(Artifact { name: format!("{}.png", named.name), bytes: picture.png });
     }
     Ok(artifacts)
+}
+
+/// The chart of the whole call: what changed. None when nothing was compared.
+pub(crate) fn of_all(report: &Report) -> Option<Named> {
+    let rows: Vec<ForestRow> =
+        report.cells().flat_map(|cell| cell.rows.iter().filter_map(|row| forest_row(cell, row))).collect();
+    let chart =
+        || Drawing::Change(Forest::new(&report.bench, &report.sentence.replace('`', ""), rows.clone()));
+    (!rows.is_empty()).then(|| Named { name: CHANGE.to_owned(), chart: chart() })
+}
+
+fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
+    let comparison = row.comparison.as_ref().filter(|comparison| comparison.judged)?;
+    let change = comparison.change?;
+    let (low, estimate, high) = match row.metric.better {
+        Better::Lower => (change.low, change.estimate, change.high),
+        Better::Higher => (-change.high, -change.estimate, -change.low),
+    };
+    let text = match row.is_difference() {
+        true => format!("{} points", words::points(change.estimate)),
+        false => words::change(change.estimate),
+    };
+    Some(ForestRow {
+        cell: cell.full_id(),
+        metric: row.metric.title.to_owned(),
+        verdict: comparison.verdict,
+        low,
+        estimate,
+        high,
+        findable: comparison.findable,
+        margin: comparison.margin,
+        text,
+    })
 }
 
 /// The charts of a group: one of throughput, and one of latency for each function, since each has several percentiles.
@@ -120,9 +163,9 @@ fn concurrencies(cells: &[&CellView]) -> Vec<u32> {
     cells.iter().map(|cell| cell.concurrency).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn throughput(group: &GroupView, cells: &[&CellView], lines: &[Line]) -> GroupChart {
+fn throughput(group: &GroupView, cells: &[&CellView], lines: &[Line]) -> Drawing {
     let name = |line: &Line| if line.name.is_empty() { group.name.clone() } else { line.name.clone() };
-    GroupChart::Throughput(Throughput {
+    Drawing::Throughput(Throughput {
         title: group.name.clone(),
         subtitle: subtitle(cells, &[THROUGHPUT]),
         concurrencies: concurrencies(cells),
@@ -130,12 +173,12 @@ fn throughput(group: &GroupView, cells: &[&CellView], lines: &[Line]) -> GroupCh
     })
 }
 
-fn latency(group: &GroupView, line: &Line) -> GroupChart {
+fn latency(group: &GroupView, line: &Line) -> Drawing {
     let has = |id: &str| line.cells.iter().any(|cell| cell.row(id).is_some_and(|row| row.head.is_some()));
     // The second highest says little beside the highest.
     let percentiles = [(P50, "p50", true), (P90, "p90", true), (P95, "p95", !has(P99)), (P99, "p99", true)];
     let curves = percentiles.iter().filter(|(_, _, wanted)| *wanted);
-    GroupChart::Latency(Latency {
+    Drawing::Latency(Latency {
         title: match line.name.as_str() {
             "" => group.name.clone(),
             name => format!("{}/{name}", group.name),
@@ -228,8 +271,9 @@ mod tests {
 
     fn parts(named: &Named) -> (&str, &[Curve], &[u32]) {
         match &named.chart {
-            GroupChart::Throughput(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
-            GroupChart::Latency(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
+            Drawing::Throughput(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
+            Drawing::Latency(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
+            Drawing::Change(_) => panic!("that is no chart of a group"),
         }
     }
 

@@ -95,6 +95,8 @@ mod tests {
         let written = write(root.path(), &report).unwrap();
         assert!(written.iter().all(|path| path.is_file()));
         let expected = [
+            "change.png",
+            "change.svg",
             "index.html",
             "latency-tokenizer.png",
             "latency-tokenizer.svg",
@@ -161,6 +163,6 @@ mod tests {
             );
         }
         assert_eq!(names(root.path()), ["index.html", "tokenizer"]);
-        assert_eq!(written.len(), 2 * 4 + 2);
+        assert_eq!(written.len(), 2 + 2 * 4 + 2);
     }
 }

@@ -19,13 +19,13 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
     body.push_str(&sentence(report));
     body.push_str(&facts(report));
     body.push_str(&notes(report));
-    if report.options.plots && !report.groups.is_empty() {
-        body.push_str(&figures(report)?);
-    }
     if !report.groups.is_empty() {
         body.push_str("<h2>Results</h2>\n");
         body.push_str(&table::results(report));
         body.push_str(&table::others(report));
+    }
+    if report.options.plots && !report.groups.is_empty() {
+        body.push_str(&figures(report)?);
     }
     body.push_str(&reading(report));
     body.push_str(&format!(
@@ -63,21 +63,28 @@ fn notes(report: &Report) -> String {
 
 fn figures(report: &Report) -> Result<String, RenderError> {
     let mut html = String::from("<h2>Charts</h2>\n");
+    if let Some(change) = charts::of_all(report) {
+        html.push_str(&format!("<div class=\"charts\">\n{}</div>\n", figure(&change)?));
+    }
     for group in &report.groups {
         if let Some(about) = &group.about {
             html.push_str(&format!("<p><b>{}</b>: {}</p>\n", escaped(&group.name), escaped(about)));
         }
         html.push_str("<div class=\"charts\">\n");
         for named in charts::of_group(group) {
-            let (svg, name) = (named.svg()?, escaped(&named.name));
-            html.push_str(&format!(
-                "<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a> · <a href=\"{name}.png\">PNG</a></figcaption>\n\
-                 </figure>\n"
-            ));
+            html.push_str(&figure(&named)?);
         }
         html.push_str("</div>\n");
     }
     Ok(html)
+}
+
+fn figure(named: &charts::Named) -> Result<String, RenderError> {
+    let (svg, name) = (named.svg()?, escaped(&named.name));
+    Ok(format!(
+        "<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a> · <a href=\"{name}.png\">PNG</a></figcaption>\n\
+         </figure>\n"
+    ))
 }
 
 fn reading(report: &Report) -> String {
@@ -122,7 +129,7 @@ mod tests {
         for cell in view.cells() {
             assert!(page.contains(&format!("<span class=\"id\">{}</span>", cell.full_id())));
         }
-        assert_eq!(page.matches("<figure>").count(), 2);
+        assert_eq!(page.matches("<figure>").count(), 3);
         assert!(page.contains(
             "3 cells: 1 regressed (tokenizer/3k_tokens/5), 1 invalid (tokenizer/3k_tokens/15), 1 unchanged."
         ));

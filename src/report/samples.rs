@@ -101,6 +101,7 @@ fn comparison(sample: &Sample, metric: &'static Metric) -> Comparison {
         p_adjusted: if sample.verdict == Verdict::Regressed { 0.0012 } else { 1.0 },
         verdict: if by_counts { Verdict::Unchanged } else { sample.verdict },
         method: "t over 1 head and 5 stored runs, 8 degrees of freedom".into(),
+        margin: if by_counts { 0.001 } else { 0.05 },
         findable: Some(if by_counts { 0.004 } else { 0.17 }),
         advice: (sample.verdict == Verdict::Inconclusive && metric.id == "latency_p99")
             .then(|| "3 more stored runs in the baseline (8 in all)".into()),

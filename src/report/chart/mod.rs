@@ -8,6 +8,7 @@ mod axis;
 mod canvas;
 pub(crate) mod data;
 mod font;
+pub(crate) mod forest;
 mod heading;
 mod label;
 pub(crate) mod latency;

@@ -8,6 +8,12 @@ use plotters::style::RGBColor;
 pub(crate) const BASE: RGBColor = RGBColor(0x6B, 0x72, 0x80);
 pub(crate) const HEAD: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 
+/// Shown to be worse, shown to be better.
+pub(crate) const REGRESSED: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+pub(crate) const IMPROVED: RGBColor = RGBColor(0x00, 0x9E, 0x73);
+
+/// The margin within which nothing is red.
+pub(crate) const BAND: RGBColor = RGBColor(0xEE, 0xF0, 0xF2);
 pub(crate) const BACKGROUND: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 pub(crate) const TITLE: RGBColor = RGBColor(0x11, 0x18, 0x27);
 pub(crate) const TEXT: RGBColor = RGBColor(0x4B, 0x55, 0x63);

@@ -125,6 +125,12 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         self.shape(at, marker, MARKER_PX, color)
     }
 
+    /// The outline of a point: for what is not decided.
+    pub(crate) fn hollow(&self, at: At, marker: Marker, color: RGBColor) -> Drawn<DB> {
+        self.marker(at, marker, color)?;
+        self.shape(at, marker, MARKER_PX - 1.5 * palette::THIN_WIDTH, palette::BACKGROUND)
+    }
+
     fn shape(&self, (x, y): At, marker: Marker, half: f64, color: RGBColor) -> Drawn<DB> {
         // Equal areas look equally large: the corners of the pointed ones reach further out.
         let far = half * 1.25;

@@ -1,16 +1,16 @@
 //! Every chart with every odd input: that its files are whole, and that all text lies in the picture and clear of other text.
 
 mod cases;
+mod forests;
 
 use plotters::prelude::SVGBackend;
 
 use self::cases::{BOTH, FEW, LONG_ID, cases, latency, latency_cases, percentiles};
 use super::canvas::TextBox;
-use super::line_chart::LineChart;
 use super::pen::DOTS_PER_PX;
 use super::render::{Chart, draw_on, render};
 
-fn texts(chart: &LineChart) -> Vec<TextBox> {
+fn texts<C: Chart>(chart: &C) -> Vec<TextBox> {
     let (width, height) = chart.size_px();
     let mut svg = String::new();
     let size = (width * DOTS_PER_PX, height * DOTS_PER_PX);
@@ -35,31 +35,27 @@ fn every_case_yields_an_svg_and_a_png_of_twice_its_size() {
     }
 }
 
-#[test]
-fn no_text_lies_outside_the_picture() {
-    for (name, chart) in cases() {
-        let (width, height) = chart.size_px();
-        let right = f64::from(width * DOTS_PER_PX);
-        let bottom = f64::from(height * DOTS_PER_PX);
-        let texts = texts(&chart);
-        assert!(texts.len() >= 2, "{name}");
-        for text in texts {
-            let inside = text.left >= 0.0 && text.top >= 0.0 && text.right <= right && text.bottom <= bottom;
-            assert!(inside, "{name}: {text:?}");
+/// All text lies in the picture, and none of it on other text.
+fn assert_legible<C: Chart>(name: &str, chart: &C) {
+    let (width, height) = chart.size_px();
+    let right = f64::from(width * DOTS_PER_PX);
+    let bottom = f64::from(height * DOTS_PER_PX);
+    let texts = texts(chart);
+    assert!(texts.len() >= 2, "{name}");
+    for (index, a) in texts.iter().enumerate() {
+        let inside = a.left >= 0.0 && a.top >= 0.0 && a.right <= right && a.bottom <= bottom;
+        assert!(inside, "{name}: {a:?}");
+        for b in &texts[index + 1..] {
+            let apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+            assert!(apart, "{name}: {a:?} lies on {b:?}");
         }
     }
 }
 
 #[test]
-fn no_text_lies_on_another() {
+fn all_text_lies_in_the_picture_and_clear_of_other_text() {
     for (name, chart) in cases() {
-        let texts = texts(&chart);
-        for (index, a) in texts.iter().enumerate() {
-            for b in &texts[index + 1..] {
-                let apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
-                assert!(apart, "{name}: {a:?} lies on {b:?}");
-            }
-        }
+        assert_legible(name, &chart);
     }
 }
 
@@ -115,5 +111,8 @@ fn gallery() {
         let picture = render(&chart).unwrap();
         std::fs::write(folder.join(format!("{name}.svg")), picture.svg).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), picture.png).unwrap();
+    }
+    for (name, chart) in forests::cases() {
+        std::fs::write(folder.join(format!("{name}.png")), render(&chart).unwrap().png).unwrap();
     }
 }
