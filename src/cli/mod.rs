@@ -5,6 +5,7 @@ mod baseline;
 mod compare;
 mod load;
 mod options;
+mod report;
 #[cfg(feature = "serve")]
 mod serve;
 
@@ -26,6 +27,7 @@ const NOT_MEASURED: u8 = 3;
 enum Call {
     Load(load::LoadArgs),
     Compare(compare::CompareArgs),
+    Report(report::ReportArgs),
     Accept(accept::AcceptArgs),
     Baseline(baseline::BaselineArgs),
     /// Run the reference tokenizer API
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
     let ended = match Call::parse() {
         Call::Load(args) => load::run(&args),
         Call::Compare(args) => compare::run(&args),
+        Call::Report(args) => report::run(&args),
         Call::Accept(args) => accept::run(&args),
         Call::Baseline(args) => baseline::run(&args),
         #[cfg(feature = "serve")]

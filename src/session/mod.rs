@@ -20,7 +20,7 @@ pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::exit_code;
 #[cfg(feature = "cli")]
-pub(crate) use saved::{accept, compare};
+pub(crate) use saved::{accept, compare, report};
 #[cfg(feature = "cli")]
 pub(crate) use stored::{drop_baseline, list_baselines, show_baseline};
 pub(crate) use walk::{check, run};

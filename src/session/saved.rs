@@ -11,8 +11,9 @@ use crate::session::outcome::Outcome;
 use crate::session::save::{groups, is_fair};
 use crate::session::walk::{Measured, Origin, conclude};
 
-/// The folder of a comparison's report: that of what was measured stays as it is.
+/// The folders of such reports: that of what was measured stays as it is.
 const COMPARED: &str = "compare";
+const REPORTED: &str = "report";
 
 /// Judges the runs of one file against those of another, and reports.
 pub(crate) fn compare(base: &Path, head: &Path, options: &Options) -> Result<Outcome, SessionError> {
@@ -21,6 +22,24 @@ pub(crate) fn compare(base: &Path, head: &Path, options: &Options) -> Result<Out
         groups(&base_runs).into_iter().filter_map(|group| Baseline::of_runs(group, &base_runs)).collect();
     let origin = Origin::File;
     conclude(&Measured { bench: COMPARED, runs: &head_runs, baselines: &baselines, origin }, options)
+}
+
+/// Judges the runs of all files together against the usual or the named baseline, as far as there is one, and reports.
+///
+/// Runs that ended before their time are shown too, as they are when they were just measured.
+pub(crate) fn report(files: &[PathBuf], options: &Options) -> Result<Outcome, SessionError> {
+    let mut runs = Vec::new();
+    for file in files {
+        runs.extend(not_empty(file)?);
+    }
+    runs.sort_by_key(|run| run.started);
+    let store = BaselineStore::new(options.paths.baselines());
+    let mut baselines = Vec::new();
+    for group in groups(&runs) {
+        baselines.extend(store.read(options.baseline.name(), group)?);
+    }
+    let origin = Origin::File;
+    conclude(&Measured { bench: REPORTED, runs: &runs, baselines: &baselines, origin }, options)
 }
 
 /// Adds the runs of a file to the baseline `name`: to its current epoch, or with a reason as the beginning of a new one. Gives
@@ -89,17 +108,21 @@ fn holds(baseline: &Baseline, run: &StoredRun) -> bool {
 
 /// The runs of a file, all of which went to their end.
 fn complete(file: &Path) -> Result<Vec<Run>, SessionError> {
-    let runs = RunFile::read(file)?;
-    let refuse = |why: &str| SessionError::Saved(format!("{}: {why}", file.display()));
-    if runs.is_empty() {
-        return Err(refuse("it holds no run"));
-    }
+    let runs = not_empty(file)?;
     if runs.iter().any(|run| run.stop.is_some()) {
-        return Err(refuse(
-            "its run ended before its time, so it cannot be compared or accepted; measure again",
-        ));
+        let why = "its run ended before its time, so it cannot be compared or accepted; measure again";
+        return Err(SessionError::Saved(format!("{}: {why}", file.display())));
     }
     Ok(runs)
+}
+
+/// The runs of a file that has some.
+fn not_empty(file: &Path) -> Result<Vec<Run>, SessionError> {
+    let runs = RunFile::read(file)?;
+    match runs.is_empty() {
+        true => Err(SessionError::Saved(format!("{}: it holds no run", file.display()))),
+        false => Ok(runs),
+    }
 }
 
 /// The `run.json` below `reports` whose run began last.

@@ -128,6 +128,12 @@ fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
     let same = package.plimsoll(&["compare", run, run, "--noplot"]).expect_code(0).expect_out(CELL);
     assert!(!same.out.contains("regressed"), "{}", same.out);
     package.plimsoll(&["compare", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");
+    package.plimsoll(&["report", run]).expect_code(0).expect_out(CELL);
+    for file in ["index.html", "run.json", "throughput-api.svg", "latency-api.png"] {
+        assert!(package.path(&format!("reports/report/{file}")).is_file(), "{file}");
+    }
+    package.plimsoll(&["report", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");
+    package.plimsoll(&["report"]).expect_code(2).expect_err("<RUN>");
 
     package
         .plimsoll(&["accept", "--baseline", "other"])
