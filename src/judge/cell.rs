@@ -137,13 +137,6 @@ impl<'a> Draft<'a> {
             comparisons.push(self.compare(question, learned, corrected, tests, may_improve, policy));
         }
         let limits: Vec<_> = self.limits.iter().map(|limit| limit.check(next().worse, &self.terms)).collect();
-        let mut notes = self.notes.clone();
-        notes.extend(
-            limits
-                .iter()
-                .filter(|check| check.outcome == LimitOutcome::Undecided)
-                .map(|check| check.reason.clone()),
-        );
         let broken = limits.iter().find(|check| check.outcome == LimitOutcome::Broken);
         let (verdict, reason) =
             self.verdict(&comparisons, may_improve, broken.map(|check| check.reason.clone()));
@@ -155,7 +148,7 @@ impl<'a> Draft<'a> {
             values: if policy.verdicts_only { Vec::new() } else { self.values(policy) },
             comparisons,
             limits,
-            notes,
+            notes: self.notes.clone(),
         }
     }
 

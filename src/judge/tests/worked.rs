@@ -128,6 +128,6 @@ fn a_limit_is_broken_by_launches_alone() {
 
     let undecided = limited(60);
     assert_eq!((undecided.verdict, undecided.limits[0].outcome), (Verdict::New, LimitOutcome::Undecided));
-    assert!(undecided.notes.iter().any(|note| note.contains("does not decide")));
+    assert!(undecided.limits[0].reason.contains("does not decide"));
     assert_eq!(limited(70).limits[0].outcome, LimitOutcome::Holds);
 }
