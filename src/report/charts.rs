@@ -6,11 +6,12 @@ use super::chart::data::{Curve, Estimate, Side};
 use super::chart::forest::{Forest, ForestRow};
 use super::chart::latency::Latency;
 use super::chart::render::{Picture, RenderError, render as draw, render_svg};
+use super::chart::rounds::{Percentile, Rounds};
 use super::chart::throughput::Throughput;
 use super::formats::Artifact;
+use super::subtitle::subtitle;
 use super::view::{CellView, GroupView, Report, Row};
 use super::words;
-use crate::judge::Verdict;
 use crate::record::{Better, file_name};
 
 /// The file of the chart of the whole call; those of groups begin otherwise.
@@ -25,12 +26,11 @@ const P99: &str = "latency_p99";
 const BETWEEN: &str = "~";
 /// Longer names do not fit into a file system with what stands before and after them.
 const LONGEST_NAME: usize = 200;
-/// So many cells are named in a subtitle.
-const MOST_NAMED: usize = 3;
 
 /// One chart.
 pub(crate) enum Drawing {
     Change(Forest),
+    Rounds(Rounds),
     Throughput(Throughput),
     Latency(Latency),
 }
@@ -46,14 +46,21 @@ impl Named {
     pub(crate) fn svg(&self) -> Result<String, RenderError> {
         match &self.chart {
             Drawing::Change(forest) => render_svg(forest),
+            Drawing::Rounds(rounds) => render_svg(rounds),
             Drawing::Throughput(chart) => render_svg(&chart.chart()),
             Drawing::Latency(chart) => render_svg(&chart.chart()),
         }
     }
 
+    /// Whether it shows single rounds, which only some readers ask for.
+    pub(crate) fn is_of_rounds(&self) -> bool {
+        matches!(self.chart, Drawing::Rounds(_))
+    }
+
     fn picture(&self) -> Result<Picture, RenderError> {
         match &self.chart {
             Drawing::Change(forest) => draw(forest),
+            Drawing::Rounds(rounds) => draw(rounds),
             Drawing::Throughput(chart) => draw(&chart.chart()),
             Drawing::Latency(chart) => draw(&chart.chart()),
         }
@@ -121,7 +128,34 @@ pub(crate) fn of_group(group: &GroupView) -> Vec<Named> {
         },
         chart: latency(group, line),
     });
-    std::iter::once(throughput).chain(latencies).collect()
+    let rounds = group.cells.iter().filter_map(|cell| {
+        let name = format!("rounds-{}", file_of_pair(&group.name, &cell.id));
+        rounds(cell).map(|chart| Named { name, chart: Drawing::Rounds(chart) })
+    });
+    std::iter::once(throughput).chain(latencies).chain(rounds).collect()
+}
+
+/// The rounds of a cell in order of time; none where there is no order to see.
+fn rounds(cell: &CellView) -> Option<Rounds> {
+    let of_rounds = |id: &str, name: &str| {
+        let values: Vec<Option<f64>> =
+            cell.timeline.iter().map(|moment| moment.latency_ns.get(id).copied()).collect();
+        let base = cell.row(id).and_then(|row| row.base.as_ref());
+        // A percentile that was not promised to each round comes and goes with its speed.
+        let all = !values.is_empty() && values.iter().all(Option::is_some);
+        all.then(|| Percentile {
+            name: name.to_owned(),
+            values,
+            base: base.map(|base| (base.value, base.interval)),
+        })
+    };
+    let tail = [(P99, "p99"), (P95, "p95"), (P90, "p90")];
+    let tail = tail.into_iter().find_map(|(id, name)| of_rounds(id, name).filter(|_| cell.row(id).is_some()));
+    let percentiles: Vec<Percentile> = of_rounds(P50, "p50").into_iter().chain(tail).collect();
+    let launches: Vec<usize> = cell.timeline.iter().map(|moment| moment.launch).collect();
+    let (title, subtitle) = (cell.full_id(), subtitle(&[cell], &[P50, P99, P95, P90]));
+    (launches.len() > 1 && !percentiles.is_empty())
+        .then(|| Rounds::new(&title, &subtitle, launches, &percentiles))
 }
 
 /// The name of a group's function as the name of a file: both names as they are encoded, or cut together where that is too long.
@@ -210,70 +244,22 @@ fn both_sides(name: &str, cells: &[&CellView], metric: &str) -> Vec<Curve> {
     [Side::Base, Side::Head].into_iter().filter_map(curve).collect()
 }
 
-/// What the reader should see: what changed and where, and what became of the others.
-fn subtitle(cells: &[&CellView], metrics: &[&str]) -> String {
-    let rows = |cell: &&CellView| -> Vec<Row> {
-        metrics.iter().filter_map(|id| cell.row(id)).filter(|row| row.is_judged()).cloned().collect()
-    };
-    let compared: Vec<(&&CellView, Vec<Row>)> =
-        cells.iter().map(|cell| (cell, rows(cell))).filter(|(_, rows)| !rows.is_empty()).collect();
-    if compared.is_empty() {
-        return "There is nothing to compare with: only head is shown.".to_owned();
-    }
-    let mut changed = Vec::new();
-    let mut others = BTreeSet::new();
-    for (cell, rows) in &compared {
-        let verdict = |row: &Row| row.comparison.as_ref().map(|comparison| comparison.verdict);
-        let news =
-            rows.iter().filter(|row| matches!(verdict(row), Some(Verdict::Regressed | Verdict::Improved)));
-        let news: Vec<String> = news.filter_map(in_words).collect();
-        if news.is_empty() {
-            others.extend(rows.iter().filter_map(verdict));
-        } else {
-            changed.push(format!("{}: {}", cell.id, news.join(", ")));
-        }
-    }
-    let others: Vec<String> = others.iter().map(|verdict| verdict.name().to_owned()).collect();
-    let others = others.join(" or ");
-    let alone = match cells.len() - compared.len() {
-        0 => String::new(),
-        alone => format!(" {alone} of {} had nothing to compare with.", cells.len()),
-    };
-    let text = match (changed.len(), compared.len()) {
-        (0, 1) => format!("{}: {others} against the baseline.", compared[0].0.id),
-        (0, all) => format!("All {all} are {others} against the baseline."),
-        (some, _) => {
-            let more = match some.saturating_sub(MOST_NAMED) {
-                0 => String::new(),
-                more => format!("; {more} more changed"),
-            };
-            let rest = if others.is_empty() { String::new() } else { format!("; the others are {others}") };
-            format!("{}{more}{rest}.", changed[..some.min(MOST_NAMED)].join("; "))
-        }
-    };
-    text + &alone
-}
-
-fn in_words(row: &Row) -> Option<String> {
-    let comparison = row.comparison.as_ref()?;
-    let short = row.metric.title.trim_start_matches("latency ");
-    Some(format!("{short} {} {}", words::change(comparison.change?.estimate), comparison.verdict.name()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{Sample, report, report_of, samples};
+    use crate::judge::Verdict;
+    use crate::report::samples::{Sample, report, report_of};
 
     fn charts(report: &Report) -> Vec<Named> {
-        report.groups.iter().flat_map(of_group).collect()
+        let all = report.groups.iter().flat_map(of_group);
+        all.filter(|named| !named.is_of_rounds()).collect()
     }
 
     fn parts(named: &Named) -> (&str, &[Curve], &[u32]) {
         match &named.chart {
             Drawing::Throughput(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
             Drawing::Latency(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
-            Drawing::Change(_) => panic!("that is no chart of a group"),
+            Drawing::Change(_) | Drawing::Rounds(_) => panic!("that is no chart of a group"),
         }
     }
 
@@ -334,22 +320,6 @@ mod tests {
             names(&view)[1..],
             ["latency-tokenizer~b=2f10", "latency-tokenizer~b=2f5", "latency-tokenizer~a"]
         );
-    }
-
-    #[test]
-    fn subtitles_count_what_they_do_not_name() {
-        let view = report(&samples(&[Verdict::Improved; 5]));
-        let cells: Vec<&CellView> = view.cells().collect();
-        let text = subtitle(&cells, &[THROUGHPUT]);
-        assert!(text.ends_with("3k_tokens/15: throughput +30.0 % improved; 2 more changed."), "{text}");
-        let view = report_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
-        let cells: Vec<&CellView> = view.cells().collect();
-        assert_eq!(subtitle(&cells, &[P50]), "All 2 are unchanged or inconclusive against the baseline.");
-        assert_eq!(subtitle(&cells[..1], &[P50]), "3k_tokens/5: unchanged against the baseline.");
-        let view = report_of(&[Verdict::Unchanged, Verdict::New, Verdict::New]);
-        let cells: Vec<&CellView> = view.cells().collect();
-        let expected = "3k_tokens/5: unchanged against the baseline. 2 of 3 had nothing to compare with.";
-        assert_eq!(subtitle(&cells, &[P50]), expected);
     }
 
     #[test]

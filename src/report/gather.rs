@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::sentence::sentence;
-use super::view::{CellView, Fact, GroupView, Report, ReportOptions, Row};
+use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
 use super::words;
 use crate::judge::{CellJudgement, Comparison, Estimate, Judgement};
 use crate::record::{CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
@@ -82,9 +82,24 @@ fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
         counts,
         rounds: measured.iter().map(|cell| cell.rounds.len()).sum(),
         launches: measured.iter().map(|cell| launches(cell)).sum(),
+        timeline: timeline(&measured),
         level: last.map_or(f64::NAN, |cell| cell.rules.significance_level),
         confidence: last.map_or(f64::NAN, |cell| cell.rules.confidence_level),
     }
+}
+
+fn timeline(runs: &[&CellRun]) -> Vec<Moment> {
+    let mut before = 0;
+    let mut moments = Vec::new();
+    for run in runs {
+        for round in &run.rounds {
+            let percentiles = round.values.iter().filter(|(id, _)| id.starts_with("latency_p"));
+            let latency_ns = percentiles.map(|(id, value)| (*id, *value)).collect();
+            moments.push(Moment { launch: before + round.launch, latency_ns });
+        }
+        before += run.rounds.iter().map(|round| round.launch + 1).max().unwrap_or(0);
+    }
+    moments
 }
 
 fn launches(cell: &CellRun) -> usize {

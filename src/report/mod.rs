@@ -18,6 +18,7 @@ mod progress;
 #[cfg(test)]
 mod samples;
 mod sentence;
+mod subtitle;
 mod table;
 mod terminal;
 mod view;

@@ -71,10 +71,19 @@ fn figures(report: &Report) -> Result<String, RenderError> {
             html.push_str(&format!("<p><b>{}</b>: {}</p>\n", escaped(&group.name), escaped(about)));
         }
         html.push_str("<div class=\"charts\">\n");
-        for named in charts::of_group(group) {
-            html.push_str(&figure(&named)?);
+        let (rounds, others): (Vec<_>, Vec<_>) =
+            charts::of_group(group).into_iter().partition(charts::Named::is_of_rounds);
+        for named in &others {
+            html.push_str(&figure(named)?);
         }
         html.push_str("</div>\n");
+        if !rounds.is_empty() {
+            html.push_str("<details><summary>Rounds in order of time</summary>\n<div class=\"charts\">\n");
+            for named in &rounds {
+                html.push_str(&figure(named)?);
+            }
+            html.push_str("</div>\n</details>\n");
+        }
     }
     Ok(html)
 }
@@ -129,7 +138,7 @@ mod tests {
         for cell in view.cells() {
             assert!(page.contains(&format!("<span class=\"id\">{}</span>", cell.full_id())));
         }
-        assert_eq!(page.matches("<figure>").count(), 3);
+        assert_eq!(page.matches("<figure>").count(), 5);
         assert!(page.contains(
             "3 cells: 1 regressed (tokenizer/3k_tokens/5), 1 invalid (tokenizer/3k_tokens/15), 1 unchanged."
         ));

@@ -157,7 +157,10 @@ fn round(sample: &Sample, launch: usize) -> Round {
         started: Duration::from_secs(launch as u64),
         window: Duration::from_millis(333),
         counts,
-        values: Default::default(),
+        values: (sample.metrics().iter())
+            .filter(|metric| metric.id.starts_with("latency_p"))
+            .map(|metric| (metric.id, sample.truth(metric).0))
+            .collect(),
         latency: EncodedHistogram::default(),
         failure_latency: EncodedHistogram::default(),
     }

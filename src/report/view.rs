@@ -2,6 +2,8 @@
 //!
 //! [`Report::new`](super::gather) makes it; terminal, page and charts only read it.
 
+use std::collections::BTreeMap;
+
 use crate::judge::{Change, Comparison, Estimate, LimitCheck, Verdict};
 use crate::plan::Throughput;
 use crate::record::{Clock, Counts, Metric};
@@ -77,10 +79,21 @@ pub(crate) struct CellView {
     pub(crate) clock: Clock,
     pub(crate) rounds: usize,
     pub(crate) launches: usize,
+    /// Its rounds in order of time, run after run.
+    pub(crate) timeline: Vec<Moment>,
     /// One-sided error for the whole call.
     pub(crate) level: f64,
     /// Confidence of the intervals.
     pub(crate) confidence: f64,
+}
+
+/// One round of a cell.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    /// The launch that served it, numbered over all runs.
+    pub(crate) launch: usize,
+    /// Its latency percentiles in nanoseconds, by the id of the metric.
+    pub(crate) latency_ns: BTreeMap<&'static str, f64>,
 }
 
 /// One metric of one cell.

@@ -18,6 +18,7 @@ mod naming;
 pub(crate) mod palette;
 mod pen;
 pub(crate) mod render;
+pub(crate) mod rounds;
 #[cfg(test)]
 mod tests;
 pub(crate) mod throughput;

@@ -2,6 +2,7 @@
 
 mod cases;
 mod forests;
+mod timelines;
 
 use plotters::prelude::SVGBackend;
 
@@ -111,6 +112,9 @@ fn gallery() {
         let picture = render(&chart).unwrap();
         std::fs::write(folder.join(format!("{name}.svg")), picture.svg).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), picture.png).unwrap();
+    }
+    for (name, chart) in timelines::cases() {
+        std::fs::write(folder.join(format!("{name}.png")), render(&chart).unwrap().png).unwrap();
     }
     for (name, chart) in forests::cases() {
         std::fs::write(folder.join(format!("{name}.png")), render(&chart).unwrap().png).unwrap();
