@@ -53,7 +53,8 @@ fn rounded_down(share: f64) -> String {
     format!("{:.2} %", (share * 1e4).floor() / 1e2)
 }
 
-/// Why a rate of this cell would be the client's and not the service's; nothing when it is the service's.
+/// Why a rate of this cell would be the client's and not the service's; nothing when it is the service's. Such a rate shows
+/// neither a change nor that there is none; the latencies, which the kernel stamped, are the service's all the same.
 pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
     let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
     if !is_rate || !cell.load.starts_with(CLOSED_LOAD) {
@@ -67,7 +68,7 @@ pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
     let ratio = median(&ratios).filter(|ratio| *ratio > MOST_LAG)?;
     Some(format!(
         "The client was the bottleneck: between two requests a worker waits {ratio:.1} times as long for the client as for the \
-         service, so this rate is the client's; give the client a CPU of its own, or lower the concurrency."
+         service, so this rate is the client's."
     ))
 }
 

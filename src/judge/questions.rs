@@ -61,7 +61,7 @@ pub(super) fn questions(pair: &Pair, rules: &Rules) -> Vec<Question> {
     by_value
         .filter_map(|metric| {
             let asked = is_asked(metric, pair, rules);
-            let known = pair.base_has(metric) && pair.head_has(metric);
+            let known = pair.base_has(metric) && pair.head_has(metric) && bound(metric, pair).is_none();
             (asked || known).then(|| question(metric, asked, pair))
         })
         .collect()
@@ -81,6 +81,11 @@ pub(super) fn time_that_would_do(series: &Series, window: Duration, metric: &Met
     let seconds = window.as_secs_f64() * rounds as f64 * factor;
     let time = Duration::try_from_secs_f64(seconds).ok()?;
     (factor > 1.0).then(|| whole_seconds(time))
+}
+
+/// Why the rates of any run of head are the client's, if they are.
+fn bound(metric: &Metric, pair: &Pair) -> Option<String> {
+    pair.head.iter().find_map(|head| client_bound(head.cell, metric))
 }
 
 fn is_asked(metric: &Metric, pair: &Pair, rules: &Rules) -> bool {
@@ -121,9 +126,12 @@ fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
         answer: settled(Verdict::Inconclusive, "It has no value.", None),
         information: None,
     };
-    let bound = pair.head.iter().find_map(|head| client_bound(head.cell, metric));
-    question.answer = if let Some(reason) = bound {
-        settled(Verdict::Invalid, &reason, None)
+    question.answer = if let Some(reason) = bound(metric, pair) {
+        settled(
+            Verdict::Inconclusive,
+            &reason,
+            Some("a CPU for the client alone, or a lower concurrency".to_owned()),
+        )
     } else if let Some(side) = pair.too_few(metric) {
         too_few(metric, pair, side)
     } else if base.is_empty() {
