@@ -4,16 +4,15 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use plimsoll::record::{LatencyHistogram, Round, Tally};
-use plimsoll::stats::interval::interval;
+use plimsoll::internals::record::{LatencyHistogram, Round, Tally};
+use plimsoll::internals::stats::interval::interval;
 
 /// Exchanges of a busy round.
 const EXCHANGES: u64 = 10_000;
 
 fn tally() -> Tally {
-    let mut tally = Tally::new();
-    tally.window = Duration::from_millis(333);
-    (tally.requests, tally.successes) = (EXCHANGES, EXCHANGES);
+    let window = Duration::from_millis(333);
+    let mut tally = Tally { window, requests: EXCHANGES, successes: EXCHANGES, ..Tally::default() };
     (0..EXCHANGES).for_each(|n| tally.latency.record(Duration::from_nanos(80_000 + 37 * n)));
     tally
 }

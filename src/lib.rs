@@ -30,17 +30,6 @@
 //! code is 0 when nothing regressed, 1 when something did, 2 for a wrong call or file, 3 when it could not be measured, and 130 or
 //! 143 when a signal ended it.
 //!
-//! # Rooms
-//!
-//! | room | what lives there |
-//! |---|---|
-//! | [`bench`](mod@bench) | the front that bench files are written with |
-//! | [`plan`] | what to measure |
-//! | [`record`] | what was measured, and its files |
-//! | [`judge`] | baselines and runs become verdicts; how often it is wrong |
-//! | [`stats`] | the statistics beneath |
-//! | `serve` | the reference API that our own suite loads (feature `serve`) |
-//!
 //! # Features
 //!
 //! All are on by default; a dev-dependency needs none of them.
@@ -51,23 +40,48 @@
 //! | `serve` | the reference API |
 //! | `reqwest` | https, HTTP/2, proxies and redirects |
 
+// Some of what only the command uses is no longer reached without it; with all features nothing dead is let pass.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command uses it"))]
+
 #[cfg(not(unix))]
 compile_error!(
     "plimsoll needs Unix: its services live in process groups, and a guardian ends them through a pipe"
 );
 
-pub mod bench;
+mod bench;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
-pub mod judge;
+mod judge;
 mod measure;
-pub mod plan;
-pub mod record;
+mod plan;
+mod record;
 mod report;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod session;
-pub mod stats;
+mod stats;
 
-pub use bench::{BenchmarkGroup, Harness};
+pub use bench::{BenchmarkGroup, Harness, IntoTargets};
 pub use plan::{BenchmarkId, Command, Endpoint, Limit, Load, Service, Targets, Throughput};
+
+/// What the macros expand to; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bench::{BenchTarget, main};
+}
+
+/// What `benches/overhead.rs` times; no part of the interface.
+#[cfg(feature = "overhead")]
+#[doc(hidden)]
+pub mod internals {
+    pub mod judge {
+        pub use crate::judge::*;
+    }
+    pub mod record {
+        pub use crate::record::*;
+    }
+    pub mod stats {
+        pub use crate::stats::*;
+    }
+}

@@ -53,8 +53,8 @@ macro_rules! bench_group {
 macro_rules! bench_main {
     ($($group:path),+ $(,)*) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::bench::main(
-                $crate::bench::BenchTarget {
+            $crate::__private::main(
+                $crate::__private::BenchTarget {
                     name: env!("CARGO_CRATE_NAME"),
                     package_root: env!("CARGO_MANIFEST_DIR"),
                     target_tmpdir: option_env!("CARGO_TARGET_TMPDIR"),

@@ -19,12 +19,6 @@ const LEAST_CELLS_TO_LEARN: usize = 3;
 /// several head runs.
 ///
 /// Cells keep the order of their definition. Without a baseline each cell is [`New`](crate::judge::Verdict::New).
-///
-/// ```
-/// use plimsoll::judge::{Policy, judge};
-/// let judgement = judge(&[], &[], &Policy::stored());
-/// assert_eq!(judgement.worst(), None);
-/// ```
 pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement {
     let sides = sides(baselines, runs, policy);
     let notes = about::notes(&sides, runs);

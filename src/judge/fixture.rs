@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::judge::verdict::{Judgement, Verdict};
 use crate::plan::Settings;
 use crate::record::{
     Baseline, CellRun, Counts, EncodedHistogram, Environment, Epoch, Fault, METRICS, Machine, Round, Rules,
@@ -149,4 +150,9 @@ pub(super) fn new_epoch_from(mut baseline: Baseline, index: usize) -> Baseline {
 #[test]
 fn the_fixture_speaks_of_metrics_that_exist() {
     assert!(usual_values(1.0, 1, 1).iter().all(|(id, _)| metric(id).is_some()));
+}
+
+/// The worst verdict of all cells; nothing without a cell.
+pub(super) fn worst(judgement: &Judgement) -> Option<Verdict> {
+    judgement.cells.iter().map(|cell| cell.verdict).max()
 }

@@ -61,6 +61,8 @@ mod tests;
 
 pub use call::judge;
 pub use policy::{OnMismatch, Policy};
+#[cfg(test)]
+pub use verdict::Shown;
 pub use verdict::{
-    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Shown, Verdict,
+    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Verdict,
 };

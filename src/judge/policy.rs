@@ -21,11 +21,6 @@ pub enum OnMismatch {
 
 /// What a whole call is judged by. Levels and resamples are each cell's own ([`Rules`]), and so are its margins when
 /// its group sets them.
-///
-/// ```
-/// use plimsoll::judge::Policy;
-/// assert_eq!(Policy::stored().red_margin, 0.05);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     /// What is too little to be red, as a fraction, unless a group says otherwise.

@@ -181,22 +181,12 @@ impl CellJudgement {
     pub fn full_id(&self) -> String {
         format!("{}/{}", self.group, self.id)
     }
-
-    /// The comparisons that its verdict rests on.
-    pub fn judged(&self) -> impl Iterator<Item = &Comparison> {
-        self.comparisons.iter().filter(|comparison| comparison.judged)
-    }
 }
 
 impl Judgement {
     /// How many cells have that verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.cells.iter().filter(|cell| cell.verdict == verdict).count()
-    }
-
-    /// The worst verdict of all cells; nothing without a cell.
-    pub fn worst(&self) -> Option<Verdict> {
-        self.cells.iter().map(|cell| cell.verdict).max()
     }
 
     /// Whether not one metric of one cell could be compared with a baseline.

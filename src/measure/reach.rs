@@ -78,9 +78,8 @@ mod tests {
     use crate::plan::{Cell, Endpoint, Location};
 
     fn trial(successes: u64) -> Tally {
-        let mut tally = Tally::new();
-        tally.window = Duration::from_millis(330);
-        (tally.requests, tally.successes) = (successes, successes);
+        let window = Duration::from_millis(330);
+        let mut tally = Tally { window, requests: successes, successes, ..Tally::default() };
         (0..successes).for_each(|_| tally.latency.record(Duration::from_millis(5)));
         tally
     }

@@ -22,13 +22,6 @@ pub enum DurationError {
 ///
 /// # Errors
 /// When it is no number, negative, not finite or longer than a day.
-///
-/// ```
-/// use std::time::Duration;
-/// assert_eq!(plimsoll::plan::parse_duration("1.5ms"), Ok(Duration::from_micros(1500)));
-/// assert_eq!(plimsoll::plan::parse_duration("3"), Ok(Duration::from_secs(3)));
-/// assert!(plimsoll::plan::parse_duration("NaN").is_err());
-/// ```
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     let malformed = || DurationError::Malformed(text.to_owned());

@@ -16,7 +16,7 @@ mod suite;
 mod targets;
 
 pub use cell::{BenchmarkId, Cell, Throughput};
-pub use duration::{DurationError, parse_duration};
+pub use duration::parse_duration;
 pub use endpoint::{Endpoint, EndpointError};
 pub use group::{Group, Location, Transport};
 pub use limit::Limit;
@@ -24,6 +24,6 @@ pub use load::{Departure, Load};
 pub use schedule::{Schedule, ServiceSchedule, Visit, launches_for};
 pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
-pub use settings::{DEFAULTS, DefaultRow, QUICK, Settings};
+pub use settings::{DEFAULTS, QUICK, Settings};
 pub use suite::{Plan, PlanError};
 pub use targets::{Order, Targets, TargetsError};

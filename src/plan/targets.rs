@@ -106,7 +106,7 @@ impl Targets {
     /// ```no_run
     /// # use plimsoll::Targets;
     /// let targets = Targets::from_file("endpoints.txt")?.map(|endpoint| endpoint.expect_status(200));
-    /// # Ok::<(), plimsoll::plan::TargetsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn map(mut self, change: impl FnMut(Endpoint) -> Endpoint) -> Self {

@@ -59,14 +59,6 @@ pub enum WriteError {
 ///
 /// # Errors
 /// When a folder cannot be made or the file cannot be written; then nothing has changed and nothing is left over.
-///
-/// ```
-/// let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("reports/run.json");
-/// plimsoll::record::write_whole(&path, b"{}\n")?;
-/// assert_eq!(std::fs::read(path)?, b"{}\n");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     if path.is_dir() {
         return Err(WriteError::IsFolder { path: path.to_owned() });

@@ -149,12 +149,6 @@ impl BaselineStore {
     }
 
     /// The file of a group's baseline.
-    ///
-    /// ```
-    /// use plimsoll::record::BaselineStore;
-    /// let path = BaselineStore::new("baselines").path("main", "a/b");
-    /// assert_eq!(path, std::path::Path::new("baselines/main/a=2fb.json"));
-    /// ```
     pub fn path(&self, name: &str, group: &str) -> PathBuf {
         self.root.join(file_name(name)).join(format!("{}.{ENDING}", file_name(group)))
     }

@@ -1,6 +1,6 @@
 //! The machine and the build that a run was measured with, and how two of them differ. `collect` fills it in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The hard facts of a machine: a baseline of another machine is not compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,21 +39,11 @@ pub struct Environment {
 
 /// Memory that differs by less than this share is the same: what a kernel keeps for itself changes with its version.
 const SAME_MEMORY: f64 = 0.02;
-/// What the key of a service's digest begins with.
-const SERVICE_KEY: &str = "service ";
 
 impl Machine {
     /// In words how another machine differs from this one, the baseline's; nothing when both are alike.
     ///
     /// What is not known of either is a difference: nobody can say that it is the same.
-    ///
-    /// ```
-    /// use plimsoll::record::Machine;
-    /// let base = Machine { arch: "x86_64".into(), os: "linux".into(), cpu: "EPYC".into(), cpus: 4, memory_gib: 16, ..Machine::default() };
-    /// let head = Machine { cpus: 2, ..base.clone() };
-    /// assert_eq!(base.mismatch(&base), None);
-    /// assert_eq!(base.mismatch(&head).unwrap(), "2 CPUs instead of 4");
-    /// ```
     pub fn mismatch(&self, other: &Self) -> Option<String> {
         let mut differences = Vec::new();
         for (what, base, head) in [
@@ -89,30 +79,6 @@ impl Machine {
         }
         (!differences.is_empty()).then(|| differences.join(", "))
     }
-}
-
-/// In words how the soft facts of a run differ from those of its baseline; nothing when they are alike. Digests of services are
-/// left out: that the service is another one is why it is measured.
-///
-/// ```
-/// use std::collections::BTreeMap;
-/// let setup = |kernel: &str| BTreeMap::from([("kernel".to_owned(), kernel.to_owned())]);
-/// let words = plimsoll::record::setup_differences(&setup("6.8"), &setup("6.9"));
-/// assert_eq!(words.unwrap(), "kernel 6.9 instead of 6.8");
-/// ```
-pub fn setup_differences(base: &BTreeMap<String, String>, head: &BTreeMap<String, String>) -> Option<String> {
-    let keys: BTreeSet<&String> =
-        base.keys().chain(head.keys()).filter(|key| !key.starts_with(SERVICE_KEY)).collect();
-    let words: Vec<String> = keys
-        .into_iter()
-        .filter(|key| base.get(*key) != head.get(*key))
-        .map(|key| match (base.get(key), head.get(key)) {
-            (Some(base), Some(head)) => format!("{key} {head} instead of {base}"),
-            (Some(base), None) => format!("{key} not known instead of {base}"),
-            (None, head) => format!("{key} {} instead of not known", head.map_or("", String::as_str)),
-        })
-        .collect();
-    (!words.is_empty()).then(|| words.join(", "))
 }
 
 #[cfg(test)]
@@ -156,18 +122,5 @@ mod tests {
         for part in ["architecture", "system", "CPU is", "number of CPUs", "memory"] {
             assert!(words.contains(part), "{words}");
         }
-    }
-
-    #[test]
-    fn setups_differ_in_words_but_not_by_the_service() {
-        let setup =
-            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let base = setup(&[("kernel", "6.8"), ("rustc", "1.95.0"), ("service g", "a")]);
-        let head = setup(&[("kernel", "6.8"), ("governor", "powersave"), ("service g", "b")]);
-        assert_eq!(
-            setup_differences(&base, &head).unwrap(),
-            "governor powersave instead of not known, rustc not known instead of 1.95.0"
-        );
-        assert_eq!(setup_differences(&base, &base), None);
     }
 }

@@ -28,8 +28,6 @@ pub enum Event {
         /// Rounds in all, as far as is known.
         of: usize,
     },
-    /// Something that a person should know now.
-    Warning(String),
     /// Measuring has ended.
     Finished,
 }

@@ -16,13 +16,6 @@ const DIGEST_BYTES: usize = 8;
 ///
 /// Lower-case letters, digits, `_`, `-` and inner dots stay; every other byte becomes `=` and two hex digits, capital
 /// letters too, since some file systems do not tell them from small ones. Very long names are cut and get a digest.
-///
-/// ```
-/// use plimsoll::record::file_name;
-/// assert_eq!(file_name("tokenizer"), "tokenizer");
-/// assert_eq!(file_name("api/v1.2 Search"), "api=2fv1.2=20=53earch");
-/// assert_eq!(file_name(".."), "=2e.");
-/// ```
 pub fn file_name(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (index, byte) in name.bytes().enumerate() {

@@ -188,11 +188,6 @@ pub static METRICS: &[Metric] = &[
 ];
 
 /// The metric of that id.
-///
-/// ```
-/// assert_eq!(plimsoll::record::metric("throughput").unwrap().title, "throughput");
-/// assert!(plimsoll::record::metric("horsepower").is_none());
-/// ```
 pub fn metric(id: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.id == id)
 }
@@ -211,8 +206,7 @@ mod tests {
 
     #[test]
     fn a_round_yields_its_metrics() {
-        let mut tally = Tally::new();
-        tally.window = Duration::from_millis(500);
+        let mut tally = Tally { window: Duration::from_millis(500), ..Tally::default() };
         for milliseconds in 1..=100 {
             tally.latency.record(Duration::from_millis(milliseconds));
         }
@@ -231,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_empty_round_yields_no_latency_and_never_nan() {
-        let tally = Tally::new();
+        let tally = Tally::default();
         for metric in METRICS {
             assert_eq!((metric.value)(&tally), None, "{}", metric.id);
         }

@@ -30,13 +30,17 @@ mod tally;
 mod wire;
 
 pub use atomic::{WriteError, write_whole};
-pub use baseline::{Baseline, Epoch, KEPT_RUNS, StoredRun};
+#[cfg(test)]
+pub use baseline::Epoch;
+pub use baseline::{Baseline, KEPT_RUNS, StoredRun};
 pub use baseline_file::{BaselineError, BaselineStore};
-pub use environment::{Environment, Machine, setup_differences};
+pub use environment::{Environment, Machine};
 pub use event::Event;
 pub use fault::Fault;
 pub use file_name::file_name;
-pub use histogram::{EncodedHistogram, LatencyHistogram};
+#[cfg(test)]
+pub use histogram::EncodedHistogram;
+pub use histogram::LatencyHistogram;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric};
 pub use round::{Clock, Counts, Round};
 pub use run::{CellRun, Rules, Run, Stop};

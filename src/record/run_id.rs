@@ -3,13 +3,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The id of a run: its start in UTC to the second, and the commit if there is one.
-///
-/// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// let started = UNIX_EPOCH + Duration::from_secs(1_795_539_612);
-/// assert_eq!(plimsoll::record::run_id(started, Some("abc1234")), "20261124T170012Z-abc1234");
-/// assert_eq!(plimsoll::record::run_id(started, None), "20261124T170012Z");
-/// ```
 pub fn run_id(started: SystemTime, commit: Option<&str>) -> String {
     let time = rfc3339(started, humantime::format_rfc3339_seconds).replace(['-', ':'], "");
     match commit {
@@ -19,13 +12,6 @@ pub fn run_id(started: SystemTime, commit: Option<&str>) -> String {
 }
 
 /// When the run with this id began, to the second; nothing when the id does not begin with a time.
-///
-/// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// let started = UNIX_EPOCH + Duration::from_secs(1_795_539_612);
-/// assert_eq!(plimsoll::record::time_of_run("20261124T170012Z-abc1234-2"), Some(started));
-/// assert_eq!(plimsoll::record::time_of_run("yesterday"), None);
-/// ```
 pub fn time_of_run(id: &str) -> Option<SystemTime> {
     let time = id.split('-').next()?;
     let part = |from: usize, to: usize| time.get(from..to);

@@ -61,8 +61,7 @@ mod tests {
     use std::time::Duration;
 
     fn round(launch: usize, latency_ms: Option<u64>) -> Round {
-        let mut tally = Tally::new();
-        tally.requests = 2;
+        let mut tally = Tally { requests: 2, ..Tally::default() };
         if let Some(milliseconds) = latency_ms {
             tally.successes = 1;
             tally.latency.record(Duration::from_millis(milliseconds));

@@ -70,11 +70,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// An empty tally.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// A count by the share inside the window, as a rate per second of window.
     pub(crate) fn per_second(&self, in_window: f64) -> Option<f64> {
         let seconds = self.window.as_secs_f64();

@@ -177,7 +177,7 @@ mod tests {
     use crate::record::Fault;
 
     fn tally() -> Tally {
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         for _ in 0..45 {
             tally.latency.record(Duration::from_secs(2));
             tally.input_tokens.add(2.0);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_measurement_without_any_response_is_shown_without_nan() {
-        let tally = Tally::new();
+        let tally = Tally::default();
         let loaded = Loaded { tally: &tally, elapsed: Duration::ZERO, concurrency: 1 };
         assert!(!loaded.text().contains("NaN") && loaded.text().contains("No request succeeded."));
         assert_eq!(loaded.json()["throughput_per_s"], 0.0);

@@ -77,7 +77,6 @@ impl Progress {
                 self.bar.set_message(cell.clone());
                 self.refresh();
             }
-            Event::Warning(_) => line.iter().for_each(|line| self.above(line)),
             Event::Finished => self.bar.finish_and_clear(),
         }
     }
@@ -154,7 +153,6 @@ impl Course {
                 self.first_round.get_or_insert(now);
                 self.line_is_due(now).then(|| self.line(cell, now))
             }
-            Event::Warning(text) => Some(format!("warning: {text}")),
             Event::Finished => None,
         }
     }
@@ -246,8 +244,6 @@ mod tests {
         let launch = Event::Launching { service: "plimsoll serve".into() };
         assert_eq!(course.follow(&launch, now).as_deref(), Some("Starting plimsoll serve"));
         assert_eq!(course.follow(&launch, now), None);
-        let warning = Event::Warning("two of four CPUs are busy".into());
-        assert_eq!(course.follow(&warning, now).as_deref(), Some("warning: two of four CPUs are busy"));
     }
 
     #[test]

@@ -208,7 +208,8 @@ pub(crate) fn run_of(samples: &[Sample]) -> Run {
 
 pub(crate) fn judgement(samples: &[Sample]) -> Judgement {
     let cells: Vec<_> = samples.iter().map(judged).collect();
-    let tests = cells.iter().flat_map(CellJudgement::judged).count();
+    let tests =
+        cells.iter().flat_map(|cell| &cell.comparisons).filter(|comparison| comparison.judged).count();
     Judgement { cells, tests, ..Judgement::default() }
 }
 

@@ -120,11 +120,6 @@ impl Rise {
         (variance(&self.base) + variance(&self.head)).max(0.0).sqrt()
     }
 
-    /// Degrees of freedom of the dispersion.
-    pub fn df(&self) -> f64 {
-        self.df
-    }
-
     /// Whether an assumption about launches stands in for launches, or for failures to compare them by, that are missing.
     pub fn rests_on_allowance(&self) -> bool {
         self.allowance

@@ -54,12 +54,7 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
         - stirling(sum)
 }
 
-/// Regularised incomplete beta function I_x(a, b), `a`, `b` > 0: the share of a beta distribution below `x`.
-pub fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
-    beta_tails(a, b, x, 1.0 - x).0
-}
-
-/// (I_x(a, b), 1 - I_x(a, b)), given `x` and its complement `y` = 1 - x, so that neither tail is lost to rounding.
+/// The regularised incomplete beta function and its complement, (I_x(a, b), 1 - I_x(a, b)), `a`, `b` > 0, given `x` and its complement `y` = 1 - x, so that neither tail is lost to rounding.
 ///
 /// Continued fraction 26.5.8 of Abramowitz & Stegun, by Lentz's method, on the side where it converges fast.
 pub fn beta_tails(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
@@ -156,6 +151,10 @@ mod tests {
         for x in [0.0, -1.5, f64::NAN] {
             assert_eq!(ln_gamma(x), f64::INFINITY);
         }
+    }
+
+    fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
+        beta_tails(a, b, x, 1.0 - x).0
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use plimsoll::bench::BenchTarget;
+use plimsoll::__private::BenchTarget;
 use plimsoll::{BenchmarkGroup, BenchmarkId, Endpoint, Harness, Limit, Load, Service};
 use tempfile::TempDir;
 
@@ -23,10 +23,10 @@ pub const CELL: &str = "api/hello/4";
 pub fn be(name: &str) -> ExitCode {
     let root = std::env::var(ROOT).unwrap();
     let target = BenchTarget { name: "fixture", package_root: root.leak(), target_tmpdir: None };
-    plimsoll::bench::main(target, |harness| define(harness, name))
+    plimsoll::__private::main(target, |harness| define(harness, name))
 }
 
-fn serve() -> plimsoll::plan::Command {
+fn serve() -> plimsoll::Command {
     let command = Service::command(env!("CARGO_BIN_EXE_plimsoll"));
     command.args(["serve", "--port", "{port}", "--service-time", "2ms"]).ready("/stats")
 }

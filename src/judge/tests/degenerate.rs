@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::judge::fixture::{
-    Nested, REQUESTS, WINDOW, baseline, cell, failing, let_in, round, rules, run, usual,
+    Nested, REQUESTS, WINDOW, baseline, cell, failing, let_in, round, rules, run, usual, worst,
 };
 use crate::judge::{CellJudgement, LimitOutcome, Policy, Verdict, judge};
 use crate::plan::Limit;
@@ -152,12 +152,12 @@ fn one_unfair_run_of_several_is_left_out() {
 #[test]
 fn no_runs_and_no_cells_are_no_judgement() {
     let policy = Policy::stored();
-    assert_eq!(judge(&[], &[], &policy).worst(), None);
+    assert_eq!(worst(&judge(&[], &[], &policy)), None);
     let judgement = judge(&[baseline(vec![usual(1.0)])], &[run(Vec::new())], &policy);
     assert_eq!((judgement.cells.len(), judgement.gone.len()), (0, 0), "its group was not measured");
     let mut empty = baseline(vec![usual(1.0)]);
     (empty.runs, empty.epochs) = (Vec::new(), Vec::new());
-    assert_eq!(judge(&[empty], &[run(vec![usual(1.0)])], &policy).worst(), Some(Verdict::New));
+    assert_eq!(worst(&judge(&[empty], &[run(vec![usual(1.0)])], &policy)), Some(Verdict::New));
 }
 
 #[test]

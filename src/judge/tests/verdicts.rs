@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::judge::fixture::{
     CPUS, Nested, baseline, cell, failing, let_in, new_epoch_from, rules, run, steady, usual, usual_values,
+    worst,
 };
 use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
 use crate::plan::Limit;
@@ -80,7 +81,7 @@ fn a_cell_that_never_succeeded_enough_is_invalid() {
             .starts_with("Only 80.00 % of its exchanges succeeded, at least 95.00 % are needed")
     );
     let new = judge(&[], &[run(vec![failing()])], &Policy::stored());
-    assert_eq!(new.worst(), Some(Verdict::Invalid));
+    assert_eq!(worst(&new), Some(Verdict::Invalid));
 }
 
 #[test]
@@ -218,7 +219,7 @@ fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
 fn what_the_baseline_does_not_have_is_new_and_what_head_does_not_have_is_gone() {
     let judgement =
         judge(&[five(1.0)], &[run(vec![cell("find/99", &usual_values(1.0, 10, 3))])], &Policy::stored());
-    assert_eq!((judgement.worst(), judgement.gone), (Some(Verdict::New), vec!["group/find/10".to_owned()]));
+    assert_eq!((worst(&judgement), judgement.gone), (Some(Verdict::New), vec!["group/find/10".to_owned()]));
     let none = judge(&[], &[run(vec![usual(1.0)])], &Policy::stored());
     assert_eq!((none.count(Verdict::New), none.compared_nothing(), none.tests), (1, true, 0));
     let other = || cell("find/99", &usual_values(1.0, 10, 3));
@@ -279,12 +280,22 @@ fn the_highest_tail_that_both_sides_have_is_judged_and_the_lower_ones_are_shown(
     let mut values = usual_values(1.0, 10, 3);
     values.push(("latency_p90", steady(3e6, 10, 3)));
     let both = against(baseline(vec![cell("find/10", &values)]), cell("find/10", &values));
-    let judged: Vec<_> = both.judged().map(|comparison| comparison.metric.id).collect();
+    let judged: Vec<_> = both
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.judged)
+        .map(|comparison| comparison.metric.id)
+        .collect();
     assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p99", "throughput"]);
     assert_eq!(both.comparisons.len(), 5);
     let without_p99: Vec<_> = values.iter().filter(|(id, _)| *id != "latency_p99").cloned().collect();
     let cell = against(baseline(vec![cell("find/10", &values)]), cell("find/10", &without_p99));
-    let judged: Vec<_> = cell.judged().map(|comparison| comparison.metric.id).collect();
+    let judged: Vec<_> = cell
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.judged)
+        .map(|comparison| comparison.metric.id)
+        .collect();
     assert_eq!(judged, ["success_ratio", "latency_p50", "latency_p90", "latency_p99", "throughput"]);
     assert_eq!((of(&cell, "latency_p99"), cell.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
     let slower = |slower: f64| {

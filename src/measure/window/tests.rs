@@ -21,7 +21,7 @@ fn exchange(sent: Wall, ended: Wall) -> Exchange {
 #[test]
 fn latency_belongs_to_what_is_sent_inside_and_throughput_to_what_lies_inside() {
     let length = Duration::from_millis(100);
-    let mut window = Window::new(Timing::Settled { workers: 2, length }, Tally::new());
+    let mut window = Window::new(Timing::Settled { workers: 2, length }, Tally::default());
     let (a, b) = (window.depart(at(0)), window.depart(at(0)));
     window.arrive(a, &exchange(at(0), at(10)), None);
     window.settle(at(10));
@@ -50,7 +50,7 @@ fn latency_belongs_to_what_is_sent_inside_and_throughput_to_what_lies_inside() {
 
 #[test]
 fn a_burst_is_its_own_window() {
-    let mut window = Window::new(Timing::Whole, Tally::new());
+    let mut window = Window::new(Timing::Whole, Tally::default());
     let tickets: Vec<_> = (0..3).map(|_| window.depart(at(5))).collect();
     for (ticket, end) in tickets.into_iter().zip([30, 10, 25]) {
         window.arrive(ticket, &exchange(at(5), at(end)), None);
@@ -62,7 +62,7 @@ fn a_burst_is_its_own_window() {
 
 #[test]
 fn a_round_in_which_nothing_came_back_is_empty_and_has_no_rate() {
-    let tally = Window::new(Timing::Whole, Tally::new()).close();
+    let tally = Window::new(Timing::Whole, Tally::default()).close();
     assert_eq!((tally.requests, tally.per_second(0.0)), (0, None));
 }
 
@@ -113,9 +113,9 @@ impl ClosedLoop {
 
     /// Rounds by the rules, from a standing start each, all their latencies and the mean throughput.
     fn rounds(&mut self, workers: usize, length: Duration, rounds: usize) -> (Tally, f64) {
-        let (mut all, mut rate) = (Tally::new(), 0.0);
+        let (mut all, mut rate) = (Tally::default(), 0.0);
         for _ in 0..rounds {
-            let mut window = Window::new(Timing::Settled { workers, length }, Tally::new());
+            let mut window = Window::new(Timing::Settled { workers, length }, Tally::default());
             let mut tickets: Vec<_> = (0..workers)
                 .map(|worker| {
                     let now = self.send(worker);
@@ -145,7 +145,7 @@ impl ClosedLoop {
         for worker in 0..workers {
             self.send(worker);
         }
-        let mut all = Tally::new();
+        let mut all = Tally::default();
         for _ in 0..exchanges {
             let (worker, sent, ended) = self.next().expect("a closed loop never runs dry");
             all.latency.record(ended.since(sent));

@@ -12,8 +12,7 @@ use crate::record::run::{CellRun, Stop};
 use crate::record::tally::Tally;
 
 fn round(launch: usize, rng: &mut fastrand::Rng) -> Round {
-    let mut tally = Tally::new();
-    tally.window = Duration::from_secs(10) / 30;
+    let mut tally = Tally { window: Duration::from_secs(10) / 30, ..Tally::default() };
     (tally.requests, tally.successes, tally.successes_in_window) = (103, 100, 99.0 + rng.f64());
     (0..100).for_each(|_| tally.latency.record(Duration::from_nanos(rng.u64(1_000..1_000_000_000))));
     tally.failure_latency.record(Duration::from_millis(1));
