@@ -58,12 +58,13 @@ mod plan;
 mod record;
 mod report;
 #[cfg(feature = "serve")]
+#[doc(hidden)]
 pub mod serve;
 mod session;
 mod stats;
 
 pub use bench::{BenchmarkGroup, Harness, IntoTargets};
-pub use plan::{BenchmarkId, Command, Endpoint, Limit, Load, Service, Targets, Throughput};
+pub use plan::{BenchmarkId, Command, Endpoint, Limit, Load, Service, Targets, TargetsError, Throughput};
 
 /// What the macros expand to; no part of the interface.
 #[doc(hidden)]

@@ -9,6 +9,14 @@ use crate::plan::{
 };
 
 /// What a cell can request: an [`Endpoint`], [`Targets`], or the outcome of reading them from a file.
+///
+/// ```
+/// # let mut harness = plimsoll::Harness::default();
+/// # let mut group = harness.benchmark_group("search");
+/// use plimsoll::{Endpoint, Load, Targets};
+/// group.bench_endpoint("one", Endpoint::get("/search?q=ship"), Load::closed(10));
+/// group.bench_endpoint("many", Targets::from_file("endpoints.txt"), Load::closed(10));
+/// ```
 pub trait IntoTargets {
     /// The targets, or why they could not be read; the harness then reports it with the cell that wanted them.
     fn into_targets(self) -> Result<Targets, TargetsError>;
@@ -55,6 +63,39 @@ impl IntoTargets for Result<Targets, TargetsError> {
 ///     group.finish();
 /// }
 /// # orders(&mut Harness::default());
+/// ```
+///
+/// Everything else that a group can be told; what it is not told it has from the [`Harness`]:
+///
+/// ```
+/// # use plimsoll::{Harness, Throughput};
+/// # use std::time::Duration;
+/// # let mut harness = Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group
+///     .sample_size(50)                            // rounds of a cell
+///     .measurement_time(Duration::from_secs(20))  // of all rounds of a cell together
+///     .warm_up_time(Duration::from_millis(500))   // of a launch
+///     .launches(10)
+///     .judge(["latency_p99", "output_token_throughput"])
+///     .throughput(Throughput::Elements(20))       // found a request: gives elements a second
+///     .least_success_ratio(0.99)
+///     .confidence_level(0.99)                     // of the displayed intervals
+///     .significance_level(0.001)                  // for a whole call
+///     .noise_threshold(0.02)                      // 2 % are too little to be red
+///     .equivalence(0.05)                          // 5 % are little enough to be called unchanged
+///     .nresamples(10_000)
+///     .exchange_time_out(Duration::from_secs(5))
+///     .connect_time_out(Duration::from_secs(1))
+///     .ready_time_out(Duration::from_secs(60));
+/// ```
+///
+/// By reqwest, without the kernel's receive time:
+///
+/// ```
+/// # let mut harness = plimsoll::Harness::default();
+/// # let mut group = harness.benchmark_group("search");
+/// group.http2().follow_redirects().proxy("http://127.0.0.1:3128");
 /// ```
 #[derive(Debug)]
 pub struct BenchmarkGroup<'a> {

@@ -10,9 +10,27 @@ use crate::plan::{Group, Location, Plan, PlanError, Settings};
 /// Its setters are the defaults of all groups that follow; criterion's names wherever the thing is the same.
 ///
 /// ```
-/// use plimsoll::Harness;
+/// use plimsoll::{Harness, bench_group};
 /// use std::time::Duration;
-/// let harness = Harness::default().sample_size(50).measurement_time(Duration::from_secs(20));
+///
+/// fn search(harness: &mut Harness) {
+///     harness.benchmark_group("search").finish();
+/// }
+///
+/// bench_group! {
+///     name = benches;
+///     config = Harness::default()
+///         .sample_size(50)                          // rounds of a cell
+///         .measurement_time(Duration::from_secs(20)) // of all rounds of a cell together
+///         .warm_up_time(Duration::from_millis(500))  // of a launch
+///         .launches(10)
+///         .confidence_level(0.99)                   // of the displayed intervals
+///         .significance_level(0.001)                // for a whole call
+///         .noise_threshold(0.02)                    // 2 % are too little to be red
+///         .nresamples(10_000);
+///     targets = search
+/// }
+/// # benches(&mut Harness::default());
 /// ```
 #[derive(Debug, Default)]
 pub struct Harness {

@@ -34,7 +34,7 @@ impl BenchmarkId {
     }
 
     /// What is loaded, without the parameter: the cells of one line in a chart share it.
-    pub fn function(&self) -> &str {
+    pub(crate) fn function(&self) -> &str {
         self.function.as_deref().unwrap_or_default()
     }
 }
@@ -56,6 +56,13 @@ impl<S: Into<String>> From<S> for BenchmarkId {
 }
 
 /// What one exchange handles, for a rate beside requests per second.
+///
+/// ```
+/// use plimsoll::Throughput;
+/// # let mut harness = plimsoll::Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group.throughput(Throughput::Elements(20)); // twenty ships a request: the report has elements a second
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Throughput {
     /// Bytes per exchange.

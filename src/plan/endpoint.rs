@@ -15,12 +15,16 @@ const OUTPUT_TOKENS: &str = "/output_tokens";
 ///
 /// ```
 /// use plimsoll::Endpoint;
-/// let endpoint = Endpoint::post("/v1/orders")
+/// use std::time::Duration;
+///
+/// let search = Endpoint::get("/search?q=ship").expect_body_contains("Ever Given");
+/// let order = Endpoint::post("/v1/orders")
 ///     .header("content-type", "application/json")
 ///     .body(r#"{"ship": "Ever Given"}"#)
 ///     .expect_status(201)
-///     .expect_body_contains("accepted");
-/// assert_eq!(endpoint.url(), "/v1/orders");
+///     .time_out(Duration::from_secs(5));
+/// let complete = Endpoint::new("PUT", "/v1/completions/1")
+///     .tokens("/usage/prompt_tokens", "/usage/completion_tokens");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -136,7 +140,7 @@ impl Endpoint {
     }
 
     /// The URL or path as it was given.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 

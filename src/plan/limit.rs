@@ -9,7 +9,12 @@ use std::time::Duration;
 /// ```
 /// use plimsoll::Limit;
 /// use std::time::Duration;
-/// assert_eq!(Limit::p99(Duration::from_millis(50)).metric(), "latency_p99");
+/// # let mut harness = plimsoll::Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group.limit(Limit::p50(Duration::from_millis(5)));
+/// group.limit(Limit::p90(Duration::from_millis(10)));
+/// group.limit(Limit::p95(Duration::from_millis(20)));
+/// group.limit(Limit::p99(Duration::from_millis(50)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -39,12 +44,12 @@ impl Limit {
     }
 
     /// The metric that is limited.
-    pub const fn metric(&self) -> &'static str {
+    pub(crate) const fn metric(&self) -> &'static str {
         self.metric
     }
 
     /// The limit itself.
-    pub const fn most(&self) -> Duration {
+    pub(crate) const fn most(&self) -> Duration {
         self.most
     }
 }

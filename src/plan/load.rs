@@ -6,8 +6,8 @@ use std::fmt;
 ///
 /// ```
 /// use plimsoll::Load;
-/// assert_eq!(Load::closed(10).concurrency(), 10);
-/// assert_eq!(Load::burst(100).concurrency(), 100);
+/// assert_eq!(Load::closed(10).to_string(), "closed(10)");
+/// assert_eq!(Load::burst(100).to_string(), "burst(100)");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Load {
@@ -32,7 +32,7 @@ pub enum Load {
 
 /// When the next request of a worker departs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Departure {
+pub(crate) enum Departure {
     /// As soon as the worker is free.
     WhenFree,
     /// Never: the round has sent all its requests.
@@ -51,7 +51,7 @@ impl Load {
     }
 
     /// Most requests in flight: the number of workers and of kept connections.
-    pub fn concurrency(&self) -> usize {
+    pub(crate) fn concurrency(&self) -> usize {
         match *self {
             Self::Closed { concurrency } => concurrency,
             Self::Burst { requests } => requests,
@@ -62,7 +62,7 @@ impl Load {
     }
 
     /// When the next request departs, `sent` having departed in this round already.
-    pub fn departure(&self, sent: u64) -> Departure {
+    pub(crate) fn departure(&self, sent: u64) -> Departure {
         let requests = match *self {
             Self::Closed { .. } => return Departure::WhenFree,
             Self::Burst { requests } => requests as u64,
@@ -72,7 +72,7 @@ impl Load {
     }
 
     /// Whether a round lasts as long as its window. The others last until each of their requests is back.
-    pub fn is_timed(&self) -> bool {
+    pub(crate) fn is_timed(&self) -> bool {
         matches!(self, Self::Closed { .. })
     }
 }

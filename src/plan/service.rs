@@ -9,7 +9,15 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-/// What is loaded.
+/// What is loaded: a [command](Service::command) to start, an [address](Service::url), or a
+/// [server in this process](Service::in_process).
+///
+/// ```
+/// use plimsoll::Service;
+/// # let mut harness = plimsoll::Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group.service(Service::command("./server").args(["--port", "{port}"]));
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Service {
     /// Nothing was said: each cell's URL must then be whole.
@@ -44,6 +52,11 @@ impl Service {
     }
 
     /// A service that already runs, as `http://host:port`. It has one launch.
+    ///
+    /// ```
+    /// use plimsoll::Service;
+    /// let service = Service::url("http://127.0.0.1:8080");
+    /// ```
     pub fn url(url: impl Into<String>) -> Self {
         Self::Url(url.into())
     }
@@ -76,7 +89,7 @@ impl Service {
     }
 
     /// Whether it can be started more than once.
-    pub fn has_launches(&self) -> bool {
+    pub(crate) fn has_launches(&self) -> bool {
         matches!(self, Self::Command(_))
     }
 }
@@ -87,7 +100,21 @@ impl From<Command> for Service {
     }
 }
 
-/// A program and how to start it.
+/// A program and how to start it: what [`Service::command`] begins.
+///
+/// ```
+/// use plimsoll::{Command, Service};
+///
+/// fn server() -> Command {
+///     Service::command("./server")
+///         .arg("--quiet")
+///         .args(["--listen", "127.0.0.1:{port}"])
+///         .env("DATABASE", "test")
+///         .current_dir("fixtures")
+///         .ready("/health")
+/// }
+/// # server();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub(crate) program: String,
@@ -131,7 +158,7 @@ impl Command {
     }
 
     /// The program as it was given.
-    pub fn program(&self) -> &str {
+    pub(crate) fn program(&self) -> &str {
         &self.program
     }
 

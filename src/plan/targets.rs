@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::plan::endpoint::{Endpoint, EndpointError};
 
 /// One or more endpoints, and how the next one is chosen.
+///
+/// ```
+/// use plimsoll::{Endpoint, Load, Targets};
+/// # let mut harness = plimsoll::Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group.bench_endpoint("many", Targets::from_file("benches/endpoints.txt"), Load::closed(10));
+/// group.bench_endpoint("one", Targets::from(Endpoint::get("/search?q=ship")), Load::closed(10));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
     pub(crate) endpoints: Vec<Endpoint>,
@@ -22,6 +30,12 @@ pub enum Order {
 }
 
 /// Why a targets file could not be used.
+///
+/// ```
+/// use plimsoll::{Targets, TargetsError};
+/// let error = Targets::from_file("no/such/file.txt").unwrap_err();
+/// assert!(matches!(error, TargetsError::Read { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum TargetsError {
     /// It could not be read.
@@ -90,13 +104,13 @@ impl Targets {
     }
 
     /// The endpoints in the order of the file.
-    pub fn endpoints(&self) -> &[Endpoint] {
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
     /// The same endpoints, chosen in another order.
     #[must_use]
-    pub fn ordered(mut self, order: Order) -> Self {
+    pub(crate) fn ordered(mut self, order: Order) -> Self {
         self.order = order;
         self
     }
