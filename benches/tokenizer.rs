@@ -53,8 +53,8 @@ fn mixed(harness: &mut Harness) {
 }
 
 /// As many clients as the limit allows: not one of them may be refused.
-fn at_the_limit(harness: &mut Harness) {
-    let mut group = harness.benchmark_group("at the limit");
+fn at_limit(harness: &mut Harness) {
+    let mut group = harness.benchmark_group("at_limit");
     group
         .about("300,000 tokens an answer, ten clients against a limit of ten: all are served")
         .service(serve().args(["--max-concurrent-requests", &LIMIT.to_string()]))
@@ -74,5 +74,5 @@ fn overload(harness: &mut Harness) {
     group.finish();
 }
 
-bench_group!(benches, tokenizer, length, mixed, at_the_limit, overload);
+bench_group!(benches, tokenizer, length, mixed, at_limit, overload);
 bench_main!(benches);

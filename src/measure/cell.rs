@@ -8,13 +8,12 @@ use tokio::task::JoinSet;
 use crate::measure::client::{Client, ClientOptions};
 use crate::measure::clock::StepWatch;
 use crate::measure::deck::Deck;
-use crate::measure::exchange::Exchange;
 use crate::measure::request::Request;
 use crate::measure::resolve::Resolver;
 use crate::measure::window::Timing;
 use crate::measure::worker::Running;
-use crate::plan::{Cell, EndpointError, Group};
-use crate::record::{LatencyHistogram, Tally};
+use crate::plan::{Cell, Endpoint, EndpointError, Group};
+use crate::record::{Fault, LatencyHistogram, Tally};
 
 /// A round in which the clock was set is measured again, so often.
 const MOST_REPEATS: usize = 3;
@@ -64,15 +63,17 @@ impl<'a> LiveCell<'a> {
         })
     }
 
-    /// Makes each of the first `most` requests once; ends with the first that fails. The slowest exchange, or the failed one with
-    /// its request.
-    pub(crate) async fn try_each(&mut self, most: usize) -> Result<Duration, (Exchange, String)> {
+    /// Makes each of the first `most` requests once; ends with the first that fails. The slowest exchange, or what was wrong.
+    pub(crate) async fn try_each(&mut self, most: usize) -> Result<Duration, WrongAnswer> {
         let mut slowest = Duration::ZERO;
         let client = self.clients.first_mut().expect("a load has at least one worker");
         for request in self.requests.iter().take(most) {
             let exchange = client.exchange(request).await;
-            if exchange.fault.is_some() {
-                return Err((exchange, request.uri.to_string()));
+            if let Some(fault) = exchange.fault {
+                return Err(WrongAnswer {
+                    url: request.uri.to_string(),
+                    what: wrong(fault, &request.endpoint),
+                });
             }
             slowest = slowest.max(exchange.latency());
         }
@@ -160,5 +161,23 @@ impl<'a> LiveCell<'a> {
             took.into_iter().for_each(|took| self.connects.record(took));
             self.clients.push(client);
         }
+    }
+}
+/// A first request that was no success.
+#[derive(Debug)]
+pub(crate) struct WrongAnswer {
+    /// What was requested.
+    pub(crate) url: String,
+    /// What came, and what should have.
+    pub(crate) what: String,
+}
+
+fn wrong(fault: Fault, endpoint: &Endpoint) -> String {
+    let came = fault.in_words();
+    match (fault, endpoint.status, &endpoint.body_contains) {
+        (Fault::Status(_), Some(status), _) => format!("{came} instead of {status}"),
+        (Fault::Status(_), None, _) => format!("{came} instead of a 2xx"),
+        (Fault::Body, _, Some(text)) => format!("its body does not contain {text:?}"),
+        _ => came,
     }
 }

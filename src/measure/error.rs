@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::measure::exchange::Exchange;
-use crate::measure::measurement::what_came;
+use crate::measure::cell::WrongAnswer;
 use crate::measure::service::ServiceError;
 use crate::plan::{Cell, EndpointError, Group};
 
@@ -61,7 +60,7 @@ impl From<ServiceError> for MeasureError {
 }
 
 impl MeasureError {
-    pub(crate) fn wrong_answer(group: &Group, cell: &Cell, (exchange, url): (Exchange, String)) -> Self {
-        Self::WrongAnswer { cell: group.full_id(cell), url, what: what_came(exchange.fault) }
+    pub(crate) fn wrong_answer(group: &Group, cell: &Cell, WrongAnswer { url, what }: WrongAnswer) -> Self {
+        Self::WrongAnswer { cell: group.full_id(cell), url, what }
     }
 }

@@ -346,10 +346,5 @@ pub(crate) fn no_free_port() -> String {
     )
 }
 
-/// What came back instead of what was wanted.
-pub(crate) fn what_came(fault: Option<Fault>) -> String {
-    fault.map_or_else(|| "nothing".to_owned(), Fault::in_words)
-}
-
 #[cfg(test)]
 mod tests;

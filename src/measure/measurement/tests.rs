@@ -91,7 +91,10 @@ fn each_cell_gets_its_rounds_and_its_metrics() {
 fn a_first_answer_that_is_wrong_names_cell_url_and_what_came_back() {
     let plan = plan(answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), &[Load::closed(1)]);
     let error = measured(&plan).0.unwrap_err().to_string();
-    assert!(error.contains("`g/closed(1)`") && error.contains("/x") && error.contains("503"), "{error}");
+    assert!(
+        error.contains("`g/closed(1)`") && error.contains("/x") && error.contains("503 instead of a 2xx"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -101,8 +104,11 @@ fn each_cell_is_checked_even_when_one_fails() {
     let scratch = tempfile::tempdir().unwrap();
     let site = Site { root: scratch.path(), scratch: scratch.path(), service_args: &[] };
     let mut told = Vec::new();
-    check(&plan, site, &mut |cell, wrong| told.push((cell.to_owned(), wrong.is_some()))).unwrap();
-    assert_eq!(told, [("g/closed(1)".to_owned(), true), ("g/closed(2)".to_owned(), false)]);
+    check(&plan, site, &mut |cell, wrong| told.push((cell.to_owned(), wrong.map(|wrong| wrong.to_string()))))
+        .unwrap();
+    let wrong = told[0].1.as_deref().unwrap();
+    assert!(told[0].0 == "g/closed(1)" && wrong.contains("its body does not contain \"nowhere\""), "{wrong}");
+    assert_eq!(told[1..], [("g/closed(2)".to_owned(), None)]);
 }
 
 #[test]
