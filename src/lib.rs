@@ -86,3 +86,7 @@ pub mod internals {
         pub use crate::stats::*;
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
