@@ -17,6 +17,7 @@ mod line_drawing;
 mod naming;
 pub(crate) mod palette;
 mod pen;
+mod plot;
 mod png_file;
 pub(crate) mod render;
 pub(crate) mod rounds;

@@ -9,12 +9,15 @@ use plotters::prelude::{Circle, DrawingBackend, PathElement, Polygon, Rectangle,
 use plotters::style::{Color, RGBColor};
 use plotters_backend::text_anchor::{HPos, Pos, VPos};
 
+use super::data::Side;
 use super::font;
 use super::palette;
 
 /// How finely a picture is drawn.
 pub(crate) const DOTS_PER_PX: u32 = 4;
 
+/// Half the width of an interval's end.
+const CAP_PX: f64 = 3.5;
 const DASH_PX: f64 = 6.0;
 const GAP_PX: f64 = 4.0;
 /// Half the size of a marker.
@@ -65,6 +68,11 @@ impl Stroke {
     pub(crate) fn thin(color: RGBColor) -> Self {
         Self { color, width: palette::THIN_WIDTH, dashed: false }
     }
+
+    /// The line of one side: base is solid and head dashed, in all charts.
+    pub(crate) fn of(side: Side) -> Self {
+        Self { color: side.color(), width: palette::LINE_WIDTH, dashed: side == Side::Head }
+    }
 }
 
 /// Size and colour of a text, and which of its sides its place names.
@@ -73,6 +81,13 @@ pub(crate) struct Lettering {
     pub(crate) size: f64,
     pub(crate) color: RGBColor,
     pub(crate) anchor: (HPos, VPos),
+}
+
+impl Lettering {
+    /// As most text of a chart is written.
+    pub(crate) fn plain(h_pos: HPos, v_pos: VPos) -> Self {
+        Self { size: palette::TEXT_SIZE, color: palette::TEXT, anchor: (h_pos, v_pos) }
+    }
 }
 
 /// Draws on one plotters area.
@@ -86,15 +101,30 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         Self { area }
     }
 
-    /// Fills the whole picture.
-    pub(crate) fn paper(&self, color: RGBColor) -> Drawn<DB> {
-        self.area.fill(&color)
-    }
-
     /// A filled rectangle.
     pub(crate) fn fill(&self, frame: Frame, color: RGBColor) -> Drawn<DB> {
         let corners = [dots((frame.left, frame.top)), dots((frame.right, frame.bottom))];
         self.area.draw(&Rectangle::new(corners, color.filled()))
+    }
+
+    /// The area between two lines with points at the same places, in a thin wash of a colour.
+    pub(crate) fn band(&self, upper: &[At], lower: &[At], color: RGBColor) -> Drawn<DB> {
+        let around: Vec<_> = upper.iter().chain(lower.iter().rev()).copied().map(dots).collect();
+        if around.len() < 4 {
+            return Ok(());
+        }
+        self.area.draw(&Polygon::new(around, color.mix(palette::BAND_OPACITY)))
+    }
+
+    /// An interval: a line between its ends, across each of which a cap stands if that end is to be seen.
+    pub(crate) fn interval(&self, ends: [(At, bool); 2], stroke: Stroke) -> Drawn<DB> {
+        let [(from, _), (to, _)] = ends;
+        self.line(&[from, to], stroke)?;
+        let (across_x, across_y) = if from.0 == to.0 { (CAP_PX, 0.0) } else { (0.0, CAP_PX) };
+        for ((x, y), _) in ends.into_iter().filter(|(_, seen)| *seen) {
+            self.line(&[(x - across_x, y - across_y), (x + across_x, y + across_y)], stroke)?;
+        }
+        Ok(())
     }
 
     /// A line through all the points.
