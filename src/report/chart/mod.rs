@@ -17,6 +17,7 @@ mod line_drawing;
 mod naming;
 pub(crate) mod palette;
 mod pen;
+pub(crate) mod percentiles;
 mod plot;
 mod png_file;
 pub(crate) mod render;

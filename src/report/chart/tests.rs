@@ -2,6 +2,7 @@
 //! The pictures stay in `target/charts`, to be looked at.
 
 mod cases;
+mod distributions;
 mod forests;
 mod timelines;
 
