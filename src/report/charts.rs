@@ -17,7 +17,9 @@ use super::view::{CellView, GroupView, Report, Row};
 use super::words;
 use crate::record::Better;
 
+/// The metric of the chart of a group.
 const THROUGHPUT: &str = "throughput";
+
 /// One chart.
 pub(crate) enum Drawing {
     Change(Forest),

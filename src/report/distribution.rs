@@ -2,7 +2,7 @@
 //! flow out, of head as many as its histograms tell, of base those that a baseline keeps.
 
 use super::view::Row;
-use crate::record::{Baseline, CellRun, LatencyHistogram, Machine, Metric, Round, Run, StoredRun};
+use crate::record::{Baseline, CellRun, Machine, Metric, Round, Run, StoredRun};
 
 /// So many exchanges of a round lie beyond a percentile that is worth having.
 const LEAST_BEYOND: f64 = 5.0;
@@ -59,13 +59,12 @@ impl Distribution {
         let machine = runs.last().map(|run| &run.environment.machine);
         let stored = cells.last().zip(machine).map(|(cell, machine)| stored(cell, machine, rows, baselines));
         let base = stored.unwrap_or_default();
-        let head = match histograms(&rounds) {
-            Some(histograms) => of_histograms(&histograms, rows),
-            None => of_rows(rows, |row| {
+        let head = of_histograms(&rounds, rows).unwrap_or_else(|| {
+            of_rows(rows, |row| {
                 let value = |round: &&Round| round.values.get(row.metric.id).copied();
                 row.head.as_ref().and(rounds.iter().map(value).collect())
-            }),
-        };
+            })
+        });
         let fewest = [&base, &head].into_iter().filter_map(|side| side.values.first()).map(Vec::len).min();
         let band = match fewest.unwrap_or(0) {
             0 | 1 => Band::None,
@@ -109,29 +108,25 @@ fn nines_of(exchanges: u64) -> f64 {
     (exchanges as f64 / LEAST_BEYOND).log10()
 }
 
-/// The histogram of each round; nothing when one of them has none that can be read, as in runs from a baseline.
-fn histograms(rounds: &[&Round]) -> Option<Vec<LatencyHistogram>> {
-    let decoded = |round: &&Round| round.latency.decode().filter(|histogram| !histogram.is_empty());
-    rounds.iter().map(decoded).collect()
-}
-
-fn of_histograms(histograms: &[LatencyHistogram], rows: &[Row]) -> Side {
-    let fewest = histograms.iter().map(LatencyHistogram::len).min().unwrap_or(0);
+/// The percentiles that the rounds' histograms tell; nothing when a round has none that can be read, as in runs from a baseline.
+fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Side> {
+    let fewest = rounds.iter().map(|round| round.counts.successes).min()?;
     // What was promised to the cell is shown of each round, also of one that had fewer exchanges than the others.
     let promised = rows.iter().filter(|row| row.head.is_some()).filter_map(|row| nines(row.metric));
-    let Some(highest) = promised.clone().reduce(f64::max) else { return Side::default() };
-    let last = highest.max(nines_of(fewest));
+    let last = promised.clone().reduce(f64::max)?.max(nines_of(fewest));
     let steps = (last * STEPS_A_NINE).ceil();
     let evenly = (0..=steps as usize).map(|step| last * step as f64 / steps);
     let mut nines: Vec<f64> = evenly.chain(promised).collect();
     nines.sort_by(f64::total_cmp);
     nines.dedup();
-    let of_each = |nines: &f64| {
-        let share = 1.0 - 10f64.powf(-nines);
-        histograms.iter().filter_map(|histogram| histogram.quantile_ns(share)).collect()
-    };
-    let values = nines.iter().map(of_each).collect();
-    Side { nines, values, is_of_points: false }
+    let mut values = vec![Vec::with_capacity(rounds.len()); nines.len()];
+    for round in rounds {
+        let histogram = round.latency.decode()?;
+        for (values, nines) in values.iter_mut().zip(&nines) {
+            values.push(histogram.quantile_ns(1.0 - 10f64.powf(-nines))?);
+        }
+    }
+    Some(Side { nines, values, is_of_points: false })
 }
 
 /// The percentiles that are metrics, each with the values of all rounds, as far as it has them.
