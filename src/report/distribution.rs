@@ -4,7 +4,7 @@
 use super::view::Row;
 use crate::record::{Baseline, CellRun, Machine, Metric, Round, Run, StoredRun};
 
-/// So many exchanges of a round lie beyond a percentile that is worth having.
+/// So many exchanges of a round lie on each side of a percentile that is worth having.
 const LEAST_BEYOND: f64 = 5.0;
 /// Percentiles for each nine: as many as a curve needs to look round.
 const STEPS_A_NINE: f64 = 16.0;
@@ -108,14 +108,21 @@ fn nines_of(exchanges: u64) -> f64 {
     (exchanges as f64 / LEAST_BEYOND).log10()
 }
 
+/// Where they begin: the fastest exchange of all says no more than the slowest.
+fn first_of(exchanges: u64) -> f64 {
+    let below = (LEAST_BEYOND / exchanges as f64).min(0.5);
+    -(1.0 - below).log10()
+}
+
 /// The percentiles that the rounds' histograms tell; nothing when a round has none that can be read, as in runs from a baseline.
 fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Side> {
     let fewest = rounds.iter().map(|round| round.counts.successes).min()?;
     // What was promised to the cell is shown of each round, also of one that had fewer exchanges than the others.
     let promised = rows.iter().filter(|row| row.head.is_some()).filter_map(|row| nines(row.metric));
     let last = promised.clone().reduce(f64::max)?.max(nines_of(fewest));
-    let steps = (last * STEPS_A_NINE).ceil();
-    let evenly = (0..=steps as usize).map(|step| last * step as f64 / steps);
+    let first = first_of(fewest);
+    let steps = ((last - first) * STEPS_A_NINE).ceil().max(1.0);
+    let evenly = (0..=steps as usize).map(|step| first + (last - first) * step as f64 / steps);
     let mut nines: Vec<f64> = evenly.chain(promised).collect();
     nines.sort_by(f64::total_cmp);
     nines.dedup();
@@ -202,10 +209,20 @@ mod tests {
         assert!(!found.head.is_of_points && found.base.is_of_points);
         let last = found.head.percentiles.last().unwrap().nines;
         assert!((last - nines_of(1234)).abs() < 1e-9, "{last}");
+        let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].nines));
+        assert!((below - LEAST_BEYOND).abs() < 1e-9, "{below}");
         assert_eq!(found.base.percentiles.len(), 3, "p50, p90 and p99");
         let (base, head) = (at(&found.base, 2.0).value, at(&found.head, 2.0).value);
         assert!((head / base - 1.231).abs() < 0.05, "{head} against {base}");
         assert!(found.head.percentiles.windows(2).all(|pair| pair[0].value <= pair[1].value));
+    }
+
+    #[test]
+    fn a_curve_begins_and_ends_where_five_exchanges_are_left() {
+        for exchanges in [0, 3, 10] {
+            assert!((first_of(exchanges) - 2f64.log10()).abs() < 1e-9, "{exchanges}");
+        }
+        assert!(first_of(11) < nines_of(11));
     }
 
     #[test]

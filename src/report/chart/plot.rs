@@ -109,7 +109,10 @@ impl<'a> Plot<'a> {
         let placed = spread(&wished, NAME_HEIGHT_PX, top, self.frame.bottom);
         for (End { name, color, at: (x, y) }, middle) in ends.iter().zip(placed) {
             let lead = [(x + 8.0, *y), (column - 12.0, middle), (column - 4.0, middle)];
-            pen.line(&lead, Stroke::thin(palette::LEADER))?;
+            // A long one across the plot must not look like a line that goes on.
+            let is_long = column - x > 2.0 * LEAD_PX;
+            let stroke = if is_long { Stroke::dotted(palette::AXIS) } else { Stroke::thin(palette::LEADER) };
+            pen.line(&lead, stroke)?;
             let lettering = Lettering { color: *color, ..Lettering::plain(HPos::Left, VPos::Center) };
             pen.text(name, (column, middle), lettering)?;
         }
