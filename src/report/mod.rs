@@ -5,7 +5,9 @@
 
 mod against_last;
 mod chart;
+mod chart_files;
 mod charts;
+mod distribution;
 mod formats;
 mod gather;
 mod html;
