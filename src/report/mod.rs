@@ -21,6 +21,8 @@ mod sentence;
 mod subtitle;
 mod table;
 mod terminal;
+#[cfg(feature = "overhead")]
+mod timed;
 mod view;
 mod words;
 
@@ -29,4 +31,6 @@ pub(crate) use formats::{ReportError, write};
 #[cfg(feature = "cli")]
 pub(crate) use loaded::Loaded;
 pub(crate) use progress::{Mode, Progress};
+#[cfg(feature = "overhead")]
+pub use timed::ChangeChart;
 pub(crate) use view::{Report, ReportOptions};
