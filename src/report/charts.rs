@@ -52,7 +52,8 @@ impl Named {
         matches!(self.chart, Drawing::Rounds(_) | Drawing::Percentiles(_))
     }
 
-    fn picture(&self) -> Result<Picture, RenderError> {
+    /// It as SVG and as PNG.
+    pub(crate) fn picture(&self) -> Result<Picture, RenderError> {
         match &self.chart {
             Drawing::Change(forest) => draw(forest),
             Drawing::Rounds(rounds) => draw(rounds),
