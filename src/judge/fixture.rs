@@ -131,6 +131,7 @@ pub(super) fn run(cells: Vec<CellRun>) -> Run {
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
         stop: None,
+        look: 0,
     }
 }
 

@@ -203,6 +203,7 @@ pub(crate) fn run_of(samples: &[Sample]) -> Run {
         },
         cells: samples.iter().map(cell).collect(),
         stop: None,
+        look: 0,
     }
 }
 

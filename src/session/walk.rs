@@ -137,7 +137,12 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
 }
 
 fn site<'a>(options: &'a Options, scratch: &'a Path) -> Site<'a> {
-    Site { root: &options.paths.root, scratch, service_args: &options.service_args }
+    Site {
+        root: &options.paths.root,
+        scratch,
+        service_args: &options.service_args,
+        base_args: &options.base_args,
+    }
 }
 
 fn check_metrics(plan: &Plan) -> Result<(), SessionError> {

@@ -58,6 +58,7 @@ fn run() -> Run {
         },
         cells: vec![measured, invalid],
         stop: Some(Stop::Failed("the service died".to_owned())),
+        look: 0,
     }
 }
 
