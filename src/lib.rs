@@ -76,12 +76,16 @@ pub mod __private {
 #[cfg(feature = "overhead")]
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::report::ChangeChart;
+    /// Verdicts.
     pub mod judge {
         pub use crate::judge::*;
     }
+    /// Measurements.
     pub mod record {
         pub use crate::record::*;
     }
+    /// Numbers.
     pub mod stats {
         pub use crate::stats::*;
     }

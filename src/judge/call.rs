@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::judge::about;
 use crate::judge::cell::{Draft, Learned};
 use crate::judge::decide::adjusted;
+use crate::judge::parallel;
 use crate::judge::policy::Policy;
 use crate::judge::sides::{gone, sides};
 use crate::judge::stored::PRIOR_DF;
@@ -27,12 +28,16 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
     let tests: Vec<_> = drafts.iter().map(|draft| draft.tests(&learned)).collect();
     let corrected = adjusted(&tests.concat());
     let mut rest = &corrected[..];
-    let mut cells = Vec::with_capacity(drafts.len());
-    for (draft, own) in drafts.into_iter().zip(&tests) {
+    let with_own = drafts.into_iter().zip(&tests).map(|(draft, own)| {
         let (these, others) = rest.split_at(own.len());
-        cells.push(draft.decide(&learned, these, corrected.len(), policy));
         rest = others;
-    }
+        (draft, these)
+    });
+    // Bootstraps take nearly all of the time; without them threads would only cost some.
+    let threads = if policy.verdicts_only { 1 } else { parallel::cores() };
+    let cells = parallel::map(with_own.collect(), threads, |(draft, these)| {
+        draft.decide(&learned, these, corrected.len(), policy)
+    });
     let whole = !policy.filtered && runs.iter().all(|run| run.stop.is_none());
     Judgement {
         cells,

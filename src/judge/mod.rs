@@ -45,6 +45,7 @@ mod fair;
 mod launch;
 mod limits;
 mod order;
+mod parallel;
 mod policy;
 mod questions;
 mod shown;

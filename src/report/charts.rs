@@ -1,36 +1,30 @@
-//! The charts of a report, as SVG and PNG: what changed, and for each group throughput and latency against concurrency.
+//! The charts of a report, as SVG and PNG: what changed, for each group throughput and latency against concurrency, and for each
+//! cell its rounds and its latency percentiles.
 
 use std::collections::BTreeSet;
 
 use super::chart::data::{Curve, Estimate, Side};
 use super::chart::forest::{Forest, ForestRow};
 use super::chart::latency::Latency;
+use super::chart::percentiles::Percentiles;
 use super::chart::render::{Picture, RenderError, render as draw, render_svg};
 use super::chart::rounds::{Percentile, Rounds};
 use super::chart::throughput::Throughput;
+use super::chart_files;
 use super::formats::Artifact;
-use super::subtitle::subtitle;
+use super::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, subtitle};
 use super::view::{CellView, GroupView, Report, Row};
 use super::words;
-use crate::record::{Better, file_name};
+use crate::record::Better;
 
-/// The file of the chart of the whole call; those of groups begin otherwise.
-const CHANGE: &str = "change";
+/// The metric of the chart of a group.
 const THROUGHPUT: &str = "throughput";
-/// Percentiles in the latency chart.
-const P50: &str = "latency_p50";
-const P90: &str = "latency_p90";
-const P95: &str = "latency_p95";
-const P99: &str = "latency_p99";
-/// Between group and function in the name of a file: no encoded name holds it.
-const BETWEEN: &str = "~";
-/// Longer names do not fit into a file system with what stands before and after them.
-const LONGEST_NAME: usize = 200;
 
 /// One chart.
 pub(crate) enum Drawing {
     Change(Forest),
     Rounds(Rounds),
+    Percentiles(Percentiles),
     Throughput(Throughput),
     Latency(Latency),
 }
@@ -47,20 +41,23 @@ impl Named {
         match &self.chart {
             Drawing::Change(forest) => render_svg(forest),
             Drawing::Rounds(rounds) => render_svg(rounds),
+            Drawing::Percentiles(percentiles) => render_svg(percentiles),
             Drawing::Throughput(chart) => render_svg(&chart.chart()),
             Drawing::Latency(chart) => render_svg(&chart.chart()),
         }
     }
 
-    /// Whether it shows single rounds, which only some readers ask for.
-    pub(crate) fn is_of_rounds(&self) -> bool {
-        matches!(self.chart, Drawing::Rounds(_))
+    /// Whether it shows a single cell, which only some readers ask for.
+    pub(crate) fn is_of_one_cell(&self) -> bool {
+        matches!(self.chart, Drawing::Rounds(_) | Drawing::Percentiles(_))
     }
 
-    fn picture(&self) -> Result<Picture, RenderError> {
+    /// It as SVG and as PNG.
+    pub(crate) fn picture(&self) -> Result<Picture, RenderError> {
         match &self.chart {
             Drawing::Change(forest) => draw(forest),
             Drawing::Rounds(rounds) => draw(rounds),
+            Drawing::Percentiles(percentiles) => draw(percentiles),
             Drawing::Throughput(chart) => draw(&chart.chart()),
             Drawing::Latency(chart) => draw(&chart.chart()),
         }
@@ -75,8 +72,10 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
     }
     for named in of_all(report).into_iter().chain(report.groups.iter().flat_map(of_group)) {
         let picture = named.picture()?;
-        artifacts.push(Artifact { name: format!("{}.svg", named.name), bytes: picture.svg.into_bytes() });
-        artifacts.push(Artifact { name: format!("{}.png", named.name), bytes: picture.png });
+        let files = [picture.svg.into_bytes(), picture.png];
+        for (ending, bytes) in chart_files::ENDINGS.into_iter().zip(files) {
+            artifacts.push(Artifact { name: format!("{}{ending}", named.name), bytes });
+        }
     }
     Ok(artifacts)
 }
@@ -87,7 +86,7 @@ pub(crate) fn of_all(report: &Report) -> Option<Named> {
         report.cells().flat_map(|cell| cell.rows.iter().filter_map(|row| forest_row(cell, row))).collect();
     let chart =
         || Drawing::Change(Forest::new(&report.bench, &report.sentence.replace('`', ""), rows.clone()));
-    (!rows.is_empty()).then(|| Named { name: CHANGE.to_owned(), chart: chart() })
+    (!rows.is_empty()).then(|| Named { name: chart_files::CHANGE.to_owned(), chart: chart() })
 }
 
 fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
@@ -114,25 +113,38 @@ fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
     })
 }
 
-/// The charts of a group: one of throughput, and one of latency for each function, since each has several percentiles.
+/// The charts of a group: one of throughput and one of latency for each function, since each has several percentiles, as far as
+/// its cells differ in concurrency; and those of each cell.
 pub(crate) fn of_group(group: &GroupView) -> Vec<Named> {
-    let cells: Vec<&CellView> = group.cells.iter().collect();
-    let file = file_name(&group.name);
-    let lines = lines(&cells);
-    let throughput = Named { name: format!("throughput-{file}"), chart: throughput(group, &cells, &lines) };
+    let lines = lines(&group.cells);
     let one = lines.len() == 1;
+    let throughput = (!lines.is_empty()).then(|| Named {
+        name: chart_files::of_group(chart_files::THROUGHPUT, &group.name),
+        chart: throughput(group, &lines),
+    });
     let latencies = lines.iter().map(|line| Named {
         name: match one {
-            true => format!("latency-{file}"),
-            false => format!("latency-{}", file_of_pair(&group.name, &line.name)),
+            true => chart_files::of_group(chart_files::LATENCY, &group.name),
+            false => chart_files::of_pair(chart_files::LATENCY, &group.name, &line.name),
         },
         chart: latency(group, line),
     });
-    let rounds = group.cells.iter().filter_map(|cell| {
-        let name = format!("rounds-{}", file_of_pair(&group.name, &cell.id));
-        rounds(cell).map(|chart| Named { name, chart: Drawing::Rounds(chart) })
-    });
-    std::iter::once(throughput).chain(latencies).chain(rounds).collect()
+    throughput.into_iter().chain(latencies).chain(group.cells.iter().flat_map(of_cell)).collect()
+}
+
+/// The charts of a cell, as far as it has latencies: its rounds in order of time, and its percentiles.
+fn of_cell(cell: &CellView) -> impl Iterator<Item = Named> {
+    let named =
+        |kind: &str, chart: Drawing| Named { name: chart_files::of_pair(kind, &cell.group, &cell.id), chart };
+    let rounds = rounds(cell).map(|chart| named(chart_files::ROUNDS, Drawing::Rounds(chart)));
+    let percentiles =
+        percentiles(cell).map(|chart| named(chart_files::PERCENTILES, Drawing::Percentiles(chart)));
+    rounds.into_iter().chain(percentiles)
+}
+
+/// The percentiles of a cell; none without successes.
+fn percentiles(cell: &CellView) -> Option<Percentiles> {
+    Percentiles::new(&cell.full_id(), &of_percentiles(cell), &cell.distribution)
 }
 
 /// The rounds of a cell in order of time; none where there is no order to see.
@@ -149,19 +161,13 @@ fn rounds(cell: &CellView) -> Option<Rounds> {
             base: base.map(|base| (base.value, base.interval)),
         })
     };
-    let tail = [(P99, "p99"), (P95, "p95"), (P90, "p90")];
-    let tail = tail.into_iter().find_map(|(id, name)| of_rounds(id, name).filter(|_| cell.row(id).is_some()));
+    let tail =
+        TAILS.into_iter().find_map(|(id, name)| of_rounds(id, name).filter(|_| cell.row(id).is_some()));
     let percentiles: Vec<Percentile> = of_rounds(P50, "p50").into_iter().chain(tail).collect();
     let launches: Vec<usize> = cell.timeline.iter().map(|moment| moment.launch).collect();
     let (title, subtitle) = (cell.full_id(), subtitle(&[cell], &[P50, P99, P95, P90]));
     (launches.len() > 1 && !percentiles.is_empty())
         .then(|| Rounds::new(&title, &subtitle, launches, &percentiles))
-}
-
-/// The name of a group's function as the name of a file: both names as they are encoded, or cut together where that is too long.
-fn file_of_pair(group: &str, function: &str) -> String {
-    let both = format!("{}{BETWEEN}{}", file_name(group), file_name(function));
-    if both.len() <= LONGEST_NAME { both } else { file_name(&format!("{group}{BETWEEN}{function}")) }
 }
 
 /// Cells that are one line, by growing concurrency.
@@ -170,39 +176,32 @@ struct Line<'a> {
     cells: Vec<&'a CellView>,
 }
 
-/// The cells of a function are one line over concurrency; where two of them share a concurrency they differ in something
-/// else, and each is its own.
-fn lines<'a>(cells: &[&'a CellView]) -> Vec<Line<'a>> {
+/// The cells of a function are one line over concurrency. Where two of them share a concurrency they differ in something else,
+/// and a single concurrency is no line.
+fn lines(cells: &[CellView]) -> Vec<Line<'_>> {
     let mut lines: Vec<Line> = Vec::new();
-    for &cell in cells {
+    for cell in cells {
         match lines.iter_mut().find(|line| line.name == cell.function) {
             Some(line) => line.cells.push(cell),
             None => lines.push(Line { name: cell.function.clone(), cells: vec![cell] }),
         }
     }
-    let mut separate = Vec::new();
-    for mut line in lines {
-        let distinct: BTreeSet<u32> = line.cells.iter().map(|cell| cell.concurrency).collect();
-        if distinct.len() < line.cells.len() {
-            separate.extend(line.cells.iter().map(|&cell| Line { name: cell.id.clone(), cells: vec![cell] }));
-        } else {
-            line.cells.sort_by_key(|cell| cell.concurrency);
-            separate.push(line);
-        }
-    }
-    separate
+    lines.retain(|line| line.cells.len() > 1 && concurrencies(&line.cells).len() == line.cells.len());
+    lines.iter_mut().for_each(|line| line.cells.sort_by_key(|cell| cell.concurrency));
+    lines
 }
 
 fn concurrencies(cells: &[&CellView]) -> Vec<u32> {
     cells.iter().map(|cell| cell.concurrency).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn throughput(group: &GroupView, cells: &[&CellView], lines: &[Line]) -> Drawing {
+fn throughput(group: &GroupView, lines: &[Line]) -> Drawing {
+    let cells: Vec<&CellView> = lines.iter().flat_map(|line| line.cells.iter().copied()).collect();
     let name = |line: &Line| if line.name.is_empty() { group.name.clone() } else { line.name.clone() };
     Drawing::Throughput(Throughput {
         title: group.name.clone(),
-        subtitle: subtitle(cells, &[THROUGHPUT]),
-        concurrencies: concurrencies(cells),
+        subtitle: subtitle(&cells, &[THROUGHPUT]),
+        concurrencies: concurrencies(&cells),
         curves: lines.iter().flat_map(|line| both_sides(&name(line), &line.cells, THROUGHPUT)).collect(),
     })
 }
@@ -252,14 +251,16 @@ mod tests {
 
     fn charts(report: &Report) -> Vec<Named> {
         let all = report.groups.iter().flat_map(of_group);
-        all.filter(|named| !named.is_of_rounds()).collect()
+        all.filter(|named| !named.is_of_one_cell()).collect()
     }
 
     fn parts(named: &Named) -> (&str, &[Curve], &[u32]) {
         match &named.chart {
             Drawing::Throughput(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
             Drawing::Latency(chart) => (&chart.subtitle, &chart.curves, &chart.concurrencies),
-            Drawing::Change(_) | Drawing::Rounds(_) => panic!("that is no chart of a group"),
+            Drawing::Change(_) | Drawing::Rounds(_) | Drawing::Percentiles(_) => {
+                panic!("that is no chart of a group")
+            }
         }
     }
 
@@ -287,7 +288,7 @@ mod tests {
 
     #[test]
     fn without_a_baseline_there_is_one_side_and_the_subtitle_says_so() {
-        let charts = charts(&report_of(&[Verdict::New]));
+        let charts = charts(&report_of(&[Verdict::New, Verdict::New]));
         let (subtitle, curves, _) = parts(&charts[0]);
         assert_eq!(subtitle, "There is nothing to compare with: only head is shown.");
         assert!(curves.iter().all(|curve| curve.side == Side::Head));
@@ -302,32 +303,47 @@ mod tests {
         assert!(charts[0].svg().unwrap().contains("too few successful responses"));
     }
 
+    fn cell(function: &str, concurrency: usize) -> Sample {
+        Sample { function: function.into(), concurrency, ..Sample::new(0, Verdict::Unchanged) }
+    }
+
+    fn names(view: &Report) -> Vec<String> {
+        charts(view).into_iter().map(|chart| chart.name).collect()
+    }
+
     #[test]
-    fn functions_are_lines_and_cells_of_one_concurrency_are_lines_of_their_own() {
-        let cell = |function: &str, concurrency| Sample {
-            function: function.into(),
-            concurrency,
-            ..Sample::new(0, Verdict::Unchanged)
-        };
-        let mut view = report(&[cell("b", 10), cell("a", 10), cell("b", 5)]);
-        let names = |view: &Report| charts(view).into_iter().map(|chart| chart.name).collect::<Vec<_>>();
+    fn functions_are_lines_over_their_concurrencies() {
+        let view = report(&[cell("b", 10), cell("a", 10), cell("b", 5), cell("a", 20)]);
         assert_eq!(names(&view), ["throughput-tokenizer", "latency-tokenizer~b", "latency-tokenizer~a"]);
         let all = charts(&view);
         let (_, curves, _) = parts(&all[0]);
         assert_eq!(curves[0].estimates.iter().map(|e| e.concurrency).collect::<Vec<_>>(), [5, 10]);
-        view.groups[0].cells[2].concurrency = 10;
-        assert_eq!(
-            names(&view)[1..],
-            ["latency-tokenizer~b=2f10", "latency-tokenizer~b=2f5", "latency-tokenizer~a"]
-        );
     }
 
     #[test]
-    fn names_of_files_fit_into_a_file_system_and_differ() {
-        let (long, other) = ("ä".repeat(300), format!("{}b", "ä".repeat(299)));
-        let names = [file_of_pair(&long, &long), file_of_pair(&long, &other), file_of_pair("a", &long)];
-        assert!(names.iter().all(|name| name.len() <= LONGEST_NAME), "{names:?}");
-        assert!(names[0] != names[1] && names[1] != names[2]);
-        assert_eq!(file_of_pair("g", "a/b"), "g~a=2fb");
+    fn a_single_concurrency_is_no_line() {
+        assert!(names(&report(&[cell("a", 10)])).is_empty());
+        assert!(names(&report(&[cell("a", 10), cell("b", 10)])).is_empty());
+        let mut view = report(&[cell("b", 10), cell("a", 10), cell("b", 5)]);
+        assert_eq!(names(&view), ["throughput-tokenizer", "latency-tokenizer"], "a has one alone");
+        let all = charts(&view);
+        assert!(parts(&all[0]).1.iter().all(|curve| curve.name == "b"));
+        // They differ in something that is not concurrency, which alone tells them apart.
+        view.groups[0].cells[2].concurrency = 10;
+        assert!(names(&view).is_empty());
+    }
+
+    #[test]
+    fn the_percentiles_of_a_cell_say_both_sides_and_what_the_bands_are() {
+        let view = report_of(&[Verdict::Regressed, Verdict::New, Verdict::Invalid]);
+        let of = |nth: usize| percentiles(&view.groups[0].cells[nth]);
+        let svg = render_svg(&of(0).unwrap()).unwrap();
+        let subtitle = "p50 28.39 ms, p99 53.94 ms; base 23.06 ms and 43.82 ms. \
+                        Bands: all rounds but the lowest and the highest tenth.";
+        assert!(svg.contains(subtitle), "{svg}");
+        assert!(svg.contains("<title>tokenizer/3k_tokens/5</title>"));
+        let svg = render_svg(&of(1).unwrap()).unwrap();
+        assert!(!svg.contains("base"), "{svg}");
+        assert!(of(2).is_none(), "it has no latency at all");
     }
 }

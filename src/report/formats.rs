@@ -2,11 +2,13 @@
 //!
 //! A format is a file with a `render` that makes [`Artifact`]s of a [`Report`], and a line in [`FORMATS`].
 
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::chart::render::RenderError;
 use super::view::Report;
-use super::{charts, overview, page};
+use super::{chart_files, charts, overview, page};
 use crate::record::{WriteError, file_name, write_whole};
 
 /// A file to be written into the folder of a bench.
@@ -46,13 +48,21 @@ pub(crate) enum ReportError {
     /// A file could not be written.
     #[error("the report could not be written: {0}")]
     Write(#[from] WriteError),
+    /// A chart of an earlier run could not be removed.
+    #[error("{}, a chart of an earlier run, could not be removed: {source}; remove it yourself", path.display())]
+    Stale {
+        /// The chart.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
-/// Writes a report in all formats into its bench's folder below `root`, and the page that leads to all benches.
-/// Gives the paths of what was written.
+/// Writes a report in all formats into its bench's folder below `root`, and the page that leads to all benches. Charts of an
+/// earlier run that this one does not have are removed; files that are no charts of ours stay. Gives the paths of what was written.
 ///
 /// # Errors
-/// When a format cannot be made or a file cannot be written; files that were written before stay.
+/// When a format cannot be made, a file cannot be written or an old chart cannot be removed; files that were written before stay.
 pub(crate) fn write(root: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let folder = root.join(file_name(&report.bench));
     let mut written = Vec::new();
@@ -65,16 +75,36 @@ pub(crate) fn write(root: &Path, report: &Report) -> Result<Vec<PathBuf>, Report
             written.push(path);
         }
     }
+    remove_stale(&folder, &written)?;
     let path = root.join(INDEX);
     write_whole(&path, overview::page(&overview::benches(root)).as_bytes())?;
     written.push(path);
     Ok(written)
 }
 
+/// Removes the charts in a folder that are not among the written ones.
+fn remove_stale(folder: &Path, written: &[PathBuf]) -> Result<(), ReportError> {
+    // What cannot be listed was just written to: nothing is known to be stale.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(chart_files::is_ours);
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let path = entry.path();
+        if !is_ours || !is_file || written.contains(&path) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            // Another process was faster.
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(ReportError::Stale { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::judge::Verdict;
     use crate::report::samples::{report_of, samples};
@@ -100,6 +130,10 @@ mod tests {
             "index.html",
             "latency-tokenizer.png",
             "latency-tokenizer.svg",
+            "percentiles-tokenizer~3k_tokens=2f10.png",
+            "percentiles-tokenizer~3k_tokens=2f10.svg",
+            "percentiles-tokenizer~3k_tokens=2f5.png",
+            "percentiles-tokenizer~3k_tokens=2f5.svg",
             "rounds-tokenizer~3k_tokens=2f10.png",
             "rounds-tokenizer~3k_tokens=2f10.svg",
             "rounds-tokenizer~3k_tokens=2f5.png",
@@ -123,6 +157,30 @@ mod tests {
             overview.contains("2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 unchanged."),
             "{overview}"
         );
+    }
+
+    #[test]
+    fn charts_of_an_earlier_run_go_and_the_files_of_others_stay() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), &report_of(&[Verdict::Regressed, Verdict::Unchanged])).unwrap();
+        let folder = root.path().join("tokenizer");
+        let foreign = ["change.pdf", "latency-My.svg", "notes.png", "run.json"];
+        foreign.iter().for_each(|name| fs::write(folder.join(name), "mine").unwrap());
+        fs::create_dir(folder.join("rounds-folder.svg")).unwrap();
+        write(root.path(), &report_of(&[Verdict::New])).unwrap();
+        let expected = [
+            "change.pdf",
+            "index.html",
+            "latency-My.svg",
+            "notes.png",
+            "percentiles-tokenizer~3k_tokens=2f5.png",
+            "percentiles-tokenizer~3k_tokens=2f5.svg",
+            "rounds-folder.svg",
+            "rounds-tokenizer~3k_tokens=2f5.png",
+            "rounds-tokenizer~3k_tokens=2f5.svg",
+            "run.json",
+        ];
+        assert_eq!(names(&folder), expected);
     }
 
     #[test]
@@ -167,6 +225,6 @@ mod tests {
             );
         }
         assert_eq!(names(root.path()), ["index.html", "tokenizer"]);
-        assert_eq!(written.len(), 2 + 2 * 6 + 2);
+        assert_eq!(written.len(), 2 + 2 * 4 + 2, "what changed, two charts a cell, two pages");
     }
 }

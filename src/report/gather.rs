@@ -3,27 +3,36 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::distribution::Distribution;
 use super::sentence::sentence;
 use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
 use super::words;
 use crate::judge::{CellJudgement, Comparison, Estimate, Judgement};
-use crate::record::{CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
+use crate::record::{Baseline, CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
 
 /// Shown though not judged: what services for language models are loaded for.
 const ALWAYS_SHOWN: [&str; 2] = ["input_token_throughput", "output_token_throughput"];
 
 impl Report {
-    /// The view of the runs of one call, of the bench target `bench`, with what was judged of them.
-    pub(crate) fn new(bench: &str, runs: &[Run], judgement: &Judgement, options: &ReportOptions) -> Self {
+    /// The view of the runs of one call, of the bench target `bench`, with what was judged of them against `baselines`.
+    pub(crate) fn new(
+        bench: &str,
+        runs: &[Run],
+        baselines: &[Baseline],
+        judgement: &Judgement,
+        options: &ReportOptions,
+    ) -> Self {
         let mut groups: Vec<GroupView> = Vec::new();
         for judged in &judgement.cells {
-            let cell = cell(runs, judged);
+            let mut cell = cell(runs, judged);
+            if options.plots {
+                cell.distribution = Distribution::new(runs, &measured(runs, judged), &cell.rows, baselines);
+            }
             match groups.iter_mut().find(|group| group.name == cell.group) {
                 Some(group) => group.cells.push(cell),
                 None => {
-                    let mut measured = runs.iter().flat_map(|run| &run.cells);
-                    let about =
-                        measured.find(|run| run.group == cell.group).and_then(|run| run.about.clone());
+                    let mut all = runs.iter().flat_map(|run| &run.cells);
+                    let about = all.find(|run| run.group == cell.group).and_then(|run| run.about.clone());
                     groups.push(GroupView { name: cell.group.clone(), about, cells: vec![cell] });
                 }
             }
@@ -54,9 +63,14 @@ fn stop_in_words(stop: &Stop) -> String {
     }
 }
 
-fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
+/// What was judged, in each run that has it.
+fn measured<'a>(runs: &'a [Run], judged: &CellJudgement) -> Vec<&'a CellRun> {
     let same = |cell: &&CellRun| cell.group == judged.group && cell.id == judged.id;
-    let measured: Vec<&CellRun> = runs.iter().filter_map(|run| run.cells.iter().find(same)).collect();
+    runs.iter().filter_map(|run| run.cells.iter().find(same)).collect()
+}
+
+fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
+    let measured = measured(runs, judged);
     let last = measured.last();
     let mut counts = Counts::default();
     measured.iter().for_each(|cell| counts.add(&cell.counts()));
@@ -83,6 +97,7 @@ fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
         rounds: measured.iter().map(|cell| cell.rounds.len()).sum(),
         launches: measured.iter().map(|cell| launches(cell)).sum(),
         timeline: timeline(&measured),
+        distribution: Distribution::default(),
         level: last.map_or(f64::NAN, |cell| cell.rules.significance_level),
         confidence: last.map_or(f64::NAN, |cell| cell.rules.confidence_level),
     }

@@ -5,7 +5,9 @@
 
 mod against_last;
 mod chart;
+mod chart_files;
 mod charts;
+mod distribution;
 mod formats;
 mod gather;
 mod html;
@@ -21,6 +23,8 @@ mod sentence;
 mod subtitle;
 mod table;
 mod terminal;
+#[cfg(feature = "overhead")]
+mod timed;
 mod view;
 mod words;
 
@@ -29,4 +33,6 @@ pub(crate) use formats::{ReportError, write};
 #[cfg(feature = "cli")]
 pub(crate) use loaded::Loaded;
 pub(crate) use progress::{Mode, Progress};
+#[cfg(feature = "overhead")]
+pub use timed::ChangeChart;
 pub(crate) use view::{Report, ReportOptions};

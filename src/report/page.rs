@@ -63,29 +63,30 @@ fn notes(report: &Report) -> String {
 
 fn figures(report: &Report) -> Result<String, RenderError> {
     let mut html = String::from("<h2>Charts</h2>\n");
-    if let Some(change) = charts::of_all(report) {
-        html.push_str(&format!("<div class=\"charts\">\n{}</div>\n", figure(&change)?));
-    }
+    html.push_str(&figures_of(charts::of_all(report).as_slice())?);
     for group in &report.groups {
         if let Some(about) = &group.about {
             html.push_str(&format!("<p><b>{}</b>: {}</p>\n", escaped(&group.name), escaped(about)));
         }
-        html.push_str("<div class=\"charts\">\n");
-        let (rounds, others): (Vec<_>, Vec<_>) =
-            charts::of_group(group).into_iter().partition(charts::Named::is_of_rounds);
-        for named in &others {
-            html.push_str(&figure(named)?);
-        }
-        html.push_str("</div>\n");
-        if !rounds.is_empty() {
-            html.push_str("<details><summary>Rounds in order of time</summary>\n<div class=\"charts\">\n");
-            for named in &rounds {
-                html.push_str(&figure(named)?);
-            }
-            html.push_str("</div>\n</details>\n");
+        let (cells, others): (Vec<_>, Vec<_>) =
+            charts::of_group(group).into_iter().partition(charts::Named::is_of_one_cell);
+        html.push_str(&figures_of(&others)?);
+        if !cells.is_empty() {
+            let name = escaped(&group.name);
+            html.push_str(&format!(
+                "<details><summary>Each cell of {name}: its rounds in order of time, and its latency percentiles</summary>\n\
+                 {}</details>\n",
+                figures_of(&cells)?
+            ));
         }
     }
     Ok(html)
+}
+
+/// Charts as figures; nothing for none.
+fn figures_of(charts: &[charts::Named]) -> Result<String, RenderError> {
+    let figures: String = charts.iter().map(figure).collect::<Result<_, _>>()?;
+    Ok(if figures.is_empty() { figures } else { format!("<div class=\"charts\">\n{figures}</div>\n") })
 }
 
 fn figure(named: &charts::Named) -> Result<String, RenderError> {
@@ -138,7 +139,7 @@ mod tests {
         for cell in view.cells() {
             assert!(page.contains(&format!("<span class=\"id\">{}</span>", cell.full_id())));
         }
-        assert_eq!(page.matches("<figure>").count(), 5);
+        assert_eq!(page.matches("<figure>").count(), 7);
         assert!(page.contains(
             "3 cells: 1 regressed (tokenizer/3k_tokens/5), 1 invalid (tokenizer/3k_tokens/15), 1 unchanged."
         ));

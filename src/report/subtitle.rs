@@ -2,10 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use super::distribution::Band;
 use super::view::{CellView, Row};
 use super::words;
 use crate::judge::Verdict;
 
+/// The latency percentiles that charts speak of.
+pub(crate) const P50: &str = "latency_p50";
+pub(crate) const P90: &str = "latency_p90";
+pub(crate) const P95: &str = "latency_p95";
+pub(crate) const P99: &str = "latency_p99";
+/// Tails, the highest first.
+pub(crate) const TAILS: [(&str, &str); 3] = [(P99, "p99"), (P95, "p95"), (P90, "p90")];
 /// So many cells are named.
 const MOST_NAMED: usize = 3;
 
@@ -51,6 +59,28 @@ pub(crate) fn subtitle(cells: &[&CellView], metrics: &[&str]) -> String {
         }
     };
     text + &alone
+}
+
+/// Below the percentiles of a cell: its p50 and its highest tail on both sides, and what the bands are.
+pub(crate) fn of_percentiles(cell: &CellView) -> String {
+    let tail = TAILS.into_iter().find(|(id, _)| cell.row(id).is_some_and(|row| row.head.is_some()));
+    let named = std::iter::once((P50, "p50")).chain(tail);
+    let rows: Vec<(&str, &Row)> = named.filter_map(|(id, name)| Some((name, cell.row(id)?))).collect();
+    let head = rows
+        .iter()
+        .filter_map(|(name, row)| Some(format!("{name} {}", words::duration_ns(row.head.as_ref()?.value))));
+    let base = rows.iter().filter_map(|(_, row)| Some(words::duration_ns(row.base.as_ref()?.value)));
+    let (head, base) = (head.collect::<Vec<_>>().join(", "), words::list(&base.collect::<Vec<_>>()));
+    let (base, bands) = match base.is_empty() {
+        true => (base, "Band"),
+        false => (format!("; base {base}"), "Bands"),
+    };
+    let bands = match cell.distribution.band {
+        Band::None => String::new(),
+        Band::All => format!(" {bands}: from the lowest round to the highest."),
+        Band::Trimmed => format!(" {bands}: all rounds but the lowest and the highest tenth."),
+    };
+    format!("{head}{base}.{bands}")
 }
 
 fn in_words(row: &Row) -> Option<String> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::distribution::Distribution;
 use crate::judge::{Change, Comparison, Estimate, LimitCheck, Verdict};
 use crate::plan::Throughput;
 use crate::record::{Clock, Counts, Metric};
@@ -81,6 +82,8 @@ pub(crate) struct CellView {
     pub(crate) launches: usize,
     /// Its rounds in order of time, run after run.
     pub(crate) timeline: Vec<Moment>,
+    /// Its latency percentiles; empty when no charts are drawn.
+    pub(crate) distribution: Distribution,
     /// One-sided error for the whole call.
     pub(crate) level: f64,
     /// Confidence of the intervals.

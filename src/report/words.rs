@@ -180,15 +180,21 @@ pub(crate) fn points(difference: f64) -> String {
 
 /// A count with its thousands set apart: `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
+    grouped(&number.to_string())
+}
+
+/// A plain number with commas between its thousands.
+pub(crate) fn grouped(number: &str) -> String {
+    let whole = number.find('.').unwrap_or(number.len());
+    let mut grouped = String::with_capacity(number.len() + whole / 3);
+    for (index, digit) in number.chars().enumerate() {
+        let before = whole.saturating_sub(index);
+        if index > 0 && before > 0 && before.is_multiple_of(3) {
+            grouped.push(',');
         }
-        text.push(digit);
+        grouped.push(digit);
     }
-    text
+    grouped
 }
 
 /// A count and its noun: `1 cell`, `3 launches`.
@@ -317,6 +323,7 @@ mod tests {
     #[test]
     fn counts_are_readable_and_nouns_agree() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(grouped("1234.5678"), "1,234.5678");
         assert_eq!(plural(1, "cell"), "1 cell");
         assert_eq!(plural(0, "cell"), "0 cells");
         assert_eq!(plural(2, "launch"), "2 launches");

@@ -67,7 +67,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
     };
-    let report = Report::new(bench, runs, &judgement, &wanted);
+    let report = Report::new(bench, runs, baselines, &judgement, &wanted);
     if !options.quiet {
         print!("{}", report.terminal(options.colour, options.verbose));
     }

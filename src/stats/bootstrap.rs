@@ -8,6 +8,9 @@ use super::interval::{Interval, Method, checked_mean};
 /// Below this share of the total square sum a resample's variance is rounding: all its values agree.
 const DEGENERATE: f64 = 1e-13;
 
+/// So many sums fit into the fastest cache, with room beside them.
+const MOST_GROUPS: usize = 1024;
+
 /// Bootstrap-t interval of the mean of `values`.
 ///
 /// The same `values`, `nresamples` and `seed` give the same interval. A resample whose values all agree has no
@@ -49,48 +52,92 @@ fn deviations(
 
     let mut t = studentised(&centred, squares, nresamples, seed);
     let highest = *t.select_nth_unstable_by(nresamples - rank, f64::total_cmp).1;
-    let lowest = *t.select_nth_unstable_by(rank - 1, f64::total_cmp).1;
-    Some((-highest * standard_error, -lowest * standard_error))
+    // Whatever is lower now stands before it.
+    let lowest = *t[..=nresamples - rank].select_nth_unstable_by(rank - 1, f64::total_cmp).1;
+    let unsquared = |square: f64| ((n - 1.0) / n * square.abs()).sqrt().copysign(square);
+    Some((-unsquared(highest) * standard_error, -unsquared(lowest) * standard_error))
 }
 
-/// The t of each resample. The loop allocates nothing: it adds up drawn values and their squares, and never stores a resample.
+/// Of each resample t², with the sign of t and without the factor (n - 1) / n that all have: in the order of t, without its roots.
+///
+/// The loop allocates nothing: it adds up drawn values and their squares, and never stores a resample.
 fn studentised(centred: &[f64], squares: f64, nresamples: usize, seed: u64) -> Vec<f64> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let count = centred.len();
-    let n = count as f64;
+    let per_value = 1.0 / centred.len() as f64;
     let degenerate = DEGENERATE * squares;
-    let mut t = Vec::with_capacity(nresamples);
-    for _ in 0..nresamples {
-        let (mut sum, mut sum_of_squares) = (0.0, 0.0);
-        let mut add = |half: u32| {
-            // Multiply and shift maps 32 random bits to an index; the bias, count / 2^32, is far below the noise.
-            let value = centred[((u64::from(half) * count as u64) >> u32::BITS) as usize];
-            sum += value;
-            sum_of_squares += value * value;
-        };
-        for _ in 0..count / 2 {
-            let bits = rng.u64(..);
-            add(bits as u32);
-            add((bits >> u32::BITS) as u32);
+    let size = group_size(centred.len());
+    let (groups, rest) = (all_groups(centred, size), all_groups(centred, centred.len() % size));
+    let draws = centred.len() / size;
+    let mut resample = || {
+        // Two sums side by side: neither addition waits for the one before it.
+        let bits = halves(rng.u64(..));
+        let mut one = draw(&rest, bits.0);
+        let mut other = if draws % 2 == 1 { draw(&groups, bits.1) } else { Sums::default() };
+        for _ in 0..draws / 2 {
+            let bits = halves(rng.u64(..));
+            one = one.and(draw(&groups, bits.0));
+            other = other.and(draw(&groups, bits.1));
         }
-        if count % 2 == 1 {
-            add(rng.u32(..));
-        }
-        let spread = sum_of_squares - sum * sum / n;
-        t.push(if spread > degenerate {
-            sum / n / (spread / (n * (n - 1.0))).sqrt()
-        } else if sum == 0.0 {
+        let drawn = one.and(other);
+        let spread = drawn.squares - drawn.sum * drawn.sum * per_value;
+        if spread > degenerate {
+            drawn.sum * drawn.sum.abs() / spread
+        } else if drawn.sum == 0.0 {
             0.0
         } else {
-            f64::INFINITY.copysign(sum)
-        });
+            f64::INFINITY.copysign(drawn.sum)
+        }
+    };
+    (0..nresamples).map(|_| resample()).collect()
+}
+
+/// Sums over some values.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
+    sum: f64,
+    squares: f64,
+}
+
+impl Sums {
+    fn and(self, other: Self) -> Self {
+        Self { sum: self.sum + other.sum, squares: self.squares + other.squares }
     }
-    t
+}
+
+/// How many values are drawn at once: the more, the fewer draws, as long as all groups of them stay close at hand.
+fn group_size(count: usize) -> usize {
+    let (mut size, mut groups) = (1, count);
+    while size < count && groups * count <= MOST_GROUPS {
+        (size, groups) = (size + 1, groups * count);
+    }
+    size
+}
+
+/// The sums of all ordered groups of `size` values: to draw one of them is to draw `size` values. Of no value, a sum of nothing.
+fn all_groups(values: &[f64], size: usize) -> Vec<Sums> {
+    let mut groups = vec![Sums::default()];
+    for _ in 0..size {
+        let with_each = |group: Sums| {
+            values.iter().map(move |&value| group.and(Sums { sum: value, squares: value * value }))
+        };
+        groups = groups.into_iter().flat_map(with_each).collect();
+    }
+    groups
+}
+
+fn halves(bits: u64) -> (u32, u32) {
+    (bits as u32, (bits >> u32::BITS) as u32)
+}
+
+fn draw(groups: &[Sums], bits: u32) -> Sums {
+    // Multiply and shift maps 32 random bits to an index; the bias, the count / 2^32, is far below the noise.
+    groups[((u64::from(bits) * groups.len() as u64) >> u32::BITS) as usize]
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::interval::t_interval;
+    use super::super::location::{mean, sample_variance};
     use super::*;
 
     /// All n^n resamples, each as likely as the other: what the random ones approach.
@@ -153,6 +200,53 @@ mod tests {
         let t = studentised(&centred, 0.9, 20_000, 1);
         let share = t.iter().filter(|t| **t == f64::NEG_INFINITY).count() as f64 / 20_000.0;
         assert!((share - 0.9_f64.powi(10)).abs() < 0.01, "{share}");
+    }
+
+    #[test]
+    fn values_are_drawn_in_groups_each_order_of_which_is_there_once() {
+        let (a, b) = (2.0, 5.0);
+        let sums = |sum: f64, squares: f64| Sums { sum, squares };
+        assert_eq!(all_groups(&[a, b], 0), [Sums::default()]);
+        assert_eq!(
+            all_groups(&[a, b], 2),
+            [sums(4.0, 8.0), sums(7.0, 29.0), sums(7.0, 29.0), sums(10.0, 50.0)]
+        );
+        let sizes = [2, 3, 4, 10, 11, 30, 32, 33, 5000].map(group_size);
+        assert_eq!(sizes, [2, 3, 4, 3, 2, 2, 2, 1, 1]);
+    }
+
+    /// Ends by resamples that are drawn value by value and stored.
+    fn plain_deviations(values: &[f64], confidence: f64, nresamples: usize) -> (f64, f64) {
+        let mut rng = fastrand::Rng::with_seed(77);
+        let error = |sample: &[f64]| (sample_variance(sample).unwrap() / sample.len() as f64).sqrt();
+        let centre = mean(values).unwrap();
+        let mut t: Vec<f64> = (0..nresamples)
+            .map(|_| {
+                let sample: Vec<f64> = values.iter().map(|_| values[rng.usize(0..values.len())]).collect();
+                (mean(&sample).unwrap() - centre) / error(&sample)
+            })
+            .collect();
+        t.sort_unstable_by(f64::total_cmp);
+        let rank = (nresamples as f64 * 0.5 * (1.0 - confidence)) as usize;
+        (-t[nresamples - 1 - rank] * error(values), -t[rank] * error(values))
+    }
+
+    #[test]
+    fn drawing_in_groups_is_drawing_value_by_value() {
+        let mut rng = fastrand::Rng::with_seed(4);
+        let nresamples = 200_000;
+        // Groups of 3, 3, 2, 2 and 1, and after 2, 3, 5, 15 and 33 of them 2, 1, 1, 0 and 0 values.
+        for count in [8, 10, 11, 30, 33] {
+            let values: Vec<f64> = (0..count).map(|_| rng.f64().powi(2)).collect();
+            let centre = mean(&values).unwrap();
+            let (low, high) = plain_deviations(&values, 0.9, nresamples);
+            let found = interval(&values, 0.9, nresamples, 3).unwrap();
+            let off = |found: f64, plain: f64| ((found - centre) / plain - 1.0).abs();
+            assert!(
+                off(found.low, low) < 0.03 && off(found.high, high) < 0.03,
+                "{count}: {found:?} {low} {high}"
+            );
+        }
     }
 
     #[test]

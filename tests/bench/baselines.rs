@@ -132,7 +132,7 @@ fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
     assert!(!same.out.contains("regressed"), "{}", same.out);
     package.plimsoll(&["compare", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");
     package.plimsoll(&["report", run]).expect_code(0).expect_out(CELL);
-    for file in ["index.html", "run.json", "throughput-api.svg", "latency-api.png"] {
+    for file in ["index.html", "run.json", "rounds-api~hello=2f4.svg", "percentiles-api~hello=2f4.png"] {
         assert!(package.path(&format!("reports/report/{file}")).is_file(), "{file}");
     }
     package.plimsoll(&["report", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");

@@ -106,12 +106,11 @@ fn bench_measures_and_reports() {
     assert!(ran.out.contains(CELL), "{}", ran.out);
     let written = |name: &str| fs::read(package.reports().join(name)).unwrap();
     assert!(String::from_utf8(written("index.html")).unwrap().contains(CELL));
-    assert!(
-        written("throughput-api.svg").starts_with(b"<svg")
-            || written("throughput-api.svg").starts_with(b"<?xml")
-    );
-    assert!(written("throughput-api.png").starts_with(b"\x89PNG"));
-    assert!(written("latency-api.svg").ends_with(b"</svg>\n") && written("latency-api.png").len() > 1_000);
+    for chart in ["rounds-api~hello=2f4", "percentiles-api~hello=2f4"] {
+        let (svg, png) = (written(&format!("{chart}.svg")), written(&format!("{chart}.png")));
+        assert!(svg.starts_with(b"<svg") && svg.ends_with(b"</svg>\n"), "{chart}");
+        assert!(png.starts_with(b"\x89PNG") && png.len() > 1_000, "{chart}");
+    }
     let run: serde_json::Value = serde_json::from_slice(&written("run.json")).unwrap();
     assert!(run.is_object(), "{run}");
     assert!(package.path("reports/index.html").is_file());

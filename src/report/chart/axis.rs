@@ -3,10 +3,14 @@
 //! plotters' logarithmic axis has ticks at decades only; these have 1-2-5 steps. One unit a chart stands in the title,
 //! so that the labels are bare numbers.
 
+use crate::report::words::grouped;
+
 /// About how many ticks a vertical axis should have at most.
 const MAX_TICKS: usize = 7;
 /// Past this the labels would not fit beside an axis: they are written with an exponent.
 const LARGEST_PLAIN: f64 = 1e9;
+/// From this ratio of the largest to the smallest latency on, the small ones would lie on the floor of a linear axis.
+const LOGARITHMIC_FROM: f64 = 8.0;
 /// More decades than this and only their beginnings get a tick.
 const MAX_DECADES_OF_125: f64 = 2.5;
 
@@ -66,9 +70,18 @@ impl Axis {
         Self { lower: values[below], upper: values[above], logarithmic: true, ticks }
     }
 
-    /// Whether equal ratios are equally long on it.
-    pub(crate) fn is_logarithmic(&self) -> bool {
-        self.logarithmic
+    /// Of latencies from `smallest` to `largest`: from 0, or logarithmic where they lie far apart.
+    pub(crate) fn of_latency(smallest: f64, largest: f64) -> Self {
+        match smallest > 0.0 && largest / smallest >= LOGARITHMIC_FROM {
+            true => Self::logarithmic(smallest, largest),
+            false => Self::linear_from_zero(largest),
+        }
+    }
+
+    /// What stands above it.
+    pub(crate) fn title(&self, what: &str, unit: Unit) -> String {
+        let scale = if self.logarithmic { ", log scale" } else { "" };
+        format!("{what} ({}{scale})", unit.name)
     }
 
     /// Where the value lies: 0 at the lower end, 1 at the upper. What lies beyond an end is put there.
@@ -113,20 +126,6 @@ fn tick(value: f64, decimals: usize) -> Tick {
     Tick { value, label }
 }
 
-/// A plain number with commas between its thousands.
-pub(crate) fn grouped(number: &str) -> String {
-    let whole = number.find('.').unwrap_or(number.len());
-    let mut grouped = String::with_capacity(number.len() + whole / 3);
-    for (index, digit) in number.chars().enumerate() {
-        let before = whole.saturating_sub(index);
-        if index > 0 && before > 0 && before.is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// What a chart counts in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Unit {
@@ -159,19 +158,16 @@ pub(crate) fn rate_unit(largest_per_s: f64) -> Unit {
 /// Where each concurrency lies on a horizontal axis, between 0 and 1, in the order given (ascending, none twice).
 ///
 /// Logarithmic, unless two would come nearer to each other than `least_gap`, or one is 0: then evenly spaced, which the
-/// second value says. A single one lies in the middle.
+/// second value says.
 pub(crate) fn concurrency_places(ascending: &[u32], least_gap: f64) -> (Vec<f64>, bool) {
     let (Some(&first), Some(&last)) = (ascending.first(), ascending.last()) else {
         return (Vec::new(), false);
     };
-    if ascending.len() == 1 {
-        return (vec![0.5], false);
-    }
     let evenly = || {
-        let last = (ascending.len() - 1) as f64;
+        let last = (ascending.len() - 1).max(1) as f64;
         (0..ascending.len()).map(|i| i as f64 / last).collect()
     };
-    if first == 0 {
+    if first == 0 || first == last {
         return (evenly(), true);
     }
     let ratio = |n: u32| (f64::from(n) / f64::from(first)).ln();
@@ -248,18 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn latencies_that_lie_far_apart_get_a_logarithmic_axis() {
+        assert!(!Axis::of_latency(1.0, 7.9).logarithmic);
+        assert!(Axis::of_latency(1.0, 8.0).logarithmic);
+        assert!(!Axis::of_latency(0.0, 8.0).logarithmic);
+    }
+
+    #[test]
     fn values_beyond_an_axis_are_put_at_its_end() {
         let axis = Axis::logarithmic(1.0, 100.0);
         assert_eq!((axis.place(0.0), axis.place(-3.0), axis.place(1e9)), (0.0, 0.0, 1.0));
         assert!(axis.is_beyond(101.0) && !axis.is_beyond(100.0));
         assert_eq!(axis.place(f64::NAN), 0.0);
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(grouped("1234567"), "1,234,567");
-        assert_eq!(grouped("1234.5678"), "1,234.5678");
-        assert_eq!(grouped("999"), "999");
     }
 
     #[test]
@@ -280,7 +276,7 @@ mod tests {
         let (places, evenly) = concurrency_places(&[1, 99, 100], 0.05);
         assert_eq!((places, evenly), (vec![0.0, 0.5, 1.0], true));
         assert_eq!(concurrency_places(&[0, 5], 0.05), (vec![0.0, 1.0], true));
-        assert_eq!(concurrency_places(&[7], 0.05), (vec![0.5], false));
+        assert_eq!(concurrency_places(&[7], 0.05), (vec![0.0], true));
         assert_eq!(concurrency_places(&[], 0.05), (vec![], false));
     }
 }

@@ -1,5 +1,9 @@
 //! What the line charts draw: estimates of base and head, with their intervals, at each concurrency.
 
+use plotters::style::RGBColor;
+
+use super::palette;
+
 /// Which of the two that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -15,6 +19,14 @@ impl Side {
         match self {
             Self::Base => "base",
             Self::Head => "head",
+        }
+    }
+
+    /// Its colour in all charts.
+    pub(crate) fn color(self) -> RGBColor {
+        match self {
+            Self::Base => palette::BASE,
+            Self::Head => palette::HEAD,
         }
     }
 }
@@ -39,7 +51,7 @@ pub(crate) struct Curve {
 /// An interval that is far wider than its estimate is large must not flatten all others: the axis ends here,
 /// as a multiple of the largest estimate.
 const LARGEST_OVERSHOOT: f64 = 2.0;
-/// The same at the lower end of a logarithmic axis.
+/// The same at the lower end, as a share of the smallest.
 const SMALLEST_UNDERSHOOT: f64 = 0.25;
 
 fn estimates(curves: &[Curve]) -> impl Iterator<Item = &Estimate> {
@@ -47,23 +59,25 @@ fn estimates(curves: &[Curve]) -> impl Iterator<Item = &Estimate> {
     all.filter(|estimate| estimate.value.is_finite())
 }
 
-/// The largest value that an axis should reach; none without an estimate.
-pub(crate) fn largest_shown(curves: &[Curve]) -> Option<f64> {
-    let value = estimates(curves).map(|e| e.value).reduce(f64::max)?;
-    let ends = estimates(curves).filter_map(|e| e.interval).map(|(_, upper)| upper);
-    let end = ends.filter(|upper| upper.is_finite()).fold(value, f64::max);
-    Some(end.min(value * LARGEST_OVERSHOOT).max(value))
+/// A value and the ends of its interval.
+type Spread = (f64, Option<(f64, f64)>);
+
+/// The curves' values, with what is known of their spread.
+pub(crate) fn spreads(curves: &[Curve]) -> impl Iterator<Item = Spread> {
+    estimates(curves).map(|estimate| (estimate.value, estimate.interval))
 }
 
-/// The smallest positive value that a logarithmic axis should reach; none when an estimate is not positive.
-pub(crate) fn smallest(curves: &[Curve]) -> Option<f64> {
-    let value = estimates(curves).map(|e| e.value).reduce(f64::min)?;
-    if value <= 0.0 {
-        return None;
-    }
-    let ends = estimates(curves).filter_map(|e| e.interval).map(|(lower, _)| lower);
-    let end = ends.fold(value, f64::min);
-    Some(end.max(value * SMALLEST_UNDERSHOOT))
+/// The smallest and the largest value that an axis should reach; none without a value.
+pub(crate) fn extent(spreads: impl Iterator<Item = Spread>) -> Option<(f64, f64)> {
+    let spreads: Vec<Spread> = spreads.filter(|(value, _)| value.is_finite()).collect();
+    let values = || spreads.iter().map(|(value, _)| *value);
+    let (smallest, largest) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
+    let ends = || spreads.iter().filter_map(|(_, interval)| *interval);
+    let finite = |end: &f64| end.is_finite();
+    let lower = ends().map(|(lower, _)| lower).filter(finite).fold(smallest, f64::min);
+    let upper = ends().map(|(_, upper)| upper).filter(finite).fold(largest, f64::max);
+    let low = lower.max(smallest * SMALLEST_UNDERSHOOT).min(smallest);
+    Some((low, upper.min(largest * LARGEST_OVERSHOOT).max(largest)))
 }
 
 /// The curves in a unit of this size, without what is no number.
@@ -98,13 +112,13 @@ mod tests {
     #[test]
     fn intervals_count_unless_they_would_flatten_the_chart() {
         let near = curve(&[(10.0, Some((9.0, 12.0))), (5.0, None)]);
-        assert_eq!(largest_shown(std::slice::from_ref(&near)), Some(12.0));
-        assert_eq!(smallest(&[near]), Some(5.0));
+        let of = |curve: &Curve| extent(spreads(std::slice::from_ref(curve)));
+        assert_eq!(of(&near), Some((5.0, 12.0)));
         let far = curve(&[(10.0, Some((-3.0, 1e9)))]);
-        assert_eq!(largest_shown(std::slice::from_ref(&far)), Some(20.0));
-        assert_eq!(smallest(&[far]), Some(2.5));
-        assert_eq!(largest_shown(&[curve(&[])]), None);
-        assert_eq!(smallest(&[curve(&[(0.0, None)])]), None);
+        assert_eq!(of(&far), Some((2.5, 20.0)));
+        assert_eq!(of(&curve(&[])), None);
+        assert_eq!(of(&curve(&[(0.0, None), (f64::NAN, None)])), Some((0.0, 0.0)));
+        assert_eq!(of(&curve(&[(2.0, Some((f64::NEG_INFINITY, f64::INFINITY)))])), Some((2.0, 2.0)));
     }
 
     #[test]

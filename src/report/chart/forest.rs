@@ -9,10 +9,10 @@ use plotters_backend::text_anchor::{HPos, VPos};
 use super::axis::{Axis, Tick};
 use super::font;
 use super::heading::Heading;
-use super::label::without_collision;
-use super::line_chart::{EDGE_PX, TICK_GAP_PX, WIDTH_PX, widest};
-use super::palette::{self, TEXT_SIZE};
+use super::naming::distinct;
+use super::palette::{self, EDGE_PX, TEXT_SIZE, TICK_GAP_PX, WIDTH_PX};
 use super::pen::{Area, At, Drawn, Frame, Lettering, Marker, Pen, Stroke};
+use super::plot::{labels, widest};
 use super::render::Chart;
 use crate::judge::Verdict;
 
@@ -25,8 +25,7 @@ const COLUMN_GAP_PX: f64 = 14.0;
 const KEY_PX: f64 = 34.0;
 /// From the last row to the lower edge: tick labels and the title of the axis.
 const BELOW_PX: f64 = 54.0;
-/// Half the height of an interval's end, and of the tick at what could have been found.
-const CAP_PX: f64 = 3.5;
+/// Half the height of the tick at what could have been found.
 const FINDABLE_PX: f64 = 6.0;
 /// More rows are no picture any more.
 const MOST_ROWS: usize = 60;
@@ -56,6 +55,8 @@ pub(crate) struct Forest {
     heading: Heading,
     description: Vec<String>,
     rows: Vec<ForestRow>,
+    /// For each row what stands for its cell.
+    cells: Vec<String>,
     /// Says that some had no room.
     note: Option<String>,
     /// Half of the axis: it reaches equally far to both sides.
@@ -76,7 +77,8 @@ impl Forest {
                 .map(|row| format!("{} {}: {} {}", row.cell, row.metric, row.text, row.verdict.name())),
         );
         Self {
-            heading: Heading::new(title, subtitle, f64::from(WIDTH_PX) - 2.0 * EDGE_PX),
+            heading: Heading::new(title, subtitle),
+            cells: short_ids(&rows),
             description,
             note: (all > MOST_ROWS).then(|| format!("the first {MOST_ROWS} of {all} are shown")),
             axis: Axis::linear_from_zero(farthest(&rows)),
@@ -86,7 +88,7 @@ impl Forest {
 
     /// Where the rows are, between the names and the numbers.
     fn plot(&self) -> Frame {
-        let cell = widest(self.rows.iter().map(|row| row.cell.as_str())).min(MAX_CELL_PX);
+        let cell = widest(self.cells.iter().map(String::as_str));
         let metric = widest(self.rows.iter().map(|row| row.metric.as_str())).min(MAX_METRIC_PX);
         let text = widest(self.rows.iter().map(|row| row.text.as_str()));
         let top = self.heading.bottom() + KEY_PX;
@@ -103,6 +105,19 @@ impl Forest {
         let half = (plot.right - plot.left) / 2.0;
         middle + half * self.axis.place(worsening.abs()) * worsening.signum()
     }
+}
+
+/// The cell of each row, shortened so that different ones stay different.
+fn short_ids(rows: &[ForestRow]) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for row in rows {
+        if !ids.contains(&row.cell) {
+            ids.push(row.cell.clone());
+        }
+    }
+    let short = distinct(&ids, MAX_CELL_PX);
+    let of = |row: &ForestRow| ids.iter().position(|id| *id == row.cell).map(|nth| short[nth].clone());
+    rows.iter().filter_map(of).collect()
 }
 
 /// How far the axis has to reach: every estimate, and intervals as far as they leave the others something to see.
@@ -125,8 +140,7 @@ impl Chart for Forest {
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>) -> Drawn<DB> {
         let pen = Pen::new(area);
-        pen.paper(palette::BACKGROUND)?;
-        self.heading.draw(&pen, EDGE_PX)?;
+        self.heading.draw(&pen)?;
         let plot = self.plot();
         if self.rows.is_empty() {
             let at = (f64::from(WIDTH_PX) / 2.0, f64::midpoint(plot.top, plot.bottom));
@@ -135,8 +149,10 @@ impl Chart for Forest {
         self.key(&pen, plot)?;
         self.margins(&pen, plot)?;
         self.axis(&pen, plot)?;
-        for (nth, row) in self.rows.iter().enumerate() {
-            self.row(&pen, plot, row, plot.top + ROW_PX * (nth as f64 + 0.5))?;
+        for (nth, (row, cell)) in self.rows.iter().zip(&self.cells).enumerate() {
+            let y = plot.top + ROW_PX * (nth as f64 + 0.5);
+            pen.text(cell, (EDGE_PX, y), Lettering { color: palette::TITLE, ..text(HPos::Left) })?;
+            self.row(&pen, plot, row, y)?;
         }
         Ok(())
     }
@@ -181,24 +197,15 @@ impl Forest {
         let ahead = self.axis.ticks.iter().map(|Tick { value, label }| {
             (*value, if *value > 0.0 { format!("+{label}") } else { label.clone() })
         });
-        let ticks: Vec<(f64, String)> = mirrored.chain(ahead).collect();
-        let half = |label: &str| font::width(label, TEXT_SIZE) / 2.0;
-        let spans: Vec<(f64, f64)> = ticks
-            .iter()
-            .map(|(value, label)| (self.x(plot, *value) - half(label), self.x(plot, *value) + half(label)))
-            .collect();
-        let shown = without_collision(&spans, TICK_GAP_PX);
-        for ((value, label), shown) in ticks.iter().zip(shown) {
-            let x = self.x(plot, *value);
-            let stroke = Stroke::thin(if *value == 0.0 { palette::AXIS } else { palette::GRID });
-            pen.line(&[(x, plot.top), (x, plot.bottom)], stroke)?;
-            if shown {
-                let at = (x, plot.bottom + TICK_GAP_PX);
-                pen.text(label, at, Lettering { anchor: (HPos::Center, VPos::Top), ..text(HPos::Center) })?;
-            }
-        }
-        let y = plot.bottom + TICK_GAP_PX + 26.0;
+        let place = |(value, label): (f64, String)| (self.x(plot, value), label);
+        let ticks: Vec<(f64, String)> = mirrored.chain(ahead).map(place).collect();
         let middle = f64::midpoint(plot.left, plot.right);
+        for (x, _) in &ticks {
+            let stroke = Stroke::thin(if *x == middle { palette::AXIS } else { palette::GRID });
+            pen.line(&[(*x, plot.top), (*x, plot.bottom)], stroke)?;
+        }
+        labels(pen, &ticks, plot.bottom)?;
+        let y = plot.bottom + TICK_GAP_PX + 26.0;
         pen.text(
             "\u{2190} better   change (%; points of a ratio)   worse \u{2192}",
             (middle, y),
@@ -211,8 +218,6 @@ impl Forest {
     }
 
     fn row<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>, plot: Frame, row: &ForestRow, y: f64) -> Drawn<DB> {
-        let cell = font::shorten(&font::clean(&row.cell), TEXT_SIZE, MAX_CELL_PX);
-        pen.text(&cell, (EDGE_PX, y), Lettering { color: palette::TITLE, ..text(HPos::Left) })?;
         let metric = font::shorten(&row.metric, TEXT_SIZE, MAX_METRIC_PX);
         pen.text(&metric, (plot.left - COLUMN_GAP_PX, y), text(HPos::Right))?;
         let number = Lettering { color: color(row.verdict), ..text(HPos::Right) };
@@ -220,14 +225,10 @@ impl Forest {
 
         let stroke = Stroke { width: 1.5, ..Stroke::thin(color(row.verdict)) };
         if !row.low.is_nan() && !row.high.is_nan() {
-            let (low, high) = (self.x(plot, 100.0 * row.low), self.x(plot, 100.0 * row.high));
-            pen.line(&[(low, y), (high, y)], stroke)?;
-            for (value, x) in [(row.low, low), (row.high, high)] {
-                // An interval that reaches beyond the axis has no end to be seen.
-                if !self.axis.is_beyond(100.0 * value.abs()) {
-                    pen.line(&[(x, y - CAP_PX), (x, y + CAP_PX)], stroke)?;
-                }
-            }
+            // An interval that reaches beyond the axis has no end to be seen.
+            let end =
+                |value: f64| ((self.x(plot, 100.0 * value), y), !self.axis.is_beyond(100.0 * value.abs()));
+            pen.interval([end(row.low), end(row.high)], stroke)?;
         }
         if let Some(findable) = row.findable.filter(|findable| !self.axis.is_beyond(100.0 * findable)) {
             let x = self.x(plot, 100.0 * findable);
@@ -256,5 +257,5 @@ fn color(verdict: Verdict) -> plotters::style::RGBColor {
 }
 
 fn text(h_pos: HPos) -> Lettering {
-    Lettering { size: TEXT_SIZE, color: palette::TEXT, anchor: (h_pos, VPos::Center) }
+    Lettering::plain(h_pos, VPos::Center)
 }

@@ -19,8 +19,9 @@ pub(crate) struct Heading {
 }
 
 impl Heading {
-    /// The title is shortened in its middle to `width` px, the subtitle is wrapped.
-    pub(crate) fn new(title: &str, subtitle: &str, width: f64) -> Self {
+    /// The title is shortened in its middle to the width of a chart, the subtitle is wrapped.
+    pub(crate) fn new(title: &str, subtitle: &str) -> Self {
+        let width = f64::from(palette::WIDTH_PX) - 2.0 * palette::EDGE_PX;
         Self {
             title: font::shorten(&font::clean(title), palette::TITLE_SIZE, width),
             subtitle: font::wrap(&font::clean(subtitle), palette::SUBTITLE_SIZE, width, MAX_SUBTITLE_LINES),
@@ -32,13 +33,13 @@ impl Heading {
         TOP_PX + TITLE_LINE_PX + SUBTITLE_LINE_PX * self.subtitle.len() as f64
     }
 
-    /// Draws it, its left end at `left` px.
-    pub(crate) fn draw<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>, left: f64) -> Drawn<DB> {
-        let mut lettering =
-            Lettering { size: palette::TITLE_SIZE, color: palette::TITLE, anchor: (HPos::Left, VPos::Top) };
-        pen.text(&self.title, (left, TOP_PX), lettering)?;
-        lettering.size = palette::SUBTITLE_SIZE;
-        lettering.color = palette::TEXT;
+    /// Draws it.
+    pub(crate) fn draw<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>) -> Drawn<DB> {
+        let left = palette::EDGE_PX;
+        let plain = Lettering::plain(HPos::Left, VPos::Top);
+        let title = Lettering { size: palette::TITLE_SIZE, color: palette::TITLE, ..plain };
+        pen.text(&self.title, (left, TOP_PX), title)?;
+        let lettering = Lettering { size: palette::SUBTITLE_SIZE, ..plain };
         let mut top = TOP_PX + TITLE_LINE_PX;
         for line in &self.subtitle {
             pen.text(line, (left, top), lettering)?;

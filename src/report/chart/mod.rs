@@ -17,6 +17,9 @@ mod line_drawing;
 mod naming;
 pub(crate) mod palette;
 mod pen;
+pub(crate) mod percentiles;
+mod plot;
+mod png_file;
 pub(crate) mod render;
 pub(crate) mod rounds;
 #[cfg(test)]

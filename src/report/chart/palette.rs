@@ -12,6 +12,9 @@ pub(crate) const HEAD: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 pub(crate) const REGRESSED: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 pub(crate) const IMPROVED: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 
+/// How much of a line's colour its band has: what lies below stays visible.
+pub(crate) const BAND_OPACITY: f64 = 0.14;
+
 /// The margin within which nothing is red.
 pub(crate) const BAND: RGBColor = RGBColor(0xEE, 0xF0, 0xF2);
 pub(crate) const BACKGROUND: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
@@ -22,6 +25,15 @@ pub(crate) const AXIS: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
 
 /// From a line to its name: lighter than anything that is data.
 pub(crate) const LEADER: RGBColor = RGBColor(0xC5, 0xCA, 0xD2);
+
+/// Every chart is so wide ...
+pub(crate) const WIDTH_PX: u32 = 760;
+/// ... with nothing nearer to its edges than this.
+pub(crate) const EDGE_PX: f64 = 16.0;
+/// From an axis to its labels.
+pub(crate) const TICK_GAP_PX: f64 = 8.0;
+/// What a line of text takes among others.
+pub(crate) const NAME_HEIGHT_PX: f64 = 16.0;
 
 pub(crate) const TITLE_SIZE: f64 = 17.0;
 pub(crate) const SUBTITLE_SIZE: f64 = 13.0;

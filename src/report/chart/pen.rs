@@ -9,14 +9,18 @@ use plotters::prelude::{Circle, DrawingBackend, PathElement, Polygon, Rectangle,
 use plotters::style::{Color, RGBColor};
 use plotters_backend::text_anchor::{HPos, Pos, VPos};
 
+use super::data::Side;
 use super::font;
 use super::palette;
 
 /// How finely a picture is drawn.
 pub(crate) const DOTS_PER_PX: u32 = 4;
 
-const DASH_PX: f64 = 6.0;
-const GAP_PX: f64 = 4.0;
+/// Half the width of an interval's end.
+const CAP_PX: f64 = 3.5;
+/// What is drawn and what is left out by turns, of a dashed and of a dotted line.
+const DASHED: (f64, f64) = (6.0, 4.0);
+const DOTTED: (f64, f64) = (1.0, 4.0);
 /// Half the size of a marker.
 const MARKER_PX: f64 = 4.0;
 
@@ -57,13 +61,25 @@ impl Marker {
 pub(crate) struct Stroke {
     pub(crate) color: RGBColor,
     pub(crate) width: f64,
-    pub(crate) dashed: bool,
+    /// How much is drawn and left out by turns; nothing for an unbroken line.
+    pub(crate) pattern: Option<(f64, f64)>,
 }
 
 impl Stroke {
     /// An unbroken line of one px.
     pub(crate) fn thin(color: RGBColor) -> Self {
-        Self { color, width: palette::THIN_WIDTH, dashed: false }
+        Self { color, width: palette::THIN_WIDTH, pattern: None }
+    }
+
+    /// A line of dots: what is no data.
+    pub(crate) fn dotted(color: RGBColor) -> Self {
+        Self { pattern: Some(DOTTED), ..Self::thin(color) }
+    }
+
+    /// The line of one side: base is solid and head dashed, in all charts.
+    pub(crate) fn of(side: Side) -> Self {
+        let pattern = (side == Side::Head).then_some(DASHED);
+        Self { color: side.color(), width: palette::LINE_WIDTH, pattern }
     }
 }
 
@@ -73,6 +89,13 @@ pub(crate) struct Lettering {
     pub(crate) size: f64,
     pub(crate) color: RGBColor,
     pub(crate) anchor: (HPos, VPos),
+}
+
+impl Lettering {
+    /// As most text of a chart is written.
+    pub(crate) fn plain(h_pos: HPos, v_pos: VPos) -> Self {
+        Self { size: palette::TEXT_SIZE, color: palette::TEXT, anchor: (h_pos, v_pos) }
+    }
 }
 
 /// Draws on one plotters area.
@@ -86,23 +109,38 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         Self { area }
     }
 
-    /// Fills the whole picture.
-    pub(crate) fn paper(&self, color: RGBColor) -> Drawn<DB> {
-        self.area.fill(&color)
-    }
-
     /// A filled rectangle.
     pub(crate) fn fill(&self, frame: Frame, color: RGBColor) -> Drawn<DB> {
         let corners = [dots((frame.left, frame.top)), dots((frame.right, frame.bottom))];
         self.area.draw(&Rectangle::new(corners, color.filled()))
     }
 
+    /// The area between two lines with points at the same places, in a thin wash of a colour.
+    pub(crate) fn band(&self, upper: &[At], lower: &[At], color: RGBColor) -> Drawn<DB> {
+        let around: Vec<_> = upper.iter().chain(lower.iter().rev()).copied().map(dots).collect();
+        if around.len() < 4 {
+            return Ok(());
+        }
+        self.area.draw(&Polygon::new(around, color.mix(palette::BAND_OPACITY)))
+    }
+
+    /// An interval: a line between its ends, across each of which a cap stands if that end is to be seen.
+    pub(crate) fn interval(&self, ends: [(At, bool); 2], stroke: Stroke) -> Drawn<DB> {
+        let [(from, _), (to, _)] = ends;
+        self.line(&[from, to], stroke)?;
+        let (across_x, across_y) = if from.0 == to.0 { (CAP_PX, 0.0) } else { (0.0, CAP_PX) };
+        for ((x, y), _) in ends.into_iter().filter(|(_, seen)| *seen) {
+            self.line(&[(x - across_x, y - across_y), (x + across_x, y + across_y)], stroke)?;
+        }
+        Ok(())
+    }
+
     /// A line through all the points.
     pub(crate) fn line(&self, points: &[At], stroke: Stroke) -> Drawn<DB> {
-        if !stroke.dashed {
+        let Some(pattern) = stroke.pattern else {
             return self.path(points, stroke);
-        }
-        for dash in dashes(points) {
+        };
+        for dash in dashes(points, pattern) {
             self.path(&dash, stroke)?;
         }
         Ok(())
@@ -167,9 +205,9 @@ fn dots((x, y): At) -> (i32, i32) {
 }
 
 /// The dashes of a line through the points; the pattern runs on round corners.
-fn dashes(points: &[At]) -> Vec<Vec<At>> {
+fn dashes(points: &[At], (drawn, left_out): (f64, f64)) -> Vec<Vec<At>> {
     let mut found = Vec::new();
-    let (mut drawing, mut left) = (true, DASH_PX);
+    let (mut drawing, mut left) = (true, drawn);
     let mut dash: Vec<At> = points.first().copied().into_iter().collect();
     for ends in points.windows(2) {
         let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
@@ -185,7 +223,7 @@ fn dashes(points: &[At]) -> Vec<Vec<At>> {
                 dash = vec![at];
             }
             drawing = !drawing;
-            left = if drawing { DASH_PX } else { GAP_PX };
+            left = if drawing { drawn } else { left_out };
         }
         left -= length - done;
         if drawing {
@@ -204,17 +242,17 @@ mod tests {
 
     #[test]
     fn dashes_have_their_length_and_run_on_round_corners() {
-        let straight = dashes(&[(0.0, 0.0), (20.0, 0.0)]);
+        let straight = dashes(&[(0.0, 0.0), (20.0, 0.0)], DASHED);
         assert_eq!(straight, [vec![(0.0, 0.0), (6.0, 0.0)], vec![(10.0, 0.0), (16.0, 0.0)]]);
-        let corner = dashes(&[(0.0, 0.0), (3.0, 0.0), (3.0, 10.0)]);
+        let corner = dashes(&[(0.0, 0.0), (3.0, 0.0), (3.0, 10.0)], DASHED);
         assert_eq!(corner[0], [(0.0, 0.0), (3.0, 0.0), (3.0, 3.0)]);
         assert_eq!(corner[1], [(3.0, 7.0), (3.0, 10.0)]);
     }
 
     #[test]
     fn a_single_point_has_no_dash() {
-        assert!(dashes(&[(1.0, 1.0)]).is_empty());
-        assert!(dashes(&[]).is_empty());
-        assert!(dashes(&[(1.0, 1.0), (1.0, 1.0)]).iter().all(|dash| dash[0] == dash[1]));
+        assert!(dashes(&[(1.0, 1.0)], DASHED).is_empty());
+        assert!(dashes(&[], DASHED).is_empty());
+        assert!(dashes(&[(1.0, 1.0), (1.0, 1.0)], DASHED).iter().all(|dash| dash[0] == dash[1]));
     }
 }

@@ -7,15 +7,10 @@ use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
 
 use super::canvas::{Canvas, Surface, TextBox};
 use super::font;
+use super::palette;
 use super::pen::{Area, DOTS_PER_PX, Drawn};
-
-/// Pixels of the PNG for each px of the page, so that it is sharp on fine screens and in print.
-const PNG_PIXELS_PER_PX: u32 = 2;
-/// A PNG is drawn so much finer and then averaged, since plotters does not smooth thick lines.
-const OVERSAMPLING: u32 = DOTS_PER_PX / PNG_PIXELS_PER_PX;
-/// 96 px an inch, as CSS has it.
-const PX_PER_METRE: f64 = 96.0 / 0.0254;
-const CHANNELS: usize = 3;
+use super::png_file::{self, CHANNELS};
+use crate::report::html::escaped;
 
 /// Something that can be drawn with plotters.
 pub(crate) trait Chart {
@@ -65,8 +60,8 @@ pub(crate) fn draw_on<C: Chart, B: Surface>(chart: &C, surface: B) -> Result<Vec
     let texts = RefCell::new(Vec::new());
     {
         let area = Canvas::new(surface, &texts).into_drawing_area();
-        chart
-            .draw(&area)
+        area.fill(&palette::BACKGROUND)
+            .and_then(|()| chart.draw(&area))
             .and_then(|()| area.present())
             .map_err(|error| RenderError::Draw(error.to_string()))?;
     }
@@ -95,8 +90,8 @@ fn finish_svg<C: Chart>(drawn: &str, chart: &C, texts: &[TextBox]) -> String {
     );
     let description = chart.description();
     if let Some((title, names)) = description.split_first() {
-        svg.push_str(&format!("<title>{}</title>\n", escaped(title)));
-        svg.push_str(&format!("<desc>{}</desc>\n", escaped(&names.join("; "))));
+        svg.push_str(&format!("<title>{}</title>\n", escaped(&font::clean(title))));
+        svg.push_str(&format!("<desc>{}</desc>\n", escaped(&font::clean(&names.join("; ")))));
     }
     let body = drawn.split_once('\n').map_or("", |(_, body)| body);
     let mut lengths = texts.iter();
@@ -121,50 +116,9 @@ fn finish_svg<C: Chart>(drawn: &str, chart: &C, texts: &[TextBox]) -> String {
     svg
 }
 
-fn escaped(text: &str) -> String {
-    font::clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 fn render_png<C: Chart>(chart: &C) -> Result<Vec<u8>, RenderError> {
     let (width, height) = size_in_dots(chart);
     let mut fine = vec![u8::MAX; width as usize * height as usize * CHANNELS];
     draw_on(chart, BitMapBackend::with_buffer(&mut fine, (width, height)))?;
-    let (width, height) = (width / OVERSAMPLING, height / OVERSAMPLING);
-    let pixels = averaged(&fine, width as usize, height as usize);
-
-    let mut png = Vec::new();
-    let mut encoder = png::Encoder::new(&mut png, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let per_metre = (PX_PER_METRE * f64::from(PNG_PIXELS_PER_PX)).round() as u32;
-    encoder.set_pixel_dims(Some(png::PixelDimensions {
-        xppu: per_metre,
-        yppu: per_metre,
-        unit: png::Unit::Meter,
-    }));
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels)?;
-    writer.finish()?;
-    Ok(png)
-}
-
-/// The mean of each square of fine pixels; `width` and `height` are those of the result.
-fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let side = OVERSAMPLING as usize;
-    let fine_row = width * side * CHANNELS;
-    let mut pixels = Vec::with_capacity(width * height * CHANNELS);
-    for y in 0..height {
-        for x in 0..width {
-            for channel in 0..CHANNELS {
-                let corner = y * side * fine_row + x * side * CHANNELS + channel;
-                let sum: u32 = (0..side * side)
-                    .map(|i| corner + i / side * fine_row + i % side * CHANNELS)
-                    .map(|at| u32::from(fine[at]))
-                    .sum();
-                let count = OVERSAMPLING * OVERSAMPLING;
-                pixels.push(((sum + count / 2) / count) as u8);
-            }
-        }
-    }
-    pixels
+    Ok(png_file::encode(&fine, width, height)?)
 }

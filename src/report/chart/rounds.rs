@@ -3,21 +3,19 @@
 //! Base has no order of time in its file, so it is a line with its interval.
 
 use plotters::prelude::DrawingBackend;
-use plotters_backend::text_anchor::{HPos, VPos};
 
-use super::axis::{Axis, grouped, time_unit};
+use super::axis::{Axis, Unit, time_unit};
+use super::data::Side;
 use super::heading::Heading;
-use super::label::spread;
-use super::line_chart::{
-    BELOW_PLOT_PX, EDGE_PX, INSET_PX, NAME_HEIGHT_PX, TICK_GAP_PX, WIDTH_PX, Y_TITLE_PX, widest,
-};
-use super::palette::{self, TEXT_SIZE};
-use super::pen::{Area, Drawn, Frame, Lettering, Marker, Pen, Stroke};
+use super::palette;
+use super::pen::{Area, Drawn, Frame, Marker, Pen, Stroke};
+use super::plot::{End, Plot};
 use super::render::Chart;
+use crate::report::words;
 
-const ABOVE_PLOT_PX: f64 = 38.0;
 const PLOT_HEIGHT_PX: f64 = 220.0;
-const NAME_GAP_PX: f64 = 10.0;
+/// From the plot's edges to the first and the last stripe.
+const INSET_PX: f64 = 11.0;
 /// An outlier beyond so many times the median is put at the edge, so that it does not flatten all others.
 const FARTHEST: f64 = 4.0;
 /// Rounds that are nearer to each other are one line without markers.
@@ -43,7 +41,7 @@ pub(crate) struct Rounds {
     /// For each round the launch that served it, numbered over all runs.
     launches: Vec<usize>,
     percentiles: Vec<Percentile>,
-    unit: &'static str,
+    unit: Unit,
     axis: Axis,
 }
 
@@ -69,45 +67,34 @@ impl Rounds {
         };
         let names = percentiles.iter().map(|percentile| percentile.name.clone());
         Self {
-            heading: Heading::new(title, subtitle, f64::from(WIDTH_PX) - 2.0 * EDGE_PX),
+            heading: Heading::new(title, subtitle),
             description: [title.to_owned(), subtitle.to_owned()].into_iter().chain(names).collect(),
             launches,
             percentiles: percentiles.iter().map(scaled).collect(),
-            unit: unit.name,
+            unit,
             axis: Axis::linear_from_zero(largest / unit.size),
         }
     }
 
-    fn names(&self) -> impl Iterator<Item = (String, f64, plotters::style::RGBColor)> {
+    /// Each line's name and last value, and its side.
+    fn ends(&self) -> impl Iterator<Item = (String, f64, Side)> {
         self.percentiles.iter().flat_map(|percentile| {
             let last = percentile.values.iter().rev().flatten().next();
-            let head = last.map(|value| (percentile.name.clone(), *value, palette::HEAD));
-            let base =
-                percentile.base.map(|base| (format!("{} base", percentile.name), base.0, palette::BASE));
+            let head = last.map(|value| (percentile.name.clone(), *value, Side::Head));
+            let base = percentile.base.map(|base| (format!("{} base", percentile.name), base.0, Side::Base));
             head.into_iter().chain(base)
         })
     }
 
-    fn plot(&self) -> Frame {
-        let names: Vec<String> = self.names().map(|(name, ..)| name).collect();
-        let top = self.heading.bottom() + ABOVE_PLOT_PX;
-        let ticks = widest(self.axis.ticks.iter().map(|tick| tick.label.as_str()));
-        Frame {
-            left: EDGE_PX + ticks + TICK_GAP_PX,
-            top,
-            right: f64::from(WIDTH_PX) - EDGE_PX - widest(names.iter().map(String::as_str)) - NAME_GAP_PX,
-            bottom: top + PLOT_HEIGHT_PX,
-        }
+    fn plot(&self) -> Plot<'_> {
+        let names: Vec<String> = self.ends().map(|(name, ..)| name).collect();
+        Plot::new(&self.heading, &self.axis, PLOT_HEIGHT_PX, names.iter().map(String::as_str), 0.0)
     }
 
     /// The middle of a round, from left to right.
-    fn x(&self, plot: Frame, round: f64) -> f64 {
-        let (left, right) = (plot.left + INSET_PX / 2.0, plot.right - INSET_PX / 2.0);
+    fn x(&self, frame: Frame, round: f64) -> f64 {
+        let (left, right) = (frame.left + INSET_PX, frame.right - INSET_PX);
         left + (right - left) * (round + 0.5) / self.launches.len().max(1) as f64
-    }
-
-    fn y(&self, plot: Frame, value: f64) -> f64 {
-        plot.bottom - self.axis.place(value) * (plot.bottom - plot.top)
     }
 
     /// First and last round of each launch that follows another one.
@@ -125,7 +112,7 @@ impl Rounds {
 
 impl Chart for Rounds {
     fn size_px(&self) -> (u32, u32) {
-        (WIDTH_PX, (self.plot().bottom + BELOW_PLOT_PX).ceil() as u32)
+        self.plot().picture_px()
     }
 
     fn description(&self) -> Vec<String> {
@@ -134,83 +121,65 @@ impl Chart for Rounds {
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>) -> Drawn<DB> {
         let pen = Pen::new(area);
-        pen.paper(palette::BACKGROUND)?;
-        self.heading.draw(&pen, EDGE_PX)?;
+        self.heading.draw(&pen)?;
         let plot = self.plot();
+        let frame = plot.frame;
         for (first, last) in self.lives().into_iter().step_by(2) {
-            let (left, right) = (self.x(plot, first as f64 - 0.5), self.x(plot, last as f64 + 0.5));
-            pen.fill(Frame { left, right, ..plot }, palette::BAND)?;
+            let (left, right) = (self.x(frame, first as f64 - 0.5), self.x(frame, last as f64 + 0.5));
+            pen.fill(Frame { left, right, ..frame }, palette::BAND)?;
         }
-        self.axes(&pen, plot)?;
+        plot.values(&pen, &self.axis.title("latency", self.unit))?;
+        let rounds = self.launches.len();
+        let every = rounds.div_ceil(MOST_TICKS).max(1);
+        let tick = |round: usize| (self.x(frame, round as f64 - 1.0), words::count(round as u64));
+        let ticks: Vec<_> = (every..=rounds).step_by(every).map(tick).collect();
+        plot.floor(&pen, &ticks, "round, in order of time (a stripe is a launch)")?;
         for (nth, percentile) in self.percentiles.iter().enumerate() {
-            self.percentile(&pen, plot, percentile, Marker::nth(nth))?;
+            self.percentile(&pen, &plot, percentile, Marker::nth(nth))?;
         }
-        let names: Vec<_> = self.names().collect();
-        let wished: Vec<f64> = names.iter().map(|(_, value, _)| self.y(plot, *value)).collect();
-        let placed = spread(&wished, NAME_HEIGHT_PX, plot.top - NAME_HEIGHT_PX / 2.0, plot.bottom);
-        for ((name, _, color), y) in names.iter().zip(placed) {
-            let lettering = Lettering { color: *color, ..text(HPos::Left, VPos::Center) };
-            pen.text(name, (plot.right + NAME_GAP_PX, y), lettering)?;
-        }
-        Ok(())
+        let end = |(name, value, side): (String, f64, Side)| End {
+            name: name.into(),
+            color: side.color(),
+            at: (frame.right, plot.y(value)),
+        };
+        plot.names(&pen, &self.ends().map(end).collect::<Vec<_>>())
     }
 }
 
 impl Rounds {
-    fn axes<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>, plot: Frame) -> Drawn<DB> {
-        for tick in &self.axis.ticks {
-            let y = self.y(plot, tick.value);
-            pen.line(&[(plot.left, y), (plot.right, y)], Stroke::thin(palette::GRID))?;
-            pen.text(&tick.label, (plot.left - TICK_GAP_PX, y), text(HPos::Right, VPos::Center))?;
-        }
-        let title = format!("latency ({})", self.unit);
-        pen.text(&title, (EDGE_PX, plot.top - Y_TITLE_PX), text(HPos::Left, VPos::Center))?;
-        pen.line(&[(plot.left, plot.bottom), (plot.right, plot.bottom)], Stroke::thin(palette::AXIS))?;
-        let rounds = self.launches.len();
-        for round in (1..=rounds).filter(|round| round % rounds.div_ceil(MOST_TICKS).max(1) == 0) {
-            let at = (self.x(plot, round as f64 - 1.0), plot.bottom + TICK_GAP_PX);
-            pen.text(&grouped(&round.to_string()), at, text(HPos::Center, VPos::Top))?;
-        }
-        let at = (f64::midpoint(plot.left, plot.right), plot.bottom + TICK_GAP_PX + NAME_HEIGHT_PX + 2.0);
-        pen.text("round, in order of time (a stripe is a launch)", at, text(HPos::Center, VPos::Top))
-    }
-
     fn percentile<DB: DrawingBackend>(
         &self,
         pen: &Pen<'_, DB>,
-        plot: Frame,
+        plot: &Plot<'_>,
         percentile: &Percentile,
         marker: Marker,
     ) -> Drawn<DB> {
+        let Frame { left, right, .. } = plot.frame;
         if let Some((value, interval)) = percentile.base {
-            let line = |value: f64| [(plot.left, self.y(plot, value)), (plot.right, self.y(plot, value))];
+            let line = |value: f64| [(left, plot.y(value)), (right, plot.y(value))];
             for end in interval.into_iter().flat_map(|(low, high)| [low, high]).filter(|end| end.is_finite())
             {
                 pen.line(&line(end), Stroke::thin(palette::LEADER))?;
             }
-            pen.line(&line(value), Stroke { width: palette::LINE_WIDTH, ..Stroke::thin(palette::BASE) })?;
+            pen.line(&line(value), Stroke::of(Side::Base))?;
         }
         let at = |round: usize| {
             let value = (*percentile.values.get(round)?)?;
-            Some((self.x(plot, round as f64), self.y(plot, value)))
+            Some((self.x(plot.frame, round as f64), plot.y(value)))
         };
-        let stroke = Stroke { color: palette::HEAD, width: palette::LINE_WIDTH, dashed: true };
-        if self.x(plot, 1.0) - self.x(plot, 0.0) < LEAST_APART_PX {
+        let head = Side::Head.color();
+        if self.x(plot.frame, 1.0) - self.x(plot.frame, 0.0) < LEAST_APART_PX {
             let points: Vec<_> = (0..self.launches.len()).filter_map(at).collect();
-            return pen.line(&points, Stroke::thin(stroke.color));
+            return pen.line(&points, Stroke::thin(head));
         }
         // Rounds of one launch hang together; what lies between launches is another process.
         for (first, last) in self.lives() {
             let points: Vec<_> = (first..=last).filter_map(at).collect();
-            pen.line(&points, stroke)?;
+            pen.line(&points, Stroke::of(Side::Head))?;
             for point in points {
-                pen.marker(point, marker, palette::HEAD)?;
+                pen.marker(point, marker, head)?;
             }
         }
         Ok(())
     }
-}
-
-fn text(h_pos: HPos, v_pos: VPos) -> Lettering {
-    Lettering { size: TEXT_SIZE, color: palette::TEXT, anchor: (h_pos, v_pos) }
 }

@@ -1,15 +1,20 @@
 //! Every chart with every odd input: that its files are whole, and that all text lies in the picture and clear of other text.
+//! The pictures stay in `target/charts`, to be looked at.
 
 mod cases;
+mod distributions;
 mod forests;
 mod timelines;
+
+use std::fs;
+use std::path::Path;
 
 use plotters::prelude::SVGBackend;
 
 use self::cases::{BOTH, FEW, LONG_ID, cases, latency, latency_cases, percentiles};
 use super::canvas::TextBox;
 use super::pen::DOTS_PER_PX;
-use super::render::{Chart, draw_on, render};
+use super::render::{Chart, Picture, draw_on, render};
 
 fn texts<C: Chart>(chart: &C) -> Vec<TextBox> {
     let (width, height) = chart.size_px();
@@ -19,24 +24,40 @@ fn texts<C: Chart>(chart: &C) -> Vec<TextBox> {
 }
 
 #[test]
-fn every_case_yields_an_svg_and_a_png_of_twice_its_size() {
+fn every_case_is_a_legible_picture() {
     for (name, chart) in cases() {
-        let picture = render(&chart).unwrap();
-        let (width, height) = chart.size_px();
-        assert!(picture.svg.starts_with("<svg ") && picture.svg.ends_with("</svg>\n"), "{name}");
-        assert!(picture.svg.contains(&format!("width=\"{width}\" height=\"{height}\"")), "{name}");
-        assert_eq!(picture.svg.matches("<text ").count(), picture.svg.matches("</text>").count());
-
-        let mut reader = png::Decoder::new(std::io::Cursor::new(&picture.png)).read_info().unwrap();
-        assert_eq!(reader.info().size(), (2 * width, 2 * height), "{name}");
-        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        reader.next_frame(&mut pixels).unwrap();
-        let inked = pixels.iter().filter(|&&value| value < 0x80).count();
-        assert!(inked > 500, "{name}: only {inked} dark values");
+        assert_sound(name, &chart);
     }
 }
 
-/// All text lies in the picture, and none of it on other text.
+/// The chart is a whole SVG and a PNG of twice its size, all text lies in the picture, and none of it on other text.
+fn assert_sound<C: Chart>(name: &str, chart: &C) {
+    assert_legible(name, chart);
+    let picture = render(chart).unwrap();
+    keep(name, &picture);
+    let (width, height) = chart.size_px();
+    assert!(picture.svg.starts_with("<svg ") && picture.svg.ends_with("</svg>\n"), "{name}");
+    assert!(picture.svg.contains(&format!("width=\"{width}\" height=\"{height}\"")), "{name}");
+    assert_eq!(picture.svg.matches("<text ").count(), picture.svg.matches("</text>").count(), "{name}");
+    assert!(!picture.svg.contains("NaN") && !picture.svg.contains("inf"), "{name}");
+
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(&picture.png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    assert_eq!(reader.info().size(), (2 * width, 2 * height), "{name}");
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    let inked = pixels.iter().filter(|&&value| value < 0x80).count();
+    assert!(inked > 500, "{name}: only {inked} dark values");
+}
+
+/// Leaves the picture where it can be looked at. Not being able to is no fault of the chart.
+fn keep(name: &str, picture: &Picture) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/charts");
+    _ = fs::create_dir_all(&folder);
+    _ = fs::write(folder.join(format!("{name}.png")), &picture.png);
+}
+
 fn assert_legible<C: Chart>(name: &str, chart: &C) {
     let (width, height) = chart.size_px();
     let right = f64::from(width * DOTS_PER_PX);
@@ -50,13 +71,6 @@ fn assert_legible<C: Chart>(name: &str, chart: &C) {
             let apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
             assert!(apart, "{name}: {a:?} lies on {b:?}");
         }
-    }
-}
-
-#[test]
-fn all_text_lies_in_the_picture_and_clear_of_other_text() {
-    for (name, chart) in cases() {
-        assert_legible(name, &chart);
     }
 }
 
@@ -76,8 +90,9 @@ fn lines_are_named_at_their_ends_as_shortly_as_is_clear() {
     assert!(has("throughput-all-failed", "too few successful responses"));
     assert!(has("throughput-hundred", "the first 20 of 100 are shown"));
     let long = names("throughput-long-ids");
-    assert!(long.iter().any(|text| text.starts_with("1. tokenizer") && text.contains('…')), "{long:?}");
-    assert!(long.iter().any(|text| text.starts_with("2. tokenizer")), "{long:?}");
+    for differing in ["…somebody_", "…everybody_"] {
+        assert!(long.iter().any(|text| text.starts_with(differing)), "{differing} in {long:?}");
+    }
 }
 
 #[test]
@@ -101,22 +116,4 @@ fn the_svg_names_in_full_what_is_shortened_and_fixes_the_length_of_text() {
     let svg = render(&foreign).unwrap().svg;
     assert!(svg.contains(">三千 &lt;&amp;&gt;</text>"), "{svg}");
     assert!(svg.matches("textLength=").count() < svg.matches("<text ").count());
-}
-
-#[test]
-#[ignore = "writes all cases to target/charts, to be looked at"]
-fn gallery() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/charts");
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, chart) in cases() {
-        let picture = render(&chart).unwrap();
-        std::fs::write(folder.join(format!("{name}.svg")), picture.svg).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), picture.png).unwrap();
-    }
-    for (name, chart) in timelines::cases() {
-        std::fs::write(folder.join(format!("{name}.png")), render(&chart).unwrap().png).unwrap();
-    }
-    for (name, chart) in forests::cases() {
-        std::fs::write(folder.join(format!("{name}.png")), render(&chart).unwrap().png).unwrap();
-    }
 }

@@ -155,7 +155,7 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
     run.cells[0].throughput = Some(Throughput::Bytes(1024));
     run.cells[0].rounds[0].counts.unstamped = 7;
     run.stop = Some(crate::record::Stop::Signal(2));
-    let text = Report::new("b", &[run.clone(), run], &judgement, &options()).terminal(false, false);
+    let text = Report::new("b", &[run.clone(), run], &[], &judgement, &options()).terminal(false, false);
     for part in [
         "  limit          latency p99 is 44 ms, shown to keep its limit of 50 ms.\n",
         "  note           Its rounds follow each other: \u{fffd}[2J\n",

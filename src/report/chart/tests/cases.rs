@@ -92,25 +92,12 @@ pub(super) fn throughput_cases() -> Vec<(&'static str, LineChart)> {
                 saturating(&["30_tokens", "3k_tokens", "300k_tokens"], &FEW, 0.03, &BOTH),
             ),
         ),
-        (
-            "throughput-single-concurrency",
-            throughput("tokenizer", &[10], saturating(&["3k_tokens"], &[10], 0.04, &BOTH)),
-        ),
-        (
-            "throughput-single-concurrency-several",
-            throughput(
-                "tokenizer",
-                &[10],
-                saturating(&["30_tokens", LONG_ID, "300k_tokens"], &[10], 0.04, &BOTH),
-            ),
-        ),
         ("throughput-one-round", throughput("tokenizer", &FEW, saturating(&["3k_tokens"], &FEW, 0.0, &BOTH))),
         (
             "throughput-base-missing",
             throughput("tokenizer", &FEW, saturating(&["30_tokens", "3k_tokens"], &FEW, 0.04, &[Side::Head])),
         ),
         ("throughput-all-failed", throughput("tokenizer", &FEW, vec![])),
-        ("throughput-nothing-at-all", throughput("", &[], vec![])),
         (
             "throughput-zero",
             throughput("tokenizer", &FEW, vec![curve("a", Side::Head, 0.0, &FEW.map(|n| (n, 0.0)))]),
@@ -149,10 +136,6 @@ pub(super) fn latency_cases() -> Vec<(&'static str, LineChart)> {
             "latency-microseconds",
             latency("cache/get", &[1, 2, 4, 8], percentiles(&[1, 2, 4, 8], 31e3, 0.03, &BOTH)),
         ),
-        (
-            "latency-single-concurrency",
-            latency("tokenizer/3k_tokens", &[10], percentiles(&[10], 2e6, 0.02, &BOTH)),
-        ),
         ("latency-one-round", latency("tokenizer/3k_tokens", &FEW, percentiles(&FEW, 2e6, 0.0, &BOTH))),
         (
             "latency-base-missing",
@@ -164,7 +147,10 @@ pub(super) fn latency_cases() -> Vec<(&'static str, LineChart)> {
         ("latency-log", latency("gateway", &MANY, percentiles(&MANY, 2e6, 0.05, &BOTH))),
         ("latency-hundred", latency("gateway", &hundred, percentiles(&hundred, 2e6, 0.05, &BOTH))),
         ("latency-p99-missing-above-10", latency("tokenizer", &FEW, early)),
-        ("latency-zero", latency("zero", &[1], vec![curve("p50", Side::Head, 0.0, &[(1, 0.0)])])),
+        (
+            "latency-zero",
+            latency("zero", &[1, 2], vec![curve("p50", Side::Head, 0.0, &[(1, 0.0), (2, 0.0)])]),
+        ),
     ]
 }
 

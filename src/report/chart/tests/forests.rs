@@ -1,9 +1,8 @@
 //! The forest of change with every odd input that a call can hold.
 
 use super::super::forest::{Forest, ForestRow};
-use super::super::render::render;
 use super::cases::LONG_ID;
-use super::{assert_legible, texts};
+use super::{assert_sound, texts};
 use crate::judge::Verdict;
 
 const VERDICTS: [Verdict; 4] =
@@ -31,10 +30,11 @@ fn rows(cells: usize, cell: &str, half: f64) -> Vec<ForestRow> {
 }
 
 /// Each with its name.
-pub(super) fn cases() -> Vec<(&'static str, Forest)> {
+fn cases() -> Vec<(&'static str, Forest)> {
     let forest = |rows: Vec<ForestRow>| {
         Forest::new("tokenizer", "14 cells: 1 regressed (tokenizer/3k_tokens/10), 13 unchanged.", rows)
     };
+    let other_long = LONG_ID.replace("somebody", "everybody");
     let mut wild = rows(2, "tokenizer/3k_tokens", 0.05);
     (wild[0].low, wild[0].high) = (-0.9, 40.0);
     (wild[1].low, wild[1].high) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -46,6 +46,7 @@ pub(super) fn cases() -> Vec<(&'static str, Forest)> {
         ("forest-14", forest(rows(14, "tokenizer/3k_tokens", 0.04))),
         ("forest-100", forest(rows(100, "tokenizer/3k_tokens", 0.04))),
         ("forest-long-ids", forest(rows(4, LONG_ID, 0.04))),
+        ("forest-alike-ids", forest([rows(2, LONG_ID, 0.04), rows(2, &other_long, 0.04)].concat())),
         ("forest-scripts", forest(rows(4, "поиск/三千トークン/ä", 0.04))),
         ("forest-one-round", forest(rows(2, "tokenizer/3k_tokens", f64::NAN))),
         (
@@ -63,12 +64,9 @@ pub(super) fn cases() -> Vec<(&'static str, Forest)> {
 }
 
 #[test]
-fn every_case_is_legible_and_a_picture() {
+fn every_case_is_a_legible_picture() {
     for (name, forest) in cases() {
-        assert_legible(name, &forest);
-        let picture = render(&forest).unwrap();
-        assert!(picture.svg.ends_with("</svg>\n") && picture.png.len() > 1000, "{name}");
-        assert!(!picture.svg.contains("NaN") && !picture.svg.contains("inf"), "{name}");
+        assert_sound(name, &forest);
     }
 }
 
@@ -88,4 +86,17 @@ fn what_regressed_stands_first_and_the_others_by_how_much_worse_they_are() {
 fn too_many_rows_are_counted() {
     let (_, forest) = cases().into_iter().find(|case| case.0 == "forest-100").unwrap();
     assert!(texts(&forest).iter().any(|text| text.text == "the first 60 of 400 are shown"));
+}
+
+#[test]
+fn cells_whose_ids_are_long_and_alike_are_told_apart() {
+    let (_, forest) = cases().into_iter().find(|case| case.0 == "forest-alike-ids").unwrap();
+    let shown = texts(&forest);
+    for parameter in ["3k/0", "3k/1"] {
+        for who in ["…somebody_", "…everybody_"] {
+            let rows =
+                shown.iter().filter(|text| text.text.starts_with(who) && text.text.ends_with(parameter));
+            assert_eq!(rows.count(), 4, "a row a metric of {who}{parameter}");
+        }
+    }
 }

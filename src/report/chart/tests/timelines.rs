@@ -1,9 +1,8 @@
 //! The rounds of a cell with every odd input that a run can hold.
 
-use super::super::render::render;
 use super::super::rounds::{Percentile, Rounds};
 use super::cases::LONG_ID;
-use super::{assert_legible, texts};
+use super::{assert_sound, texts};
 
 fn rounds(
     title: &str,
@@ -24,7 +23,7 @@ fn rounds(
 }
 
 /// Each with its name.
-pub(super) fn cases() -> Vec<(&'static str, Rounds)> {
+fn cases() -> Vec<(&'static str, Rounds)> {
     let wavy = |round: usize| Some(2e6 * (1.0 + 0.05 * ((round * 7 % 11) as f64 / 11.0)));
     let spiky = |round: usize| Some(if round == 4 { 3e9 } else { 2e6 });
     vec![
@@ -40,11 +39,9 @@ pub(super) fn cases() -> Vec<(&'static str, Rounds)> {
 }
 
 #[test]
-fn every_case_is_legible_and_a_picture() {
-    for (name, chart) in cases() {
-        assert_legible(name, &chart);
-        let picture = render(&chart).unwrap();
-        assert!(picture.png.len() > 1000 && !picture.svg.contains("NaN"), "{name}");
+fn every_case_is_a_legible_picture() {
+    for (name, rounds) in cases() {
+        assert_sound(name, &rounds);
     }
 }
 

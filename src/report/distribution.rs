@@ -1,0 +1,279 @@
+//! How long the luckier and the unluckier of a cell's exchanges took: rounds flow in, percentiles with their spread over rounds
+//! flow out, of head as many as its histograms tell, of base those that a baseline keeps.
+
+use super::view::Row;
+use crate::record::{Baseline, CellRun, Machine, Metric, Round, Run, StoredRun};
+
+/// So many exchanges of a round lie on each side of a percentile that is worth having.
+const LEAST_BEYOND: f64 = 5.0;
+/// Percentiles for each nine: as many as a curve needs to look round.
+const STEPS_A_NINE: f64 = 16.0;
+/// From so many rounds on a tenth is left out at each end of a band.
+const LEAST_ROUNDS_TO_TRIM: usize = 10;
+const TRIM: f64 = 0.1;
+
+/// The percentiles of one cell; of a side without any there are none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Distribution {
+    pub(crate) base: Curve,
+    pub(crate) head: Curve,
+    pub(crate) band: Band,
+}
+
+/// The percentiles of one side, by growing share.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Curve {
+    pub(crate) percentiles: Vec<Percentile>,
+    /// Whether nothing is known of what lies between them.
+    pub(crate) is_of_points: bool,
+}
+
+/// What a share of exchanges does not exceed. Nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Percentile {
+    /// 1 for 90 %, 2 for 99 %, 3 for 99.9 %: the negative logarithm of the share beyond.
+    pub(crate) nines: f64,
+    /// The median over rounds.
+    pub(crate) value: f64,
+    /// Where its rounds lie.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// What the ends of a spread are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Band {
+    /// There is one round alone.
+    #[default]
+    None,
+    /// The lowest and the highest round.
+    All,
+    /// The same without a tenth of the rounds at each end.
+    Trimmed,
+}
+
+impl Distribution {
+    /// That of a cell, given its rounds in each run, the metrics that it has, and the baseline of its group.
+    pub(crate) fn new(runs: &[Run], cells: &[&CellRun], rows: &[Row], baselines: &[Baseline]) -> Self {
+        let rounds: Vec<&Round> = cells.iter().flat_map(|cell| &cell.rounds).collect();
+        let machine = runs.last().map(|run| &run.environment.machine);
+        let stored = cells.last().zip(machine).map(|(cell, machine)| stored(cell, machine, rows, baselines));
+        let base = stored.unwrap_or_default();
+        let head = of_histograms(&rounds, rows).unwrap_or_else(|| {
+            of_rows(rows, |row| {
+                let value = |round: &&Round| round.values.get(row.metric.id).copied();
+                row.head.as_ref().and(rounds.iter().map(value).collect())
+            })
+        });
+        let fewest = [&base, &head].into_iter().filter_map(|side| side.values.first()).map(Vec::len).min();
+        let band = match fewest.unwrap_or(0) {
+            0 | 1 => Band::None,
+            few if few < LEAST_ROUNDS_TO_TRIM => Band::All,
+            _ => Band::Trimmed,
+        };
+        Self { base: base.over_rounds(band), head: head.over_rounds(band), band }
+    }
+}
+
+/// The values of all rounds for each percentile.
+#[derive(Debug, Default)]
+struct Side {
+    nines: Vec<f64>,
+    values: Vec<Vec<f64>>,
+    is_of_points: bool,
+}
+
+impl Side {
+    fn over_rounds(self, band: Band) -> Curve {
+        let percentile = |(nines, mut values): (f64, Vec<f64>)| {
+            values.sort_by(f64::total_cmp);
+            let last = values.len().checked_sub(1)?;
+            let cut = if band == Band::Trimmed { (TRIM * values.len() as f64) as usize } else { 0 };
+            let value = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
+            Some(Percentile { nines, value, low: values[cut], high: values[last - cut] })
+        };
+        let percentiles = self.nines.into_iter().zip(self.values).filter_map(percentile).collect();
+        Curve { percentiles, is_of_points: self.is_of_points }
+    }
+}
+
+/// How rare what lies beyond the percentile of a metric is; nothing for other metrics. The fewest exchanges that make it worth
+/// having tell it.
+fn nines(metric: &Metric) -> Option<f64> {
+    metric.id.starts_with("latency_p").then(|| nines_of(metric.least_successes))
+}
+
+/// How far the percentiles of so many exchanges go.
+fn nines_of(exchanges: u64) -> f64 {
+    (exchanges as f64 / LEAST_BEYOND).log10()
+}
+
+/// Where they begin: the fastest exchange of all says no more than the slowest.
+fn first_of(exchanges: u64) -> f64 {
+    let below = (LEAST_BEYOND / exchanges as f64).min(0.5);
+    -(1.0 - below).log10()
+}
+
+/// The percentiles that the rounds' histograms tell; nothing when a round has none that can be read, as in runs from a baseline.
+fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Side> {
+    let fewest = rounds.iter().map(|round| round.counts.successes).min()?;
+    // What was promised to the cell is shown of each round, also of one that had fewer exchanges than the others.
+    let promised = rows.iter().filter(|row| row.head.is_some()).filter_map(|row| nines(row.metric));
+    let last = promised.clone().reduce(f64::max)?.max(nines_of(fewest));
+    let first = first_of(fewest);
+    let steps = ((last - first) * STEPS_A_NINE).ceil().max(1.0);
+    let evenly = (0..=steps as usize).map(|step| first + (last - first) * step as f64 / steps);
+    let mut nines: Vec<f64> = evenly.chain(promised).collect();
+    nines.sort_by(f64::total_cmp);
+    nines.dedup();
+    let mut values = vec![Vec::with_capacity(rounds.len()); nines.len()];
+    for round in rounds {
+        let histogram = round.latency.decode()?;
+        for (values, nines) in values.iter_mut().zip(&nines) {
+            values.push(histogram.quantile_ns(1.0 - 10f64.powf(-nines))?);
+        }
+    }
+    Some(Side { nines, values, is_of_points: false })
+}
+
+/// The percentiles that are metrics, each with the values of all rounds, as far as it has them.
+fn of_rows(rows: &[Row], values: impl Fn(&Row) -> Option<Vec<f64>>) -> Side {
+    let mut side = Side { is_of_points: true, ..Side::default() };
+    for row in rows {
+        if let Some((nines, values)) = nines(row.metric).zip(values(row)) {
+            side.nines.push(nines);
+            side.values.push(values);
+        }
+    }
+    side
+}
+
+/// What a baseline keeps of the runs that the cell was compared with.
+fn stored(cell: &CellRun, machine: &Machine, rows: &[Row], baselines: &[Baseline]) -> Side {
+    let baseline = baselines.iter().find(|baseline| baseline.group == cell.group);
+    let runs = || baseline.into_iter().flat_map(|baseline| baseline.current_of(&cell.id));
+    let is_here = |run: &&StoredRun| run.machine.mismatch(machine).is_none();
+    // With none of this machine it was asked to compare all the same, else no row had a base.
+    let any_here = runs().any(|run| is_here(&run));
+    let series = || {
+        let compared = runs().filter(|run| !any_here || is_here(run));
+        compared
+            .filter_map(|run| run.cells.get(&cell.id))
+            .filter(|series| series.definition == cell.definition)
+    };
+    of_rows(rows, |row| {
+        row.base.as_ref()?;
+        let of_metric = series().filter_map(|series| series.values.get(row.metric.id));
+        let values: Vec<f64> = of_metric.flatten().flatten().copied().collect();
+        (!values.is_empty()).then_some(values)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Verdict;
+    use crate::record::METRICS;
+    use crate::report::samples::{Sample, baselines_of, report, run_of, samples};
+
+    fn distribution(verdict: Verdict, change: impl Fn(&mut Run)) -> Distribution {
+        let samples = samples(&[verdict]);
+        let mut run = run_of(&samples);
+        change(&mut run);
+        let rows = report(&samples).groups[0].cells[0].rows.clone();
+        Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, &baselines_of(&samples))
+    }
+
+    fn at(curve: &Curve, nines: f64) -> Percentile {
+        *curve
+            .percentiles
+            .iter()
+            .min_by(|a, b| (a.nines - nines).abs().total_cmp(&(b.nines - nines).abs()))
+            .unwrap()
+    }
+
+    #[test]
+    fn the_metrics_say_how_rare_their_percentiles_are() {
+        let all: Vec<(&str, f64)> = METRICS.iter().filter_map(|m| Some((m.id, nines(m)?))).collect();
+        let shares = all.iter().map(|(id, nines)| {
+            let digits = id.trim_start_matches("latency_p").replace('_', ".");
+            (digits.parse::<f64>().unwrap() / 100.0, 1.0 - 10f64.powf(-nines))
+        });
+        assert_eq!(all.len(), 5);
+        shares.for_each(|(named, found)| assert!((named - found).abs() < 1e-9, "{named} {found}"));
+    }
+
+    #[test]
+    fn head_is_a_curve_as_far_as_its_exchanges_go_and_base_has_the_points_of_its_metrics() {
+        let found = distribution(Verdict::Regressed, |_| {});
+        assert!(!found.head.is_of_points && found.base.is_of_points);
+        let last = found.head.percentiles.last().unwrap().nines;
+        assert!((last - nines_of(1234)).abs() < 1e-9, "{last}");
+        let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].nines));
+        assert!((below - LEAST_BEYOND).abs() < 1e-9, "{below}");
+        assert_eq!(found.base.percentiles.len(), 3, "p50, p90 and p99");
+        let (base, head) = (at(&found.base, 2.0).value, at(&found.head, 2.0).value);
+        assert!((head / base - 1.231).abs() < 0.05, "{head} against {base}");
+        assert!(found.head.percentiles.windows(2).all(|pair| pair[0].value <= pair[1].value));
+    }
+
+    #[test]
+    fn a_curve_begins_and_ends_where_five_exchanges_are_left() {
+        for exchanges in [0, 3, 10] {
+            assert!((first_of(exchanges) - 2f64.log10()).abs() < 1e-9, "{exchanges}");
+        }
+        assert!(first_of(11) < nines_of(11));
+    }
+
+    #[test]
+    fn the_band_is_of_rounds_and_says_of_how_many() {
+        let rounds = |count: usize| move |run: &mut Run| run.cells[0].rounds.truncate(count);
+        let whole = distribution(Verdict::Regressed, rounds(10));
+        let few = distribution(Verdict::Regressed, rounds(9));
+        let one = distribution(Verdict::Regressed, rounds(1));
+        assert_eq!([whole.band, few.band, one.band], [Band::Trimmed, Band::All, Band::None]);
+        let width = |of: &Distribution| at(&of.head, 1.0).high - at(&of.head, 1.0).low;
+        assert!(width(&whole) > 0.0 && width(&whole) < width(&few) && width(&one) == 0.0);
+    }
+
+    #[test]
+    fn a_run_without_histograms_has_the_points_of_its_metrics() {
+        let found = distribution(Verdict::Unchanged, |run| {
+            run.cells[0].rounds.iter_mut().for_each(|round| round.latency = Default::default());
+        });
+        assert!(found.head.is_of_points);
+        assert_eq!(found.head.percentiles.len(), 3);
+    }
+
+    #[test]
+    fn what_was_not_compared_has_no_base_and_what_failed_has_nothing() {
+        assert!(distribution(Verdict::New, |_| {}).base.percentiles.is_empty());
+        let failed = distribution(Verdict::Invalid, |_| {});
+        assert!(failed.head.percentiles.is_empty() && failed.base.percentiles.is_empty());
+        let other = Sample { concurrency: 7, ..Sample::new(0, Verdict::Unchanged) };
+        let found = &report(&[other]).groups[0].cells[0].distribution;
+        assert!(!found.head.percentiles.is_empty());
+    }
+
+    #[test]
+    fn stored_runs_of_another_machine_or_definition_are_left_out_as_in_judging() {
+        let found = distribution(Verdict::Unchanged, |run| run.cells[0].definition = "another".into());
+        assert!(found.base.percentiles.is_empty());
+        let samples = samples(&[Verdict::Unchanged]);
+        let rows = report(&samples).groups[0].cells[0].rows.clone();
+        let mut baselines = baselines_of(&samples);
+        let run = run_of(&samples);
+        let mut foreign = baselines[0].runs[0].clone();
+        foreign.machine.cpu = "another".into();
+        for series in foreign.cells.values_mut() {
+            series.values.values_mut().flatten().flatten().for_each(|value| *value *= 10.0);
+        }
+        baselines[0].runs.push(foreign);
+        let base = |baselines: &[Baseline]| {
+            Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, baselines).base
+        };
+        assert_eq!(base(&baselines), base(&baselines_of(&samples)));
+        baselines[0].runs.remove(0);
+        assert_ne!(base(&baselines), base(&baselines_of(&samples)), "there is none of this machine");
+    }
+}
