@@ -28,6 +28,8 @@ pub struct Site<'a> {
     pub service_args: &'a [String],
     /// Arguments to append to the command line of a duet's base.
     pub base_args: &'a [String],
+    /// When to end with what is known, if not before.
+    pub until: Option<Instant>,
 }
 
 /// A service with the cells that load it.
@@ -222,11 +224,13 @@ impl<'a, 'e> Measurement<'a, 'e> {
             cells: self.planned.clone(),
             stop: None,
             look: self.plan.look,
+            confirmation: self.plan.confirmation.clone(),
         };
         for visit in self.schedule().visits(mix(self.plan.seed, number as u64)) {
             let visited = tokio::select! {
                 biased;
                 signal = interrupt.wait() => Err(Stop::Signal(signal)),
+                () = time_is_up(self.site.until) => Err(Stop::TimeUp),
                 visited = self.visit(&visit, &mut run.cells, begun) => visited,
             };
             if let Err(stop) = visited {
@@ -310,6 +314,14 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let name = self.planned[cell].full_id();
         let named = name.bytes().fold(self.plan.seed, |seed, byte| mix(seed, u64::from(byte)));
         mix(mix(named, round as u64), launch as u64)
+    }
+}
+
+/// Comes to its end at that time; never without one.
+async fn time_is_up(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::plan::confirmation::Confirmation;
 use crate::plan::endpoint::{Endpoint, EndpointError};
 use crate::plan::group::{Group, Location};
 use crate::plan::service::Service;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether in a duet only the side being measured is alive.
     pub alone: bool,
+    /// How a duet's suspects are measured again; nothing for one stage.
+    pub confirmation: Option<Confirmation>,
     /// Which look at suspects it is for, counted from 1; 0 is the first measurement of all cells.
     pub look: usize,
 }
@@ -82,6 +85,9 @@ pub enum PlanError {
         /// The whole id.
         cell: String,
     },
+    /// Suspects cannot be confirmed so.
+    #[error("{0}")]
+    Confirmation(&'static str),
     /// No whole run is asked for.
     #[error("--runs is 0: at least one run is needed")]
     NoRun,
@@ -98,6 +104,9 @@ impl Plan {
         }
         if self.runs == 0 {
             return Err(PlanError::NoRun);
+        }
+        if let Some(problem) = self.confirmation.as_ref().and_then(Confirmation::problem) {
+            return Err(PlanError::Confirmation(problem));
         }
         let mut names = HashSet::new();
         for group in &self.groups {

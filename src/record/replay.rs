@@ -27,6 +27,7 @@ impl StoredRun {
             cells: group.cells.iter().filter_map(cell).collect(),
             stop: None,
             look: 0,
+            confirmation: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::plan::{Cell, Group, Limit, Throughput};
+use crate::plan::{Cell, Confirmation, Group, Limit, Throughput};
 use crate::record::environment::Environment;
 use crate::record::metric::Metric;
 use crate::record::round::{Counts, Round};
@@ -27,6 +27,8 @@ pub struct Run {
     pub stop: Option<Stop>,
     /// Which look at a duet's suspects it is, counted from 1; 0 is a measurement of all cells.
     pub look: usize,
+    /// How the suspects of a duet's screening are confirmed; nothing where all is judged at once.
+    pub confirmation: Option<Confirmation>,
 }
 
 /// Why a run ended before its time.
@@ -143,6 +145,13 @@ impl CellRun {
     /// Its rounds as `judge` sees them.
     pub fn series(&self) -> Series {
         Series::new(self.definition.clone(), &self.rounds, self.metrics.iter().map(|metric| metric.id))
+    }
+
+    /// What all of base's rounds counted together, in a duet.
+    pub fn base_counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.base.iter().for_each(|round| counts.add(&round.counts));
+        counts
     }
 
     /// Base's rounds of a duet as `judge` sees them; nothing where there is no duet.

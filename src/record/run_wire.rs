@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Limit, Throughput};
+use crate::plan::{Confirmation, Limit, Throughput};
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::histogram::EncodedHistogram;
@@ -34,8 +34,10 @@ pub(crate) struct RunWire {
     elapsed_ns: u64,
     environment: EnvironmentWire,
     stop: Option<StopWire>,
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_first")]
     look: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    confirm_pairs: Vec<usize>,
     cells: Vec<CellWire>,
 }
 
@@ -129,7 +131,7 @@ struct RoundWire {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_none(look: &usize) -> bool {
+fn is_first(look: &usize) -> bool {
     *look == 0
 }
 
@@ -172,6 +174,11 @@ impl From<&Run> for RunWire {
                 Stop::TimeUp => StopWire::TimeUp,
             }),
             look: run.look,
+            confirm_pairs: run
+                .confirmation
+                .as_ref()
+                .map(|confirmation| confirmation.pairs.clone())
+                .unwrap_or_default(),
             cells: run.cells.iter().map(CellWire::from).collect(),
         }
     }
@@ -267,6 +274,8 @@ impl RunWire {
                 StopWire::TimeUp => Stop::TimeUp,
             }),
             look: self.look,
+            confirmation: (!self.confirm_pairs.is_empty())
+                .then_some(Confirmation { pairs: self.confirm_pairs }),
         })
     }
 }

@@ -59,6 +59,7 @@ fn run() -> Run {
         cells: vec![measured, invalid],
         stop: Some(Stop::Failed("the service died".to_owned())),
         look: 0,
+        confirmation: None,
     }
 }
 
