@@ -334,7 +334,7 @@ impl<'a> Draft<'a> {
             (comparison.verdict, comparison.method) = (settled.verdict, settled.reason.clone());
             comparison.advice = settled.advice.clone();
         }
-        let Some(found) = question.found(&call.learned) else { return comparison };
+        let Some(found) = question.found(call.learned) else { return comparison };
         let test = corrected.unwrap_or_else(|| as_one_of(found.test(&self.terms), call.tests));
         let (interval, method) = found.interval(self.precision(call.policy));
         comparison.p_adjusted = if interval.estimate >= 0.0 { test.worse } else { test.better };
