@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::judge::about;
-use crate::judge::cell::{Call, Draft};
+use crate::judge::cell::Draft;
 use crate::judge::confirm::confirm;
 use crate::judge::decide::{Test, adjusted, as_one_of};
 use crate::judge::parallel;
@@ -11,6 +11,7 @@ use crate::judge::policy::Policy;
 use crate::judge::questions::Learned;
 use crate::judge::sides::{gone, sides};
 use crate::judge::stored::PRIOR_DF;
+use crate::judge::subject::Call;
 use crate::judge::verdict::{CellJudgement, Judgement};
 use crate::record::{Baseline, Run};
 use crate::stats::moderate::prior_variance;

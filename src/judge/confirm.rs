@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::cell::{Call, Decided, Draft, Subject, Tested};
+use crate::judge::cell::Draft;
 use crate::judge::decide::Test;
 use crate::judge::evidence::SCREEN;
 use crate::judge::sides::sides;
+use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::verdict::{CellJudgement, Change, Comparison, Stage, Suspect, Verdict};
 use crate::plan::Confirmation;
 use crate::record::Run;

@@ -56,6 +56,7 @@ mod reason;
 mod shown;
 mod sides;
 mod stored;
+mod subject;
 mod success;
 mod verdict;
 mod words;
