@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
+use crate::bench::duet_flags::DuetFlags;
 use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
 use crate::session::{BaselineUse, Colour, FailOn, OnMismatch, Save};
 
@@ -103,6 +104,8 @@ pub(crate) struct Flags {
     /// Say nothing but errors
     #[arg(long, env = "PLIMSOLL_QUIET", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) duet: DuetFlags,
     #[command(flatten)]
     pub(crate) runner: RunnerFlags,
 }

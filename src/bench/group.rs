@@ -65,6 +65,15 @@ impl IntoTargets for Result<Targets, TargetsError> {
 /// # orders(&mut Harness::default());
 /// ```
 ///
+/// In a duet the group also says what it is compared with:
+///
+/// ```
+/// # use plimsoll::{Harness, Service};
+/// # let mut harness = Harness::default();
+/// let mut group = harness.benchmark_group("orders");
+/// group.service(Service::command("./shop")).base(Service::command("./shop-before"));
+/// ```
+///
 /// Everything else that a group can be told; what it is not told it has from the [`Harness`]:
 ///
 /// ```
@@ -117,6 +126,13 @@ impl<'a> BenchmarkGroup<'a> {
     /// What is loaded: a [`Service`], or a command to start.
     pub fn service(&mut self, service: impl Into<Service>) -> &mut Self {
         self.group().service = service.into();
+        self
+    }
+
+    /// What is loaded beside it and compared with, in a duet: no baseline file is needed then. `--base-ref` and the other flags
+    /// of duets say it for all groups.
+    pub fn base(&mut self, base: impl Into<Service>) -> &mut Self {
+        self.group().base = Some(base.into());
         self
     }
 

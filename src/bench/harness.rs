@@ -124,6 +124,13 @@ impl Harness {
     pub(crate) fn into_plan(self, bench: &str) -> Plan {
         const ONE_RUN: usize = 1;
         const SEED: u64 = 1;
-        Plan { bench: bench.to_owned(), groups: self.groups, errors: self.errors, runs: ONE_RUN, seed: SEED }
+        Plan {
+            bench: bench.to_owned(),
+            groups: self.groups,
+            errors: self.errors,
+            runs: ONE_RUN,
+            seed: SEED,
+            ..Plan::default()
+        }
     }
 }

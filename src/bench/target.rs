@@ -75,6 +75,7 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     }
     plan.groups.retain(|group| !group.cells.is_empty());
     (plan.runs, plan.seed) = (flags.runs, flags.seed);
+    flags.duet.apply(&mut plan);
     if flags.list && plan.errors.is_empty() {
         list(&plan, flags);
         return Ok(ExitCode::SUCCESS);
@@ -110,6 +111,7 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> O
         save: flags.save(),
         load: flags.load_baseline.clone(),
         service_args: flags.service_arg.clone(),
+        duet: flags.duet.duet(),
         on_mismatch: flags.on_mismatch,
         fail_on: flags.fail_on.clone(),
         is_whole,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{ArgAction, Args};
 
-use crate::session::{BaselineUse, Colour, FailOn, OnMismatch, Options, Paths};
+use crate::session::{BaselineUse, Colour, Duet, FailOn, OnMismatch, Options, Paths};
 
 /// Where the package is, and how the outcome is shown and judged.
 #[derive(Debug, Args)]
@@ -41,6 +41,7 @@ impl SavedArgs {
             save: None,
             load: None,
             service_args: Vec::new(),
+            duet: Duet::default(),
             on_mismatch: self.on_mismatch,
             fail_on: self.fail_on.clone(),
             is_whole: true,

@@ -2,10 +2,9 @@
 
 use crate::judge::launch::Centring;
 use crate::judge::policy::Terms;
-use crate::judge::stored::{Difference, Samples, USUAL_SPREAD};
+use crate::judge::stored::{Samples, StoredDifference, USUAL_SPREAD};
 use crate::judge::words::{counted, percent};
 use crate::record::KEPT_RUNS;
-use crate::stats::student;
 
 /// More runs than these at once nobody waits for.
 const MOST_HEAD_RUNS: usize = 5;
@@ -13,7 +12,12 @@ const MOST_HEAD_RUNS: usize = 5;
 const NOISY: f64 = 2.0;
 
 /// What would decide this comparison, were the estimate and the spread to stay as they are.
-pub(super) fn advice(samples: &Samples, difference: &Difference, terms: &Terms, tests: usize) -> String {
+pub(super) fn advice(
+    samples: &Samples,
+    difference: &StoredDifference,
+    terms: &Terms,
+    tests: usize,
+) -> String {
     if samples.base.iter().chain(&samples.head).any(|run| run.centring == Centring::Unsound) {
         return "ten launches, or three rounds in each launch".to_owned();
     }
@@ -21,7 +25,7 @@ pub(super) fn advice(samples: &Samples, difference: &Difference, terms: &Terms, 
         return "several launches (let plimsoll start the service): more rounds of one launch cannot help"
             .to_owned();
     }
-    let decides = |base, head| decides(&difference.with_runs(base, head), terms, tests);
+    let decides = |base, head| difference.with_runs(base, head).difference.decides(terms, tests);
     let base_runs = (difference.base_runs + 1..=KEPT_RUNS).find(|&base| decides(base, difference.head_runs));
     if let Some(base_runs) = base_runs {
         let more = base_runs - difference.base_runs;
@@ -51,13 +55,4 @@ pub(super) fn advice(samples: &Samples, difference: &Difference, terms: &Terms, 
         );
     }
     "a duet of both builds".to_owned()
-}
-
-/// Whether an interval would lie within the equivalence margin, or the test beyond the red one.
-fn decides(difference: &Difference, terms: &Terms, tests: usize) -> bool {
-    let size = difference.estimate.abs();
-    let plain = student::interval(size, difference.standard_error, difference.df, terms.confidence);
-    let (red, equal) = (terms.red.ln_1p(), terms.equal.ln_1p());
-    let p = student::p_above(size, red, difference.standard_error, difference.df);
-    plain.1 < equal || (plain.0 > red && p * (tests as f64) < terms.level)
 }

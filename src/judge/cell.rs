@@ -1,19 +1,20 @@
 //! One cell: its tests are drafted first, and decided once the tests of the whole call are corrected together.
 
-use crate::judge::advice::advice;
 use crate::judge::decide::{Test, as_one_of, decide};
 use crate::judge::fair::{too_many_failures, unfair};
 use crate::judge::limits::LimitTest;
 use crate::judge::order::order_note;
 use crate::judge::policy::{Policy, Terms};
-use crate::judge::questions::{Pair, Question, questions, unknown};
+use crate::judge::questions::{Learned, Pair, PairBase, Question, questions, unknown};
+use crate::judge::reason::{in_own_direction, reason, success_ratio};
 use crate::judge::shown::{Precision, estimate};
 use crate::judge::sides::{Base, HeadCell, Sides};
-use crate::judge::stored::{Difference, Samples};
+use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::success::Success;
-use crate::judge::verdict::{CellJudgement, Change, Comparison, LimitOutcome, Shown, Verdict};
-use crate::judge::words::{percent, share};
-use crate::record::{Better, Counts, Judged, METRICS, Metric, Series};
+use crate::judge::verdict::{
+    CellJudgement, Change, Comparison, LimitCheck, LimitOutcome, Shown, Stage, Verdict,
+};
+use crate::record::{Better, Counts, METRICS, Metric, Series};
 
 /// A cell before the correction.
 #[derive(Debug)]
@@ -30,17 +31,15 @@ pub(super) struct Draft<'a> {
     notes: Vec<String>,
 }
 
-/// Prior variances of a run's value that the cells of the call have shown together, by metric.
-pub(super) type Learned = std::collections::BTreeMap<&'static str, f64>;
-
 impl<'a> Draft<'a> {
     /// What can be asked of a cell.
     pub fn new(sides: Sides<'a>, policy: &Policy) -> Option<Self> {
         let rules = &sides.head.first()?.cell.rules;
         let reasons: Vec<Option<String>> = sides.head.iter().map(|head| unfair(head.cell)).collect();
         let fair: Vec<usize> = (0..reasons.len()).filter(|&index| reasons[index].is_none()).collect();
+        let is_duet = matches!(sides.base, Base::Duet);
         let mut draft = Self {
-            terms: Terms::new(rules, policy),
+            terms: Terms::new(rules, policy, is_duet),
             instead: None,
             success: None,
             questions: Vec::new(),
@@ -74,19 +73,34 @@ impl<'a> Draft<'a> {
         let mut instead = match &self.sides.base {
             Base::New(reason) => Some((Verdict::New, reason.clone())),
             Base::Incomparable(reason) => Some((Verdict::Incomparable, reason.clone())),
+            Base::Duet => {
+                let mut base = Counts::default();
+                head.iter().for_each(|head| base.add(&head.cell.base_counts()));
+                success = Success::in_duet(
+                    head.iter().filter_map(|head| head.base.as_ref()),
+                    head.iter().map(|head| &head.series),
+                );
+                let base_fails = too_many_failures(&base, rules.least_success_ratio);
+                if failing.is_none() && base_fails.is_none() {
+                    asked = questions(&Pair { head: &head, base: PairBase::Duet }, rules);
+                }
+                base_fails.map(|reason| (Verdict::Incomparable, format!("Base: {reason}")))
+            }
             Base::Runs { current, earlier } => {
                 success = Success::new(
                     current.iter().map(|stored| stored.series),
                     head.iter().map(|head| &head.series),
                 );
                 if failing.is_none() {
-                    asked = questions(&Pair { head: &head, current, earlier }, rules);
+                    asked =
+                        questions(&Pair { head: &head, base: PairBase::Stored { current, earlier } }, rules);
                 }
                 None
             }
         };
+        let is_duet = self.is_duet();
         let limits = match failing {
-            None => rules.limits.iter().filter_map(|limit| LimitTest::new(limit, &head)).collect(),
+            None => rules.limits.iter().filter_map(|limit| LimitTest::new(limit, &head, is_duet)).collect(),
             Some(reason) => {
                 instead = Some((Verdict::Invalid, reason));
                 Vec::new()
@@ -96,47 +110,104 @@ impl<'a> Draft<'a> {
         (self.success, self.questions, self.limits, self.instead) = (success, asked, limits, instead);
     }
 
+    /// Whether both sides were measured together.
+    pub fn is_duet(&self) -> bool {
+        matches!(self.sides.base, Base::Duet)
+    }
+
+    /// Whether it is a duet whose sides were started several times: another launch can tell more.
+    pub fn has_launches(&self) -> bool {
+        self.is_duet() && self.sides.head.iter().any(|head| head.series.launches() > 1)
+    }
+
+    /// `group/function/parameter`.
+    pub fn full_id(&self) -> String {
+        self.sides.head[0].cell.full_id()
+    }
+
     /// How much runs differ, by metric: sums of squares and their degrees of freedom.
     pub fn between_runs(&self) -> impl Iterator<Item = (&'static str, (f64, f64))> {
         let sampled =
-            |question: &Question| Some((question.metric.id, question.answer.as_ref().ok()?.between_runs()));
+            |question: &Question| Some((question.metric.id, question.answer.as_ref().ok()?.between_runs()?));
         self.questions.iter().filter_map(sampled)
     }
 
     /// The tests that take part in the correction: the success ratio, each judged metric, each limit.
-    pub fn tests(&self, learned: &Learned) -> Vec<Test> {
-        let success = self.success.iter().map(|success| success.test(&self.terms));
+    pub fn tests(&self, learned: &Learned) -> Vec<Tested> {
+        let success = self.success.iter().map(|success| Tested {
+            subject: Subject::Success,
+            test: success.test(&self.terms),
+            estimate: success.worsening(&self.terms).estimate,
+            margin: self.terms.fall,
+        });
+        let red = self.terms.red.ln_1p();
         let judged = self.questions.iter().filter(|question| question.judged);
         let judged = judged.map(|question| {
-            self.difference(question, learned)
-                .map_or(Test::NONE, |(_, difference)| difference.test(&self.terms))
+            let found = question.found(learned);
+            Tested {
+                subject: Subject::Metric(question.metric.id),
+                test: found.as_ref().map_or(Test::NONE, |found| found.test(&self.terms)),
+                estimate: found.map_or(0.0, |found| found.difference().estimate),
+                margin: red,
+            }
         });
-        let limits = self.limits.iter().map(|limit| Test { worse: limit.p_holds(), better: 1.0 });
+        let limits = self.limits.iter().enumerate().map(|(index, limit)| Tested {
+            subject: Subject::Limit(index),
+            test: Test { worse: limit.p_holds(), better: 1.0 },
+            estimate: limit.excess(),
+            margin: 0.0,
+        });
         success.chain(judged).chain(limits).collect()
     }
 
-    /// Decides, given the corrected tests in the order of [`Draft::tests`] and how many there are in the call.
-    pub fn decide(
-        self,
-        learned: &Learned,
-        adjusted: &[Test],
-        tests: usize,
-        policy: &Policy,
-    ) -> CellJudgement {
+    /// Decides, given the corrected tests in the order of [`Draft::tests`].
+    pub fn decide(&self, adjusted: &[Test], call: &Call) -> CellJudgement {
         let mut adjusted = adjusted.iter().copied();
         let mut next = || adjusted.next().unwrap_or(Test::NONE);
-        let success = self.success.as_ref().map(|success| self.success(success, next(), tests, policy));
-        // Seen to fall is enough to withhold praise, though not to be red.
-        let may_improve = success.as_ref().is_none_or(|success| {
-            success.verdict != Verdict::Regressed
-                && success.change.is_none_or(|change| change.estimate >= -self.terms.fall)
-        });
+        let success = self.success.as_ref().map(|success| self.success(success, next(), call));
+        let may_improve = self.may_improve(success.as_ref());
         let mut comparisons: Vec<Comparison> = success.into_iter().collect();
         for question in &self.questions {
             let corrected = question.judged.then(&mut next);
-            comparisons.push(self.compare(question, learned, corrected, tests, may_improve, policy));
+            comparisons.push(self.compare(question, corrected, may_improve, call));
         }
-        let limits: Vec<_> = self.limits.iter().map(|limit| limit.check(next().worse, &self.terms)).collect();
+        let limits = self.limits.iter().map(|limit| limit.check(next().worse, &self.terms)).collect();
+        self.conclude(comparisons, limits, call)
+    }
+
+    /// One of its comparisons, decided by itself; nothing when it has no such one.
+    pub fn decide_one(&self, subject: Subject, test: Test, call: &Call) -> Option<Decided> {
+        let success = || self.success.as_ref().map(|success| self.success(success, test, call));
+        match subject {
+            Subject::Success => success().map(Decided::Comparison),
+            Subject::Metric(id) => {
+                let question = self.questions.iter().find(|question| question.metric.id == id)?;
+                let may_improve = self.may_improve(success().as_ref());
+                Some(Decided::Comparison(self.compare(question, Some(test), may_improve, call)))
+            }
+            Subject::Limit(index) => {
+                Some(Decided::Limit(self.limits.get(index)?.check(test.worse, &self.terms)))
+            }
+        }
+    }
+
+    /// Seen to fall is enough to withhold praise, though not to be red.
+    fn may_improve(&self, success: Option<&Comparison>) -> bool {
+        success.is_none_or(|success| {
+            success.verdict != Verdict::Regressed
+                && success.change.is_none_or(|change| change.estimate >= -self.terms.fall)
+        })
+    }
+
+    /// What follows for the cell.
+    pub fn conclude(
+        &self,
+        comparisons: Vec<Comparison>,
+        limits: Vec<LimitCheck>,
+        call: &Call,
+    ) -> CellJudgement {
+        let success = comparisons.iter().find(|comparison| comparison.is_difference());
+        let may_improve = self.may_improve(success);
         let broken = limits.iter().find(|check| check.outcome == LimitOutcome::Broken);
         let (verdict, reason) =
             self.verdict(&comparisons, may_improve, broken.map(|check| check.reason.clone()));
@@ -145,7 +216,7 @@ impl<'a> Draft<'a> {
             id: self.sides.head[0].cell.id.clone(),
             verdict,
             reason,
-            values: if policy.verdicts_only { Vec::new() } else { self.values(policy) },
+            values: if call.policy.verdicts_only { Vec::new() } else { self.values(call.policy) },
             comparisons,
             limits,
             notes: self.notes.clone(),
@@ -178,20 +249,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn difference<'b>(&self, question: &'b Question, learned: &Learned) -> Option<(&'b Samples, Difference)> {
-        let samples = question.answer.as_ref().ok()?;
-        let prior = learned.get(question.metric.id).copied();
-        Some((samples, samples.difference(question.metric.better, prior)?))
-    }
-
     fn compare(
         &self,
         question: &Question,
-        learned: &Learned,
         corrected: Option<Test>,
-        tests: usize,
         may_improve: bool,
-        policy: &Policy,
+        call: &Call,
     ) -> Comparison {
         let Question { metric, judged, base, head, .. } = *question;
         let mut comparison = Comparison {
@@ -201,6 +264,7 @@ impl<'a> Draft<'a> {
             head,
             change: None,
             p_adjusted: 1.0,
+            stage: Stage::Whole,
             verdict: Verdict::Inconclusive,
             method: String::new(),
             findable: None,
@@ -211,17 +275,17 @@ impl<'a> Draft<'a> {
             (comparison.verdict, comparison.method) = (settled.verdict, settled.reason.clone());
             comparison.advice = settled.advice.clone();
         }
-        let Some((samples, difference)) = self.difference(question, learned) else { return comparison };
-        let interval = difference.interval(self.terms.confidence);
-        let test = corrected.unwrap_or_else(|| as_one_of(difference.test(&self.terms), tests));
+        let Some(found) = question.found(call.learned) else { return comparison };
+        let test = corrected.unwrap_or_else(|| as_one_of(found.test(&self.terms), call.tests));
+        let (interval, method) = found.interval(self.precision(call.policy));
         comparison.p_adjusted = if interval.estimate >= 0.0 { test.worse } else { test.better };
         comparison.change = Some(in_own_direction(metric, interval.low, interval.estimate, interval.high));
-        comparison.method = difference.method();
+        comparison.method = method;
         if question.information.is_none() {
             comparison.verdict = decide(&interval, test, &self.terms, may_improve);
         }
-        if !policy.verdicts_only {
-            let findable = difference.findable(&self.terms, tests);
+        if !call.policy.verdicts_only {
+            let findable = found.findable(&self.terms, call.tests, call.confirmation);
             comparison.findable = Some(match metric.better {
                 Better::Lower => findable.exp_m1(),
                 Better::Higher => -(-findable).exp_m1(),
@@ -229,13 +293,12 @@ impl<'a> Draft<'a> {
             let undecided = comparison.verdict == Verdict::Inconclusive;
             // What is only withheld needs no more data.
             let withheld = decide(&interval, test, &self.terms, true) == Verdict::Improved;
-            comparison.advice =
-                (undecided && !withheld).then(|| advice(samples, &difference, &self.terms, tests));
+            comparison.advice = (undecided && !withheld).then(|| found.advice(&self.terms, call.tests));
         }
         comparison
     }
 
-    fn success(&self, success: &Success, adjusted: Test, tests: usize, policy: &Policy) -> Comparison {
+    fn success(&self, success: &Success, adjusted: Test, call: &Call) -> Comparison {
         let rise = success.worsening(&self.terms);
         let (base, head) = success.ratios();
         let verdict = success.decide(adjusted, &self.terms);
@@ -246,90 +309,42 @@ impl<'a> Draft<'a> {
             head: Some(head),
             change: Some(Change { low: -rise.high, estimate: -rise.estimate, high: -rise.low }),
             p_adjusted: if rise.estimate >= 0.0 { adjusted.worse } else { adjusted.better },
+            stage: Stage::Whole,
             verdict,
             method: success.method(),
             margin: self.terms.fall,
-            findable: (!policy.verdicts_only).then(|| success.findable(&self.terms, tests)),
+            findable: (!call.policy.verdicts_only).then(|| success.findable(&self.terms, call.tests)),
             advice: (verdict == Verdict::Inconclusive)
                 .then(|| "more exchanges: a longer measurement_time".to_owned()),
         }
     }
 
-    fn values(&self, policy: &Policy) -> Vec<Shown> {
+    fn precision(&self, policy: &Policy) -> Precision {
         let nresamples = self.sides.head[0].cell.rules.nresamples;
-        let precision = Precision { confidence: self.terms.confidence, nresamples, seed: policy.seed };
+        Precision { confidence: self.terms.confidence, nresamples, seed: policy.seed }
+    }
+
+    fn values(&self, policy: &Policy) -> Vec<Shown> {
+        let precision = self.precision(policy);
         let value = |metric: &'static Metric, series: &[&Series]| {
             let runs: Vec<_> = series.iter().filter_map(|series| series.values.get(metric.id)).collect();
             estimate(&runs, metric, precision)
         };
-        let head: Vec<&Series> = self.fair.iter().map(|&index| &self.sides.head[index].series).collect();
-        let current = match &self.sides.base {
-            Base::Runs { current, .. } => &current[..],
-            Base::New(_) | Base::Incomparable(_) => &[],
+        let head: Vec<&HeadCell> = self.fair.iter().map(|&index| &self.sides.head[index]).collect();
+        let base = |metric| -> Vec<&Series> {
+            match &self.sides.base {
+                Base::Duet => head.iter().filter_map(|head| head.base.as_ref()).collect(),
+                Base::Runs { current, .. } => {
+                    let compared = current.iter().filter(|stored| stored.serves(metric));
+                    compared.map(|stored| stored.series).collect()
+                }
+                Base::New(_) | Base::Incomparable(_) => Vec::new(),
+            }
         };
+        let series: Vec<&Series> = head.iter().map(|head| &head.series).collect();
         let shown = |metric| {
-            let compared = current.iter().filter(|stored| stored.serves(metric));
-            let base: Vec<&Series> = compared.map(|stored| stored.series).collect();
-            Some(Shown { metric, head: value(metric, &head)?, base: value(metric, &base) })
+            Some(Shown { metric, head: value(metric, &series)?, base: value(metric, &base(metric)) })
         };
         METRICS.iter().filter_map(shown).collect()
     }
-}
-
-/// From the scale on which positive is worse to a fraction of base in the metric's own direction.
-fn in_own_direction(metric: &Metric, low: f64, estimate: f64, high: f64) -> Change {
-    match metric.better {
-        Better::Lower => Change { low: low.exp_m1(), estimate: estimate.exp_m1(), high: high.exp_m1() },
-        Better::Higher => {
-            Change { low: (-high).exp_m1(), estimate: (-estimate).exp_m1(), high: (-low).exp_m1() }
-        }
-    }
-}
-
-fn success_ratio() -> &'static Metric {
-    METRICS.iter().find(|metric| metric.judged == Judged::ByCounts).expect("METRICS has the success ratio")
-}
-
-fn reason(comparison: &Comparison, terms: &Terms, may_improve: bool) -> Option<String> {
-    let title = comparison.metric.title;
-    let Some(Change { low, estimate, high }) = comparison.change else {
-        return Some(format!("{title}: {}", comparison.method));
-    };
-    if comparison.is_difference() {
-        let (base, head) = (comparison.base?, comparison.head?);
-        let moved = if estimate < 0.0 { "fell" } else { "rose" };
-        let doubt = if comparison.verdict == Verdict::Inconclusive { ", which may be chance" } else { "" };
-        return Some(format!("The {title} {moved} from {} to {}{doubt}.", share(base), share(head)));
-    }
-    let direction = if estimate < 0.0 { "lower" } else { "higher" };
-    let change = format!(
-        "{title} is {} {direction} (interval {} to {})",
-        percent(estimate),
-        signed(low),
-        signed(high)
-    );
-    Some(match comparison.verdict {
-        Verdict::Inconclusive => format!("{change}, {}.", doubt(comparison, terms, may_improve)),
-        _ => format!("{change}."),
-    })
-}
-
-/// Why a change is undecided, in words that agree with its interval.
-fn doubt(comparison: &Comparison, terms: &Terms, may_improve: bool) -> &'static str {
-    let Some(Change { low, estimate, high }) = comparison.change else { return "which is not known" };
-    let is_better = (comparison.metric.better == Better::Lower) == (estimate < 0.0);
-    // The margin as this direction has it: 5 % more time is 4.8 % fewer exchanges.
-    let beyond = low.ln_1p() > terms.red.ln_1p() || high.ln_1p() < -terms.red.ln_1p();
-    match beyond {
-        true if is_better && !may_improve && comparison.p_adjusted < terms.level => {
-            "but the success ratio fell: that failures are fast is no improvement"
-        }
-        true => "which is not beyond doubt among all tests of the call",
-        false if low > 0.0 || high < 0.0 => "which may be within the noise threshold or beyond it",
-        false => "which shows neither a change nor that there is none",
-    }
-}
-
-fn signed(fraction: f64) -> String {
-    format!("{:+.1} %", 100.0 * fraction)
 }

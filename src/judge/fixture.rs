@@ -61,6 +61,7 @@ pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
         metrics: METRICS.iter().filter(|metric| values.iter().any(|(id, _)| *id == metric.id)).collect(),
         rules: rules(),
         rounds,
+        base: Vec::new(),
         invalid: None,
         notes: Vec::new(),
     }
@@ -131,6 +132,8 @@ pub(super) fn run(cells: Vec<CellRun>) -> Run {
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
         stop: None,
+        look: 0,
+        confirmation: None,
     }
 }
 

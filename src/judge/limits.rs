@@ -40,14 +40,16 @@ struct Found {
 }
 
 impl LimitTest {
-    /// Holds the fair runs of head against a limit; nothing when its metric is unknown.
-    pub fn new(limit: &Limit, head: &[&HeadCell]) -> Option<Self> {
+    /// Holds the fair runs of head against a limit; nothing when its metric is unknown. In a duet the launches of several runs
+    /// are launches alike.
+    pub fn new(limit: &Limit, head: &[&HeadCell], is_duet: bool) -> Option<Self> {
         let metric = metric(limit.metric())?;
-        let runs: Option<Vec<RunValue>> = head
-            .iter()
-            .filter_map(|head| head.series.values.get(metric.id))
-            .map(|rounds| launches(rounds, metric))
-            .collect();
+        let mut rounds: Vec<Vec<Vec<f64>>> =
+            head.iter().filter_map(|head| head.series.values.get(metric.id)).cloned().collect();
+        if is_duet && rounds.len() > 1 {
+            rounds = vec![rounds.concat()];
+        }
+        let runs: Option<Vec<RunValue>> = rounds.iter().map(|rounds| launches(rounds, metric)).collect();
         let found = runs.and_then(|runs| match &runs[..] {
             [] => None,
             [run] => Some(of_one(run)),
@@ -67,6 +69,11 @@ impl LimitTest {
     pub fn p_holds(&self) -> f64 {
         self.found
             .map_or(1.0, |found| student::p_above(found.log, self.limit.ln(), found.standard_error, found.df))
+    }
+
+    /// By how much it is seen to be exceeded, as a logarithm; negative when it is kept.
+    pub fn excess(&self) -> f64 {
+        self.found.map_or(0.0, |found| found.log - self.limit.ln())
     }
 
     /// What follows from the corrected p value and the interval.

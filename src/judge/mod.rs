@@ -40,17 +40,23 @@ mod about;
 mod advice;
 mod call;
 mod cell;
+mod confirm;
 mod decide;
+mod difference;
+mod evidence;
 mod fair;
 mod launch;
 mod limits;
 mod order;
+mod pairs;
 mod parallel;
 mod policy;
 mod questions;
+mod reason;
 mod shown;
 mod sides;
 mod stored;
+mod subject;
 mod success;
 mod verdict;
 mod words;
@@ -65,5 +71,5 @@ pub use policy::{OnMismatch, Policy};
 #[cfg(test)]
 pub use verdict::Shown;
 pub use verdict::{
-    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Verdict,
+    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Stage, Verdict,
 };

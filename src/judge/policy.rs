@@ -2,13 +2,22 @@
 
 use crate::record::Rules;
 
-/// What is too little to be red against a stored baseline.
-const STORED_RED_MARGIN: f64 = 0.05;
-/// What is little enough to be called equal against a stored baseline.
-const STORED_EQUAL_MARGIN: f64 = 0.10;
+/// Against a stored baseline, a guest from another time.
+const STORED: Margins = Margins { red: 0.05, equal: 0.10 };
+/// In a duet.
+const DUET: Margins = Margins { red: 0.01, equal: 0.05 };
 /// By how much the share of failures may rise: 0.1 points.
 const FALL_MARGIN: f64 = 0.001;
 const SEED: u64 = 1;
+
+/// How much is too little, and how much is nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Margins {
+    /// What is too little to be red, as a fraction.
+    pub red: f64,
+    /// What is little enough to be called equal, as a fraction.
+    pub equal: f64,
+}
 
 /// What to do with a stored run of another machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,10 +32,10 @@ pub enum OnMismatch {
 /// its group sets them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// What is too little to be red, as a fraction, unless a group says otherwise.
-    pub red_margin: f64,
-    /// What is little enough to be called equal, as a fraction, unless a group says otherwise.
-    pub equal_margin: f64,
+    /// Margins against a stored baseline, unless a group says otherwise.
+    pub stored: Margins,
+    /// Margins in a duet, unless a group says otherwise.
+    pub duet: Margins,
     /// The rise of the failure share that is none yet: 0.001 is 0.1 points.
     pub fall_margin: f64,
     /// Seed of the bootstraps of shown values. No verdict depends on it.
@@ -40,11 +49,11 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Against a stored baseline: red beyond 5 %, equal within 10 %.
-    pub const fn stored() -> Self {
+    /// Red beyond 5 % against a stored baseline and beyond 1 % in a duet; equal within 10 % and 5 %.
+    pub const fn usual() -> Self {
         Self {
-            red_margin: STORED_RED_MARGIN,
-            equal_margin: STORED_EQUAL_MARGIN,
+            stored: STORED,
+            duet: DUET,
             fall_margin: FALL_MARGIN,
             seed: SEED,
             on_mismatch: OnMismatch::Incomparable,
@@ -76,12 +85,13 @@ impl Terms {
     }
 
     /// A cell's rules, and the policy where they are silent or make no sense.
-    pub fn new(rules: &Rules, policy: &Policy) -> Self {
+    pub fn new(rules: &Rules, policy: &Policy, is_duet: bool) -> Self {
+        let usual = if is_duet { policy.duet } else { policy.stored };
         let margin =
             |own: Option<f64>, usual: f64| own.filter(|own| own.is_finite() && *own >= 0.0).unwrap_or(usual);
         Self {
-            red: margin(rules.noise_threshold, policy.red_margin),
-            equal: margin(rules.equivalence, policy.equal_margin),
+            red: margin(rules.noise_threshold, usual.red),
+            equal: margin(rules.equivalence, usual.equal),
             fall: policy.fall_margin,
             level: rules.significance_level,
             confidence: rules.confidence_level,

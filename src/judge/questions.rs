@@ -1,14 +1,20 @@
 //! What is asked of a cell: which metrics are compared, which of them are judged, and which are settled without a test.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::judge::evidence::{Evidence, Found};
 use crate::judge::fair::client_bound;
-use crate::judge::launch::{Centring, RunValue, reduce};
+use crate::judge::launch::{RunValue, reduce};
+use crate::judge::pairs::Pairs;
 use crate::judge::sides::{HeadCell, StoredCell, depends_on_window};
 use crate::judge::stored::Samples;
 use crate::judge::verdict::Verdict;
 use crate::judge::words::whole_seconds;
 use crate::record::{Judged, METRICS, Metric, Rules, Series, Unit};
+
+/// Prior variances of a run's value that the cells of the call have shown together, by metric.
+pub(super) type Learned = BTreeMap<&'static str, f64>;
 
 /// One metric of a cell, as far as it is known before anything is tested.
 #[derive(Debug)]
@@ -22,9 +28,16 @@ pub(super) struct Question {
     /// Head's value, for people.
     pub head: Option<f64>,
     /// Runs to compare, or what is said without a test.
-    pub answer: Result<Samples, Settled>,
+    pub answer: Result<Evidence, Settled>,
     /// Why it is shown for information only, if it would be judged otherwise.
     pub information: Option<String>,
+}
+
+impl Question {
+    /// The change, if there is one to tell.
+    pub fn found(&self, learned: &Learned) -> Option<Found<'_>> {
+        self.answer.as_ref().ok()?.found(self.metric.better, learned.get(self.metric.id).copied())
+    }
 }
 
 /// A verdict without a test.
@@ -42,10 +55,22 @@ pub(super) struct Settled {
 pub(super) struct Pair<'a> {
     /// Fair runs of head.
     pub head: &'a [&'a HeadCell<'a>],
-    /// Stored runs of the current epoch.
-    pub current: &'a [StoredCell<'a>],
-    /// Stored runs of each earlier epoch.
-    pub earlier: &'a [Vec<StoredCell<'a>>],
+    /// What they are held against.
+    pub base: PairBase<'a>,
+}
+
+/// What head is held against.
+#[derive(Clone, Copy)]
+pub(super) enum PairBase<'a> {
+    /// The base beside it, in each of its runs.
+    Duet,
+    /// Stored runs.
+    Stored {
+        /// Those of the current epoch.
+        current: &'a [StoredCell<'a>],
+        /// Those of each earlier epoch.
+        earlier: &'a [Vec<StoredCell<'a>>],
+    },
 }
 
 /// One of the two sides.
@@ -113,10 +138,8 @@ fn highest_tails(pair: &Pair) -> impl Iterator<Item = &'static Metric> {
 }
 
 fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
-    let comparable = |stored: &&StoredCell| stored.serves(metric);
     let values = |series: &Series| series.values.get(metric.id).filter(|rounds| !rounds.is_empty()).cloned();
-    let base: Vec<_> =
-        pair.current.iter().filter(comparable).filter_map(|stored| values(stored.series)).collect();
+    let base: Vec<_> = pair.base_series(metric).filter_map(values).collect();
     let head: Vec<_> = pair.head.iter().filter_map(|head| values(&head.series)).collect();
     let mut question = Question {
         metric,
@@ -139,15 +162,10 @@ fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
     } else if base.iter().chain(&head).flatten().flatten().all(|value| *value == 0.0) {
         settled(Verdict::Unchanged, "All values are zero.", None)
     } else {
-        let earlier = pair.earlier.iter().map(|runs| {
-            runs.iter()
-                .filter(comparable)
-                .filter_map(|stored| reduce(stored.series.values.get(metric.id)?, metric.centre))
-        });
-        samples(metric, &base, &head, earlier.map(Iterator::collect).collect())
+        evidence(metric, pair, &base, &head)
     };
-    if let Ok(samples) = &question.answer
-        && samples.base.iter().chain(&samples.head).any(|run| run.centring == Centring::Unsound)
+    if let Ok(evidence) = &question.answer
+        && evidence.is_unsound()
     {
         question.judged = false;
         question.information = asked.then(|| {
@@ -160,24 +178,39 @@ fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
     question
 }
 
-fn samples(
+fn evidence(
     metric: &'static Metric,
+    pair: &Pair,
     base: &[Vec<Vec<f64>>],
     head: &[Vec<Vec<f64>>],
-    earlier: Vec<Vec<RunValue>>,
-) -> Result<Samples, Settled> {
+) -> Result<Evidence, Settled> {
     let reduced = |runs: &[Vec<Vec<f64>>]| -> Option<Vec<RunValue>> {
         runs.iter().map(|rounds| reduce(rounds, metric.centre)).collect()
     };
-    match (reduced(base), reduced(head)) {
-        (Some(base), Some(head)) => Ok(Samples { base, earlier, head }),
-        _ => settled(Verdict::Inconclusive, "Some rounds have the value zero, and zero has no ratio.", None),
-    }
+    let found = match pair.base {
+        // The launches of several runs are launches alike.
+        PairBase::Duet => {
+            Pairs::new(&base.concat(), &head.concat(), metric.centre, metric.better).map(Evidence::Duet)
+        }
+        PairBase::Stored { earlier, .. } => {
+            let serving = |stored: &&StoredCell| stored.serves(metric);
+            let value = |stored: &StoredCell| reduce(stored.series.values.get(metric.id)?, metric.centre);
+            let earlier = earlier.iter().map(|runs| runs.iter().filter(serving).filter_map(value).collect());
+            let earlier = earlier.collect();
+            reduced(base)
+                .zip(reduced(head))
+                .map(|(base, head)| Evidence::Stored(Samples { base, earlier, head }))
+        }
+    };
+    found.map_or_else(
+        || settled(Verdict::Inconclusive, "Some rounds have the value zero, and zero has no ratio.", None),
+        Ok,
+    )
 }
 
-fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Samples, Settled> {
+fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Evidence, Settled> {
     let head = pair.head.iter().map(|head| (&head.series, head.cell.window));
-    let base = pair.current.iter().map(|stored| (stored.series, stored.run.window));
+    let base = pair.all_base();
     let poorest = |runs: &mut dyn Iterator<Item = (&Series, Duration)>| {
         runs.filter_map(|(series, window)| {
             let time = time_that_would_do(series, window, metric);
@@ -187,7 +220,8 @@ fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Samples, Settled>
     };
     let (name, found, anew) = match side {
         Side::Head => ("head", poorest(&mut { head }), ""),
-        Side::Base => ("the baseline", poorest(&mut { base }), ", with a baseline recorded anew"),
+        Side::Base if matches!(pair.base, PairBase::Duet) => ("base", poorest(&mut base.into_iter()), ""),
+        Side::Base => ("the baseline", poorest(&mut base.into_iter()), ", with a baseline recorded anew"),
     };
     let Some((successes, time)) = found else {
         return settled(Verdict::Inconclusive, "It has no value.", None);
@@ -204,7 +238,7 @@ fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Samples, Settled>
     settled(Verdict::Inconclusive, &reason, time.map(|time| format!("a measurement_time of {time}{anew}")))
 }
 
-fn settled(verdict: Verdict, reason: &str, advice: Option<String>) -> Result<Samples, Settled> {
+fn settled(verdict: Verdict, reason: &str, advice: Option<String>) -> Result<Evidence, Settled> {
     Err(Settled { verdict, reason: reason.to_owned(), advice })
 }
 
@@ -242,9 +276,36 @@ impl Pair<'_> {
         (!self.base_has(metric)).then_some(Side::Base)
     }
 
-    /// Whether any stored run of the current epoch has it, from enough successes.
+    /// Whether base has it from enough successes: any stored run of the current epoch, or each run of a duet.
     fn base_has(&self, metric: &Metric) -> bool {
-        self.current.iter().any(|stored| has(stored.series, metric) && !is_poor(stored.series, metric))
+        let serves = |series: &Series| has(series, metric) && !is_poor(series, metric);
+        match self.base {
+            PairBase::Duet => self.head.iter().all(|head| head.base.as_ref().is_some_and(serves)),
+            PairBase::Stored { current, .. } => current.iter().any(|stored| serves(stored.series)),
+        }
+    }
+
+    /// Base's rounds as far as they are comparable: of its runs, or of a duet's other side.
+    fn base_series(&self, metric: &Metric) -> impl Iterator<Item = &Series> {
+        let (duet, stored) = match self.base {
+            PairBase::Duet => (self.head, &[][..]),
+            PairBase::Stored { current, .. } => (&[][..], current),
+        };
+        let comparable = move |stored: &&StoredCell| stored.serves(metric);
+        let stored = stored.iter().filter(comparable).map(|stored| stored.series);
+        duet.iter().filter_map(|head| head.base.as_ref()).chain(stored)
+    }
+
+    /// All of base's rounds, each with the length of its windows.
+    fn all_base(&self) -> Vec<(&Series, Duration)> {
+        match self.base {
+            PairBase::Duet => {
+                self.head.iter().filter_map(|head| Some((head.base.as_ref()?, head.cell.window))).collect()
+            }
+            PairBase::Stored { current, .. } => {
+                current.iter().map(|stored| (stored.series, stored.run.window)).collect()
+            }
+        }
     }
 
     /// Whether each run of head has it: what one of them lacks, it lacks because it was slow.

@@ -29,6 +29,8 @@ pub(super) struct HeadCell<'a> {
     pub cell: &'a CellRun,
     /// Its rounds, nested.
     pub series: Series,
+    /// The rounds of its duet's other side, nested alike; nothing without one.
+    pub base: Option<Series>,
 }
 
 /// A cell in one stored run.
@@ -49,6 +51,8 @@ pub(super) enum Base<'a> {
     New(String),
     /// No stored run is comparable, and why.
     Incomparable(String),
+    /// Each run of head has its own base beside it.
+    Duet,
     /// Stored runs.
     Runs {
         /// Those of the current epoch.
@@ -59,7 +63,11 @@ pub(super) enum Base<'a> {
 }
 
 /// Pairs each cell of head, in the order of its definition, with its stored runs.
-pub(super) fn sides<'a>(baselines: &'a [Baseline], runs: &'a [Run], policy: &Policy) -> Vec<Sides<'a>> {
+pub(super) fn sides<'a>(
+    baselines: &'a [Baseline],
+    runs: impl IntoIterator<Item = &'a Run>,
+    policy: &Policy,
+) -> Vec<Sides<'a>> {
     let mut places = BTreeMap::new();
     let mut heads: Vec<Vec<HeadCell>> = Vec::new();
     for run in runs {
@@ -68,7 +76,8 @@ pub(super) fn sides<'a>(baselines: &'a [Baseline], runs: &'a [Run], policy: &Pol
                 heads.push(Vec::new());
                 heads.len() - 1
             });
-            heads[place].push(HeadCell { machine: &run.environment.machine, cell, series: cell.series() });
+            let (series, base) = (cell.series(), cell.base_series());
+            heads[place].push(HeadCell { machine: &run.environment.machine, cell, series, base });
         }
     }
     heads.into_iter().map(|head| pair(head, baselines, policy)).collect()
@@ -96,6 +105,9 @@ pub(super) fn depends_on_window(metric: &Metric) -> bool {
 }
 
 fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy) -> Sides<'a> {
+    if head.iter().any(|head| head.base.is_some()) {
+        return Sides { head, base: Base::Duet, notes: Vec::new() };
+    }
     let first = head.first().map(|head| head.cell);
     let baseline = first.and_then(|cell| baselines.iter().find(|baseline| baseline.group == cell.group));
     let Some((cell, baseline)) = first.zip(baseline) else {

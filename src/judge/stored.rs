@@ -4,14 +4,11 @@
 //! that luck is head's as well. So the sample is the run. With few of them their variance is moderated (Smyth 2004): it
 //! is mixed with a prior that is worth [`PRIOR_DF`] degrees of freedom and is never smaller than what a quiet machine shows.
 
-use crate::judge::decide::{Test, Worsening};
+use crate::judge::difference::Difference;
 use crate::judge::launch::RunValue;
-use crate::judge::policy::Terms;
 use crate::judge::words::counted;
 use crate::record::Better;
 use crate::stats::location::mean;
-use crate::stats::power::{POWER, smallest_log_change};
-use crate::stats::student;
 
 /// Standard deviation between launches, and between runs, of a quiet machine.
 pub(super) const USUAL_SPREAD: f64 = 0.02;
@@ -29,25 +26,19 @@ pub(super) struct Samples {
     pub head: Vec<RunValue>,
 }
 
-/// Head against base, on a log scale; positive is worse.
+/// Head against stored runs, and what that rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Difference {
-    /// The estimate.
-    pub estimate: f64,
+pub(super) struct StoredDifference {
+    /// The change.
+    pub difference: Difference,
     /// Variance of a run's value.
     pub run_variance: f64,
-    /// Standard error of the estimate.
-    pub standard_error: f64,
-    /// Its degrees of freedom.
-    pub df: f64,
     /// Variance between launches; nothing when each run has one launch.
     pub launch_variance: Option<f64>,
     /// Stored runs of the current epoch.
     pub base_runs: usize,
     /// Head's runs.
     pub head_runs: usize,
-    /// The fewest launches of a run.
-    pub launches: usize,
 }
 
 impl Samples {
@@ -60,23 +51,24 @@ impl Samples {
     }
 
     /// Head against base; nothing when a side has no run. `learned` is a prior variance that other cells have shown.
-    pub fn difference(&self, better: Better, learned: Option<f64>) -> Option<Difference> {
+    pub fn difference(&self, better: Better, learned: Option<f64>) -> Option<StoredDifference> {
         let centre = |runs: &[RunValue]| mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>());
         let higher = centre(&self.head)? - centre(&self.base)?;
         let (run_variance, df) = self.run_variance(learned);
         let (base_runs, head_runs) = (self.base.len(), self.head.len());
-        Some(Difference {
-            estimate: match better {
-                Better::Lower => higher,
-                Better::Higher => -higher,
+        Some(StoredDifference {
+            difference: Difference {
+                estimate: match better {
+                    Better::Lower => higher,
+                    Better::Higher => -higher,
+                },
+                standard_error: standard_error(run_variance, base_runs, head_runs),
+                df,
             },
             run_variance,
-            standard_error: standard_error(run_variance, base_runs, head_runs),
-            df,
             launch_variance: self.launch_variance(),
             base_runs,
             head_runs,
-            launches: self.fewest_launches(),
         })
     }
 
@@ -117,31 +109,13 @@ impl Samples {
     }
 }
 
-impl Difference {
-    /// The plain interval.
-    pub fn interval(&self, confidence: f64) -> Worsening {
-        let (low, high) = student::interval(self.estimate, self.standard_error, self.df, confidence);
-        Worsening { low, estimate: self.estimate, high }
-    }
-
-    /// The tests of both directions beyond the margin.
-    pub fn test(&self, terms: &Terms) -> Test {
-        let p = |estimate: f64| student::p_above(estimate, terms.red.ln_1p(), self.standard_error, self.df);
-        Test { worse: p(self.estimate), better: p(-self.estimate) }
-    }
-
-    /// The smallest worsening that would have been found in four of five cases as one of `tests`, as a logarithm.
-    pub fn findable(&self, terms: &Terms, tests: usize) -> f64 {
-        let level = terms.level_of_one(tests);
-        smallest_log_change(self.standard_error, self.df, level, terms.red, POWER)
-    }
-
+impl StoredDifference {
     /// What it would be with other numbers of runs that differ as much.
     pub fn with_runs(&self, base_runs: usize, head_runs: usize) -> Self {
         let more = (base_runs + head_runs) as f64 - (self.base_runs + self.head_runs) as f64;
+        let standard_error = standard_error(self.run_variance, base_runs, head_runs);
         Self {
-            standard_error: standard_error(self.run_variance, base_runs, head_runs),
-            df: self.df + more,
+            difference: Difference { standard_error, df: self.difference.df + more, ..self.difference },
             base_runs,
             head_runs,
             ..*self
@@ -156,7 +130,7 @@ impl Difference {
         };
         let allowance =
             if self.launch_variance.is_none() { ", with an allowance for one launch" } else { "" };
-        format!("t over {runs}, {} degrees of freedom{allowance}", self.df)
+        format!("t over {runs}, {} degrees of freedom{allowance}", self.difference.df)
     }
 }
 
@@ -173,6 +147,7 @@ fn squares_around_mean(runs: &[RunValue]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::policy::Terms;
 
     #[test]
     fn nothing_is_findable_that_the_displayed_interval_would_not_show() {
@@ -190,10 +165,10 @@ mod tests {
             ]
         };
         let samples = Samples { base: runs(1.0), earlier: Vec::new(), head: runs(1.0) };
-        let difference = samples.difference(Better::Lower, None).unwrap();
+        let difference = samples.difference(Better::Lower, None).unwrap().difference;
         let findable = |level: f64, tests: usize| {
             let terms = Terms { red: 0.05, equal: 0.1, fall: 0.001, level, confidence: 0.95 };
-            difference.findable(&terms, tests)
+            difference.findable(&terms, terms.level_of_one(tests))
         };
         assert!((findable(0.2, 1) - findable(0.025, 1)).abs() < 1e-12);
         assert!(findable(0.025, 10) > findable(0.025, 1));

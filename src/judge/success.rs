@@ -25,18 +25,31 @@ pub(super) struct Success {
     base_runs: usize,
     head_runs: usize,
     rise: Rise,
+    /// Both sides were measured together, so that how much runs differ is no question.
+    is_duet: bool,
 }
 
 impl Success {
-    /// Counts of both sides; nothing when a side has no request.
+    /// Counts of head and stored runs; nothing when a side has no request.
     pub fn new<'a>(
         base: impl Iterator<Item = &'a Series>,
         head: impl Iterator<Item = &'a Series>,
     ) -> Option<Self> {
-        let (base, base_runs) = samples(base);
-        let (head, head_runs) = samples(head);
+        Self::between(samples(base), samples(head), false)
+    }
+
+    /// Counts of both sides of a duet, by launch however many runs there are.
+    pub fn in_duet<'a>(
+        base: impl Iterator<Item = &'a Series>,
+        head: impl Iterator<Item = &'a Series>,
+    ) -> Option<Self> {
+        Self::between((base.flat_map(launches).collect(), 1), (head.flat_map(launches).collect(), 1), true)
+    }
+
+    fn between(base: (Vec<Launch>, usize), head: (Vec<Launch>, usize), is_duet: bool) -> Option<Self> {
+        let ((base, base_runs), (head, head_runs)) = (base, head);
         let rise = Rise::between(&base, &head)?;
-        Some(Self { base, head, base_runs, head_runs, rise })
+        Some(Self { base, head, base_runs, head_runs, rise, is_duet })
     }
 
     /// Success ratios of base and head.
@@ -105,10 +118,11 @@ impl Success {
         let allowance =
             if self.rise.rests_on_allowance() { ", with an allowance for how launches differ" } else { "" };
         let sample = |samples: &[Launch], runs: usize| match runs {
+            1 if self.is_duet => counted(samples.len(), "launch", "launches"),
             1 => format!("{} of one run", counted(samples.len(), "launch", "launches")),
             runs => counted(runs, "run", "runs"),
         };
-        let blind = if self.base_runs == 1 || self.head_runs == 1 {
+        let blind = if !self.is_duet && (self.base_runs == 1 || self.head_runs == 1) {
             ": how much runs differ is left out"
         } else {
             ""

@@ -9,6 +9,8 @@ pub enum Verdict {
     Unchanged,
     /// Shown to be better.
     Improved,
+    /// It looked better in the screening of a duet, and was not measured again.
+    SeemsFaster,
     /// The baseline does not have it.
     New,
     /// Neither a change nor equality was shown.
@@ -27,6 +29,7 @@ impl Verdict {
         match self {
             Verdict::Unchanged => "unchanged",
             Verdict::Improved => "improved",
+            Verdict::SeemsFaster => "seems faster",
             Verdict::New => "new",
             Verdict::Inconclusive => "inconclusive",
             Verdict::Incomparable => "incomparable",
@@ -49,6 +52,24 @@ pub struct Change {
     pub high: f64,
 }
 
+/// In which stage of a call something was decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stage {
+    /// At once, corrected over the whole call.
+    Whole,
+    /// By the screening of a duet: nothing is red by it, and its p value is not corrected.
+    Screened,
+    /// It looked slower (or faster) in the screening, and fresh pairs decided.
+    Confirmed {
+        /// The look that decided, counted from 1.
+        look: usize,
+        /// How many looks there are at most.
+        looks: usize,
+        /// What the screening had shown.
+        screening: Option<Change>,
+    },
+}
+
 /// One metric of one cell, base against head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
@@ -67,6 +88,8 @@ pub struct Comparison {
     pub p_adjusted: f64,
     /// What follows.
     pub verdict: Verdict,
+    /// In which stage it was decided.
+    pub stage: Stage,
     /// How the interval was made, or why there is none.
     pub method: String,
     /// The smallest worsening that this run would have found in four of five cases at the corrected level, as a positive fraction:
@@ -160,6 +183,19 @@ pub struct Judgement {
     pub tests: usize,
     /// What is worth saying of the baselines as such.
     pub notes: Vec<String>,
+    /// What a duet's screening found to look slower or faster.
+    pub suspects: Vec<Suspect>,
+}
+
+/// A comparison of a duet that looked slower or faster in the screening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The whole id of its cell.
+    pub cell: String,
+    /// Whether it looked slower; else faster.
+    pub slower: bool,
+    /// Whether another look would tell more: neither confirmed nor dropped, and looks are left.
+    pub open: bool,
 }
 
 impl Comparison {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
 use crate::measure::interrupt::Interrupt;
+use crate::measure::launch::Side;
 use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
-use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Visit, launches_for};
-use crate::record::{CellRun, Environment, Event, Fault, Round, Run, Stop, run_id};
+use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, launches_for};
+use crate::record::{CellRun, Environment, Event, Run, Stop, run_id};
 
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
 const MOST_TRIED: usize = 100;
@@ -23,17 +24,40 @@ pub struct Site<'a> {
     pub root: &'a Path,
     /// A folder for copies of the services' programs.
     pub scratch: &'a Path,
-    /// Arguments to append to each service's command line.
+    /// Arguments to append to each service's command line; in a duet to head's.
     pub service_args: &'a [String],
+    /// Arguments to append to the command line of a duet's base.
+    pub base_args: &'a [String],
+    /// When to end with what is known, if not before.
+    pub until: Option<Instant>,
 }
 
 /// A service with the cells that load it.
 pub(crate) struct Stand<'a> {
     pub(crate) launcher: Launcher,
+    /// Of a duet's other side.
+    pub(crate) base: Option<Launcher>,
     pub(crate) group: &'a Group,
     /// Indices of its cells.
     pub(crate) cells: Vec<usize>,
     launches: usize,
+}
+
+impl Stand<'_> {
+    fn service(&self, side: Side) -> &Service {
+        match (side, &self.group.base) {
+            (Side::Base, Some(base)) => base,
+            _ => &self.group.service,
+        }
+    }
+
+    /// What starts one side; without a duet there is the head alone.
+    pub(crate) fn launcher(&self, side: Side) -> &Launcher {
+        match (side, &self.base) {
+            (Side::Base, Some(base)) => base,
+            _ => &self.launcher,
+        }
+    }
 }
 
 /// A plan while it is measured.
@@ -59,13 +83,15 @@ impl<'a, 'e> Measurement<'a, 'e> {
     ) -> Result<Self, MeasureError> {
         let cells: Vec<(&Group, &Cell)> =
             plan.groups.iter().flat_map(|group| group.cells.iter().map(move |cell| (group, cell))).collect();
+        let prepared = |service, args| Launcher::prepare(service, args, site.root, site.scratch);
         let mut stands: Vec<Stand<'a>> = Vec::new();
         for (index, (group, cell)) in cells.iter().enumerate() {
             needs_reqwest(group, cell)?;
             match stands.iter_mut().find(|stand| shares_launches(stand.group, group)) {
                 Some(stand) => stand.cells.push(index),
                 None => stands.push(Stand {
-                    launcher: Launcher::prepare(&group.service, site.service_args, site.root, site.scratch)?,
+                    launcher: prepared(&group.service, site.service_args)?,
+                    base: group.base.as_ref().map(|base| prepared(base, site.base_args)).transpose()?,
                     group,
                     cells: vec![index],
                     launches: 1,
@@ -101,23 +127,34 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     /// Starts each service once: each request is made and checked, each cell has a round that does not count, and what that
-    /// shows decides on launches and metrics.
+    /// shows decides on launches and metrics. In a duet base shows it: what head lacks must not go missing because it is slow.
     async fn trial(&mut self) -> Result<(), MeasureError> {
         for index in 0..self.stands.len() {
-            let stand = &self.stands[index];
-            (self.tell)(Event::Launching { service: service_in_words(&stand.group.service) });
-            let mut running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
-            let tried = self.trial_of(index, &mut running).await;
-            let launches = self.launches_of(index, running.started_in(), &tried);
-            self.stands[index].launches = launches;
-            running.stop().await;
-            tried?;
+            let ready_time_out = self.stands[index].group.settings.ready_time_out;
+            let mut started_in = Duration::ZERO;
+            let mut round_times = Vec::new();
+            for side in self.sides(index) {
+                let stand = &self.stands[index];
+                (self.tell)(Event::Launching { service: service_in_words(stand.service(side)) });
+                let mut running = stand.launcher(side).start(ready_time_out).await?;
+                started_in += running.started_in();
+                let decides = self.sides(index)[0] == side;
+                let tried = self.trial_of(index, &mut running, decides).await;
+                running.stop().await;
+                round_times.extend(tried?);
+            }
+            self.stands[index].launches = self.launches_of(index, started_in, &round_times);
         }
         Ok(())
     }
 
-    /// The trial of one service; gives the time that a round of each cell takes.
-    async fn trial_of(&mut self, stand: usize, running: &mut Running) -> Result<Vec<Duration>, MeasureError> {
+    /// The trial of one service; gives the time that a round of each cell takes, if it decides.
+    async fn trial_of(
+        &mut self,
+        stand: usize,
+        running: &mut Running,
+        decides: bool,
+    ) -> Result<Vec<Duration>, MeasureError> {
         let mut round_times = Vec::new();
         for &index in &self.stands[stand].cells.clone() {
             let (group, cell) = self.cells[index];
@@ -127,8 +164,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 Some(death) => death.into(),
                 None => MeasureError::wrong_answer(group, cell, wrong),
             })?;
-            self.planned[index].invalid = reach::too_slow(group, cell.load, slowest);
-            if self.planned[index].invalid.is_some() {
+            let too_slow = reach::too_slow(group, cell.load, slowest);
+            self.planned[index].invalid = self.planned[index].invalid.take().or(too_slow);
+            if self.planned[index].invalid.is_some() || !decides {
                 continue;
             }
             let seed = self.seed(index, usize::MAX, 0);
@@ -143,15 +181,12 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Ok(round_times)
     }
 
-    fn launches_of(
-        &self,
-        stand: usize,
-        started_in: Duration,
-        round_times: &Result<Vec<Duration>, MeasureError>,
-    ) -> usize {
+    fn launches_of(&self, stand: usize, started_in: Duration, round_times: &[Duration]) -> usize {
+        let sides = u32::try_from(self.sides(stand).len()).unwrap_or(u32::MAX);
         let stand = &self.stands[stand];
         let settings = &stand.group.settings;
-        if !stand.group.service.has_launches() {
+        let has_launches = |service: &Service| service.has_launches();
+        if !has_launches(&stand.group.service) || !stand.group.base.as_ref().is_none_or(has_launches) {
             return 1;
         }
         if let Some(launches) = settings.launches {
@@ -159,16 +194,18 @@ impl<'a, 'e> Measurement<'a, 'e> {
         }
         let rounds: Vec<usize> =
             stand.cells.iter().map(|&cell| self.cells[cell].0.settings.sample_size).collect();
-        let a_round: Duration = round_times.iter().flatten().sum();
-        let measuring = a_round * u32::try_from(settings.sample_size).unwrap_or(u32::MAX);
-        launches_for(&rounds, measuring, started_in + settings.warm_up_time)
+        let a_round: Duration = round_times.iter().sum();
+        let measuring = sides * a_round * u32::try_from(settings.sample_size).unwrap_or(u32::MAX);
+        launches_for(&rounds, measuring, started_in + sides * settings.warm_up_time)
     }
 
     fn announce(&mut self) {
         let measured = (0..self.cells.len()).filter(|&cell| self.planned[cell].invalid.is_none());
-        let settings = measured.map(|cell| &self.cells[cell].0.settings);
-        let (rounds, windows) = settings.fold((0, Duration::ZERO), |(rounds, windows), settings| {
-            (rounds + settings.sample_size, windows + settings.measurement_time)
+        let groups = measured.map(|cell| self.cells[cell].0);
+        let (rounds, windows) = groups.fold((0, Duration::ZERO), |(rounds, windows), group| {
+            let sides: u32 = if group.base.is_some() { 2 } else { 1 };
+            let settings = &group.settings;
+            (rounds + sides as usize * settings.sample_size, windows + sides * settings.measurement_time)
         });
         self.rounds_in_all = rounds * self.plan.runs;
         let windows = windows * u32::try_from(self.plan.runs).unwrap_or(u32::MAX);
@@ -186,11 +223,14 @@ impl<'a, 'e> Measurement<'a, 'e> {
             environment,
             cells: self.planned.clone(),
             stop: None,
+            look: self.plan.look,
+            confirmation: self.plan.confirmation.clone(),
         };
         for visit in self.schedule().visits(mix(self.plan.seed, number as u64)) {
             let visited = tokio::select! {
                 biased;
                 signal = interrupt.wait() => Err(Stop::Signal(signal)),
+                () = time_is_up(self.site.until) => Err(Stop::TimeUp),
                 visited = self.visit(&visit, &mut run.cells, begun) => visited,
             };
             if let Err(stop) = visited {
@@ -198,6 +238,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 break;
             }
         }
+        run.cells
+            .iter_mut()
+            .zip(&self.cells)
+            .filter(|(_, (group, _))| group.base.is_some())
+            .for_each(|(cell, _)| cell.keep_pairs());
         // What a round would reach says nothing where none came to its end.
         run.cells.iter_mut().filter(|cell| cell.rounds.is_empty()).for_each(|cell| cell.notes.clear());
         run.elapsed = begun.elapsed();
@@ -214,49 +259,29 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Schedule { services: services.collect() }
     }
 
-    /// One launch: start, warm up, the rounds, stop.
-    async fn visit(&mut self, visit: &Visit, cells: &mut [CellRun], begun: Instant) -> Result<(), Stop> {
-        if visit.rounds.is_empty() {
-            return Ok(());
-        }
-        let failed = |error: &dyn std::error::Error| Stop::Failed(error.to_string());
-        let stand = &self.stands[visit.service];
-        let settings = &stand.group.settings;
-        let mut running =
-            stand.launcher.start(settings.ready_time_out).await.map_err(|error| failed(&error))?;
-        let share = settings.warm_up_time / u32::try_from(stand.cells.len().max(1)).unwrap_or(u32::MAX);
-        let mut live = Vec::new();
-        for &index in &stand.cells {
-            let mut cell = self.live(index, &running).map_err(|error| failed(&error))?;
-            if self.planned[index].invalid.is_none() {
-                cell.warm_up(share, self.seed(index, usize::MAX, visit.launch)).await;
-            }
-            live.push((index, cell));
-        }
-        if let Some(death) = running.has_died() {
-            return Err(failed(&death));
-        }
-        for &index in &visit.rounds {
-            let (_, cell) =
-                live.iter_mut().find(|(cell, _)| *cell == index).expect("a visit loads its own cells");
-            let started = begun.elapsed();
-            let seed = self.seed(index, cells[index].rounds.len(), 0);
-            let tally = cell.round(seed).await;
-            if let Some(death) = running.has_died() {
-                return Err(failed(&death));
-            }
-            let tally = tally.ok_or_else(|| failed(&MeasureError::ClockSet))?;
-            if tally.faults.contains_key(&Fault::NoFreePort) {
-                cells[index].invalid = Some(no_free_port());
-            }
-            cells[index].rounds.push(Round::close(tally, visit.launch, started));
-            self.rounds_done += 1;
-            let cell = cells[index].full_id();
-            (self.tell)(Event::Round { cell, done: self.rounds_done, of: self.rounds_in_all });
-        }
-        drop(live);
-        running.stop().await;
-        Ok(())
+    /// The services that a launch of a stand starts.
+    pub(crate) fn sides(&self, stand: usize) -> Vec<Side> {
+        let base = self.stands[stand].base.as_ref().map(|_| Side::Base);
+        base.into_iter().chain([Side::Head]).collect()
+    }
+
+    /// Whether in a duet only the side being measured is alive.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.plan.alone
+    }
+
+    /// Whether a cell has rounds at all.
+    pub(crate) fn is_measured(&self, cell: usize) -> bool {
+        self.planned[cell].invalid.is_none()
+    }
+
+    pub(crate) fn plan_seed(&self) -> u64 {
+        self.plan.seed
+    }
+
+    pub(crate) fn tell_round(&mut self, cell: String) {
+        self.rounds_done += 1;
+        (self.tell)(Event::Round { cell, done: self.rounds_done, of: self.rounds_in_all });
     }
 
     pub(crate) fn live(&self, index: usize, running: &Running) -> Result<LiveCell<'a>, MeasureError> {
@@ -274,18 +299,29 @@ impl<'a, 'e> Measurement<'a, 'e> {
         };
         let mut environment = Environment::collect(self.cells.iter().all(is_local), self.site.root);
         for stand in &self.stands {
-            if let Some(digest) = stand.launcher.digest() {
-                environment.setup.insert(format!("service {}", stand.group.name), digest.to_owned());
+            let told = [("service", Some(&stand.launcher)), ("base service", stand.base.as_ref())];
+            for (what, launcher) in told {
+                if let Some(digest) = launcher.and_then(Launcher::digest) {
+                    environment.setup.insert(format!("{what} {}", stand.group.name), digest.to_owned());
+                }
             }
         }
         environment
     }
 
     /// The seed of one round's deck: the same for each build that is measured, another for each round.
-    fn seed(&self, cell: usize, round: usize, launch: usize) -> u64 {
+    pub(crate) fn seed(&self, cell: usize, round: usize, launch: usize) -> u64 {
         let name = self.planned[cell].full_id();
         let named = name.bytes().fold(self.plan.seed, |seed, byte| mix(seed, u64::from(byte)));
         mix(mix(named, round as u64), launch as u64)
+    }
+}
+
+/// Comes to its end at that time; never without one.
+async fn time_is_up(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -295,11 +331,11 @@ fn shares_launches(one: &Group, other: &Group) -> bool {
         let settings = &group.settings;
         (settings.sample_size, settings.launches, settings.warm_up_time, settings.ready_time_out)
     };
-    one.service == other.service && terms(one) == terms(other)
+    one.service == other.service && one.base == other.base && terms(one) == terms(other)
 }
 
 /// One seed of two numbers (the finaliser of SplitMix64).
-fn mix(seed: u64, number: u64) -> u64 {
+pub(crate) fn mix(seed: u64, number: u64) -> u64 {
     let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

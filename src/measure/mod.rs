@@ -13,6 +13,7 @@ mod error;
 mod exchange;
 mod http1;
 mod interrupt;
+mod launch;
 mod measurement;
 #[cfg(feature = "cli")]
 mod once;

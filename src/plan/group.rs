@@ -62,6 +62,8 @@ pub struct Group {
     pub about: Option<String>,
     /// What is loaded.
     pub service: Service,
+    /// What is loaded beside it and compared with, in a duet.
+    pub base: Option<Service>,
     /// How its requests travel.
     pub transport: Transport,
     /// How long, how often and how strictly.
@@ -83,6 +85,7 @@ impl Group {
             name: name.into(),
             about: None,
             service: Service::Absent,
+            base: None,
             transport: Transport::default(),
             settings: Settings::default(),
             judged: None,

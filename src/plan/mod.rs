@@ -4,6 +4,7 @@
 //! ([`Plan::validated`]). Nothing here opens a socket, starts a process or knows what a metric is.
 
 mod cell;
+mod confirmation;
 mod duration;
 mod endpoint;
 mod group;
@@ -16,6 +17,7 @@ mod suite;
 mod targets;
 
 pub use cell::{BenchmarkId, Cell, Throughput};
+pub use confirmation::Confirmation;
 pub use duration::parse_duration;
 pub use endpoint::{Endpoint, EndpointError};
 pub use group::{Group, Location, Transport};

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::plan::confirmation::Confirmation;
 use crate::plan::endpoint::{Endpoint, EndpointError};
 use crate::plan::group::{Group, Location};
 use crate::plan::service::Service;
@@ -25,6 +26,12 @@ pub struct Plan {
     pub runs: usize,
     /// Seed of every random order.
     pub seed: u64,
+    /// Whether in a duet only the side being measured is alive.
+    pub alone: bool,
+    /// How a duet's suspects are measured again; nothing for one stage.
+    pub confirmation: Option<Confirmation>,
+    /// Which look at suspects it is for, counted from 1; 0 is the first measurement of all cells.
+    pub look: usize,
 }
 
 /// What a user got wrong in a bench file, a suite or a command line.
@@ -78,6 +85,9 @@ pub enum PlanError {
         /// The whole id.
         cell: String,
     },
+    /// Suspects cannot be confirmed so.
+    #[error("{0}")]
+    Confirmation(&'static str),
     /// No whole run is asked for.
     #[error("--runs is 0: at least one run is needed")]
     NoRun,
@@ -94,6 +104,9 @@ impl Plan {
         }
         if self.runs == 0 {
             return Err(PlanError::NoRun);
+        }
+        if let Some(problem) = self.confirmation.as_ref().and_then(Confirmation::problem) {
+            return Err(PlanError::Confirmation(problem));
         }
         let mut names = HashSet::new();
         for group in &self.groups {
@@ -126,8 +139,21 @@ fn check_group(group: &Group) -> Result<(), PlanError> {
     if let Some(problem) = group.settings.problem() {
         return Err(wrong(problem));
     }
-    if let Service::Url(url) = &group.service {
-        Endpoint::get(url.as_str()).resolve(None).map_err(|error| wrong(error.to_string()))?;
+    for service in std::iter::once(&group.service).chain(&group.base) {
+        match service {
+            Service::Url(url) => {
+                Endpoint::get(url.as_str()).resolve(None).map_err(|error| wrong(error.to_string()))?;
+            }
+            Service::Command(command) if command.program.is_empty() => {
+                return Err(wrong("its service has no program".to_owned()));
+            }
+            _ => {}
+        }
+    }
+    if matches!((&group.service, &group.base), (Service::Absent, Some(_)) | (_, Some(Service::Absent))) {
+        return Err(wrong(
+            "it has a base to compare with, and one of the two sides has no service".to_owned(),
+        ));
     }
     if let Some(proxy) = &group.transport.proxy
         && !PROXIES.iter().any(|scheme| proxy.starts_with(scheme))
@@ -139,9 +165,6 @@ fn check_group(group: &Group) -> Result<(), PlanError> {
     }
     if group.limits.iter().any(|limit| limit.most.is_zero()) {
         return Err(wrong("a limit of 0 can never hold".to_owned()));
-    }
-    if matches!(&group.service, Service::Command(command) if command.program.is_empty()) {
-        return Err(wrong("its service has no program".to_owned()));
     }
     group.cells.iter().try_for_each(|cell| check_cell(group, cell))
 }
@@ -194,7 +217,14 @@ mod tests {
             location: Location::caller(),
             metrics: None,
         });
-        Plan { bench: "b".into(), groups: vec![group], errors: Vec::new(), runs: 1, seed: 1 }
+        Plan {
+            bench: "b".into(),
+            groups: vec![group],
+            errors: Vec::new(),
+            runs: 1,
+            seed: 1,
+            ..Plan::default()
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ impl StoredRun {
             environment: Environment { machine, setup, commit, dirty, load },
             cells: group.cells.iter().filter_map(cell).collect(),
             stop: None,
+            look: 0,
+            confirmation: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::plan::{Cell, Group, Limit, Throughput};
+use crate::plan::{Cell, Confirmation, Group, Limit, Throughput};
 use crate::record::environment::Environment;
 use crate::record::metric::Metric;
 use crate::record::round::{Counts, Round};
@@ -25,6 +25,10 @@ pub struct Run {
     pub cells: Vec<CellRun>,
     /// Why it ended before its time, if it did.
     pub stop: Option<Stop>,
+    /// Which look at a duet's suspects it is, counted from 1; 0 is a measurement of all cells.
+    pub look: usize,
+    /// How the suspects of a duet's screening are confirmed; nothing where all is judged at once.
+    pub confirmation: Option<Confirmation>,
 }
 
 /// Why a run ended before its time.
@@ -34,6 +38,8 @@ pub enum Stop {
     Signal(i32),
     /// The service died, or could not be started again: what happened and what to do.
     Failed(String),
+    /// The time was up that it was given.
+    TimeUp,
 }
 
 /// The rules by which a cell is judged, as its group set them.
@@ -84,6 +90,8 @@ pub struct CellRun {
     pub rules: Rules,
     /// Its rounds in order of time.
     pub rounds: Vec<Round>,
+    /// In a duet the rounds of base, each the partner of the round of head in the same place.
+    pub base: Vec<Round>,
     /// Why it could not be measured fairly, if it could not.
     pub invalid: Option<String>,
     /// What else is worth saying.
@@ -123,6 +131,7 @@ impl CellRun {
             metrics: Vec::new(),
             rules: Rules::of(group),
             rounds: Vec::new(),
+            base: Vec::new(),
             invalid: None,
             notes: Vec::new(),
         }
@@ -136,6 +145,26 @@ impl CellRun {
     /// Its rounds as `judge` sees them.
     pub fn series(&self) -> Series {
         Series::new(self.definition.clone(), &self.rounds, self.metrics.iter().map(|metric| metric.id))
+    }
+
+    /// What all of base's rounds counted together, in a duet.
+    pub fn base_counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.base.iter().for_each(|round| counts.add(&round.counts));
+        counts
+    }
+
+    /// Base's rounds of a duet as `judge` sees them; nothing where there is no duet.
+    pub fn base_series(&self) -> Option<Series> {
+        let ids = self.metrics.iter().map(|metric| metric.id);
+        (!self.base.is_empty()).then(|| Series::new(self.definition.clone(), &self.base, ids))
+    }
+
+    /// Drops a round without a partner, as an interrupted duet leaves one.
+    pub fn keep_pairs(&mut self) {
+        let pairs = self.rounds.len().min(self.base.len());
+        self.rounds.truncate(pairs);
+        self.base.truncate(pairs);
     }
 
     /// What all its rounds counted together.

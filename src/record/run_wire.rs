@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Limit, Throughput};
+use crate::plan::{Confirmation, Limit, Throughput};
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::histogram::EncodedHistogram;
@@ -34,6 +34,10 @@ pub(crate) struct RunWire {
     elapsed_ns: u64,
     environment: EnvironmentWire,
     stop: Option<StopWire>,
+    #[serde(default, skip_serializing_if = "is_first")]
+    look: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    confirm_pairs: Vec<usize>,
     cells: Vec<CellWire>,
 }
 
@@ -51,6 +55,7 @@ struct EnvironmentWire {
 enum StopWire {
     Signal(i32),
     Failed(String),
+    TimeUp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +82,8 @@ struct CellWire {
     invalid: Option<String>,
     notes: Vec<String>,
     rounds: Vec<RoundWire>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    base: Vec<RoundWire>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,6 +131,11 @@ struct RoundWire {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_first(look: &usize) -> bool {
+    *look == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
@@ -159,7 +171,14 @@ impl From<&Run> for RunWire {
             stop: run.stop.as_ref().map(|stop| match stop {
                 Stop::Signal(number) => StopWire::Signal(*number),
                 Stop::Failed(why) => StopWire::Failed(why.clone()),
+                Stop::TimeUp => StopWire::TimeUp,
             }),
+            look: run.look,
+            confirm_pairs: run
+                .confirmation
+                .as_ref()
+                .map(|confirmation| confirmation.pairs.clone())
+                .unwrap_or_default(),
             cells: run.cells.iter().map(CellWire::from).collect(),
         }
     }
@@ -185,6 +204,7 @@ impl From<&CellRun> for CellWire {
             invalid: cell.invalid.clone(),
             notes: cell.notes.clone(),
             rounds: cell.rounds.iter().map(RoundWire::from).collect(),
+            base: cell.base.iter().map(RoundWire::from).collect(),
         }
     }
 }
@@ -251,7 +271,11 @@ impl RunWire {
             stop: self.stop.map(|stop| match stop {
                 StopWire::Signal(number) => Stop::Signal(number),
                 StopWire::Failed(why) => Stop::Failed(why),
+                StopWire::TimeUp => Stop::TimeUp,
             }),
+            look: self.look,
+            confirmation: (!self.confirm_pairs.is_empty())
+                .then_some(Confirmation { pairs: self.confirm_pairs }),
         })
     }
 }
@@ -261,8 +285,14 @@ impl CellWire {
         let wrong = |problem: String| format!("the cell `{}/{}`: {problem}", self.group, self.id);
         let rules = self.rules.into_rules().map_err(wrong)?;
         let metrics = self.metrics.iter().map(|id| known(id)).collect::<Result<_, _>>().map_err(wrong)?;
-        let rounds: Vec<Round> =
-            self.rounds.into_iter().map(RoundWire::into_round).collect::<Result<_, _>>().map_err(wrong)?;
+        let closed = |rounds: Vec<RoundWire>| -> Result<Vec<Round>, String> {
+            rounds.into_iter().map(RoundWire::into_round).collect()
+        };
+        let rounds = closed(self.rounds).map_err(wrong)?;
+        let base = closed(self.base).map_err(wrong)?;
+        if !base.is_empty() && base.len() != rounds.len() {
+            return Err(wrong("its duet has rounds without a partner".to_owned()));
+        }
         Ok(CellRun {
             group: self.group,
             about: self.about,
@@ -279,6 +309,7 @@ impl CellWire {
             metrics,
             rules,
             rounds,
+            base,
             invalid: self.invalid,
             notes: self.notes,
         })

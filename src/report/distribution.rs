@@ -58,7 +58,8 @@ impl Distribution {
         let rounds: Vec<&Round> = cells.iter().flat_map(|cell| &cell.rounds).collect();
         let machine = runs.last().map(|run| &run.environment.machine);
         let stored = cells.last().zip(machine).map(|(cell, machine)| stored(cell, machine, rows, baselines));
-        let base = stored.unwrap_or_default();
+        let beside: Vec<&Round> = cells.iter().flat_map(|cell| &cell.base).collect();
+        let base = of_histograms(&beside, rows).or(stored).unwrap_or_default();
         let head = of_histograms(&rounds, rows).unwrap_or_else(|| {
             of_rows(rows, |row| {
                 let value = |round: &&Round| round.values.get(row.metric.id).copied();

@@ -48,6 +48,7 @@ impl Report {
             bench: bench.to_owned(),
             sentence: sentence(bench, options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
+            is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
             facts: facts(runs, judgement.tests),
             groups,
             notes,
@@ -59,14 +60,16 @@ impl Report {
 fn stop_in_words(stop: &Stop) -> String {
     match stop {
         Stop::Signal(number) => format!("Signal {number} ended the measuring before its time."),
+        Stop::TimeUp => "The time was up before all was measured.".to_owned(),
         Stop::Failed(why) => format!("Measuring ended before its time: {why}"),
     }
 }
 
-/// What was judged, in each run that has it.
+/// What was judged, in each run that has it. What a duet measured again decides on comparisons, and is not shown by itself.
 fn measured<'a>(runs: &'a [Run], judged: &CellJudgement) -> Vec<&'a CellRun> {
     let same = |cell: &&CellRun| cell.group == judged.group && cell.id == judged.id;
-    runs.iter().filter_map(|run| run.cells.iter().find(same)).collect()
+    let screening = runs.iter().filter(|run| run.look == 0);
+    screening.filter_map(|run| run.cells.iter().find(same)).collect()
 }
 
 fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {

@@ -43,6 +43,7 @@ pub(crate) fn glyph(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regressed => "✗",
         Verdict::Improved => "✓",
+        Verdict::SeemsFaster => "~",
         Verdict::Unchanged => "=",
         Verdict::Inconclusive => "?",
         Verdict::Invalid => "!",
@@ -54,7 +55,8 @@ pub(crate) fn glyph(verdict: Verdict) -> &'static str {
 /// A verdict with its glyph and colour.
 pub(crate) fn badge(verdict: Verdict) -> String {
     let name = verdict.name();
-    format!("<span class=\"badge {name}\"><b aria-hidden=\"true\">{}</b> {name}</span>", glyph(verdict))
+    let class = name.replace(' ', "-");
+    format!("<span class=\"badge {class}\"><b aria-hidden=\"true\">{}</b> {name}</span>", glyph(verdict))
 }
 
 /// A whole page. `title` and `description` are plain text, `head` and `body` are HTML.

@@ -33,7 +33,7 @@ impl Ink {
             Verdict::Regressed => self.sgr("1;31", text),
             Verdict::Invalid | Verdict::Incomparable => self.sgr("1;35", text),
             Verdict::Inconclusive | Verdict::New => self.sgr("33", text),
-            Verdict::Improved => self.sgr("1;32", text),
+            Verdict::Improved | Verdict::SeemsFaster => self.sgr("1;32", text),
             Verdict::Unchanged => self.sgr("32", text),
         }
     }

@@ -100,9 +100,10 @@ fn figure(named: &charts::Named) -> Result<String, RenderError> {
 fn reading(report: &Report) -> String {
     let Some(cell) = report.cells().next() else { return String::new() };
     let (confidence, level) = (words::level(cell.confidence), cell.level);
+    let base = if report.is_duet { "what was measured beside it" } else { "the stored baseline" };
     format!(
         "<h2>How to read this</h2>\n<ul class=\"reading\">\n\
-         <li><b>base</b> is the stored baseline, <b>head</b> is what was measured now; small figures are {confidence} \
+         <li><b>base</b> is {base}, <b>head</b> is what was measured now; small figures are {confidence} \
          confidence intervals, over launches of the service and over runs, never over single requests. The intervals of base and head \
          leave out how much runs differ; that of the change holds it, so two bars may lie apart and yet show nothing.</li>\n\
          <li>A <b>change</b> is head against base in the metric’s own direction: a latency of +20 % is slower, a \

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::view::{Report, ReportOptions};
-use crate::judge::{CellJudgement, Change, Comparison, Estimate, Judgement, Shown, Verdict};
+use crate::judge::{CellJudgement, Change, Comparison, Estimate, Judgement, Shown, Stage, Verdict};
 use crate::plan::Cell;
 use crate::plan::{BenchmarkId, Endpoint, Group, Load, Location};
 use crate::record::{
@@ -99,6 +99,7 @@ fn comparison(sample: &Sample, metric: &'static Metric) -> Comparison {
         base: Some(base),
         head: Some(base * (1.0 + larger)),
         change: Some(change),
+        stage: Stage::Whole,
         p_adjusted: if sample.verdict == Verdict::Regressed { 0.0012 } else { 1.0 },
         verdict: if by_counts { Verdict::Unchanged } else { sample.verdict },
         method: "t over 1 head and 5 stored runs, 8 degrees of freedom".into(),
@@ -114,6 +115,7 @@ fn judged(sample: &Sample) -> CellJudgement {
         Verdict::Unchanged => None,
         Verdict::Regressed => Some("latency p50 is 23.1 % higher (interval +19.0 % to +27.2 %)."),
         Verdict::Improved => Some("latency p50 is 23.1 % lower (interval -27.2 % to -19.0 %)."),
+        Verdict::SeemsFaster => Some("latency p50 seems 23.1 % lower."),
         Verdict::New => Some("The baseline does not have it."),
         Verdict::Invalid => Some(
             "Only 0.00 % of its exchanges succeeded, at least 95.00 % are needed: the others' speed says nothing.",
@@ -239,6 +241,8 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
         },
         cells: samples.iter().map(cell).collect(),
         stop: None,
+        look: 0,
+        confirmation: None,
     }
 }
 

@@ -9,13 +9,14 @@ pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
 /// So many ids are named; more are counted.
 const MOST_NAMED: usize = 3;
 /// In the order of telling, with whether the cells are named.
-const ORDER: [(Verdict, bool); 7] = [
+const ORDER: [(Verdict, bool); 8] = [
     (Verdict::Regressed, true),
     (Verdict::Invalid, true),
     (Verdict::Incomparable, true),
     (Verdict::Inconclusive, false),
     (Verdict::New, false),
     (Verdict::Improved, true),
+    (Verdict::SeemsFaster, true),
     (Verdict::Unchanged, false),
 ];
 

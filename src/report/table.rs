@@ -119,7 +119,7 @@ fn result(row: &Row, span: &Span, level: f64) -> String {
 
 /// A verdict with the p value that it rests on, where something was tested.
 fn judged(comparison: &Comparison, level: f64) -> String {
-    let p = comparison.change.and_then(|_| words::significance(comparison.p_adjusted, level));
+    let p = comparison.change.and_then(|_| words::evidence(comparison, level));
     let p = p.map(|p| format!("<small>{}</small>", escaped(&p))).unwrap_or_default();
     format!("{}{p}", badge(comparison.verdict))
 }

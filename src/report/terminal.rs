@@ -4,7 +4,7 @@ use super::ink::{Ink, WIDTH, plain, wrapped};
 use super::sentence::NOT_COMPARED;
 use super::view::{CellView, Report, Row};
 use super::words;
-use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Verdict};
+use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Stage, Verdict};
 use crate::record::{Better, Clock, Fault, Unit};
 
 /// Labels stand in a column of this width ...
@@ -128,9 +128,7 @@ impl Printer {
             Some(change) => {
                 let change = self.change(change, comparison.is_difference());
                 let p = if comparison.judged {
-                    words::significance(comparison.p_adjusted, cell.level)
-                        .map(|p| format!(" ({p})"))
-                        .unwrap_or_default()
+                    words::evidence(comparison, cell.level).map(|p| format!(" ({p})")).unwrap_or_default()
                 } else {
                     String::new()
                 };
@@ -138,6 +136,10 @@ impl Printer {
             }
             None => self.under("change", &format!("none to tell  {verdict}")),
         };
+        if let Stage::Confirmed { screening: Some(screening), .. } = comparison.stage {
+            let change = self.change(screening, comparison.is_difference());
+            text.push_str(&self.under("screening", &change));
+        }
         if self.verbose || comparison.change.is_none() {
             text.push_str(&self.line("", &comparison.method));
         }
@@ -181,6 +183,7 @@ impl Printer {
             Verdict::Regressed if cell.only_broke_a_limit() => "A limit is broken",
             Verdict::Regressed => "Performance has regressed",
             Verdict::Improved => "Performance has improved",
+            Verdict::SeemsFaster => "Seems faster",
             Verdict::Unchanged => "Performance is unchanged",
             Verdict::Inconclusive => "Inconclusive",
             Verdict::Invalid => "Invalid",

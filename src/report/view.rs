@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) sentence: String,
     /// Whether anything was compared with a baseline.
     pub(crate) compared: bool,
+    /// Whether base was measured beside head.
+    pub(crate) is_duet: bool,
     /// The machine, the build and the run, by name.
     pub(crate) facts: Vec<Fact>,
     /// Cells by group, in the order of their definition.

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use crate::judge::{Comparison, Stage};
 use crate::plan::Throughput;
 use crate::record::Unit;
 
@@ -132,6 +133,17 @@ pub(crate) fn percent(fraction: f64) -> String {
 pub(crate) fn level(fraction: f64) -> String {
     const DIGITS: f64 = 1e8;
     format!("{} %", (100.0 * fraction * DIGITS).round() / DIGITS)
+}
+
+/// The p value of a comparison, and in which stage of a duet it was found.
+pub(crate) fn evidence(comparison: &Comparison, level: f64) -> Option<String> {
+    match comparison.stage {
+        Stage::Whole => significance(comparison.p_adjusted, level),
+        Stage::Screened => Some(format!("screening p = {:.4}", comparison.p_adjusted)),
+        Stage::Confirmed { look, looks, .. } => {
+            Some(format!("{}, look {look} of {looks}", significance(comparison.p_adjusted, level)?))
+        }
+    }
 }
 
 /// How a p value stands to a level: `p = 0.0012 < 0.01`; nothing when there is none.

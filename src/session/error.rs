@@ -7,6 +7,7 @@ use crate::measure::MeasureError;
 use crate::plan::PlanError;
 use crate::record::{BaselineError, METRICS, RunFileError};
 use crate::report::ReportError;
+use crate::session::base_ref::BaseError;
 
 /// The call or a file is wrong: clap's own code for a wrong call.
 const WRONG_CALL: u8 = 2;
@@ -33,6 +34,15 @@ pub(crate) enum SessionError {
          filter out, or save under another name"
     )]
     WouldDrop { name: String, cell: String },
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    #[error("--base-command: `{0}` is no command line")]
+    BaseCommand(String),
+    #[error(
+        "--base-ref: group `{group}` does not start a program of cargo's (Service::command(env!(\"CARGO_BIN_EXE_…\"))), so there \
+         is nothing to build of another commit; say what base is with --base-command, --base-url or group.base"
+    )]
+    NoProgram { group: String },
     #[error("cannot listen for signals: {0}")]
     Signals(#[from] std::io::Error),
     #[error(transparent)]
@@ -57,7 +67,10 @@ impl SessionError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsReqwest { .. }) => WRONG_CALL,
-            Self::Measure(_) | Self::Report(_) | Self::NotKept(_) | Self::Signals(_) => NOT_MEASURED,
+            Self::Base(error) if !error.is_build() => WRONG_CALL,
+            Self::Base(_) | Self::Measure(_) | Self::Report(_) | Self::NotKept(_) | Self::Signals(_) => {
+                NOT_MEASURED
+            }
             _ => WRONG_CALL,
         })
     }

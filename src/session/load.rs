@@ -26,8 +26,14 @@ pub(crate) fn load(
     format: LoadFormat,
 ) -> Result<Outcome, SessionError> {
     const ONE_RUN: usize = 1;
-    let plan =
-        Plan { bench: "load".to_owned(), groups: vec![group], errors: Vec::new(), runs: ONE_RUN, seed };
+    let plan = Plan {
+        bench: "load".to_owned(),
+        groups: vec![group],
+        errors: Vec::new(),
+        runs: ONE_RUN,
+        seed,
+        ..Plan::default()
+    };
     let plan = plan.validated()?;
     let group = &plan.groups[0];
     let cell = &group.cells[0];

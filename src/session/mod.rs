@@ -2,6 +2,9 @@
 //!
 //! This room alone knows how the others follow each other, and what each outcome means to the shell.
 
+mod base_ref;
+mod cargo_call;
+mod duet;
 mod error;
 #[cfg(feature = "cli")]
 mod load;
@@ -14,6 +17,7 @@ mod saved;
 mod stored;
 mod walk;
 
+pub(crate) use duet::{BaseSource, Duet};
 pub(crate) use error::SessionError;
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::judge::OnMismatch;
+use crate::session::duet::Duet;
 
 /// The baseline that is compared with when none is named.
 pub(crate) const USUAL_BASELINE: &str = "main";
@@ -83,6 +84,7 @@ pub(crate) struct Options {
     /// Take this stored baseline as head instead of measuring.
     pub(crate) load: Option<String>,
     pub(crate) service_args: Vec<String>,
+    pub(crate) duet: Duet,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) fail_on: Vec<FailOn>,
     /// Whether all cells of the bench are planned, so that one that only the baseline has is gone.

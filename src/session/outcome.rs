@@ -35,6 +35,7 @@ impl Outcome {
         let of_stop = |stop: &Stop| match stop {
             Stop::Signal(signal) => Self::Interrupted(*signal),
             Stop::Failed(_) => Self::NotMeasured,
+            Stop::TimeUp => Self::Passed,
         };
         let stops = runs.iter().filter_map(|run| run.stop.as_ref()).map(of_stop);
         let verdicts = judgement.cells.iter().map(|cell| of_verdict(cell.verdict));

@@ -64,7 +64,7 @@ pub(crate) fn accept(
     for group in groups(&runs) {
         let mut baseline = store.read(name, group)?;
         if let (Some(kept), None) = (&baseline, reason) {
-            let judgement = judge(std::slice::from_ref(kept), &runs, &Policy::stored());
+            let judgement = judge(std::slice::from_ref(kept), &runs, &Policy::usual());
             let regressed = |cell: &&CellJudgement| cell.group == group && cell.verdict == Verdict::Regressed;
             if let Some(cell) = judgement.cells.iter().find(regressed) {
                 let id = cell.full_id();

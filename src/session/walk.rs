@@ -1,12 +1,14 @@
 //! From a plan to a report.
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::judge::{Policy, judge};
 use crate::measure::{self, Site};
 use crate::plan::Plan;
-use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, file_name, metric};
+use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, Stop, file_name, metric};
 use crate::report::{Mode, Progress, Report, ReportOptions, against_last};
+use crate::session::duet::{next_look, set_base, told};
 use crate::session::error::SessionError;
 use crate::session::options::{BaselineUse, Options};
 use crate::session::outcome::Outcome;
@@ -37,30 +39,61 @@ pub(crate) enum Origin {
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError> {
     let mut plan = plan.validated()?;
     check_metrics(&plan)?;
+    if options.load.is_none() && !set_base(&mut plan, &options.duet, &options.paths, options.quiet)? {
+        println!(
+            "Base and head are the same program to the byte: nothing can have changed, and nothing was measured."
+        );
+        return Ok(Outcome::Passed);
+    }
+    let plan = plan.validated()?;
     let store = BaselineStore::new(options.paths.baselines());
     let baselines = read_baselines(&store, &plan, options)?;
     check_save(&store, &plan, options)?;
+    let mut plan = plan;
     pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(|save| !save.append));
     let (runs, origin) = match &options.load {
         Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
-        None => {
-            let mut progress = Progress::new(Mode::of_stderr(options.quiet));
-            let scratch = options.paths.scratch();
-            let site = site(options, &scratch);
-            (measure::measure(&plan, site, &mut |event| progress.show(event))?, Origin::Measurement)
-        }
+        None => (measure_all(&plan, &baselines, options)?, Origin::Measurement),
     };
     conclude(&Measured { bench: &plan.bench, runs: &runs, baselines: &baselines, origin }, options)
+}
+
+/// All runs of a plan, and in a duet further looks at what they make suspect.
+fn measure_all(plan: &Plan, baselines: &[Baseline], options: &Options) -> Result<Vec<Run>, SessionError> {
+    let until = options.duet.max_time.map(|time| Instant::now() + time);
+    let scratch = options.paths.scratch();
+    let site = site(options, &scratch, until);
+    let mode = Mode::of_stderr(options.quiet);
+    let measured = |plan: &Plan| {
+        let mut progress = Progress::new(mode);
+        measure::measure(plan, site, &mut |event| progress.show(event))
+    };
+    let mut runs = measured(plan)?;
+    while let Some((next, judgement)) = next_look(plan, baselines, &runs, &options.duet) {
+        if !options.quiet {
+            eprintln!("{}", told(&next, plan.cells(), &judgement));
+        }
+        match measured(&next) {
+            Ok(more) => runs.extend(more),
+            // What was measured before is reported all the same.
+            Err(error) => {
+                runs.iter_mut().for_each(|run| run.stop = Some(Stop::Failed(error.to_string())));
+            }
+        }
+    }
+    Ok(runs)
 }
 
 /// Judges runs, reports and keeps them.
 pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Outcome, SessionError> {
     let Measured { bench, runs, baselines, .. } = *measured;
+    // Looks at suspects are not runs of their own.
+    let whole: Vec<Run> = runs.iter().filter(|run| run.look == 0).cloned().collect();
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
     let ears = measure::listen()?;
     let mut failures: Vec<SessionError> = keep_runs(measured, options).err().into_iter().collect();
     let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
-    let policy = Policy { on_mismatch, filtered, ..Policy::stored() };
+    let policy = Policy { on_mismatch, filtered, ..Policy::usual() };
     let judgement = judge(baselines, runs, &policy);
     let wanted = ReportOptions {
         plots: options.plots,
@@ -73,12 +106,13 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     }
     let last = LastRun::of(&options.paths.scratch(), bench);
     if measured.origin == Origin::Measurement {
-        if let Some(line) = last.read().filter(|_| !options.quiet).and_then(|last| against_last(runs, &last))
+        if let Some(line) =
+            last.read().filter(|_| !options.quiet).and_then(|last| against_last(&whole, &last))
         {
             eprintln!("{line}");
         }
         if runs.iter().all(|run| run.stop.is_none()) {
-            failures.extend(last.write(runs).err().map(SessionError::from));
+            failures.extend(last.write(&whole).err().map(SessionError::from));
         }
     }
     failures.extend(write_report(bench, &report, options).err());
@@ -96,7 +130,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     if options.quiet && outcome != Outcome::Passed {
         eprintln!("{}", report.sentence);
     }
-    save(runs, &judgement, outcome, options)
+    save(&whole, &judgement, outcome, options)
 }
 
 /// Keeps what was measured before anything else is done with it.
@@ -123,7 +157,7 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     check_metrics(&plan)?;
     let mut outcome = Outcome::Passed;
     let scratch = options.paths.scratch();
-    measure::check(&plan, site(options, &scratch), &mut |cell, wrong| {
+    measure::check(&plan, site(options, &scratch, None), &mut |cell, wrong| {
         println!("Testing {cell}");
         match wrong {
             None => println!("Success"),
@@ -136,8 +170,14 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     Ok(outcome)
 }
 
-fn site<'a>(options: &'a Options, scratch: &'a Path) -> Site<'a> {
-    Site { root: &options.paths.root, scratch, service_args: &options.service_args }
+fn site<'a>(options: &'a Options, scratch: &'a Path, until: Option<Instant>) -> Site<'a> {
+    Site {
+        root: &options.paths.root,
+        scratch,
+        service_args: &options.service_args,
+        base_args: &options.duet.base_args,
+        until,
+    }
 }
 
 fn check_metrics(plan: &Plan) -> Result<(), SessionError> {
@@ -159,7 +199,7 @@ fn read_baselines(
     let name = options.baseline.name();
     let replaces = options.save.as_ref().is_some_and(|save| !save.append && save.name == name);
     let mut baselines = Vec::new();
-    for group in &plan.groups {
+    for group in plan.groups.iter().filter(|group| group.base.is_none()) {
         let missing = |what: String| SessionError::MissingBaseline {
             name: name.to_owned(),
             what,

@@ -10,7 +10,7 @@ use crate::plan::Limit;
 use crate::record::{CellRun, metric};
 
 fn against(base: CellRun, head: CellRun) -> CellJudgement {
-    let cell = judge(&[baseline(vec![base])], &[run(vec![head])], &Policy::stored()).cells.remove(0);
+    let cell = judge(&[baseline(vec![base])], &[run(vec![head])], &Policy::usual()).cells.remove(0);
     for comparison in &cell.comparisons {
         let change = comparison.change.map(|change| [change.low, change.estimate, change.high]);
         let numbers = change.into_iter().flatten().chain([comparison.p_adjusted]);
@@ -142,16 +142,15 @@ fn nothing_measured_is_invalid() {
 fn one_unfair_run_of_several_is_left_out() {
     let unfair = CellRun { invalid: Some("It died.".into()), ..usual(9.0) };
     let runs = [run(vec![usual(1.0)]), run(vec![unfair])];
-    let cell = judge(&[baseline(vec![usual(1.0), usual(1.0), usual(1.0)])], &runs, &Policy::stored())
-        .cells
-        .remove(0);
+    let cell =
+        judge(&[baseline(vec![usual(1.0), usual(1.0), usual(1.0)])], &runs, &Policy::usual()).cells.remove(0);
     assert_eq!(cell.verdict, Verdict::Unchanged, "{cell:?}");
     assert!(cell.notes.iter().any(|note| note == "One run is left out: It died."));
 }
 
 #[test]
 fn no_runs_and_no_cells_are_no_judgement() {
-    let policy = Policy::stored();
+    let policy = Policy::usual();
     assert_eq!(worst(&judge(&[], &[], &policy)), None);
     let judgement = judge(&[baseline(vec![usual(1.0)])], &[run(Vec::new())], &policy);
     assert_eq!((judgement.cells.len(), judgement.gone.len()), (0, 0), "its group was not measured");

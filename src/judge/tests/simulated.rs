@@ -43,10 +43,10 @@ struct Tally {
     findable: f64,
 }
 
-struct Normal(fastrand::Rng);
+pub(super) struct Normal(pub(super) fastrand::Rng);
 
 impl Normal {
-    fn next(&mut self, sd: f64) -> f64 {
+    pub(super) fn next(&mut self, sd: f64) -> f64 {
         let radius = (-2.0 * (1.0 - self.0.f64()).ln()).sqrt();
         sd * radius * (std::f64::consts::TAU * self.0.f64()).cos()
     }
@@ -104,7 +104,7 @@ impl World {
     }
 }
 
-const QUICK: Policy = Policy { verdicts_only: true, ..Policy::stored() };
+const QUICK: Policy = Policy { verdicts_only: true, ..Policy::usual() };
 
 #[test]
 fn unchanged_calls_are_red_in_at_most_one_of_a_hundred() {
@@ -138,7 +138,7 @@ fn a_large_slowdown_is_found_and_a_small_one_is_not_claimed() {
 #[test]
 fn the_change_that_is_said_to_be_findable_is_found_in_about_four_of_five_calls() {
     let told = World { base: 5, run: 0.01, ..WORLD };
-    let findable = told.calls(10, 31, &Policy::stored()).findable;
+    let findable = told.calls(10, 31, &Policy::usual()).findable;
     let found = World { slower: 1.0 + findable, ..told }.calls(60, 32, &QUICK).found;
     // The spread of stored runs is itself estimated, so that what is found scatters more than binomially.
     assert!((40..=60).contains(&found), "{found} of 60 at {findable}");
@@ -171,7 +171,7 @@ fn the_table_of_the_docs() {
 #[ignore = "run by hand for the table in the docs"]
 fn the_power_of_the_docs() {
     const CALLS: u32 = 300;
-    let policy = Policy { verdicts_only: false, ..Policy::stored() };
+    let policy = Policy { verdicts_only: false, ..Policy::usual() };
     for run in [0.01, 0.02] {
         for (base, head) in [(1, 1), (3, 1), (5, 1), (10, 1), (10, 3)] {
             for slower in [1.1, 1.2, 1.5] {

@@ -15,7 +15,7 @@ fn five(slower: f64) -> Baseline {
 }
 
 fn against(base: Baseline, head: CellRun) -> CellJudgement {
-    judge(&[base], &[run(vec![head])], &Policy::stored()).cells.remove(0)
+    judge(&[base], &[run(vec![head])], &Policy::usual()).cells.remove(0)
 }
 
 fn of(cell: &CellJudgement, id: &str) -> Verdict {
@@ -36,7 +36,7 @@ fn slower_is_regressed_faster_improved_and_the_same_unchanged() {
 
 #[test]
 fn the_same_rounds_in_another_order_give_the_same_judgement() {
-    let policy = Policy::stored();
+    let policy = Policy::usual();
     let two = |first: CellRun, second: CellRun| run(vec![first, second]);
     let other = || cell("find/20", &usual_values(1.3, 10, 3));
     let base = Baseline::of_runs("group", &[two(usual(1.0), other()), two(usual(1.01), other())]).unwrap();
@@ -80,7 +80,7 @@ fn a_cell_that_never_succeeded_enough_is_invalid() {
             .unwrap()
             .starts_with("Only 80.00 % of its exchanges succeeded, at least 95.00 % are needed")
     );
-    let new = judge(&[], &[run(vec![failing()])], &Policy::stored());
+    let new = judge(&[], &[run(vec![failing()])], &Policy::usual());
     assert_eq!(worst(&new), Some(Verdict::Invalid));
 }
 
@@ -183,7 +183,7 @@ fn another_machine_is_incomparable_says_how_and_may_be_compared_when_asked() {
     assert_eq!((cell.verdict, cell.comparisons.len()), (Verdict::Incomparable, 0));
     let reason = cell.reason.unwrap();
     assert!(reason.contains("4 CPUs instead of 64") && reason.contains("duet"), "{reason}");
-    let policy = Policy { on_mismatch: OnMismatch::Compare, ..Policy::stored() };
+    let policy = Policy { on_mismatch: OnMismatch::Compare, ..Policy::usual() };
     let forced = judge(std::slice::from_ref(&base), &[run(vec![usual(3.0)])], &policy).cells.remove(0);
     assert_eq!((forced.verdict, forced.notes.len()), (Verdict::Regressed, 1), "{:?}", forced.notes);
     // Some of the stored runs are from here: the others are left out.
@@ -218,16 +218,16 @@ fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
 #[test]
 fn what_the_baseline_does_not_have_is_new_and_what_head_does_not_have_is_gone() {
     let judgement =
-        judge(&[five(1.0)], &[run(vec![cell("find/99", &usual_values(1.0, 10, 3))])], &Policy::stored());
+        judge(&[five(1.0)], &[run(vec![cell("find/99", &usual_values(1.0, 10, 3))])], &Policy::usual());
     assert_eq!((worst(&judgement), judgement.gone), (Some(Verdict::New), vec!["group/find/10".to_owned()]));
-    let none = judge(&[], &[run(vec![usual(1.0)])], &Policy::stored());
+    let none = judge(&[], &[run(vec![usual(1.0)])], &Policy::usual());
     assert_eq!((none.count(Verdict::New), none.compared_nothing(), none.tests), (1, true, 0));
     let other = || cell("find/99", &usual_values(1.0, 10, 3));
-    let filtered = Policy { filtered: true, ..Policy::stored() };
+    let filtered = Policy { filtered: true, ..Policy::usual() };
     assert!(judge(&[five(1.0)], &[run(vec![other()])], &filtered).gone.is_empty());
     let mut partial = run(vec![other()]);
     partial.stop = Some(Stop::Signal(2));
-    assert!(judge(&[five(1.0)], &[partial], &Policy::stored()).gone.is_empty());
+    assert!(judge(&[five(1.0)], &[partial], &Policy::usual()).gone.is_empty());
 }
 
 #[test]
@@ -245,11 +245,11 @@ fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
     runs.push(run(vec![other(1.5)]));
     let base = new_epoch_from(Baseline::of_runs("group", &runs).unwrap(), 5);
     let cells =
-        judge(std::slice::from_ref(&base), &[run(vec![usual(1.5), other(1.5)])], &Policy::stored()).cells;
+        judge(std::slice::from_ref(&base), &[run(vec![usual(1.5), other(1.5)])], &Policy::usual()).cells;
     assert_eq!(cells[0].verdict, Verdict::Regressed, "{:?}", cells[0].reason);
     assert_eq!(of(&cells[1], "latency_p50"), Verdict::Unchanged, "held against its new epoch");
     assert_eq!((base.current_of("find/10").count(), base.current_of("find/99").count()), (5, 1));
-    let gone = judge(&[base], &[run(vec![other(1.5)])], &Policy::stored()).gone;
+    let gone = judge(&[base], &[run(vec![other(1.5)])], &Policy::usual()).gone;
     assert_eq!(gone, ["group/find/10"]);
 }
 
@@ -347,7 +347,7 @@ fn several_runs_of_head_are_held_against_a_limit_with_one_value_each() {
             run(vec![head])
         };
         let heads: Vec<_> = values.iter().map(head).collect();
-        judge(&[], &heads, &Policy::stored()).cells.remove(0).limits.remove(0)
+        judge(&[], &heads, &Policy::usual()).cells.remove(0).limits.remove(0)
     };
     assert!(limited(&[1.2]).is_broken() && limited(&[1.2, 1.21, 1.19]).is_broken());
     let apart = limited(&[1.0, 1.4, 1.2]);
@@ -377,13 +377,13 @@ fn a_baseline_says_what_it_rests_on() {
     }
     let mut head = run(vec![usual(1.0)]);
     head.environment.setup.insert("kernel".into(), "6.9".into());
-    let notes = judge(&[base], std::slice::from_ref(&head), &Policy::stored()).notes;
+    let notes = judge(&[base], std::slice::from_ref(&head), &Policy::usual()).notes;
     assert!(notes[0].starts_with("The 5 stored runs of `group` were taken within 12 minutes"), "{notes:?}");
     assert_eq!(notes[1], "Since the baseline of `group` the kernel changed from 6.8 to 6.9.");
     let mut foreign = five(1.0);
     foreign.runs[..4].iter_mut().for_each(|run| run.machine.cpus = 64);
-    let comparable = judge(&[foreign], std::slice::from_ref(&head), &Policy::stored()).notes;
+    let comparable = judge(&[foreign], std::slice::from_ref(&head), &Policy::usual()).notes;
     assert!(comparable[0].contains("is one stored run"), "runs of elsewhere are none: {comparable:?}");
-    let one = judge(&[baseline(vec![usual(1.0)])], &[head], &Policy::stored()).notes;
+    let one = judge(&[baseline(vec![usual(1.0)])], &[head], &Policy::usual()).notes;
     assert!(one[0].contains("is one stored run"), "{one:?}");
 }

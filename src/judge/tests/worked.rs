@@ -22,7 +22,7 @@ fn by_p50(values: &[f64]) -> CellRun {
 
 fn judged(base: Vec<CellRun>, head: Vec<CellRun>) -> CellJudgement {
     let runs: Vec<_> = head.into_iter().map(|cell| run(vec![cell])).collect();
-    judge(&[baseline(base)], &runs, &Policy::stored()).cells.remove(0)
+    judge(&[baseline(base)], &runs, &Policy::usual()).cells.remove(0)
 }
 
 #[track_caller]
@@ -57,7 +57,7 @@ fn several_runs_of_both_sides_and_the_spread_of_an_earlier_epoch() {
     let pair = |value: f64| by_p50(&[value, value]);
     let stored = baseline([80.0, 84.0, 100.0, 104.0, 96.0].map(pair).into());
     let head = [110.0, 112.0].map(|value| run(vec![pair(value)]));
-    let judgement = judge(&[new_epoch_from(stored, 2)], &head, &Policy::stored());
+    let judgement = judge(&[new_epoch_from(stored, 2)], &head, &Policy::usual());
     let comparison = &judgement.cells[0].comparisons[1];
     // Launches agree: v0 = 0.02². df = 4 + 2 + 1 + 1; v = 0.000769552; se² = v (1/3 + 1/2).
     assert_near(comparison.p_adjusted, 2.0 * 0.028_866_662_421_189);
@@ -111,7 +111,7 @@ fn a_limit_is_broken_by_launches_alone() {
         let milliseconds = [60.0, 61.0, 59.0, 60.0, 60.0].map(|value| value * 1e6);
         let mut cell = by_p50(&milliseconds);
         cell.rules.limits = vec![Limit::p50(Duration::from_millis(limit_ms))];
-        judge(&[], &[run(vec![cell])], &Policy::stored()).cells.remove(0)
+        judge(&[], &[run(vec![cell])], &Policy::usual()).cells.remove(0)
     };
     let broken = limited(50);
     assert_eq!(broken.verdict, Verdict::Regressed);

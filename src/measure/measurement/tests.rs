@@ -31,7 +31,7 @@ fn plan(service: Service, loads: &[Load]) -> Plan {
     group.settings.measurement_time = Duration::from_millis(200);
     group.settings.warm_up_time = Duration::from_millis(10);
     group.cells = loads.iter().map(|load| cell(*load, Endpoint::get("/x"))).collect();
-    Plan { bench: "b".into(), groups: vec![group], errors: Vec::new(), runs: 1, seed: 1 }
+    Plan { bench: "b".into(), groups: vec![group], errors: Vec::new(), runs: 1, seed: 1, ..Plan::default() }
 }
 
 fn cell(load: Load, endpoint: Endpoint) -> Cell {
@@ -47,7 +47,13 @@ fn cell(load: Load, endpoint: Endpoint) -> Cell {
 
 fn measured(plan: &Plan) -> (Result<Vec<Run>, MeasureError>, Vec<Event>) {
     let scratch = tempfile::tempdir().unwrap();
-    let site = Site { root: scratch.path(), scratch: scratch.path(), service_args: &[] };
+    let site = Site {
+        root: scratch.path(),
+        scratch: scratch.path(),
+        service_args: &[],
+        base_args: &[],
+        until: None,
+    };
     let mut events = Vec::new();
     let runs = measure(plan, site, &mut |event| events.push(event));
     (runs, events)
@@ -102,7 +108,13 @@ fn each_cell_is_checked_even_when_one_fails() {
     let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2)]);
     plan.groups[0].cells[0].targets = Endpoint::get("/x").expect_body_contains("nowhere").into();
     let scratch = tempfile::tempdir().unwrap();
-    let site = Site { root: scratch.path(), scratch: scratch.path(), service_args: &[] };
+    let site = Site {
+        root: scratch.path(),
+        scratch: scratch.path(),
+        service_args: &[],
+        base_args: &[],
+        until: None,
+    };
     let mut told = Vec::new();
     check(&plan, site, &mut |cell, wrong| told.push((cell.to_owned(), wrong.map(|wrong| wrong.to_string()))))
         .unwrap();

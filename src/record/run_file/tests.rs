@@ -58,6 +58,8 @@ fn run() -> Run {
         },
         cells: vec![measured, invalid],
         stop: Some(Stop::Failed("the service died".to_owned())),
+        look: 0,
+        confirmation: None,
     }
 }
 

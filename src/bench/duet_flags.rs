@@ -1,0 +1,79 @@
+//! The flags of a duet: what base is, and how suspects are confirmed.
+
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, ValueEnum};
+
+use crate::plan::{Confirmation, Plan, parse_duration};
+use crate::session::{BaseSource, Duet};
+
+/// Base and head in one run.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Duets: base and head measured side by side, without a baseline file")]
+pub(crate) struct DuetFlags {
+    /// Compare with this commit: build it outside the working tree and measure it beside
+    #[arg(long, value_name = "REF", env = "PLIMSOLL_BASE_REF")]
+    base_ref: Option<String>,
+    /// How to build it, run in its package's folder, when cargo's own call cannot be read
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD", requires = "base_ref")]
+    base_build: Option<String>,
+    /// Compare with what this command line starts
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND", conflicts_with = "base_ref")]
+    base_command: Option<String>,
+    /// Compare with what already runs there
+    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL", conflicts_with_all = ["base_ref", "base_command"])]
+    base_url: Option<String>,
+    /// An argument to append to base's command line alone (repeatable)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
+    #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None)]
+    base_arg: Vec<String>,
+    /// Let only the side that is being measured live
+    #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
+    alone: bool,
+    /// Which suspects are measured again before anything is said of them
+    #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
+    confirm: Confirm,
+    /// Fresh pairs at each look at the suspects, earlier looks included
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
+    confirm_pairs: Option<Vec<usize>>,
+    /// End measuring after this time, with what is known then
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MAX_TIME")]
+    max_time: Option<Duration>,
+}
+
+/// Which suspects are confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Confirm {
+    /// None: all is judged at once, corrected over all
+    None,
+    /// What looks slower
+    Slower,
+    /// What looks slower, and what looks faster
+    Both,
+}
+
+impl DuetFlags {
+    /// Puts into the plan what concerns it.
+    pub(crate) fn apply(&self, plan: &mut Plan) {
+        plan.alone = self.alone;
+        plan.confirmation = (self.confirm != Confirm::None).then(|| match &self.confirm_pairs {
+            Some(pairs) => Confirmation { pairs: pairs.clone() },
+            None => Confirmation::default(),
+        });
+    }
+
+    /// What the session has to know.
+    pub(crate) fn duet(&self) -> Duet {
+        let by_ref =
+            |commit: &String| BaseSource::Commit { name: commit.clone(), build: self.base_build.clone() };
+        Duet {
+            base: (self.base_ref.as_ref().map(by_ref))
+                .or_else(|| self.base_command.clone().map(BaseSource::Command))
+                .or_else(|| self.base_url.clone().map(BaseSource::Url)),
+            base_args: self.base_arg.clone(),
+            confirms_faster: self.confirm == Confirm::Both,
+            max_time: self.max_time,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The second stage of a duet: what looked slower in the screening is decided by fresh pairs alone.
+//!
+//! The screening asks each comparison at an uncorrected one-sided level; its suspects are measured again, on fresh launches, in
+//! looks. At each look all fresh pairs so far are judged, at an equal share of the level, corrected (Holm) over all suspects that the
+//! screening found: dropping one does not make it easier for the others. Fresh data owe nothing to how suspects were chosen, so
+//! the share of unchanged builds that turn red stays below the level. A suspect whose fresh estimate lies within the margin is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::judge::cell::Draft;
+use crate::judge::decide::Test;
+use crate::judge::evidence::SCREEN;
+use crate::judge::sides::sides;
+use crate::judge::subject::{Call, Decided, Subject, Tested};
+use crate::judge::verdict::{CellJudgement, Change, Comparison, Stage, Suspect, Verdict};
+use crate::plan::Confirmation;
+use crate::record::Run;
+use crate::stats::multiple::holm;
+
+/// Which way a suspect looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Slower,
+    Faster,
+}
+
+/// A comparison that the screening picked out.
+struct Case {
+    cell: String,
+    subject: Subject,
+    direction: Direction,
+    screening: Option<Change>,
+    is_open: bool,
+    /// What the fresh pairs of its last look decided.
+    decided: Option<Decided>,
+}
+
+/// What the screening and all looks so far say of the cells of a duet.
+pub(super) fn confirm(
+    screened: Vec<Draft<'_>>,
+    runs: &[Run],
+    confirmation: &Confirmation,
+    call: &Call,
+) -> (Vec<CellJudgement>, Vec<Suspect>) {
+    let mut cases: Vec<Case> = screened.iter().flat_map(|draft| suspects(draft, call)).collect();
+    for look in 1..=confirmation.looks() {
+        let fresh = || runs.iter().filter(move |run| (1..=look).contains(&run.look));
+        let measured: BTreeSet<String> = runs
+            .iter()
+            .filter(|run| run.look == look)
+            .flat_map(|run| {
+                run.cells.iter().filter(|cell| !cell.rounds.is_empty()).map(|cell| cell.full_id())
+            })
+            .collect();
+        if measured.is_empty() {
+            break;
+        }
+        let drafts: BTreeMap<String, Draft> = sides(&[], fresh(), call.policy)
+            .into_iter()
+            .filter_map(|sides| Draft::new(sides, call.policy))
+            .map(|draft| (draft.full_id(), draft))
+            .filter(|(cell, _)| measured.contains(cell))
+            .collect();
+        for direction in [Direction::Slower, Direction::Faster] {
+            let mut family: Vec<&mut Case> =
+                cases.iter_mut().filter(|case| case.direction == direction).collect();
+            take_look(&mut family, &drafts, look, confirmation, call);
+        }
+    }
+    let judged = screened.into_iter().map(|draft| conclude(&draft, &cases, call)).collect();
+    let suspect = |case: &Case| Suspect {
+        cell: case.cell.clone(),
+        slower: case.direction == Direction::Slower,
+        open: case.is_open,
+    };
+    (judged, cases.iter().map(suspect).collect())
+}
+
+/// What of a screened cell looks slower or faster.
+fn suspects(draft: &Draft, call: &Call) -> Vec<Case> {
+    let case = |tested: &Tested| {
+        let direction = match tested.test {
+            Test { worse, .. } if worse < SCREEN => Direction::Slower,
+            Test { better, .. } if better < SCREEN => Direction::Faster,
+            _ => return None,
+        };
+        let screening = match draft.decide_one(tested.subject, Test::NONE, call) {
+            Some(Decided::Comparison(comparison)) => comparison.change,
+            _ => None,
+        };
+        let cell = draft.full_id();
+        Some(Case { cell, subject: tested.subject, direction, screening, is_open: true, decided: None })
+    };
+    draft.tests(call.learned).iter().filter_map(case).collect()
+}
+
+/// Judges what is still open of one direction's suspects on all fresh pairs so far.
+fn take_look(
+    family: &mut [&mut Case],
+    drafts: &BTreeMap<String, Draft>,
+    look: usize,
+    confirmation: &Confirmation,
+    call: &Call,
+) {
+    let found: Vec<Option<Tested>> = family
+        .iter()
+        .map(|case| {
+            let draft = drafts.get(&case.cell).filter(|_| case.is_open)?;
+            draft.tests(call.learned).into_iter().find(|tested| tested.subject == case.subject)
+        })
+        .collect();
+    let p = |found: &Option<Tested>, direction| {
+        found.map_or(1.0, |tested| match direction {
+            Direction::Slower => tested.test.worse,
+            Direction::Faster => tested.test.better,
+        })
+    };
+    let raw: Vec<f64> = found.iter().zip(&*family).map(|(found, case)| p(found, case.direction)).collect();
+    let looks = confirmation.looks();
+    for ((case, found), adjusted) in family.iter_mut().zip(found).zip(holm(&raw)) {
+        let Some((tested, draft)) = found.zip(drafts.get(&case.cell)) else { continue };
+        let adjusted = ((call.families * looks) as f64 * adjusted).min(1.0);
+        let test = match case.direction {
+            Direction::Slower => Test { worse: adjusted, better: 1.0 },
+            Direction::Faster => Test { worse: 1.0, better: adjusted },
+        };
+        let stage = Stage::Confirmed { look, looks, screening: case.screening };
+        case.decided = draft.decide_one(case.subject, test, call).map(|decided| decided.in_stage(stage));
+        let worsening = if case.direction == Direction::Slower { tested.estimate } else { -tested.estimate };
+        let is_confirmed = case.decided.as_ref().is_some_and(Decided::is_shown);
+        let is_futile = worsening < tested.margin;
+        case.is_open = !is_confirmed && !is_futile && look < looks;
+    }
+}
+
+/// A screened cell with what became of its suspects.
+fn conclude(draft: &Draft, cases: &[Case], call: &Call) -> CellJudgement {
+    let own: Vec<&Case> = cases.iter().filter(|case| case.cell == draft.full_id()).collect();
+    let tests = draft.tests(call.learned);
+    let none = vec![Test::NONE; tests.len()];
+    let CellJudgement { mut comparisons, mut limits, .. } = draft.decide(&none, call);
+    for comparison in &mut comparisons {
+        comparison.stage = Stage::Screened;
+        let (is_success, own_id) = (comparison.is_difference(), comparison.metric.id);
+        let is_of = |subject: Subject| match subject {
+            Subject::Success => is_success,
+            Subject::Metric(id) => id == own_id,
+            Subject::Limit(_) => false,
+        };
+        if let Some(tested) = tests.iter().find(|tested| is_of(tested.subject)) {
+            let Test { worse, better } = tested.test;
+            comparison.p_adjusted = if tested.estimate >= 0.0 { worse } else { better };
+        }
+        match own.iter().find(|case| is_of(case.subject)) {
+            Some(Case { decided: Some(Decided::Comparison(fresh)), .. }) => *comparison = fresh.clone(),
+            Some(case) => leave_open(comparison, case.direction),
+            None => {}
+        }
+    }
+    for case in own {
+        if let (Subject::Limit(index), Some(Decided::Limit(fresh))) = (case.subject, &case.decided) {
+            limits[index] = fresh.clone();
+        }
+    }
+    draft.conclude(comparisons, limits, call)
+}
+
+/// A suspect that was not measured again.
+fn leave_open(comparison: &mut Comparison, direction: Direction) {
+    match direction {
+        Direction::Slower => {
+            comparison.verdict = Verdict::Inconclusive;
+            comparison.advice = Some("a second measurement: it looked slower in the screening".to_owned());
+        }
+        Direction::Faster => {
+            comparison.verdict = Verdict::SeemsFaster;
+            comparison.advice = None;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A duet's two stages: what base is, and which cells are measured again.
+//!
+//! A second look is a second walk: `judge` names the suspects, this makes a plan of them, and it goes the same way as the first.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::judge::{Judgement, Policy, judge};
+use crate::plan::{Command, Group, Plan, Service};
+use crate::record::{Baseline, Run};
+use crate::session::base_ref::{self, Built};
+use crate::session::error::SessionError;
+use crate::session::options::Paths;
+
+/// What a call says of its duet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Duet {
+    /// What base is, unless each group says so itself.
+    pub(crate) base: Option<BaseSource>,
+    /// Arguments for base alone.
+    pub(crate) base_args: Vec<String>,
+    /// Whether what looks faster is measured again, too.
+    pub(crate) confirms_faster: bool,
+    /// How long measuring may take.
+    pub(crate) max_time: Option<Duration>,
+}
+
+/// What base is.
+#[derive(Debug, Clone)]
+pub(crate) enum BaseSource {
+    /// What is built from a commit.
+    Commit {
+        /// A name of the commit.
+        name: String,
+        /// How to build it, if not as cargo was told to build head.
+        build: Option<String>,
+    },
+    /// What a command line starts.
+    Command(String),
+    /// What already runs.
+    Url(String),
+}
+
+/// Gives each group the base that the call names. Nothing to do (`false`) when base would be head to the byte.
+pub(crate) fn set_base(
+    plan: &mut Plan,
+    duet: &Duet,
+    paths: &Paths,
+    quiet: bool,
+) -> Result<bool, SessionError> {
+    match &duet.base {
+        None => {}
+        Some(BaseSource::Url(url)) => {
+            plan.groups.iter_mut().for_each(|group| group.base = Some(Service::url(url)))
+        }
+        Some(BaseSource::Command(line)) => {
+            let words = shlex::split(line).filter(|words| !words.is_empty());
+            let words = words.ok_or_else(|| SessionError::BaseCommand(line.clone()))?;
+            plan.groups.iter_mut().for_each(|group| group.base = Some(started_by(group, &words).into()));
+        }
+        Some(BaseSource::Commit { name, build }) => {
+            let programs = programs(plan)?;
+            let built = base_ref::build(name, build.as_deref(), &programs, paths, quiet)?;
+            if built.iter().all(Built::is_head) && duet.base_args.is_empty() {
+                return Ok(false);
+            }
+            for group in &mut plan.groups {
+                let Service::Command(head) = &group.service else { continue };
+                let base =
+                    built.iter().find(|built| built.head == base_ref::absolute(head.program(), &paths.root));
+                group.base = base.map(|base| {
+                    let program = base.base.to_string_lossy().into_owned();
+                    Service::Command(Command { program, ..head.clone() })
+                });
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// A command line that is told its port and asked whether it is ready as head is.
+fn started_by(group: &Group, words: &[String]) -> Command {
+    let (program, args) = words.split_first().expect("a command line has at least one word");
+    let command = match &group.service {
+        Service::Command(head) => Command { program: program.clone(), args: Vec::new(), ..head.clone() },
+        _ => Service::command(program),
+    };
+    command.args(args)
+}
+
+/// The programs of all groups; each must be one that cargo built.
+fn programs(plan: &Plan) -> Result<Vec<PathBuf>, SessionError> {
+    let mut programs: Vec<PathBuf> = Vec::new();
+    for group in &plan.groups {
+        let Service::Command(command) = &group.service else {
+            return Err(SessionError::NoProgram { group: group.name.clone() });
+        };
+        let program = PathBuf::from(command.program());
+        if !programs.contains(&program) {
+            programs.push(program);
+        }
+    }
+    Ok(programs)
+}
+
+/// The plan of the next look at suspects; nothing when all is decided, or measuring ended early.
+pub(crate) fn next_look(
+    plan: &Plan,
+    baselines: &[Baseline],
+    runs: &[Run],
+    duet: &Duet,
+) -> Option<(Plan, Judgement)> {
+    let confirmation = plan.confirmation.as_ref()?;
+    if runs.iter().any(|run| run.stop.is_some()) {
+        return None;
+    }
+    let judgement = judge(baselines, runs, &Policy { verdicts_only: true, ..Policy::usual() });
+    let look = runs.iter().map(|run| run.look).max().unwrap_or(0) + 1;
+    let wanted = |id: &str| {
+        let is_wanted = |slower: bool| slower || duet.confirms_faster;
+        judgement
+            .suspects
+            .iter()
+            .any(|suspect| suspect.open && is_wanted(suspect.slower) && suspect.cell == id)
+    };
+    let pairs = confirmation.pairs_of(look);
+    let first = runs.first()?;
+    let groups: Vec<Group> = plan
+        .groups
+        .iter()
+        .map(|group| {
+            let mut again = group.clone();
+            again.cells.retain(|cell| wanted(&group.full_id(cell)));
+            for cell in &mut again.cells {
+                let measured =
+                    first.cells.iter().find(|one| one.group == group.name && one.id == cell.id.to_string());
+                cell.metrics =
+                    measured.map(|one| one.metrics.iter().map(|metric| metric.id.to_owned()).collect());
+            }
+            // One pair a launch: the launch is the sample.
+            let window = group.settings.window();
+            again.settings.sample_size = pairs;
+            again.settings.measurement_time = window * u32::try_from(pairs).unwrap_or(u32::MAX);
+            again.settings.launches = Some(pairs);
+            again
+        })
+        .filter(|group| !group.cells.is_empty())
+        .collect();
+    let next = Plan {
+        bench: plan.bench.clone(),
+        groups,
+        runs: 1,
+        seed: plan.seed.wrapping_add(look as u64),
+        alone: plan.alone,
+        look,
+        confirmation: plan.confirmation.clone(),
+        ..Plan::default()
+    };
+    (pairs > 0 && next.cells() > 0).then_some((next, judgement))
+}
+
+/// What a person reads while suspects are measured again.
+pub(crate) fn told(next: &Plan, cells: usize, judgement: &Judgement) -> String {
+    let slower: std::collections::BTreeSet<&str> = judgement
+        .suspects
+        .iter()
+        .filter(|suspect| suspect.open && suspect.slower)
+        .map(|suspect| suspect.cell.as_str())
+        .collect();
+    let looks = next.confirmation.as_ref().map_or(0, crate::plan::Confirmation::looks);
+    let what = match slower.len() {
+        0 => format!("{} of {cells} cells look faster", next.cells()),
+        1 => format!("1 of {cells} cells looks slower"),
+        count => format!("{count} of {cells} cells look slower"),
+    };
+    format!("{what}; measuring again (look {} of {looks})", next.look)
+}
