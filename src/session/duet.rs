@@ -10,7 +10,7 @@ use crate::plan::{Command, Group, Plan, Service};
 use crate::record::{Baseline, Run};
 use crate::session::base_ref::{self, Built};
 use crate::session::error::SessionError;
-use crate::session::options::Paths;
+use crate::session::options::Options;
 
 /// What a call says of its duet.
 #[derive(Debug, Clone, Default)]
@@ -41,13 +41,18 @@ pub(crate) enum BaseSource {
     Url(String),
 }
 
-/// Gives each group the base that the call names. Nothing to do (`false`) when base would be head to the byte.
-pub(crate) fn set_base(
-    plan: &mut Plan,
-    duet: &Duet,
-    paths: &Paths,
-    quiet: bool,
-) -> Result<bool, SessionError> {
+/// What became of the base that a call names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// There is something to compare, or no duet was asked for.
+    Set,
+    /// It is head to the byte, with the same arguments: there is nothing to compare.
+    IsHead,
+}
+
+/// Gives each group the base that the call names.
+pub(crate) fn set_base(plan: &mut Plan, options: &Options) -> Result<Base, SessionError> {
+    let Options { duet, paths, service_args, quiet, .. } = options;
     match &duet.base {
         None => {}
         Some(BaseSource::Url(url)) => {
@@ -60,9 +65,9 @@ pub(crate) fn set_base(
         }
         Some(BaseSource::Commit { name, build }) => {
             let programs = programs(plan)?;
-            let built = base_ref::build(name, build.as_deref(), &programs, paths, quiet)?;
-            if built.iter().all(Built::is_head) && duet.base_args.is_empty() {
-                return Ok(false);
+            let built = base_ref::build(name, build.as_deref(), &programs, paths, *quiet)?;
+            if built.iter().all(Built::is_head) && duet.base_args == *service_args {
+                return Ok(Base::IsHead);
             }
             for group in &mut plan.groups {
                 let Service::Command(head) = &group.service else { continue };
@@ -75,7 +80,7 @@ pub(crate) fn set_base(
             }
         }
     }
-    Ok(true)
+    Ok(Base::Set)
 }
 
 /// A command line that is told its port and asked whether it is ready as head is.

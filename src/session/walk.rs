@@ -8,7 +8,7 @@ use crate::measure::{self, Site};
 use crate::plan::Plan;
 use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, Stop, file_name, metric};
 use crate::report::{Mode, Progress, Report, ReportOptions, against_last};
-use crate::session::duet::{next_look, set_base, told};
+use crate::session::duet::{Base, next_look, set_base, told};
 use crate::session::error::SessionError;
 use crate::session::options::{BaselineUse, Options};
 use crate::session::outcome::Outcome;
@@ -39,17 +39,16 @@ pub(crate) enum Origin {
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError> {
     let mut plan = plan.validated()?;
     check_metrics(&plan)?;
-    if options.load.is_none() && !set_base(&mut plan, &options.duet, &options.paths, options.quiet)? {
+    if options.load.is_none() && set_base(&mut plan, options)? == Base::IsHead {
         println!(
             "Base and head are the same program to the byte: nothing can have changed, and nothing was measured."
         );
         return Ok(Outcome::Passed);
     }
-    let plan = plan.validated()?;
+    let mut plan = plan.validated()?;
     let store = BaselineStore::new(options.paths.baselines());
     let baselines = read_baselines(&store, &plan, options)?;
     check_save(&store, &plan, options)?;
-    let mut plan = plan;
     pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(|save| !save.append));
     let (runs, origin) = match &options.load {
         Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
@@ -87,8 +86,8 @@ fn measure_all(plan: &Plan, baselines: &[Baseline], options: &Options) -> Result
 /// Judges runs, reports and keeps them.
 pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Outcome, SessionError> {
     let Measured { bench, runs, baselines, .. } = *measured;
-    // Looks at suspects are not runs of their own.
-    let whole: Vec<Run> = runs.iter().filter(|run| run.look == 0).cloned().collect();
+    // Looks at suspects come last, and are not runs of their own.
+    let whole = runs.split(|run| run.look > 0).next().unwrap_or_default();
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
     let ears = measure::listen()?;
     let mut failures: Vec<SessionError> = keep_runs(measured, options).err().into_iter().collect();
@@ -106,13 +105,12 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     }
     let last = LastRun::of(&options.paths.scratch(), bench);
     if measured.origin == Origin::Measurement {
-        if let Some(line) =
-            last.read().filter(|_| !options.quiet).and_then(|last| against_last(&whole, &last))
+        if let Some(line) = last.read().filter(|_| !options.quiet).and_then(|last| against_last(whole, &last))
         {
             eprintln!("{line}");
         }
         if runs.iter().all(|run| run.stop.is_none()) {
-            failures.extend(last.write(&whole).err().map(SessionError::from));
+            failures.extend(last.write(whole).err().map(SessionError::from));
         }
     }
     failures.extend(write_report(bench, &report, options).err());
@@ -130,7 +128,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     if options.quiet && outcome != Outcome::Passed {
         eprintln!("{}", report.sentence);
     }
-    save(&whole, &judgement, outcome, options)
+    save(whole, &judgement, outcome, options)
 }
 
 /// Keeps what was measured before anything else is done with it.
