@@ -171,6 +171,8 @@ fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng:
         environment: Environment { machine, ..Environment::default() },
         cells: (0..cells).map(|nth| cell(nth, metrics, shape, rng)).collect(),
         stop: None,
+        look: 0,
+        confirmation: None,
     }
 }
 
@@ -197,6 +199,7 @@ fn cell(nth: usize, metrics: &[&'static Metric], shape: Shape, rng: &mut fastran
             nresamples: NRESAMPLES,
         },
         rounds: rounds(metrics, shape, rng),
+        base: Vec::new(),
         invalid: None,
         notes: Vec::new(),
     }
