@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use crate::bench::flags::Flags;
 use crate::bench::harness::Harness;
 use crate::plan::Plan;
-use crate::session::{self, Options, Paths, SessionError, exit_code};
+use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, exit_code};
 
 /// clap's own code for a call that is wrong.
 const WRONG_CALL: u8 = 2;
@@ -83,7 +83,9 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     if plan.cells() == 0 && plan.errors.is_empty() {
         let filter = flags.filter.as_deref().unwrap_or_default();
         eprintln!("warning: no cell matches the filter `{filter}`: nothing was done");
-        return Ok(ExitCode::SUCCESS);
+        // A gate that compares nothing is open.
+        let is_open = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
+        return Ok(exit_code(if is_open { Outcome::NotMeasured } else { Outcome::Passed }));
     }
     let options = options(flags, root, target, plan.cells() == defined);
     let outcome =

@@ -41,6 +41,12 @@ pub enum RunFileError {
         /// Its schema.
         schema: u64,
     },
+    /// It is a baseline, which knows less than a run.
+    #[error("{} is a baseline and no saved run; give the `run.json` of a report, as in reports/NAME/run.json", path.display())]
+    Baseline {
+        /// The file.
+        path: PathBuf,
+    },
     /// It says no schema, or one that there never was.
     #[error("the file {} holds no runs: its `schema` is missing or unknown; give the `run.json` of a report", path.display())]
     NoSchema {
@@ -71,6 +77,9 @@ impl RunFile {
             Some(SCHEMA) => {}
             Some(schema) if schema > SCHEMA => return Err(RunFileError::Newer { path: owned(), schema }),
             _ => return Err(RunFileError::NoSchema { path: owned() }),
+        }
+        if probe.group.is_some() {
+            return Err(RunFileError::Baseline { path: owned() });
         }
         let file: FileWire = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         file.runs.into_iter().map(|run| run.into_run().map_err(malformed)).collect()

@@ -17,6 +17,8 @@ pub(crate) const SCHEMA: u64 = 1;
 #[derive(DeserializeDerive)]
 pub(crate) struct SchemaProbe {
     pub(crate) schema: Option<u64>,
+    /// A baseline has one, runs have none.
+    pub(crate) group: Option<serde::de::IgnoredAny>,
 }
 
 /// A machine as it is written.

@@ -49,7 +49,7 @@ pub(crate) fn sentence(bench: &str, options: &ReportOptions, judgement: &Judgeme
 }
 
 fn advice(bench: &str, baseline: &str) -> String {
-    format!("`cargo bench --bench {bench} -- --save-baseline {baseline}` records one.")
+    format!("`cargo bench --bench {bench} -- --save-baseline {baseline} --runs 5` records one.")
 }
 
 fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> {
@@ -106,7 +106,7 @@ mod tests {
     fn without_anything_to_compare_with_it_says_so_first() {
         assert_eq!(
             sentence("tokenizer", &options(), &no_baseline(2), false),
-            "NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main` records one."
+            "NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one."
         );
         let recording = ReportOptions { records: true, ..options() };
         assert_eq!(

@@ -22,7 +22,7 @@ pub(crate) use error::SessionError;
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
-pub(crate) use outcome::exit_code;
+pub(crate) use outcome::{Outcome, exit_code};
 #[cfg(feature = "cli")]
 pub(crate) use saved::{accept, compare, report};
 #[cfg(feature = "cli")]

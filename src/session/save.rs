@@ -51,11 +51,18 @@ pub(crate) fn save(
         };
         changed.extend(baseline.map(|baseline| (store.path(&save.name, group), baseline)));
     }
+    let replaces_a_faster_one = !save.append && regressed && options.baseline.name() == save.name;
     // All are made before the first is written.
     let mut paths = Vec::new();
     for (path, baseline) in changed {
         baseline.write(&path).map_err(not_kept)?;
         paths.push(path.display().to_string());
+    }
+    if replaces_a_faster_one {
+        eprintln!(
+            "warning: what was saved is slower than the baseline `{}` that it replaces; git has the old one",
+            save.name
+        );
     }
     if !options.quiet && !paths.is_empty() {
         eprintln!("Saved as baseline `{}`: {}", save.name, paths.join(", "));

@@ -20,7 +20,8 @@ pub(crate) fn list_baselines(root: &Path) -> Result<String, SessionError> {
         for group in store.groups(&name)? {
             if let Some(baseline) = store.read(&name, &group)? {
                 let (runs, epoch) = (baseline.current().count(), baseline.epochs.len());
-                _ = writeln!(text, "  {group}: {runs} runs in epoch {epoch}");
+                let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+                _ = writeln!(text, "  {group}: {runs} in epoch {epoch}");
             }
         }
     }

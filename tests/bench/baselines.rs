@@ -131,6 +131,9 @@ fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
     let same = package.plimsoll(&["compare", run, run, "--noplot"]).expect_code(0).expect_out(CELL);
     assert!(!same.out.contains("regressed"), "{}", same.out);
     package.plimsoll(&["compare", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");
+    let baseline = package.baseline("main");
+    let baseline = baseline.to_str().unwrap();
+    package.plimsoll(&["compare", baseline, run]).expect_code(2).expect_err("is a baseline and no saved run");
     package.plimsoll(&["report", run]).expect_code(0).expect_out(CELL);
     for file in ["index.html", "run.json", "rounds-api~hello=2f4.svg", "percentiles-api~hello=2f4.png"] {
         assert!(package.path(&format!("reports/report/{file}")).is_file(), "{file}");

@@ -88,6 +88,8 @@ fn a_filter_without_a_match_is_a_warning() {
         let ran = package.run("usual", args).expect_code(0);
         assert!(ran.err.contains("warning") && ran.out.is_empty(), "{args:?}: {}\n{}", ran.out, ran.err);
     }
+    // A gate that compares nothing is open.
+    package.run("usual", &["nothing", "--bench", "--fail-on", "incomparable"]).expect_code(3);
     package.expect_not_measured();
 }
 

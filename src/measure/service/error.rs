@@ -80,7 +80,7 @@ pub(crate) enum ServiceError {
     /// It lives but does not answer.
     #[error(
         "The service was not ready within {waited:?}: {missing}. `{command}` must listen on 127.0.0.1 at the port that it \
-         is given as {{port}} or in the variable PORT; if it only needs longer, raise the time-out for readiness.{output}"
+         is given as {{port}} or in the variable PORT; if it only needs longer, group.ready_time_out(…) gives it more.{output}"
     )]
     NotReady {
         /// The command line.

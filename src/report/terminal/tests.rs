@@ -59,7 +59,7 @@ tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
   client         lag p99 12.40 µs, clock kernel
   New: The baseline does not have it.
 
-NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main` records one.
+NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one.
 ";
     assert_eq!(text(Verdict::New), expected);
 }
