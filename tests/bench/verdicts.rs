@@ -9,6 +9,7 @@ crate::checks!(verdicts:
     a_service_that_is_many_times_slower_is_red_and_named,
     failures_are_never_fast_successes,
     a_broken_limit_is_red_without_a_baseline,
+    a_duet_is_red_by_fresh_pairs_and_without_a_baseline,
 );
 
 /// A busy machine can make the client the bottleneck, which is said and is no verdict; not every time.
@@ -47,6 +48,29 @@ fn a_service_that_is_many_times_slower_is_red_and_named() {
     let accepted = package.plimsoll(&["accept", files[1], "--reason", "slower on purpose"]);
     accepted.expect_code(0).expect_out("baselines/main/api.json");
     package.bench("usual", &["--load-baseline", "slow", "--baseline", "main", "--noplot"]).expect_code(0);
+}
+
+fn a_duet_is_red_by_fresh_pairs_and_without_a_baseline() {
+    let package = Package::new();
+    let base = format!("{} serve --port {{port}} --service-time 2ms", env!("CARGO_BIN_EXE_plimsoll"));
+    let duet = ["--base-command", &base, "--confirm-pairs", "5,10", "--noplot"];
+    in_three_tries(
+        "it is red",
+        || package.bench("usual", &[&duet[..], &["--service-arg=--service-time=12ms"]].concat()),
+        |ran| {
+            ran.code == Some(1)
+                && ran.out.contains(&format!("regressed ({CELL})"))
+                && ran.out.contains("look 1 of 2")
+                && ran.err.contains("1 of 1 cells looks slower; measuring again (look 1 of 2)")
+        },
+    );
+    assert!(!package.path("baselines").exists(), "never written unasked");
+    // The saved run has both stages, and is as red.
+    let run = package.reports().join("run.json");
+    package.plimsoll(&["report", run.to_str().unwrap(), "--noplot"]).expect_code(1).expect_out("look 1 of 2");
+    in_three_tries("it is not", || package.bench("usual", &duet), |ran| ran.code == Some(0));
+    package.bench("usual", &["--base-command", "'", "--noplot"]).expect_code(2).expect_err("no command line");
+    package.bench("usual", &["--base-ref", "HEAD", "--noplot"]).expect_code(2).expect_err("needs git");
 }
 
 fn failures_are_never_fast_successes() {

@@ -45,15 +45,13 @@ fn cell(load: Load, endpoint: Endpoint) -> Cell {
     }
 }
 
+fn site(scratch: &tempfile::TempDir) -> Site<'_> {
+    Site { root: scratch.path(), scratch: scratch.path(), service_args: &[], base_args: &[], until: None }
+}
+
 fn measured(plan: &Plan) -> (Result<Vec<Run>, MeasureError>, Vec<Event>) {
     let scratch = tempfile::tempdir().unwrap();
-    let site = Site {
-        root: scratch.path(),
-        scratch: scratch.path(),
-        service_args: &[],
-        base_args: &[],
-        until: None,
-    };
+    let site = site(&scratch);
     let mut events = Vec::new();
     let runs = measure(plan, site, &mut |event| events.push(event));
     (runs, events)
@@ -104,17 +102,43 @@ fn a_first_answer_that_is_wrong_names_cell_url_and_what_came_back() {
 }
 
 #[test]
+fn a_duet_has_a_round_of_base_for_each_of_head_alone_or_side_by_side() {
+    for alone in [false, true] {
+        let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2)]);
+        plan.alone = alone;
+        plan.groups[0].base = Some(answering(OK));
+        let (runs, events) = measured(&plan);
+        let run = runs.unwrap().remove(0);
+        let planned = plan.groups[0].settings.sample_size;
+        for cell in &run.cells {
+            assert_eq!((cell.rounds.len(), cell.base.len()), (planned, planned));
+            let launches =
+                |rounds: &[crate::record::Round]| rounds.iter().map(|round| round.launch).collect::<Vec<_>>();
+            assert_eq!(launches(&cell.rounds), launches(&cell.base));
+            assert!(cell.base_counts().successes > 0);
+        }
+        let told = events.iter().filter(|event| matches!(event, Event::Round { .. })).count();
+        assert_eq!(told, 4 * planned, "each round of each side is told");
+    }
+}
+
+#[test]
+fn time_that_is_up_ends_a_duet_with_whole_pairs() {
+    let mut plan = plan(answering(OK), &[Load::closed(1)]);
+    plan.groups[0].base = Some(answering(OK));
+    let scratch = tempfile::tempdir().unwrap();
+    let until = Some(std::time::Instant::now());
+    let run = measure(&plan, Site { until, ..site(&scratch) }, &mut |_| {}).unwrap().remove(0);
+    assert_eq!(run.stop, Some(Stop::TimeUp));
+    assert_eq!(run.cells[0].rounds.len(), run.cells[0].base.len());
+}
+
+#[test]
 fn each_cell_is_checked_even_when_one_fails() {
     let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2)]);
     plan.groups[0].cells[0].targets = Endpoint::get("/x").expect_body_contains("nowhere").into();
     let scratch = tempfile::tempdir().unwrap();
-    let site = Site {
-        root: scratch.path(),
-        scratch: scratch.path(),
-        service_args: &[],
-        base_args: &[],
-        until: None,
-    };
+    let site = site(&scratch);
     let mut told = Vec::new();
     check(&plan, site, &mut |cell, wrong| told.push((cell.to_owned(), wrong.map(|wrong| wrong.to_string()))))
         .unwrap();
