@@ -87,7 +87,9 @@ pub(super) fn sides<'a>(
 /// not.
 pub(super) fn gone(baselines: &[Baseline], runs: &[Run]) -> Vec<String> {
     let cells = || runs.iter().flat_map(|run| &run.cells);
-    let groups: BTreeSet<&str> = cells().map(|cell| cell.group.as_str()).collect();
+    // A duet asks no baseline, so nothing of one is missing.
+    let asked = cells().filter(|cell| cell.base.is_empty());
+    let groups: BTreeSet<&str> = asked.map(|cell| cell.group.as_str()).collect();
     let measured: BTreeSet<String> = cells().map(CellRun::full_id).collect();
     let stored: BTreeSet<String> = baselines
         .iter()

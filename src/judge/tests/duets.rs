@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::judge::fixture::{Nested, cell, rules, run, steady, usual_values};
+use crate::judge::fixture::{Nested, baseline, cell, rules, run, steady, usual_values};
 use crate::judge::tests::simulated::Normal;
 use crate::judge::verdict::{Judgement, Stage};
 use crate::judge::{CellJudgement, Policy, Verdict, judge};
@@ -33,6 +33,10 @@ fn a_duet_needs_no_baseline_and_tells_three_per_cent() {
     let same = at_once(duet("find/10", &base, &usual_values(1.005, 10, 3)));
     assert_eq!(same.verdict, Verdict::Unchanged, "{same:?}");
     assert!(same.values.iter().all(|shown| shown.base.is_some()));
+    let stored = baseline(vec![cell("find/99", &base)]);
+    let duet = duet("find/10", &base, &base);
+    let gone = judge(&[stored], &[run(vec![duet])], &Policy::usual()).gone;
+    assert!(gone.is_empty(), "a duet asks no baseline: {gone:?}");
 }
 
 #[test]
