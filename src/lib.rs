@@ -50,6 +50,8 @@ compile_error!(
 
 mod bench;
 #[cfg(feature = "cli")]
+mod calibrate;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 mod judge;

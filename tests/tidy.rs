@@ -16,10 +16,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["plan", "stats"]),
     ("measure", &["plan", "record"]),
     ("judge", &["record", "plan", "stats"]),
+    ("calibrate", &["judge", "record", "plan", "stats"]),
     ("report", &["record", "judge", "plan"]),
     ("session", &["plan", "record", "measure", "judge", "report"]),
     ("bench", &["plan", "session"]),
-    ("cli", &["session", "plan", "serve"]),
+    ("cli", &["session", "plan", "serve", "calibrate"]),
     ("serve", &[]),
 ];
 

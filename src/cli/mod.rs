@@ -2,6 +2,7 @@
 
 mod accept;
 mod baseline;
+mod calibrate;
 mod compare;
 mod load;
 mod options;
@@ -30,6 +31,7 @@ enum Call {
     Report(report::ReportArgs),
     Accept(accept::AcceptArgs),
     Baseline(baseline::BaselineArgs),
+    Calibrate(calibrate::CalibrateArgs),
     /// Run the reference tokenizer API
     #[cfg(feature = "serve")]
     Serve(crate::serve::ServeArgs),
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
         Call::Report(args) => report::run(&args),
         Call::Accept(args) => accept::run(&args),
         Call::Baseline(args) => baseline::run(&args),
+        Call::Calibrate(args) => calibrate::run(&args),
         #[cfg(feature = "serve")]
         Call::Serve(args) => serve::run(&args),
     };

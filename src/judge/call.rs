@@ -6,7 +6,6 @@ use crate::judge::about;
 use crate::judge::cell::Draft;
 use crate::judge::confirm::confirm;
 use crate::judge::decide::{Test, adjusted, as_one_of};
-use crate::judge::parallel;
 use crate::judge::policy::Policy;
 use crate::judge::questions::Learned;
 use crate::judge::sides::{gone, sides};
@@ -15,6 +14,7 @@ use crate::judge::subject::Call;
 use crate::judge::verdict::{CellJudgement, Judgement};
 use crate::record::{Baseline, Run};
 use crate::stats::moderate::prior_variance;
+use crate::stats::parallel;
 
 /// Fewer cells do not show how much runs differ in general.
 const LEAST_CELLS_TO_LEARN: usize = 3;

@@ -49,7 +49,6 @@ mod launch;
 mod limits;
 mod order;
 mod pairs;
-mod parallel;
 mod policy;
 mod questions;
 mod reason;

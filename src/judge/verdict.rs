@@ -1,5 +1,7 @@
 //! What comes out of judging: plain data for reports and exit codes.
 
+use std::collections::BTreeSet;
+
 use crate::record::Metric;
 
 /// What is said of a cell or of one of its metrics; the worse, the greater.
@@ -220,6 +222,12 @@ impl CellJudgement {
 }
 
 impl Judgement {
+    /// Whole ids of the cells that another look would tell more of: those that looked slower, and if asked those that looked faster.
+    pub fn open_suspects(&self, with_faster: bool) -> BTreeSet<&str> {
+        let is_wanted = |suspect: &&Suspect| suspect.open && (suspect.slower || with_faster);
+        self.suspects.iter().filter(is_wanted).map(|suspect| suspect.cell.as_str()).collect()
+    }
+
     /// How many cells have that verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.cells.iter().filter(|cell| cell.verdict == verdict).count()

@@ -38,9 +38,7 @@ pub use environment::{Environment, Machine};
 pub use event::Event;
 pub use fault::Fault;
 pub use file_name::file_name;
-#[cfg(any(test, feature = "overhead"))]
-pub use histogram::EncodedHistogram;
-pub use histogram::LatencyHistogram;
+pub use histogram::{EncodedHistogram, LatencyHistogram};
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric};
 pub use round::{Clock, Counts, Round};
 pub use run::{CellRun, Rules, Run, Stop};

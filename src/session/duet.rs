@@ -121,13 +121,7 @@ pub(crate) fn next_look(
     }
     let judgement = judge(baselines, runs, &Policy { verdicts_only: true, ..Policy::usual() });
     let look = runs.iter().map(|run| run.look).max().unwrap_or(0) + 1;
-    let wanted = |id: &str| {
-        let is_wanted = |slower: bool| slower || duet.confirms_faster;
-        judgement
-            .suspects
-            .iter()
-            .any(|suspect| suspect.open && is_wanted(suspect.slower) && suspect.cell == id)
-    };
+    let open = judgement.open_suspects(duet.confirms_faster);
     let pairs = confirmation.pairs_of(look);
     let first = runs.first()?;
     let groups: Vec<Group> = plan
@@ -135,7 +129,7 @@ pub(crate) fn next_look(
         .iter()
         .map(|group| {
             let mut again = group.clone();
-            again.cells.retain(|cell| wanted(&group.full_id(cell)));
+            again.cells.retain(|cell| open.contains(group.full_id(cell).as_str()));
             for cell in &mut again.cells {
                 let measured =
                     first.cells.iter().find(|one| one.group == group.name && one.id == cell.id.to_string());
@@ -166,12 +160,7 @@ pub(crate) fn next_look(
 
 /// What a person reads while suspects are measured again.
 pub(crate) fn told(next: &Plan, cells: usize, judgement: &Judgement) -> String {
-    let slower: std::collections::BTreeSet<&str> = judgement
-        .suspects
-        .iter()
-        .filter(|suspect| suspect.open && suspect.slower)
-        .map(|suspect| suspect.cell.as_str())
-        .collect();
+    let slower = judgement.open_suspects(false);
     let looks = next.confirmation.as_ref().map_or(0, crate::plan::Confirmation::looks);
     let what = match slower.len() {
         0 => format!("{} of {cells} cells look faster", next.cells()),

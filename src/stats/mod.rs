@@ -11,6 +11,7 @@ pub mod location;
 pub mod moderate;
 pub mod multiple;
 pub mod normal;
+pub mod parallel;
 pub mod power;
 pub mod proportion;
 pub mod root;

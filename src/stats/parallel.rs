@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// As many threads as this machine runs at once.
-pub(super) fn cores() -> usize {
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What `each` makes of the items, in their order, on at most so many threads; this one is one of them.
-pub(super) fn map<T: Send, R: Send>(items: Vec<T>, threads: usize, each: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub fn map<T: Send, R: Send>(items: Vec<T>, threads: usize, each: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(items.len());
     // Items are taken one by one: where a core is busy otherwise, the other ones do more of them.
     let queue = Mutex::new(items.into_iter().enumerate());

@@ -1,0 +1,120 @@
+//! Simulated rounds become runs and baselines as `record` knows them, so that nothing of `judge` is told that they are simulated.
+
+use std::time::{Duration, SystemTime};
+
+use crate::calibrate::bank::{Bank, CONCURRENCY, MEDIAN_NS, WINDOW};
+use crate::calibrate::simulate::{Banks, CellDraws, Draw};
+use crate::calibrate::world::World;
+use crate::plan::{Confirmation, Settings};
+use crate::record::{
+    Better, CellRun, Counts, EncodedHistogram, Environment, Machine, Metric, Round, Rules, Run, Unit,
+};
+
+/// The only group of a simulated call.
+pub(super) const GROUP: &str = "simulated";
+
+/// Resamples of a displayed interval: enough for its ends; no test needs any.
+const RESAMPLES: usize = 1_000;
+
+/// The id of a cell within its group.
+pub(super) fn id(cell: usize) -> String {
+    format!("cell/{cell}")
+}
+
+/// One run of a call. `look` is 0 for the measurement of all cells.
+pub(super) fn run(
+    cells: &[CellDraws],
+    world: &World,
+    banks: &Banks,
+    look: usize,
+    confirmation: Option<&Confirmation>,
+) -> Run {
+    Run {
+        id: "20261124T170012Z-simulated".to_owned(),
+        bench: GROUP.to_owned(),
+        started: SystemTime::UNIX_EPOCH,
+        elapsed: Duration::ZERO,
+        environment: Environment { machine: machine(), ..Environment::default() },
+        cells: cells.iter().map(|cell| cell_run(cell, world, banks)).collect(),
+        stop: None,
+        look,
+        confirmation: confirmation.cloned(),
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        arch: "simulated".to_owned(),
+        os: "simulated".to_owned(),
+        cpu: "simulated".to_owned(),
+        cpus: 2,
+        memory_gib: 4,
+        is_virtual: true,
+        loopback: true,
+    }
+}
+
+fn cell_run(draws: &CellDraws, world: &World, banks: &Banks) -> CellRun {
+    let side = |draws: &[Draw], bank: &Bank| draws.iter().map(|draw| round(draw, world, bank)).collect();
+    let (base, head) = (&banks[&draws.base_shape], &banks[&draws.head_shape]);
+    CellRun {
+        group: GROUP.to_owned(),
+        about: None,
+        id: id(draws.cell),
+        function: "cell".to_owned(),
+        load: format!("closed({CONCURRENCY})"),
+        concurrency: CONCURRENCY,
+        throughput: None,
+        definition: "simulated".to_owned(),
+        window: WINDOW,
+        metrics: head.metrics.clone(),
+        rules: rules(),
+        rounds: side(&draws.head, head),
+        base: side(&draws.base, base),
+        invalid: None,
+        notes: Vec::new(),
+    }
+}
+
+fn rules() -> Rules {
+    let settings = Settings::default();
+    Rules {
+        least_success_ratio: 0.5,
+        judged: None,
+        limits: Vec::new(),
+        noise_threshold: settings.noise_threshold,
+        equivalence: settings.equivalence,
+        confidence_level: settings.confidence_level,
+        significance_level: settings.significance_level,
+        nresamples: RESAMPLES,
+    }
+}
+
+fn round(draw: &Draw, world: &World, bank: &Bank) -> Round {
+    let banked = &bank.rounds[draw.banked];
+    let requests = banked.latencies_ns.len() as u64;
+    let values = bank.metrics.iter().zip(&banked.values);
+    Round {
+        launch: draw.launch,
+        started: Duration::ZERO,
+        window: WINDOW,
+        counts: Counts { requests, successes: requests - draw.failures, ..Counts::default() },
+        values: values
+            .map(|(metric, value)| (metric.id, stretched(metric, *value, draw.stretch, world.step)))
+            .collect(),
+        latency: EncodedHistogram::default(),
+        failure_latency: EncodedHistogram::default(),
+    }
+}
+
+/// A value of a round that took longer. A quantile of stretched latencies is the stretched quantile, also in steps.
+fn stretched(metric: &Metric, value: f64, stretch: f64, step: f64) -> f64 {
+    match (metric.better, metric.unit) {
+        (Better::Higher, _) => value / stretch,
+        (Better::Lower, Unit::Nanoseconds) if step > 0.0 => {
+            let step_ns = step * MEDIAN_NS;
+            (value * stretch / step_ns).ceil() * step_ns
+        }
+        (Better::Lower, _) => value * stretch,
+    }
+}

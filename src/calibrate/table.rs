@@ -1,0 +1,133 @@
+//! A calibration for people: two Markdown tables, which a terminal shows as well as a document.
+
+use std::fmt::Write;
+
+use crate::calibrate::rate::Rate;
+use crate::calibrate::study::{Calibration, Row};
+
+impl Calibration {
+    /// Both tables, with what their columns mean.
+    pub fn table(&self) -> String {
+        let effort = &self.effort;
+        let mut text = format!(
+            "{} unchanged calls of each row and {} with each change; seed {}. All figures in per cent, with their 95 % intervals.\n\n",
+            effort.unchanged, effort.changed, self.seed
+        );
+        text += &aligned(&self.gate());
+        let _ = write!(
+            text,
+            "\nOther rules on the very same rounds: p50 of {} unchanged calls of each row (red cells / red calls), and of as many with \
+             +5 % in one cell (found).\n\n",
+            effort.rivals
+        );
+        text += &aligned(&self.others());
+        text
+    }
+
+    fn gate(&self) -> Vec<Vec<String>> {
+        let mut lines = vec![
+            [
+                "scenario",
+                "against",
+                "red calls",
+                "red cells",
+                "95 % interval holds: p50",
+                "tail",
+                "throughput",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        ];
+        let mut changes: Vec<&str> = Vec::new();
+        for found in self.rows.iter().flat_map(|row| &row.found) {
+            if !changes.contains(&found.change.as_str()) {
+                changes.push(&found.change);
+            }
+        }
+        lines[0].extend(changes.iter().map(|change| format!("finds {change}")));
+        lines[0].push("rounds".to_owned());
+        lines.extend(self.rows.iter().map(|row| line(row, &changes)));
+        lines
+    }
+
+    fn others(&self) -> Vec<Vec<String>> {
+        let rules = self.rows.first().map(|row| &row.rivals[..]).unwrap_or_default();
+        let mut lines = vec![vec!["scenario".to_owned(), "data of".to_owned()]];
+        lines[0].extend(rules.iter().map(|rival| rival.rule.to_owned()));
+        for row in &self.rows {
+            let mut line = vec![row.scenario.to_owned(), row.against.clone()];
+            line.extend(row.rivals.iter().map(|rival| {
+                let [cells, calls, found] = [rival.red_cells, rival.red_calls, rival.found].map(percent);
+                format!("{cells} / {calls} / {found}")
+            }));
+            lines.push(line);
+        }
+        lines
+    }
+}
+
+fn line(row: &Row, changes: &[&str]) -> Vec<String> {
+    let covered = |wanted: fn(&str) -> bool| {
+        let rates = row.covered.iter().filter(|(id, _)| wanted(id)).map(|(_, rate)| *rate);
+        rates.last().map_or("–".to_owned(), percent)
+    };
+    let mut line = vec![
+        row.scenario.to_owned(),
+        row.against.clone(),
+        with_interval(row.red_calls),
+        with_interval(row.red_cells),
+        covered(|id| id == "latency_p50"),
+        covered(|id| id.starts_with("latency_p9")),
+        covered(|id| id == "throughput"),
+    ];
+    line.extend(changes.iter().map(|change| {
+        let found = row.found.iter().find(|found| found.change == *change);
+        found.map_or("–".to_owned(), |found| with_interval(found.named))
+    }));
+    let most = row.found.iter().map(|found| found.cost).fold(row.cost, f64::max);
+    line.push(format!("{:.2} to {most:.2}", row.cost));
+    line
+}
+
+fn percent(rate: Rate) -> String {
+    rate.share().map_or("–".to_owned(), |share| format!("{:.1}", 100.0 * share))
+}
+
+fn with_interval(rate: Rate) -> String {
+    let (low, high) = rate.interval();
+    match rate.share() {
+        Some(share) => format!("{:.1} [{:.1}, {:.1}]", 100.0 * share, 100.0 * low, 100.0 * high),
+        None => "–".to_owned(),
+    }
+}
+
+/// A Markdown table with columns of equal width; the first line is its head.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        for (cell, width) in line.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:width$} ");
+        }
+        text.push_str("|\n");
+        if index == 0 {
+            widths.iter().for_each(|width| text.push_str(&format!("|{}", "-".repeat(width + 2))));
+            text.push_str("|\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let line = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        let table = aligned(&[line(["a", "bb"]), line(["ccc", "±"])]);
+        assert_eq!(table, "| a   | bb |\n|-----|----|\n| ccc | ±  |\n");
+    }
+}

@@ -1,0 +1,74 @@
+//! `plimsoll calibrate`: how often the gate itself is wrong.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::calibrate::{Broken, Calibration, Effort, calibrate};
+
+/// A promise was shown to be broken: the gate itself became worse.
+const BROKEN: u8 = 1;
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Markdown tables
+    Text,
+    /// All counts
+    Json,
+}
+
+/// Show how often the gate itself is wrong, by simulated calls with a known truth
+///
+/// Ends with exit code 1 when the counts show a promise to be broken: at most 1 % of unchanged calls red, for one.
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// Simulate ten times as much, in some ten minutes: what the documents claim
+    #[arg(long)]
+    thorough: bool,
+    /// How the answer is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// The seed of all luck: the same seed gives the same answer
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Simulates and reports.
+pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
+    let effort = if args.thorough { Effort::THOROUGH } else { Effort::QUICK };
+    let calibration = calibrate(effort, args.seed);
+    let broken = calibration.broken();
+    let mut out = std::io::stdout().lock();
+    let written = match args.format {
+        Format::Text => text(&calibration, &broken),
+        Format::Json => json(&calibration, &broken)?,
+    };
+    out.write_all(written.as_bytes()).context("the answer cannot be written")?;
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+}
+
+fn text(calibration: &Calibration, broken: &[Broken]) -> String {
+    let mut text = calibration.table();
+    text.push('\n');
+    if broken.is_empty() {
+        text += "Every promise was kept.\n";
+    }
+    broken.iter().for_each(|broken| text += &format!("BROKEN: {broken}\n"));
+    text
+}
+
+fn json(calibration: &Calibration, broken: &[Broken]) -> anyhow::Result<String> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        #[serde(flatten)]
+        calibration: &'a Calibration,
+        broken: &'a [Broken],
+    }
+    let mut text = serde_json::to_string_pretty(&Answer { calibration, broken })?;
+    text.push('\n');
+    Ok(text)
+}
