@@ -10,6 +10,8 @@ mod error;
 mod load;
 mod options;
 mod outcome;
+#[cfg(feature = "cli")]
+mod rehearsal;
 mod save;
 #[cfg(feature = "cli")]
 mod saved;
@@ -23,6 +25,8 @@ pub(crate) use error::SessionError;
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::{Outcome, exit_code};
+#[cfg(feature = "cli")]
+pub(crate) use rehearsal::{Rehearsal, rehearse};
 #[cfg(feature = "cli")]
 pub(crate) use saved::{accept, compare, report};
 #[cfg(feature = "cli")]

@@ -95,6 +95,28 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 }
 
+impl Options {
+    /// Measuring and no more: nothing is drawn, said or kept but what measuring needs below that folder.
+    #[cfg(feature = "cli")]
+    pub(crate) fn measuring_in(root: &Path) -> Self {
+        Self {
+            paths: Paths::new(root, None),
+            baseline: BaselineUse::Usual,
+            save: None,
+            load: None,
+            service_args: Vec::new(),
+            duet: Duet::default(),
+            on_mismatch: OnMismatch::Incomparable,
+            fail_on: Vec::new(),
+            is_whole: true,
+            plots: false,
+            colour: false,
+            verbose: false,
+            quiet: true,
+        }
+    }
+}
+
 /// When to colour the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Colour {

@@ -58,7 +58,11 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
 }
 
 /// All runs of a plan, and in a duet further looks at what they make suspect.
-fn measure_all(plan: &Plan, baselines: &[Baseline], options: &Options) -> Result<Vec<Run>, SessionError> {
+pub(super) fn measure_all(
+    plan: &Plan,
+    baselines: &[Baseline],
+    options: &Options,
+) -> Result<Vec<Run>, SessionError> {
     let until = options.duet.max_time.map(|time| Instant::now() + time);
     let scratch = options.paths.scratch();
     let site = site(options, &scratch, until);

@@ -1,6 +1,11 @@
 //! `plimsoll calibrate`: how often the gate itself is wrong.
 
+#[cfg(feature = "serve")]
+mod live;
+
 use std::io::Write;
+#[cfg(feature = "serve")]
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,6 +13,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::calibrate::{Broken, Calibration, Effort, calibrate};
+#[cfg(feature = "serve")]
+use crate::session::exit_code;
 
 /// A promise was shown to be broken: the gate itself became worse.
 const BROKEN: u8 = 1;
@@ -35,10 +42,36 @@ pub(crate) struct CalibrateArgs {
     /// The seed of all luck: the same seed gives the same answer
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    #[cfg(feature = "serve")]
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
-/// Simulates and reports.
+/// Real duets instead of simulated ones.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+struct LiveArgs {
+    /// Measure real duets of the reference API with itself instead: unchanged, slowed by a known amount, swapped
+    #[arg(long, conflicts_with_all = ["thorough", "format", "seed"])]
+    live: bool,
+    /// Duets of each experiment
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "live")]
+    repeat: usize,
+    /// Where each duet is kept, a line each: those that it holds are not measured again
+    #[arg(long, value_name = "FILE", default_value = "calibrate-live.jsonl", requires = "live")]
+    file: PathBuf,
+    /// Only this experiment, by its name in the table; may be given several times
+    #[arg(long, value_name = "NAME", requires = "live")]
+    experiment: Vec<String>,
+}
+
+/// Simulates, or measures, and reports.
 pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
+    #[cfg(feature = "serve")]
+    if args.live.live {
+        let LiveArgs { repeat, file, experiment, .. } = &args.live;
+        return Ok(exit_code(live::run(*repeat, file, experiment)?));
+    }
     let effort = if args.thorough { Effort::THOROUGH } else { Effort::QUICK };
     let calibration = calibrate(effort, args.seed);
     let broken = calibration.broken();
