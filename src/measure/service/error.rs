@@ -93,6 +93,24 @@ pub(crate) enum ServiceError {
         output: LastLines,
     },
 
+    /// It lives, and refuses the path by which it was to say that it is ready.
+    #[error(
+        "The service is up but will not be ready: {missing}, and did so for {waited:?}. {advice}. Correct the path in .ready(…), or \
+         leave .ready(…) out: the service then counts as ready once its port accepts. It is `{command}`.{output}"
+    )]
+    Refuses {
+        /// The command line.
+        command: String,
+        /// For how long it was given the chance to think better of it.
+        waited: Duration,
+        /// "http://127.0.0.1:4312/helth answers with status 404 instead of 2xx".
+        missing: String,
+        /// What that status says.
+        advice: &'static str,
+        /// Its last lines.
+        output: LastLines,
+    },
+
     /// It ended in mid-run.
     #[error("The service died while it was measured: `{command}` {how}.{hint}{output}")]
     Died {

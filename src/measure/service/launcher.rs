@@ -14,7 +14,7 @@ use super::in_process::ServerThread;
 use super::port::{PortLease, is_free};
 use super::process::{Ending, ServiceProcess};
 use super::program::{Program, own_search_path};
-use super::ready;
+use super::ready::{self, NotYet, Patience, Refused};
 use crate::plan::{Command, InProcess, Service, with_port};
 
 /// How often a service that does not answer yet is asked.
@@ -78,7 +78,7 @@ impl Launcher {
                 (local_url(server.port()), Life::InProcess(server))
             }
             Kind::Command(launch) => {
-                let life = launch.start(ready_time_out, PortLease::new).await?;
+                let life = launch.start(Patience::within(ready_time_out), PortLease::new).await?;
                 (local_url(life.lease.port()), Life::Process(Box::new(life)))
             }
         };
@@ -118,7 +118,7 @@ impl Launch {
     /// Starts it with a port, and with another one when it died of that port.
     pub(super) async fn start(
         &self,
-        ready_time_out: Duration,
+        patience: Patience,
         mut leases: impl FnMut() -> Result<PortLease, ServiceError>,
     ) -> Result<LeasedProcess, ServiceError> {
         self.program.check()?;
@@ -126,7 +126,7 @@ impl Launch {
         loop {
             let lease = leases()?;
             let port = lease.port();
-            match self.start_on(lease, ready_time_out).await {
+            match self.start_on(lease, patience).await {
                 Err(ServiceError::DiedEarly { .. }) if tries < PORTS && !is_free(port) => tries += 1,
                 outcome => return outcome,
             }
@@ -136,33 +136,36 @@ impl Launch {
     pub(super) async fn start_on(
         &self,
         lease: PortLease,
-        ready_time_out: Duration,
+        patience: Patience,
     ) -> Result<LeasedProcess, ServiceError> {
         let port = lease.port();
         let spawned = ServiceProcess::spawn(self.system_command(port));
         let process = spawned.map_err(|error| error.of(self.line(port), self.directory.clone()))?;
         let mut life = LeasedProcess { process, lease, line: self.line(port) };
         let began = Instant::now();
+        let mut refused = Refused::default();
         loop {
             if let Some(ending) = life.process.ending() {
                 return Err(life.died_early(ending));
             }
-            let missing = match ready::look(port, self.command.ready.as_deref()).await {
+            let NotYet { missing, refusal } = match ready::look(port, self.command.ready.as_deref()).await {
                 // Somebody else's port may accept after ours has died.
                 Ok(()) => match life.process.ending() {
                     None => return Ok(life),
                     Some(ending) => return Err(life.died_early(ending)),
                 },
-                Err(missing) => missing,
+                Err(not_yet) => not_yet,
             };
-            if began.elapsed() >= ready_time_out {
-                let output = life.process.output().last_lines();
-                return Err(ServiceError::NotReady {
-                    command: life.line,
-                    waited: ready_time_out,
-                    missing,
-                    output,
-                });
+            let lasted = refused.lasting(refusal, Instant::now());
+            let is_final = lasted.is_some_and(|lasted| lasted >= patience.refused);
+            if let Some(status) = refusal.filter(|_| is_final) {
+                let (waited, advice) = (patience.refused, ready::advice(status));
+                let (command, output) = (life.line, life.process.output().last_lines());
+                return Err(ServiceError::Refuses { command, waited, missing, advice, output });
+            }
+            if began.elapsed() >= patience.time_out {
+                let (waited, output) = (patience.time_out, life.process.output().last_lines());
+                return Err(ServiceError::NotReady { command: life.line, waited, missing, output });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -195,6 +198,11 @@ pub(super) struct LeasedProcess {
 }
 
 impl LeasedProcess {
+    #[cfg(test)]
+    pub(super) fn port(&self) -> u16 {
+        self.lease.port()
+    }
+
     fn died_early(self, ending: Ending) -> ServiceError {
         let output = self.process.output().last_words();
         ServiceError::DiedEarly { command: self.line, how: ending.sentence(), hint: ending.hint(), output }

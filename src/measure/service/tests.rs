@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::error::ServiceError;
 use super::launcher::{Launch, Launcher, Running};
 use super::port::PortLease;
+use super::ready::Patience;
 use crate::plan::{Command, Service};
 
 /// Tells a fixture that it is one.
@@ -85,8 +86,8 @@ fn pids(file: &Path, count: usize) -> Vec<String> {
     read().lines().map(str::to_owned).collect()
 }
 
-/// A server: `/up` answers 200 from the third time on, all else at once with the arguments, `PORT` and `argv[0]`. Beside it
-/// runs a grandchild that does not listen to SIGTERM, as itself does not.
+/// A server: `/up` answers 200 from the third time on and 503 before, `/late` 404 before, `/none` always 404; all else is answered
+/// at once with the arguments, `PORT` and `argv[0]`. Beside it runs a grandchild that does not listen to SIGTERM, as itself does not.
 #[test]
 #[expect(clippy::zombie_processes, reason = "the grandchild is there to be killed")]
 fn fixture_server() {
@@ -108,9 +109,13 @@ fn fixture_server() {
         let mut head = [0; 1024];
         let read = stream.read(&mut head).unwrap_or(0);
         let mut status = 200;
-        if head[..read].starts_with(b"GET /up") {
+        if head[..read].starts_with(b"GET /up") || head[..read].starts_with(b"GET /late") {
             ups += 1;
-            status = if ups < 3 { 503 } else { 200 };
+            let not_yet = if head[..read].starts_with(b"GET /up") { 503 } else { 404 };
+            status = if ups < 3 { not_yet } else { 200 };
+        }
+        if head[..read].starts_with(b"GET /none") {
+            status = 404;
         }
         if head[..read].starts_with(b"GET /die") {
             eprintln!("a request of death");
@@ -170,6 +175,32 @@ fn a_service_that_answers_with_503_is_not_ready_until_it_answers_with_200() {
     assert!(running.started_in() > Duration::ZERO);
 }
 
+/// Starts it with little or much patience for refusals of its ready path, and much for all else.
+fn start_refused(ready: &str, refused: Duration) -> Result<String, ServiceError> {
+    let folder = tempfile::tempdir().unwrap();
+    let command = fixture("fixture_server").ready(ready);
+    let launch = Launch::prepare(&command, &[], folder.path(), folder.path()).unwrap();
+    let life = block_on(launch.start(Patience { time_out: LONG, refused }, PortLease::new))?;
+    Ok(get(&format!("http://127.0.0.1:{}", life.port()), "/"))
+}
+
+#[test]
+fn a_ready_path_that_is_refused_for_good_ends_the_wait_with_path_status_and_what_to_do() {
+    let error = start_refused("/none", Duration::from_millis(20)).unwrap_err();
+    assert!(matches!(error, ServiceError::Refuses { .. }), "{error}");
+    let text = error.to_string();
+    for part in ["/none answers with status 404 instead of 2xx", "for 20ms", "no such path", ".ready(…)"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
+fn routes_that_come_late_and_a_service_that_warms_up_are_waited_for() {
+    assert!(start_refused("/late", LONG).unwrap().contains("3 ups"));
+    // A 503 is no refusal, however little patience there is for one.
+    assert!(start_refused("/up", Duration::ZERO).unwrap().contains("3 ups"));
+}
+
 #[test]
 fn the_port_stands_in_arguments_environment_and_port_and_service_args_come_last() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,7 +224,7 @@ fn a_port_that_accepts_does_not_count_when_the_service_itself_has_died() {
     let launch = Launch::prepare(&shell("exit 1"), &[], folder.path(), folder.path()).unwrap();
     let lease = PortLease::of(stranger.local_addr().unwrap().port()).unwrap();
     // It may be quicker to accept than the service to die; then the run finds it dead.
-    let died = match block_on(launch.start_on(lease, LONG)) {
+    let died = match block_on(launch.start_on(lease, Patience::within(LONG))) {
         Err(error) => matches!(error, ServiceError::DiedEarly { .. }),
         Ok(mut life) => eventually(|| life.death().is_some()),
     };
@@ -208,7 +239,7 @@ fn a_service_that_dies_of_a_port_that_somebody_took_gets_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let launch = Launch::prepare(&fixture("fixture_server"), &[], folder.path(), folder.path()).unwrap();
     let mut given = Vec::new();
-    let life = block_on(launch.start(LONG, || {
+    let life = block_on(launch.start(Patience::within(LONG), || {
         let lease = if given.is_empty() { PortLease::of(taken_port).unwrap() } else { PortLease::new()? };
         given.push(lease.port());
         Ok(lease)
