@@ -15,6 +15,9 @@ pub(crate) struct CompareArgs {
     base: PathBuf,
     /// The file that is judged (a `run.json`)
     head: PathBuf,
+    /// The folder that charts and page are written into [default: reports/compare]
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     saved: SavedArgs,
 }
@@ -22,5 +25,5 @@ pub(crate) struct CompareArgs {
 /// Compares and reports.
 pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let options = args.saved.options()?;
-    Ok(exit_code(session::compare(&args.base, &args.head, &options)?))
+    Ok(exit_code(session::compare(&args.base, &args.head, args.output.as_deref(), &options)?))
 }

@@ -17,6 +17,9 @@ pub(crate) struct ReportArgs {
     /// The baseline that is compared with, as far as it goes
     #[arg(long, value_name = "NAME", default_value = "main")]
     baseline: String,
+    /// The folder that charts and page are written into [default: reports/report]
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     saved: SavedArgs,
 }
@@ -25,5 +28,5 @@ pub(crate) struct ReportArgs {
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let options =
         session::Options { baseline: BaselineUse::Lenient(args.baseline.clone()), ..args.saved.options()? };
-    Ok(exit_code(session::report(&args.runs, &options)?))
+    Ok(exit_code(session::report(&args.runs, args.output.as_deref(), &options)?))
 }

@@ -85,7 +85,7 @@ pub(crate) fn of_all(report: &Report) -> Option<Named> {
     let rows: Vec<ForestRow> =
         report.cells().flat_map(|cell| cell.rows.iter().filter_map(|row| forest_row(cell, row))).collect();
     let chart =
-        || Drawing::Change(Forest::new(&report.bench, &report.sentence.replace('`', ""), rows.clone()));
+        || Drawing::Change(Forest::new(&report.title, &report.sentence.replace('`', ""), rows.clone()));
     (!rows.is_empty()).then(|| Named { name: chart_files::CHANGE.to_owned(), chart: chart() })
 }
 

@@ -58,13 +58,50 @@ pub(crate) enum ReportError {
     },
 }
 
-/// Writes a report in all formats into its bench's folder below `root`, and the page that leads to all benches. Charts of an
-/// earlier run that this one does not have are removed; files that are no charts of ours stay. Gives the paths of what was written.
+/// Where a report goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    folder: PathBuf,
+    /// The folder of all reports, if it is one of them.
+    root: Option<PathBuf>,
+}
+
+impl Place {
+    /// The folder of that name among all reports.
+    pub(crate) fn below(root: &Path, name: &str) -> Self {
+        Self { folder: root.join(file_name(name)), root: Some(root.to_owned()) }
+    }
+
+    /// A folder that somebody chose: nothing beside it is written, and nothing in it removed.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn chosen(folder: PathBuf) -> Self {
+        Self { folder, root: None }
+    }
+
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The page that people open.
+    pub(crate) fn page(&self) -> PathBuf {
+        self.folder.join(INDEX)
+    }
+
+    /// Whether the page above it leads to all reports.
+    pub(crate) fn has_overview(&self) -> bool {
+        self.root.is_some()
+    }
+}
+
+/// Writes a report in all formats into its folder, and the page that leads to all reports, of which it is one. Charts of an
+/// earlier run that this one does not have are removed there; files that are no charts of ours stay. Gives the paths of what was
+/// written.
 ///
 /// # Errors
 /// When a format cannot be made, a file cannot be written or an old chart cannot be removed; files that were written before stay.
-pub(crate) fn write(root: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
-    let folder = root.join(file_name(&report.bench));
+pub(crate) fn write(place: &Place, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
+    let Place { folder, root } = place;
     let mut written = Vec::new();
     for format in FORMATS {
         let artifacts =
@@ -75,10 +112,12 @@ pub(crate) fn write(root: &Path, report: &Report) -> Result<Vec<PathBuf>, Report
             written.push(path);
         }
     }
-    remove_stale(&folder, &written)?;
-    let path = root.join(INDEX);
-    write_whole(&path, overview::page(&overview::benches(root)).as_bytes())?;
-    written.push(path);
+    if let Some(root) = root {
+        remove_stale(folder, &written)?;
+        let path = root.join(INDEX);
+        write_whole(&path, overview::page(&overview::benches(root)).as_bytes())?;
+        written.push(path);
+    }
     Ok(written)
 }
 
@@ -109,6 +148,10 @@ mod tests {
     use crate::judge::Verdict;
     use crate::report::samples::{report_of, samples};
 
+    fn write_below(root: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
+        write(&Place::below(root, &report.title), report)
+    }
+
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
             .unwrap()
@@ -122,7 +165,7 @@ mod tests {
     fn page_and_charts_are_written_and_the_overview_leads_to_each_bench() {
         let root = tempfile::tempdir().unwrap();
         let mut report = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
-        let written = write(root.path(), &report).unwrap();
+        let written = write_below(root.path(), &report).unwrap();
         assert!(written.iter().all(|path| path.is_file()));
         let expected = [
             "change.png",
@@ -143,8 +186,8 @@ mod tests {
         ];
         assert_eq!(names(&root.path().join("tokenizer")), expected);
 
-        report.bench = "an/other <b>".into();
-        write(root.path(), &report).unwrap();
+        report.title = "an/other <b>".into();
+        write_below(root.path(), &report).unwrap();
         let overview = fs::read_to_string(root.path().join(INDEX)).unwrap();
         for part in [
             "href=\"tokenizer/index.html\"",
@@ -162,12 +205,12 @@ mod tests {
     #[test]
     fn charts_of_an_earlier_run_go_and_the_files_of_others_stay() {
         let root = tempfile::tempdir().unwrap();
-        write(root.path(), &report_of(&[Verdict::Regressed, Verdict::Unchanged])).unwrap();
+        write_below(root.path(), &report_of(&[Verdict::Regressed, Verdict::Unchanged])).unwrap();
         let folder = root.path().join("tokenizer");
         let foreign = ["change.pdf", "latency-My.svg", "notes.png", "run.json"];
         foreign.iter().for_each(|name| fs::write(folder.join(name), "mine").unwrap());
         fs::create_dir(folder.join("rounds-folder.svg")).unwrap();
-        write(root.path(), &report_of(&[Verdict::New])).unwrap();
+        write_below(root.path(), &report_of(&[Verdict::New])).unwrap();
         let expected = [
             "change.pdf",
             "index.html",
@@ -184,11 +227,27 @@ mod tests {
     }
 
     #[test]
+    fn in_a_folder_that_somebody_chose_nothing_is_removed_and_nothing_beside_it_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("docs/load");
+        let place = Place::chosen(folder.clone());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("latency-mine.svg"), "mine").unwrap();
+        let mut report = report_of(&[Verdict::New]);
+        report.options.overview = place.has_overview();
+        let written = write(&place, &report).unwrap();
+        assert!(written.contains(&place.page()) && written.iter().all(|path| path.starts_with(&folder)));
+        assert_eq!(names(&root.path().join("docs")), ["load"]);
+        assert_eq!(fs::read_to_string(folder.join("latency-mine.svg")).unwrap(), "mine");
+        assert!(!fs::read_to_string(place.page()).unwrap().contains("../index.html"));
+    }
+
+    #[test]
     fn without_plots_only_the_page_is_written() {
         let root = tempfile::tempdir().unwrap();
         let mut report = report_of(&[Verdict::Unchanged]);
         report.options.plots = false;
-        write(root.path(), &report).unwrap();
+        write_below(root.path(), &report).unwrap();
         assert_eq!(names(&root.path().join("tokenizer")), ["index.html"]);
     }
 
@@ -197,7 +256,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let reports = root.path().join("reports");
         fs::write(&reports, "mine").unwrap();
-        let error = write(&reports, &report_of(&[Verdict::Unchanged])).unwrap_err().to_string();
+        let error = write_below(&reports, &report_of(&[Verdict::Unchanged])).unwrap_err().to_string();
         assert!(error.contains("is a file where a folder is needed; move it away"), "{error}");
         assert!(error.contains(&reports.display().to_string()), "{error}");
         assert_eq!(fs::read_to_string(&reports).unwrap(), "mine");
@@ -207,7 +266,7 @@ mod tests {
     fn a_folder_where_the_page_goes_is_a_clear_error() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("tokenizer/index.html")).unwrap();
-        let error = write(root.path(), &report_of(&[Verdict::Unchanged])).unwrap_err().to_string();
+        let error = write_below(root.path(), &report_of(&[Verdict::Unchanged])).unwrap_err().to_string();
         assert!(error.contains("it is a folder; move it away"), "{error}");
     }
 
@@ -217,7 +276,7 @@ mod tests {
         let mut odd = samples(&[Verdict::Unchanged, Verdict::Unchanged]);
         odd[0].group = "../../etc".into();
         odd[1].group = "東京 <\"&>".into();
-        let written = write(root.path(), &crate::report::samples::report(&odd)).unwrap();
+        let written = write_below(root.path(), &crate::report::samples::report(&odd)).unwrap();
         for path in &written {
             assert!(
                 path.is_file()

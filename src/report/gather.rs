@@ -45,7 +45,7 @@ impl Report {
                 .push(format!("A baseline has what was not measured now: {}.", words::list(&judgement.gone)));
         }
         Self {
-            bench: bench.to_owned(),
+            title: bench.to_owned(),
             sentence: sentence(bench, options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
             is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),

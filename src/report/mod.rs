@@ -29,7 +29,7 @@ mod view;
 mod words;
 
 pub(crate) use against_last::against_last;
-pub(crate) use formats::{ReportError, write};
+pub(crate) use formats::{Place, ReportError, write};
 #[cfg(feature = "cli")]
 pub(crate) use loaded::Loaded;
 pub(crate) use progress::{Mode, Progress};

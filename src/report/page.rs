@@ -15,7 +15,7 @@ const DATA: &str = "run.json";
 
 /// The page.
 pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
-    let mut body = format!("<h1>{}</h1>\n", escaped(&report.bench));
+    let mut body = format!("<h1>{}</h1>\n", escaped(&report.title));
     body.push_str(&sentence(report));
     body.push_str(&facts(report));
     body.push_str(&notes(report));
@@ -28,12 +28,13 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
         body.push_str(&figures(report)?);
     }
     body.push_str(&reading(report));
+    let above = format!(" <a href=\"../{INDEX}\">All benches</a>.");
+    let above = if report.options.overview { above.as_str() } else { "" };
     body.push_str(&format!(
-        "<footer>Everything that was measured, histograms included: <a href=\"{DATA}\">{DATA}</a>. \
-         <a href=\"../{INDEX}\">All benches</a>.</footer>\n"
+        "<footer>Everything that was measured, histograms included: <a href=\"{DATA}\">{DATA}</a>.{above}</footer>\n"
     ));
-    let head = format!("<meta name=\"{}\" content=\"{}\">\n", super::overview::BENCH, escaped(&report.bench));
-    let page = html::page(&format!("{} – plimsoll", report.bench), &report.sentence, &head, &body);
+    let head = format!("<meta name=\"{}\" content=\"{}\">\n", super::overview::BENCH, escaped(&report.title));
+    let page = html::page(&format!("{} – plimsoll", report.title), &report.sentence, &head, &body);
     Ok(vec![Artifact { name: INDEX.to_owned(), bytes: page.into_bytes() }])
 }
 
@@ -157,7 +158,7 @@ mod tests {
         odd[0].group = "<script>g</script>".into();
         odd[0].function = "f\"'><img src=x>".into();
         let mut view = report(&odd);
-        view.bench = "</h1><script>".into();
+        view.title = "</h1><script>".into();
         view.notes.push("<b>note</b>".into());
         view.facts[0].value = "<i>cpu</i>".into();
         let page = page(&view);

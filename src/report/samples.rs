@@ -266,7 +266,7 @@ pub(crate) fn no_baseline(cells: usize) -> Judgement {
 }
 
 pub(crate) fn options() -> ReportOptions {
-    ReportOptions { plots: true, baseline: "main".into(), records: false }
+    ReportOptions { plots: true, baseline: "main".into(), records: false, overview: true }
 }
 
 pub(crate) fn report(samples: &[Sample]) -> Report {

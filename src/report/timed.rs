@@ -11,7 +11,8 @@ pub struct ChangeChart(Named);
 impl ChangeChart {
     /// The chart of a call; nothing when nothing was compared.
     pub fn new(runs: &[Run], judgement: &Judgement) -> Option<Self> {
-        let options = ReportOptions { plots: true, baseline: "main".to_owned(), records: false };
+        let options =
+            ReportOptions { plots: true, baseline: "main".to_owned(), records: false, overview: true };
         of_all(&Report::new("overhead", runs, &[], judgement, &options)).map(Self)
     }
 

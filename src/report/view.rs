@@ -12,8 +12,8 @@ use crate::record::{Clock, Counts, Metric};
 /// A whole call, ready to be shown.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
-    /// The bench target.
-    pub(crate) bench: String,
+    /// What it is of: the bench target, and whether it comes from saved runs.
+    pub(crate) title: String,
     /// The one sentence for the whole.
     pub(crate) sentence: String,
     /// Whether anything was compared with a baseline.
@@ -39,6 +39,8 @@ pub(crate) struct ReportOptions {
     pub(crate) baseline: String,
     /// Whether what was measured is about to become a baseline.
     pub(crate) records: bool,
+    /// Whether the page above its folder leads to all benches.
+    pub(crate) overview: bool,
 }
 
 /// Something to know about where and when it was measured.

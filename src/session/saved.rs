@@ -1,33 +1,56 @@
 //! From saved runs to a report or a baseline.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::judge::{CellJudgement, Policy, Verdict, judge};
 use crate::record::{Baseline, BaselineStore, Run, RunFile, StoredRun};
+use crate::report::Place;
 use crate::session::error::SessionError;
 use crate::session::options::Options;
 use crate::session::outcome::Outcome;
 use crate::session::save::{groups, is_fair};
 use crate::session::walk::{Measured, Origin, conclude};
 
-/// The folders of such reports: that of what was measured stays as it is.
+/// The folders of such reports, unless another one is chosen: that of what was measured stays as it is.
 const COMPARED: &str = "compare";
 const REPORTED: &str = "report";
+/// What was measured, beside its page.
+const DATA: &str = "run.json";
 
-/// Judges the runs of one file against those of another, and reports.
-pub(crate) fn compare(base: &Path, head: &Path, options: &Options) -> Result<Outcome, SessionError> {
+/// Judges the runs of one file against those of another, and reports: into `output`, or into a folder for such reports.
+pub(crate) fn compare(
+    base: &Path,
+    head: &Path,
+    output: Option<&Path>,
+    options: &Options,
+) -> Result<Outcome, SessionError> {
+    let place = place(output, COMPARED, options);
+    spare_input(&place, &[base])?;
     let (base_runs, head_runs) = (complete(base)?, complete(head)?);
     let baselines: Vec<Baseline> =
         groups(&base_runs).into_iter().filter_map(|group| Baseline::of_runs(group, &base_runs)).collect();
-    let origin = Origin::File;
-    conclude(&Measured { bench: COMPARED, runs: &head_runs, baselines: &baselines, origin }, options)
+    let bench = &bench_of(&head_runs);
+    let title = &format!("{bench}, one file against another");
+    let (place, runs, baselines, origin) = (&place, &head_runs[..], &baselines[..], Origin::File);
+    conclude(&Measured { bench, title, place, runs, baselines, origin }, options)
 }
 
-/// Judges the runs of all files together against the usual or the named baseline, as far as there is one, and reports.
+/// Judges the runs of all files together against the usual or the named baseline, as far as there is one, and reports: into
+/// `output`, or into a folder for such reports.
 ///
 /// Runs that ended before their time are shown too, as they are when they were just measured.
-pub(crate) fn report(files: &[PathBuf], options: &Options) -> Result<Outcome, SessionError> {
+pub(crate) fn report(
+    files: &[PathBuf],
+    output: Option<&Path>,
+    options: &Options,
+) -> Result<Outcome, SessionError> {
+    let place = place(output, REPORTED, options);
+    // A single file would be written as it was read.
+    if files.len() > 1 {
+        spare_input(&place, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    }
     let mut runs = Vec::new();
     for file in files {
         runs.extend(not_empty(file)?);
@@ -38,8 +61,36 @@ pub(crate) fn report(files: &[PathBuf], options: &Options) -> Result<Outcome, Se
     for group in groups(&runs) {
         baselines.extend(store.read(options.baseline.name(), group)?);
     }
-    let origin = Origin::File;
-    conclude(&Measured { bench: REPORTED, runs: &runs, baselines: &baselines, origin }, options)
+    let bench = &bench_of(&runs);
+    let title = &format!("{bench}, from saved runs");
+    let (place, runs, baselines, origin) = (&place, &runs[..], &baselines[..], Origin::File);
+    conclude(&Measured { bench, title, place, runs, baselines, origin }, options)
+}
+
+fn place(output: Option<&Path>, usual: &str, options: &Options) -> Place {
+    match output {
+        Some(folder) => Place::chosen(folder.to_owned()),
+        None => Place::below(&options.paths.reports(), usual),
+    }
+}
+
+/// That what is about to be written does not take the place of what it is made from.
+fn spare_input(place: &Place, files: &[&Path]) -> Result<(), SessionError> {
+    let same =
+        |file: &Path| Some(fs::canonicalize(file).ok()? == fs::canonicalize(place.folder().join(DATA)).ok()?);
+    match files.iter().find(|file| same(file) == Some(true)) {
+        None => Ok(()),
+        Some(file) => Err(SessionError::Saved(format!(
+            "{}: the report would be written over it; choose another folder with --output",
+            file.display()
+        ))),
+    }
+}
+
+/// The benches that runs are of: one, unless files of several are taken together.
+fn bench_of(runs: &[Run]) -> String {
+    let benches: BTreeSet<&str> = runs.iter().map(|run| run.bench.as_str()).collect();
+    benches.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
 /// Adds the runs of a file to the baseline `name`: to its current epoch, or with a reason as the beginning of a new one. Gives
@@ -127,8 +178,7 @@ fn not_empty(file: &Path) -> Result<Vec<Run>, SessionError> {
 
 /// The `run.json` below `reports` whose run began last.
 fn newest_run(reports: &Path) -> Result<PathBuf, SessionError> {
-    let files =
-        fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join("run.json"));
+    let files = fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join(DATA));
     let began = |file: &PathBuf| Some(RunFile::read(file).ok()?.last()?.started);
     let dated = files.filter_map(|file| Some((began(&file)?, file)));
     dated.max().map(|(_, file)| file).ok_or_else(|| {

@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::judge::{Policy, judge};
 use crate::measure::{self, Site};
 use crate::plan::Plan;
-use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, Stop, file_name, metric};
-use crate::report::{Mode, Progress, Report, ReportOptions, against_last};
+use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, Stop, metric};
+use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
 use crate::session::duet::{Base, next_look, set_base, told};
 use crate::session::error::SessionError;
 use crate::session::options::{BaselineUse, Options};
@@ -16,8 +16,12 @@ use crate::session::save::save;
 
 /// Runs to conclude on, and where they come from.
 pub(crate) struct Measured<'a> {
-    /// Names the report's folder.
+    /// The bench target.
     pub(crate) bench: &'a str,
+    /// What the report is of.
+    pub(crate) title: &'a str,
+    /// Where the report goes.
+    pub(crate) place: &'a Place,
     pub(crate) runs: &'a [Run],
     pub(crate) baselines: &'a [Baseline],
     pub(crate) origin: Origin,
@@ -54,7 +58,8 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
         Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
         None => (measure_all(&plan, &baselines, options)?, Origin::Measurement),
     };
-    conclude(&Measured { bench: &plan.bench, runs: &runs, baselines: &baselines, origin }, options)
+    let (bench, place) = (&plan.bench, &Place::below(&options.paths.reports(), &plan.bench));
+    conclude(&Measured { bench, title: bench, place, runs: &runs, baselines: &baselines, origin }, options)
 }
 
 /// All runs of a plan, and in a duet further looks at what they make suspect.
@@ -89,12 +94,12 @@ pub(super) fn measure_all(
 
 /// Judges runs, reports and keeps them.
 pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Outcome, SessionError> {
-    let Measured { bench, runs, baselines, .. } = *measured;
+    let Measured { bench, title, place, runs, baselines, origin } = *measured;
     // Looks at suspects come last, and are not runs of their own.
     let whole = runs.split(|run| run.look > 0).next().unwrap_or_default();
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
     let ears = measure::listen()?;
-    let mut failures: Vec<SessionError> = keep_runs(measured, options).err().into_iter().collect();
+    let mut failures: Vec<SessionError> = keep_runs(measured).err().into_iter().collect();
     let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
     let policy = Policy { on_mismatch, filtered, ..Policy::usual() };
     let judgement = judge(baselines, runs, &policy);
@@ -102,13 +107,15 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
+        overview: place.has_overview(),
     };
-    let report = Report::new(bench, runs, baselines, &judgement, &wanted);
+    let report =
+        Report { title: title.to_owned(), ..Report::new(bench, runs, baselines, &judgement, &wanted) };
     if !options.quiet {
         print!("{}", report.terminal(options.colour, options.verbose));
     }
     let last = LastRun::of(&options.paths.scratch(), bench);
-    if measured.origin == Origin::Measurement {
+    if origin == Origin::Measurement {
         if let Some(line) = last.read().filter(|_| !options.quiet).and_then(|last| against_last(whole, &last))
         {
             eprintln!("{line}");
@@ -117,7 +124,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
             failures.extend(last.write(whole).err().map(SessionError::from));
         }
     }
-    failures.extend(write_report(bench, &report, options).err());
+    failures.extend(write_report(place, &report, options).err());
     let replaces = options.save.as_ref().is_some_and(|save| !save.append);
     let fail_on = if replaces { &[] } else { options.fail_on.as_slice() };
     let mut outcome = Outcome::of(runs, &judgement, fail_on);
@@ -136,19 +143,17 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
 }
 
 /// Keeps what was measured before anything else is done with it.
-fn keep_runs(measured: &Measured<'_>, options: &Options) -> Result<(), SessionError> {
+fn keep_runs(measured: &Measured<'_>) -> Result<(), SessionError> {
     if measured.origin == Origin::Baseline {
         return Ok(());
     }
-    let folder = options.paths.reports().join(file_name(measured.bench));
-    Ok(RunFile::write(&folder.join("run.json"), measured.runs)?)
+    Ok(RunFile::write(&measured.place.folder().join("run.json"), measured.runs)?)
 }
 
-fn write_report(bench: &str, report: &Report, options: &Options) -> Result<(), SessionError> {
-    let reports = options.paths.reports();
-    crate::report::write(&reports, report)?;
+fn write_report(place: &Place, report: &Report, options: &Options) -> Result<(), SessionError> {
+    crate::report::write(place, report)?;
     if !options.quiet {
-        eprintln!("Report: {}", reports.join(file_name(bench)).join("index.html").display());
+        eprintln!("Report: {}", place.page().display());
     }
     Ok(())
 }

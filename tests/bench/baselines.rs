@@ -134,9 +134,25 @@ fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
     let baseline = package.baseline("main");
     let baseline = baseline.to_str().unwrap();
     package.plimsoll(&["compare", baseline, run]).expect_code(2).expect_err("is a baseline and no saved run");
-    package.plimsoll(&["report", run]).expect_code(0).expect_out(CELL);
+    package
+        .plimsoll(&["report", run])
+        .expect_code(0)
+        .expect_out(CELL)
+        .expect_err("reports/report/index.html");
     for file in ["index.html", "run.json", "rounds-api~hello=2f4.svg", "percentiles-api~hello=2f4.png"] {
         assert!(package.path(&format!("reports/report/{file}")).is_file(), "{file}");
+    }
+    let measured = fs::read(package.reports().join("index.html")).unwrap();
+    let chosen = package.plimsoll(&["report", run, "--output", "docs/load", "--noplot"]).expect_code(0);
+    chosen.expect_err("Report: docs/load/index.html");
+    let page = fs::read_to_string(package.path("docs/load/index.html")).unwrap();
+    assert!(page.contains("<h1>fixture, from saved runs</h1>"), "it names the bench: {page}");
+    assert!(!package.path("docs/index.html").exists(), "beside a chosen folder nothing is written");
+    assert_eq!(fs::read(package.reports().join("index.html")).unwrap(), measured);
+    let (copy, folder) = ("docs/load/run.json", "docs/load");
+    for args in [&["report", run, copy, "--output", folder][..], &["compare", copy, run, "--output", folder]]
+    {
+        package.plimsoll(args).expect_code(2).expect_err("choose another folder with --output");
     }
     package.plimsoll(&["report", run, "/no/such.json"]).expect_code(2).expect_err("/no/such.json");
     package.plimsoll(&["report"]).expect_code(2).expect_err("<RUN>");
