@@ -14,6 +14,7 @@ mod html;
 mod ink;
 #[cfg(feature = "cli")]
 mod loaded;
+mod notes;
 mod overview;
 mod page;
 mod progress;

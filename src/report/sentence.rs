@@ -1,4 +1,6 @@
 //! The one sentence for a whole call: the last line of the terminal, the first of the page.
+//!
+//! A judgement flows in. Where nothing is red the sentence says what would have been, so that nobody takes a green call for more.
 
 use super::view::ReportOptions;
 use super::words;
@@ -6,8 +8,6 @@ use crate::judge::{Judgement, Verdict};
 
 /// What a report says first when there was nothing to compare.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
-/// So many ids are named; more are counted.
-const MOST_NAMED: usize = 3;
 /// In the order of telling, with whether the cells are named.
 const ORDER: [(Verdict, bool); 8] = [
     (Verdict::Regressed, true),
@@ -42,10 +42,42 @@ pub(crate) fn sentence(bench: &str, options: &ReportOptions, judgement: &Judgeme
     }
     let counted = format!("{}: {}.", words::plural(cells as u64, "cell"), parts.join(", "));
     if judgement.compared_nothing() {
-        format!("{NOT_COMPARED}: {counted}{early}")
-    } else {
-        format!("{counted}{early}")
+        return format!("{NOT_COMPARED}: {counted}{early}");
     }
+    let found = would_have_found(judgement).map(|found| format!(" {found}")).unwrap_or_default();
+    format!("{counted}{found}{early}")
+}
+
+/// The sentence below a first line that says already that nothing was compared.
+pub(crate) fn after_first_line(sentence: &str) -> String {
+    let Some(rest) = sentence.strip_prefix(NOT_COMPARED) else { return sentence.to_owned() };
+    let mut rest = rest.trim_start_matches([':', ' ']).chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
+/// What a call proves in which nothing is red: how small a slow-down it would have found, from the sharpest of its judged comparisons
+/// to the bluntest. The success ratio, which falls by points and not by per cent, stands in each cell's block alone.
+fn would_have_found(judgement: &Judgement) -> Option<String> {
+    if judgement.count(Verdict::Regressed) > 0 {
+        return None;
+    }
+    let comparisons = judgement.cells.iter().flat_map(|cell| &cell.comparisons);
+    let speeds: Vec<Option<f64>> = comparisons
+        .filter(|comparison| comparison.judged && !comparison.is_difference())
+        .map(|comparison| comparison.findable.filter(|size| size.is_finite()))
+        .collect();
+    let sizes = || speeds.iter().copied().flatten();
+    let (least, most) = (sizes().min_by(f64::total_cmp)?, sizes().max_by(f64::total_cmp)?);
+    let [low, high] = [least, most].map(words::percent);
+    let found = match low == high {
+        true => format!("a slow-down of {low}"),
+        false => format!("slow-downs of {}", words::range(&low, &high)),
+    };
+    let blind = match speeds.len() - sizes().count() {
+        0 => String::new(),
+        blind => format!(" (none in {blind} of {} comparisons)", speeds.len()),
+    };
+    Some(format!("Nothing was shown to be slower; {found} would have been found{blind}."))
 }
 
 fn advice(bench: &str, baseline: &str) -> String {
@@ -63,12 +95,7 @@ fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> 
     if !named || all {
         return Some(format!("{} {}", ids.len(), verdict.name()));
     }
-    let more = match ids.len().saturating_sub(MOST_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let names = ids[..ids.len().min(MOST_NAMED)].join(", ");
-    Some(format!("{} {} ({names}{more})", ids.len(), verdict.name()))
+    Some(format!("{} {} ({})", ids.len(), verdict.name(), words::named(&ids)))
 }
 
 #[cfg(test)]
@@ -100,6 +127,44 @@ mod tests {
             sentence("t", &options(), &judgement_of(&[Verdict::Regressed; 4]), false),
             "4 cells: 4 regressed."
         );
+    }
+
+    #[test]
+    fn where_nothing_is_red_it_says_what_would_have_been_found() {
+        let mut judgement = judgement_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
+        let said = |judgement: &Judgement| sentence("t", &options(), judgement, false);
+        assert_eq!(
+            said(&judgement),
+            "2 cells: 1 inconclusive, 1 unchanged. Nothing was shown to be slower; a slow-down of 17.0 % would have been found."
+        );
+        let set = |judgement: &mut Judgement, cell: usize, metric: &str, findable: Option<f64>| {
+            let mut comparisons = judgement.cells[cell].comparisons.iter_mut();
+            comparisons.find(|found| found.metric.id == metric).unwrap().findable = findable;
+        };
+        set(&mut judgement, 0, "throughput", Some(0.0912));
+        set(&mut judgement, 1, "latency_p99", Some(0.42));
+        // Neither what falls by points nor what is not judged is one of the slow-downs.
+        set(&mut judgement, 1, "success_ratio", Some(0.9));
+        set(&mut judgement, 1, "output_token_throughput", Some(0.8));
+        let range = "; slow-downs of 9.1 to 42.0 % would have been found";
+        assert!(said(&judgement).ends_with(&format!("{range}.")), "{}", said(&judgement));
+        set(&mut judgement, 0, "latency_p50", Some(f64::INFINITY));
+        set(&mut judgement, 1, "latency_p50", None);
+        let blind = format!("{range} (none in 2 of 6 comparisons).");
+        assert!(said(&judgement).ends_with(&blind), "{}", said(&judgement));
+        judgement.cells[1].verdict = Verdict::Regressed;
+        assert!(!said(&judgement).contains("found"), "a red call proves more than that");
+    }
+
+    #[test]
+    fn below_a_first_line_that_said_it_nothing_is_not_compared_twice() {
+        let first = sentence("b", &options(), &no_baseline(2), false);
+        assert_eq!(
+            after_first_line(&first),
+            "There is no baseline yet; `cargo bench --bench b -- --save-baseline main --runs 5` records one."
+        );
+        assert_eq!(after_first_line("NOT COMPARED: 2 cells: 2 invalid."), "2 cells: 2 invalid.");
+        assert_eq!(after_first_line("2 cells: 2 unchanged."), "2 cells: 2 unchanged.");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The report for a terminal: a block a cell in words like criterion's, and last one sentence for the whole.
 
 use super::ink::{Ink, WIDTH, plain, wrapped};
-use super::sentence::NOT_COMPARED;
+use super::sentence::{NOT_COMPARED, after_first_line};
 use super::view::{CellView, Report, Row};
 use super::words;
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Stage, Verdict};
-use crate::record::{Better, Clock, Fault, Unit};
+use crate::record::{Better, Fault, Unit};
 
 /// Labels stand in a column of this width ...
 const LABEL: usize = 14;
@@ -15,11 +15,16 @@ const INDENT: usize = 2;
 const TEXT: usize = INDENT + LABEL + 1;
 const SUCCESS_RATIO: &str = "success_ratio";
 const LAG: &str = "lag";
+/// Terms that metrics and methods are named by, in plain words: said once, where one of them was printed.
+const TERMS: [(&str, &str); 2] = [
+    ("client lag", "the time from a response until the client sends the next request"),
+    ("allowance", "where too few launches show how much launches differ, a usual spread is assumed"),
+];
 
 impl Report {
     /// The whole text, ending with a line feed.
     ///
-    /// If nothing could be compared, the first line says so; the last line is the sentence for the whole.
+    /// If nothing could be compared, the first line says so, and no other one does; the last line is the sentence for the whole.
     pub(crate) fn terminal(&self, colour: bool, verbose: bool) -> String {
         let printer = Printer { ink: Ink { colour }, verbose };
         let mut text = String::new();
@@ -33,6 +38,7 @@ impl Report {
         for note in &self.notes {
             text.push_str(&format!("{}\n", wrapped(&plain(note), 0)));
         }
+        text.push_str(&printer.terms_in(&text));
         text.push_str(&printer.sentence(self));
         text
     }
@@ -47,11 +53,17 @@ struct Printer {
 impl Printer {
     fn sentence(&self, report: &Report) -> String {
         let worst = report.cells().map(|cell| cell.verdict).max();
-        let sentence = plain(&report.sentence);
+        let sentence = plain(&after_first_line(&report.sentence));
         match worst {
             Some(verdict) => format!("{}\n", self.ink.verdict(verdict, &sentence)),
             None => format!("{sentence}\n"),
         }
+    }
+
+    fn terms_in(&self, text: &str) -> String {
+        let used = TERMS.iter().filter(|(term, _)| text.contains(term));
+        let line = |(term, meaning): &(&str, &str)| self.ink.dim(&wrapped(&format!("{term}: {meaning}"), 0));
+        used.map(|term| format!("{}\n", line(term))).collect()
     }
 
     fn cell(&self, cell: &CellView) -> String {
@@ -232,27 +244,20 @@ pub(crate) fn responses(cell: &CellView) -> String {
     parts.join(", ")
 }
 
-/// What the client added, and by which clock it measured.
+/// How promptly the client sent on, who told the time, and what went otherwise than it should.
 pub(crate) fn client(cell: &CellView) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    if let Some(lag) = cell.row(LAG).and_then(|row| row.head.as_ref()) {
-        parts.push(format!("lag p99 {}", words::duration_ns(lag.value)));
-    }
+    let lag = cell.row(LAG).and_then(|row| row.head.as_ref());
+    let mut parts: Vec<String> = lag.iter().map(|lag| words::promptness(lag.value)).collect();
     let counts = &cell.counts;
     if counts.statuses.values().any(|&responses| responses > 0) {
-        parts.push(match cell.clock {
-            Clock::Kernel => "clock kernel".to_owned(),
-            Clock::Mixed => {
-                format!("clock mixed ({} by this process)", words::plural(counts.unstamped, "response"))
-            }
-            Clock::User => "clock user".to_owned(),
-        });
+        parts.push(words::timed_by(cell.clock, counts.unstamped));
     }
     if counts.reconnects > 0 {
         parts.push(words::plural(counts.reconnects, "reconnect"));
     }
     if counts.slow_sends > 0 {
-        parts.push(words::plural(counts.slow_sends, "slow send"));
+        let slow = words::plural(counts.slow_sends, "request");
+        parts.push(format!("{slow} took long to send, so that latency may be too high"));
     }
     parts.join(", ")
 }

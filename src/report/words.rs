@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::judge::{Comparison, Stage};
 use crate::plan::Throughput;
-use crate::record::Unit;
+use crate::record::{Clock, Unit};
 
 /// What stands where there is no number.
 pub(crate) const NOTHING: &str = "-";
@@ -237,6 +237,32 @@ pub(crate) fn list(items: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// The first few ids, and how many more there are: `a, b, c and 2 more`.
+pub(crate) fn named(ids: &[String]) -> String {
+    const MOST_NAMED: usize = 3;
+    let names = ids[..ids.len().min(MOST_NAMED)].join(", ");
+    match ids.len().saturating_sub(MOST_NAMED) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
+/// How promptly the client sent on, by its lag's p99 in nanoseconds.
+pub(crate) fn promptness(lag_p99_ns: f64) -> String {
+    format!("next request within {} (p99)", duration_ns(lag_p99_ns))
+}
+
+/// Who told when responses arrived, so many of which the kernel did not stamp.
+pub(crate) fn timed_by(clock: Clock, unstamped: u64) -> String {
+    match clock {
+        Clock::Kernel => "timed by the kernel".to_owned(),
+        Clock::Mixed => {
+            format!("timed by the kernel, but {} by this process", plural(unstamped, "response"))
+        }
+        Clock::User => "timed by this process".to_owned(),
     }
 }
 

@@ -34,7 +34,7 @@ tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
           change [-22.9 % -18.8 % -14.7 %] (p = 0.0012 < 0.01)  regressed
   output token throughput [517,789 tokens/s 528,356 tokens/s 538,923 tokens/s]
           change [-22.9 % -18.8 % -14.7 %]  not judged
-  client         lag p99 12.40 µs, clock kernel
+  client         next request within 12.40 µs (p99), timed by the kernel
   detectable     success ratio -0.40 points, latency p50 +17.0 %, latency p99
                  +17.0 %, throughput -17.0 %
   Performance has regressed: latency p50 is 23.1 % higher (interval +19.0 % to
@@ -46,7 +46,7 @@ tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
 }
 
 #[test]
-fn without_a_baseline_the_first_and_the_last_line_say_so() {
+fn without_a_baseline_the_first_line_says_so_and_the_last_one_what_to_do() {
     let expected = "\
 NOT COMPARED with a baseline
 
@@ -56,10 +56,10 @@ tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
   latency p99    [43.46 ms 44.34 ms 45.23 ms]
   throughput     [209.9/s 214.2/s 218.5/s]
   output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
-  client         lag p99 12.40 µs, clock kernel
+  client         next request within 12.40 µs (p99), timed by the kernel
   New: The baseline does not have it.
 
-NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one.
+There is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one.
 ";
     assert_eq!(text(Verdict::New), expected);
 }
@@ -72,11 +72,11 @@ NOT COMPARED with a baseline
 tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
   success ratio  0 %
   responses      429 (unexpected): 12,300, timed out: 40
-  client         clock kernel
+  client         timed by the kernel
   Invalid: Only 0.00 % of its exchanges succeeded, at least 95.00 % are needed:
   the others' speed says nothing.
 
-NOT COMPARED: 1 cell: 1 invalid (tokenizer/3k_tokens/5).
+1 cell: 1 invalid (tokenizer/3k_tokens/5).
 ";
     assert_eq!(text(Verdict::Invalid), expected);
 }
@@ -128,6 +128,31 @@ fn verbose_says_how_intervals_were_made_and_what_base_was() {
 }
 
 #[test]
+fn a_term_that_was_printed_is_explained_once_and_no_other() {
+    let mut report = report_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
+    for row in report.groups[0].cells.iter_mut().flat_map(|cell| &mut cell.rows) {
+        let comparison = row.comparison.as_mut().unwrap();
+        comparison.method = "t over 30 pairs of one launch, with an allowance for its luck".into();
+    }
+    let told = report.terminal(false, true);
+    assert_eq!(told.matches("\nallowance: where too few launches show").count(), 1, "{told}");
+    assert!(!report.terminal(false, false).contains("allowance"));
+    for term in ["clock kernel", "lag p99", "slow send,"] {
+        assert!(!told.contains(term), "{term} in\n{told}");
+    }
+}
+
+#[test]
+fn what_is_not_compared_is_said_in_the_first_line_alone() {
+    for report in [report_of(&[Verdict::New; 3]), report_of(&[Verdict::Invalid]), report_of(&[])] {
+        let text = report.terminal(false, true);
+        assert!(text.starts_with("NOT COMPARED with a baseline\n"), "{text}");
+        assert_eq!(text.matches("NOT COMPARED").count(), 1, "{text}");
+        assert!(report.sentence.starts_with("NOT COMPARED"), "which a page and a quiet call begin with");
+    }
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
     let report = report_of(&ALL);
     let mut stripped = String::new();
@@ -154,6 +179,7 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
     let mut run = run_of(&samples(&[Verdict::Unchanged]));
     run.cells[0].throughput = Some(Throughput::Bytes(1024));
     run.cells[0].rounds[0].counts.unstamped = 7;
+    run.cells[0].rounds[0].counts.slow_sends = 1;
     run.stop = Some(crate::record::Stop::Signal(2));
     let text = Report::new("b", &[run.clone(), run], &[], &judgement, &options()).terminal(false, false);
     for part in [
@@ -161,10 +187,11 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
         "  note           Its rounds follow each other: \u{fffd}[2J\n",
         "                 214.2 KiB/s\n",
         "20 rounds in 20 launches\n",
-        "clock mixed (14 responses by this process)\n",
+        "timed by the kernel, but 14\n                 responses by this process, 2 requests took long to send, so\n",
+        "                 that latency may be too high\n",
         "Five runs within 12 minutes.\n",
         "Signal 2 ended the measuring before its time.\n",
-        "1 cell: 1 unchanged. Measuring ended before its time.\n",
+        " would have been found. Measuring ended before its time.\n",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
