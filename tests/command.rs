@@ -172,7 +172,13 @@ fn a_time_out_is_a_fault_and_an_expected_status_a_success() {
     let nowhere = server.at("/nowhere");
     let wanted = load_json(&[&nowhere, "-n", "3", "--expect-status", "404"]);
     assert_eq!((&wanted["success_ratio"], &wanted["status_codes"]["404"]), (&1.0.into(), &3.into()));
-    let unwanted = load_json(&[&nowhere, "-n", "3"]);
+    // Not one success is no measurement; what came instead is told.
+    let unwanted = load(&[&nowhere, "-n", "3", "--format", "json"])
+        .expect_code(3)
+        .expect_err("not one of 3 requests succeeded")
+        .expect_err("unexpected status 404 (3)")
+        .expect_err("--expect-status");
+    let unwanted: Value = serde_json::from_str(&unwanted.out).unwrap();
     assert_eq!((&unwanted["success_ratio"], &unwanted["faults"]["status_404"]), (&0.0.into(), &3.into()));
 }
 
@@ -209,7 +215,8 @@ fn a_refused_connection_was_not_measured() {
     load(&[&format!("http://{free}/"), "-n", "4"])
         .expect_code(3)
         .expect_out("connection refused: 4 times")
-        .expect_out("No request succeeded.");
+        .expect_out("No request succeeded.")
+        .expect_err("what came instead: connection refused (4)");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::record::{Clock, Counts, LatencyHistogram, Round, Tally};
+use crate::record::{Clock, Counts, Fault, LatencyHistogram, Round, Tally};
 use crate::report::words;
 
 const NS_PER_S: f64 = 1e9;
@@ -87,6 +87,28 @@ impl Loaded<'_> {
         })
     }
 
+    /// Why nothing was measured, in a sentence: what came instead of a success. Nothing when one exchange at least succeeded: the
+    /// others are then figures, as of a service beyond its limit.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let tally = self.tally;
+        if tally.successes > 0 {
+            return None;
+        }
+        let came: Vec<String> = (tally.faults.iter())
+            .map(|(fault, times)| format!("{} ({})", fault.in_words(), words::count(*times)))
+            .collect();
+        if came.is_empty() {
+            return Some("no request was answered in this time, so nothing was measured".to_owned());
+        }
+        let tried = words::plural(tally.requests, "request");
+        let answered = tally.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
+        let advice = if answered { "; if that status is wanted, name it with --expect-status" } else { "" };
+        Some(format!(
+            "not one of {tried} succeeded, so nothing was measured; what came instead: {}{advice}",
+            words::list(&came)
+        ))
+    }
+
     fn more_text(&self) -> String {
         let tally = self.tally;
         let mut text = String::from("--- - --- - ---\n");
@@ -115,8 +137,8 @@ impl Loaded<'_> {
             );
         }
         if let Some(lag) = tally.lag.quantile_ns(0.99) {
-            let clock = clock_name(self.counts().clock());
-            _ = writeln!(text, "Client lag p99: {} (clock: {clock})", words::duration_ns(lag));
+            let timed_by = words::timed_by(self.counts().clock(), tally.unstamped);
+            _ = writeln!(text, "Client: {}, {timed_by}", words::promptness(lag));
         }
         text
     }
@@ -174,7 +196,6 @@ fn percentiles(histogram: &LatencyHistogram) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Fault;
 
     fn tally() -> Tally {
         let mut tally = Tally::default();
@@ -230,6 +251,24 @@ mod tests {
         assert_eq!(data["throughput_per_s"], 9.0);
         assert!((data["latency_ns"]["p99_9"].as_f64().unwrap() / 2e9 - 1.0).abs() < 1e-3);
         assert!(data["lag_ns"]["p50"].is_null());
+    }
+
+    #[test]
+    fn what_came_instead_is_told_when_nothing_succeeded_and_only_then() {
+        let failure =
+            |tally: &Tally| Loaded { tally, elapsed: Duration::from_secs(5), concurrency: 100 }.failure();
+        let overloaded = tally();
+        assert_eq!(failure(&overloaded), None);
+        let mut gone = Tally { requests: 1_200, ..Tally::default() };
+        gone.faults = [(Fault::Status(404), 1_190), (Fault::TimeOut, 10)].into();
+        assert_eq!(
+            failure(&gone).unwrap(),
+            "not one of 1,200 requests succeeded, so nothing was measured; what came instead: timed out (10) and unexpected \
+             status 404 (1,190); if that status is wanted, name it with --expect-status"
+        );
+        gone.faults.remove(&Fault::Status(404));
+        assert!(failure(&gone).unwrap().ends_with("what came instead: timed out (10)"));
+        assert!(failure(&Tally::default()).unwrap().starts_with("no request was answered"));
     }
 
     #[test]

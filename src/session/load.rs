@@ -19,6 +19,8 @@ pub(crate) enum LoadFormat {
 }
 
 /// Loads the one cell of `group` once and prints what came of it: for `length`, or until all its requests are back.
+///
+/// A service that refuses some of its requests was measured; one that not a single exchange succeeded with was not.
 pub(crate) fn load(
     group: Group,
     length: Option<Duration>,
@@ -47,10 +49,13 @@ pub(crate) fn load(
     if loaded.tally.faults.contains_key(&Fault::NoFreePort) {
         eprintln!("error: {}", measure::no_free_port());
     }
-    let nothing_answered = loaded.tally.statuses.is_empty();
+    let failure = shown.failure();
+    if let Some(failure) = failure.as_ref().filter(|_| loaded.signal.is_none()) {
+        eprintln!("error: {failure}");
+    }
     Ok(match loaded.signal {
         Some(signal) => Outcome::Interrupted(signal),
-        None if nothing_answered || loaded.tally.faults.keys().any(|fault| fault.is_ours()) => {
+        None if failure.is_some() || loaded.tally.faults.keys().any(|fault| fault.is_ours()) => {
             Outcome::NotMeasured
         }
         None => Outcome::Passed,
