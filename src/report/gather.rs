@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::distribution::Distribution;
-use super::notes::shared;
+use super::notes::{over_groups, shared};
 use super::sentence::sentence;
 use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
 use super::words;
@@ -41,7 +41,7 @@ impl Report {
         let stops = runs.iter().filter_map(|run| run.stop.as_ref());
         let mut notes: Vec<String> = stops.map(stop_in_words).collect();
         notes.extend(shared(&mut groups));
-        notes.extend(judgement.notes.iter().cloned());
+        notes.extend(over_groups(&judgement.notes, &groups));
         if !judgement.gone.is_empty() {
             notes
                 .push(format!("A baseline has what was not measured now: {}.", words::list(&judgement.gone)));
