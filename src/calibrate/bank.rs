@@ -56,7 +56,7 @@ impl Bank {
 fn judged(successes: u64) -> Vec<&'static Metric> {
     let has = |metric: &&Metric| successes >= metric.least_successes;
     let of = |kind: Judged| METRICS.iter().filter(move |metric| metric.judged == kind).filter(has);
-    of(Judged::Always).chain(of(Judged::HighestTail).last()).collect()
+    of(Judged::Always).chain(of(Judged::HighestTail).next_back()).collect()
 }
 
 /// Counts a round as `measure` would, and takes its values as `record` does.

@@ -68,8 +68,8 @@ impl Calibration {
 
 fn line(row: &Row, changes: &[&str]) -> Vec<String> {
     let covered = |wanted: fn(&str) -> bool| {
-        let rates = row.covered.iter().filter(|(id, _)| wanted(id)).map(|(_, rate)| *rate);
-        rates.last().map_or("–".to_owned(), percent)
+        let found = row.covered.iter().find(|(id, _)| wanted(id));
+        found.map_or("–".to_owned(), |(_, rate)| percent(*rate))
     };
     let mut line = vec![
         row.scenario.to_owned(),

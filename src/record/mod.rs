@@ -38,7 +38,9 @@ pub use environment::{Environment, Machine};
 pub use event::Event;
 pub use fault::Fault;
 pub use file_name::file_name;
-pub use histogram::{EncodedHistogram, LatencyHistogram};
+#[cfg(any(test, feature = "overhead", feature = "cli"))]
+pub use histogram::EncodedHistogram;
+pub use histogram::LatencyHistogram;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric};
 pub use round::{Clock, Counts, Round};
 pub use run::{CellRun, Rules, Run, Stop};
