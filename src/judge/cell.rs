@@ -3,7 +3,7 @@
 use crate::judge::decide::{Test, as_one_of, decide};
 use crate::judge::fair::{too_many_failures, unfair};
 use crate::judge::limits::LimitTest;
-use crate::judge::order::order_note;
+use crate::judge::order::{order_note, ratio_note};
 use crate::judge::policy::{Policy, Terms};
 use crate::judge::questions::{Learned, Pair, PairBase, Question, questions, unknown};
 use crate::judge::reason::{in_own_direction, reason, success_ratio};
@@ -56,9 +56,11 @@ impl<'a> Draft<'a> {
             return Some(draft);
         }
         draft.notes.extend(reasons.map(|reason| format!("One run is left out: {reason}")));
-        let noted: Vec<String> =
-            draft.fair.iter().filter_map(|&index| order_note(&draft.sides.head[index].series)).collect();
-        draft.notes.extend(noted);
+        if !is_duet {
+            let head = draft.fair.iter().map(|&index| &draft.sides.head[index].series);
+            let noted: Vec<String> = head.filter_map(order_note).collect();
+            draft.notes.extend(noted);
+        }
         draft.ask();
         Some(draft)
     }
@@ -107,6 +109,10 @@ impl<'a> Draft<'a> {
             }
         };
         self.notes.extend(asked.iter().filter_map(|question| question.information.clone()));
+        let answered = |question: &Question| {
+            question.answer.as_ref().ok().and_then(|evidence| ratio_note(question.metric, evidence))
+        };
+        self.notes.extend(asked.iter().filter(|question| question.judged).find_map(answered));
         (self.success, self.questions, self.limits, self.instead) = (success, asked, limits, instead);
     }
 

@@ -4,7 +4,10 @@
 //! hit by bursts of other work, so it needs a robust centre.
 
 use crate::record::Centre;
+use crate::stats::disorder::{Disorder, Widening, disorder};
+use crate::stats::interval::Interval;
 use crate::stats::location::{mean, median, sample_variance, trimmed};
+use crate::stats::student;
 
 /// Fewer rounds have no median that could leave a burst out.
 const LEAST_ROUNDS_FOR_MEDIAN: usize = 3;
@@ -14,6 +17,8 @@ const LEAST_LAUNCHES_TO_TRIM: usize = 10;
 pub(super) const TRIM: f64 = 0.2;
 /// Fewer rounds of a single launch leave too few when trimmed.
 const LEAST_ROUNDS_TO_TRIM: usize = 5;
+/// Groups that are less than half a per cent apart are steps of a clock or of a histogram, and no modes.
+const LEAST_GAP: f64 = 0.005;
 
 /// One run's value of a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,10 +31,47 @@ pub(super) struct RunValue {
     pub launch_variance: Option<f64>,
     /// Degrees of freedom of that variance.
     pub launch_df: f64,
-    /// The variance of the launch's own centre by its rounds, with a single launch of several rounds.
+    /// The variance of the launch's own centre by its rounds, with a single launch of several rounds; as wide as their order
+    /// makes it.
     pub round_variance: Option<f64>,
+    /// What is wrong with the order of its launches, or of the rounds of its only one.
+    pub disorder: Option<Disorder>,
     /// How rounds and launches were centred.
     pub centring: Centring,
+}
+
+impl RunValue {
+    /// By how much its centre is less certain than its launches' spread says.
+    pub fn widening(&self) -> Widening {
+        self.disorder.filter(|_| self.launch_variance.is_some()).map_or(Widening::NONE, |disorder| {
+            disorder.widening(self.launches.len())
+        })
+    }
+
+    /// The variance of its centre by its launches, as wide as their order makes it; nothing with a single launch.
+    pub fn centre_variance(&self) -> Option<f64> {
+        Some(self.launch_variance? / self.launches.len() as f64 * self.widening().variance)
+    }
+
+    /// Degrees of freedom of that variance.
+    pub fn centre_df(&self) -> f64 {
+        (self.launch_df * self.widening().df).max(1.0)
+    }
+
+    /// The interval of its centre, as wide as the order of its launches makes it.
+    pub fn widen(&self, found: Interval, confidence: f64) -> Interval {
+        let reach = |df| student::upper_quantile(0.5 * (1.0 - confidence), df);
+        if self.widening() == Widening::NONE {
+            return found;
+        }
+        found.stretched(self.widening().variance.sqrt() * reach(self.centre_df()) / reach(self.launch_df))
+    }
+
+    /// What the order of its launches adds to the variance of its centre.
+    pub fn disorder_variance(&self) -> f64 {
+        let plain = self.launch_variance.unwrap_or(0.0) / self.launches.len() as f64;
+        plain * (self.widening().variance - 1.0)
+    }
 }
 
 /// How rounds and launches were centred.
@@ -59,8 +101,13 @@ pub(super) fn reduce(rounds: &[Vec<f64>], centre: Centre) -> Option<RunValue> {
     let by_launch = if centring == Centring::Medians { median } else { mean };
     let launches: Vec<f64> = logs.iter().filter_map(|rounds| by_launch(rounds)).collect();
     let (log, launch_variance, launch_df) = centre_of(&launches, centring)?;
-    let round_variance = if let [rounds] = &logs[..] { centre_variance(rounds, centre) } else { None };
-    Some(RunValue { log, launches, launch_variance, launch_df, round_variance, centring })
+    let only = if let [rounds] = &logs[..] { Some(rounds) } else { None };
+    let disorder = disorder(only.unwrap_or(&launches), LEAST_GAP);
+    let round_variance = only.and_then(|rounds| {
+        let wider = disorder.map_or(1.0, |disorder| disorder.widening(rounds.len()).variance);
+        Some(wider * centre_variance(rounds, centre)?)
+    });
+    Some(RunValue { log, launches, launch_variance, launch_df, round_variance, disorder, centring })
 }
 
 /// Two rounds have no median; few launches cannot be trimmed.

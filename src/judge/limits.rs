@@ -8,9 +8,9 @@ use crate::judge::launch::{Centring, RunValue, reduce};
 use crate::judge::policy::Terms;
 use crate::judge::questions::time_that_would_do;
 use crate::judge::sides::HeadCell;
-use crate::judge::stored::{PRIOR_DF, Samples, USUAL_SPREAD};
+use crate::judge::stored::{PRIOR_DF, Samples, USUAL_SPREAD, disorder_variance};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
-use crate::judge::words::{counted, nanoseconds};
+use crate::judge::words::{counted, degrees, nanoseconds};
 use crate::plan::Limit;
 use crate::record::{Centre, Metric, metric};
 use crate::stats::location::mean;
@@ -120,7 +120,7 @@ impl Found {
             1 => counted(self.launches, "launch", "launches"),
             runs => counted(runs, "run", "runs"),
         };
-        format!("t over {sample}, {} degrees of freedom{allowance}", self.df)
+        format!("t over {sample}, {} degrees of freedom{allowance}", degrees(self.df))
     }
 }
 
@@ -138,12 +138,13 @@ fn of_several(runs: Vec<RunValue>) -> Option<Found> {
     let samples = Samples { base: Vec::new(), earlier: Vec::new(), head: runs };
     let (variance, df) = samples.run_variance(None);
     let runs = samples.head.len();
-    Some(Found { log, standard_error: (variance / runs as f64).sqrt(), df, launches, runs })
+    let variance = variance / runs as f64 + disorder_variance(&samples.head);
+    Some(Found { log, standard_error: variance.sqrt(), df, launches, runs })
 }
 
 fn of_one(run: &RunValue) -> Found {
     let (launches, runs) = (run.launches.len(), 1);
-    let Some(variance) = run.launch_variance else {
+    let Some(variance) = run.centre_variance() else {
         let allowance = USUAL_SPREAD.powi(2).max(run.round_variance.unwrap_or(0.0));
         return Found {
             log: run.log,
@@ -153,6 +154,6 @@ fn of_one(run: &RunValue) -> Found {
             runs,
         };
     };
-    let standard_error = (variance / launches as f64).sqrt().max(RESOLUTION);
-    Found { log: run.log, standard_error, df: run.launch_df, launches, runs }
+    let standard_error = variance.sqrt().max(RESOLUTION);
+    Found { log: run.log, standard_error, df: run.centre_df(), launches, runs }
 }

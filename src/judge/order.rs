@@ -1,18 +1,14 @@
-//! Whether a run's samples are what the tests take them for: without a drift, and independent of the one before.
+//! Whether samples are what the tests take them for: without a drift, independent of the one before, and of one kind.
 //!
-//! The series is that of the launches in order of time, and where they are too few to tell that of their rounds, each less its
-//! launch's mean (what a launch has in common is no disorder). What is found is noted; no interval is widened by it.
+//! The series is that of the launches in order of time, or with a single launch that of its rounds. What is wrong with it is said,
+//! and widens the interval of what rests on it ([`crate::stats::disorder`]): in a duet the series of ratios, in which most of
+//! it cancels; against stored runs that of each run.
 
+use crate::judge::evidence::Evidence;
 use crate::judge::launch::reduce;
-use crate::judge::words::counted;
-use crate::record::{Judged, METRICS, Series};
-use crate::stats::diagnose::{lag1_autocorrelation, trend};
-use crate::stats::location::mean;
-
-/// Two-sided p value below which order is worth a note.
-const NOTEWORTHY: f64 = 0.01;
-/// Fewer launches show neither.
-const LEAST_LAUNCHES: usize = 6;
+use crate::judge::words::{counted, percent};
+use crate::record::{Judged, METRICS, Metric, Series};
+use crate::stats::disorder::Disorder;
 
 /// What is worth saying of the order of a run's samples, by the first metric that is always judged.
 pub(super) fn order_note(series: &Series) -> Option<String> {
@@ -21,33 +17,46 @@ pub(super) fn order_note(series: &Series) -> Option<String> {
         .find(|metric| metric.judged == Judged::Always && series.values.contains_key(metric.id))?;
     let rounds = series.values.get(metric.id)?;
     let run = reduce(rounds, metric.centre)?;
-    let (values, samples) = if run.launches.len() >= LEAST_LAUNCHES {
-        let count = run.launches.len();
-        (run.launches, counted(count, "launch", "launches"))
-    } else {
-        let values: Vec<f64> = rounds.iter().flat_map(|rounds| around_mean(rounds)).collect();
-        let count = values.len();
-        (values, counted(count, "round", "rounds"))
+    let samples = match run.launches.len() {
+        1 => rounds.iter().map(Vec::len).max()?,
+        launches => launches,
     };
-    let title = metric.title;
-    if let Some(slope) = trend(&values).filter(|slope| slope.p < NOTEWORTHY) {
-        let change = 100.0 * (slope.value * (values.len() as f64 - 1.0)).exp_m1();
-        return Some(format!(
-            "{title} drifted over its {samples} by {change:+.1} %: the interval does not know of it."
-        ));
-    }
-    let lag = lag1_autocorrelation(&values).filter(|lag| lag.p < NOTEWORTHY && lag.value > 0.0)?;
-    Some(format!(
-        "{title} of each of its {samples} resembles the one before (correlation {:.2}): the interval may be too narrow.",
-        lag.value
-    ))
+    Some(sentence(metric.title, &run.disorder?, samples, run.launches.len() > 1))
 }
 
-/// Logs of the rounds of a launch, less their mean.
-fn around_mean(rounds: &[f64]) -> Vec<f64> {
-    let logs: Vec<f64> = rounds.iter().map(|value| value.ln()).collect();
-    let centre = mean(&logs).unwrap_or(0.0);
-    logs.iter().map(|log| log - centre).collect()
+/// The same of the ratios of a duet.
+pub(super) fn ratio_note(metric: &Metric, evidence: &Evidence) -> Option<String> {
+    let Evidence::Duet(pairs) = evidence else { return None };
+    let (disorder, samples) = pairs.disorder()?;
+    let title = format!("{}, head over base,", metric.title);
+    Some(sentence(&title, &disorder, samples, pairs.has_launches()))
+}
+
+fn sentence(title: &str, disorder: &Disorder, samples: usize, are_launches: bool) -> String {
+    let samples =
+        if are_launches { counted(samples, "launch", "launches") } else { counted(samples, "round", "rounds") };
+    let found = match *disorder {
+        Disorder::Drift { change, .. } => {
+            format!("{title} drifted over its {samples} by {:+.1} %", 100.0 * change.exp_m1())
+        }
+        Disorder::Memory { lag1 } => {
+            format!("{title} of each of its {samples} resembles the one before (correlation {lag1:.2})")
+        }
+        Disorder::Modes { apart, fewer, .. } => format!(
+            "{title} of its {samples} lies in two groups that are {} apart, {fewer} in the smaller one",
+            percent(apart.exp_m1())
+        ),
+    };
+    format!("{found}: its interval is wider for it.")
+}
+
+/// How a method tells that its interval was widened.
+pub(super) fn widened(disorder: &Disorder) -> &'static str {
+    match disorder {
+        Disorder::Drift { .. } => ", widened for a drift",
+        Disorder::Memory { .. } => ", widened since each resembles the one before",
+        Disorder::Modes { .. } => ", widened for its two groups",
+    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@
 use crate::judge::decide::Worsening;
 use crate::judge::difference::Difference;
 use crate::judge::launch::{Centring, RunValue, TRIM, reduce};
+use crate::judge::order::widened;
 use crate::judge::policy::Terms;
 use crate::judge::shown::Precision;
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
 use crate::judge::words::counted;
 use crate::record::{Better, Centre};
+use crate::stats::disorder::Disorder;
 use crate::stats::interval::{Interval, interval, trimmed_interval};
 use crate::stats::location::sample_variance;
 
@@ -44,6 +46,11 @@ impl Pairs {
         self.ratios.centring == Centring::Unsound
     }
 
+    /// Whether both sides were started several times.
+    pub fn has_launches(&self) -> bool {
+        self.launches() > 1
+    }
+
     fn launches(&self) -> usize {
         self.ratios.launches.len()
     }
@@ -58,11 +65,11 @@ impl Pairs {
     /// Head against base.
     pub fn difference(&self) -> Difference {
         let estimate = self.sign() * self.ratios.log;
-        match self.ratios.launch_variance {
+        match self.ratios.centre_variance() {
             Some(variance) => Difference {
                 estimate,
-                standard_error: (variance / self.launches() as f64).sqrt(),
-                df: self.ratios.launch_df,
+                standard_error: variance.sqrt(),
+                df: self.ratios.centre_df(),
             },
             None => {
                 let by_rounds = self.ratios.round_variance.unwrap_or(0.0);
@@ -80,20 +87,27 @@ impl Pairs {
             _ => interval(&self.ratios.launches, confidence, nresamples, seed),
         };
         let pairs = counted(self.pairs, "pair", "pairs");
-        let Some(found) = found else {
-            let method = format!("t over {pairs} of one launch, with an allowance for its luck");
+        let widened = self.ratios.disorder.as_ref().map(widened).unwrap_or_default();
+        let Some(found) = found.map(|found| self.ratios.widen(found, confidence)) else {
+            let method = format!("t over {pairs} of one launch, with an allowance for its luck{widened}");
             return (self.difference().interval(confidence), method);
         };
         let (low, high) = if self.sign() > 0.0 { (found.low, found.high) } else { (-found.high, -found.low) };
         let shown = Worsening { low, estimate: self.sign() * found.estimate, high };
-        (shown, format!("{} of {pairs}", found.method.describe("launch", "launches")))
+        (shown, format!("{} of {pairs}{widened}", found.method.describe("launch", "launches")))
     }
 
-    /// What it would be with so many launches of one pair each.
+    /// What is wrong with the order of its launches, and how many there are (or rounds of the only one).
+    pub fn disorder(&self) -> Option<(Disorder, usize)> {
+        let count = if self.launches() == 1 { self.pairs } else { self.launches() };
+        Some((self.ratios.disorder?, count))
+    }
+
+    /// What it would be with so many launches of one pair each, in the order that they have now.
     pub fn with_pairs(&self, pairs: usize) -> Difference {
         let count = pairs.max(2) as f64;
         Difference {
-            standard_error: (self.pair_variance / count).sqrt(),
+            standard_error: (self.pair_variance / count * self.ratios.widening().variance).sqrt(),
             df: count - 1.0,
             ..self.difference()
         }

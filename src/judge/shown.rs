@@ -36,10 +36,11 @@ pub(super) fn estimate(runs: &[&Vec<Vec<f64>>], metric: &Metric, precision: Prec
 
 fn over_launches(run: &RunValue, precision: Precision) -> Option<Interval> {
     let Precision { confidence, nresamples, seed } = precision;
-    if run.centring == Centring::Trimmed {
-        return trimmed_interval(&run.launches, TRIM, confidence);
-    }
-    interval(&run.launches, confidence, nresamples, seed)
+    let found = match run.centring {
+        Centring::Trimmed => trimmed_interval(&run.launches, TRIM, confidence),
+        _ => interval(&run.launches, confidence, nresamples, seed),
+    };
+    Some(run.widen(found?, confidence))
 }
 
 fn of_plain_values(runs: &[&Vec<Vec<f64>>], precision: Precision) -> Option<Estimate> {

@@ -33,6 +33,8 @@ pub(super) struct StoredDifference {
     pub difference: Difference,
     /// Variance of a run's value.
     pub run_variance: f64,
+    /// What the order of launches adds to the variance of the change.
+    pub disorder_variance: f64,
     /// Variance between launches; nothing when each run has one launch.
     pub launch_variance: Option<f64>,
     /// Stored runs of the current epoch.
@@ -56,16 +58,18 @@ impl Samples {
         let higher = centre(&self.head)? - centre(&self.base)?;
         let (run_variance, df) = self.run_variance(learned);
         let (base_runs, head_runs) = (self.base.len(), self.head.len());
+        let disorder_variance = disorder_variance(&self.base) + disorder_variance(&self.head);
         Some(StoredDifference {
             difference: Difference {
                 estimate: match better {
                     Better::Lower => higher,
                     Better::Higher => -higher,
                 },
-                standard_error: standard_error(run_variance, base_runs, head_runs),
+                standard_error: standard_error(run_variance, base_runs, head_runs, disorder_variance),
                 df,
             },
             run_variance,
+            disorder_variance,
             launch_variance: self.launch_variance(),
             base_runs,
             head_runs,
@@ -113,7 +117,8 @@ impl StoredDifference {
     /// What it would be with other numbers of runs that differ as much.
     pub fn with_runs(&self, base_runs: usize, head_runs: usize) -> Self {
         let more = (base_runs + head_runs) as f64 - (self.base_runs + self.head_runs) as f64;
-        let standard_error = standard_error(self.run_variance, base_runs, head_runs);
+        let standard_error =
+            standard_error(self.run_variance, base_runs, head_runs, self.disorder_variance);
         Self {
             difference: Difference { standard_error, df: self.difference.df + more, ..self.difference },
             base_runs,
@@ -130,12 +135,20 @@ impl StoredDifference {
         };
         let allowance =
             if self.launch_variance.is_none() { ", with an allowance for one launch" } else { "" };
-        format!("t over {runs}, {} degrees of freedom{allowance}", self.difference.df)
+        let widened =
+            if self.disorder_variance > 0.0 { ", widened for the order of its launches" } else { "" };
+        format!("t over {runs}, {} degrees of freedom{allowance}{widened}", self.difference.df)
     }
 }
 
-fn standard_error(run_variance: f64, base_runs: usize, head_runs: usize) -> f64 {
-    (run_variance * (1.0 / base_runs as f64 + 1.0 / head_runs as f64)).sqrt()
+fn standard_error(run_variance: f64, base_runs: usize, head_runs: usize, disorder_variance: f64) -> f64 {
+    (run_variance * (1.0 / base_runs as f64 + 1.0 / head_runs as f64) + disorder_variance).sqrt()
+}
+
+/// What the order of their launches adds to the variance of the mean of some runs.
+pub(super) fn disorder_variance(runs: &[RunValue]) -> f64 {
+    let added: f64 = runs.iter().map(RunValue::disorder_variance).sum();
+    added / (runs.len().max(1) as f64).powi(2)
 }
 
 fn squares_around_mean(runs: &[RunValue]) -> (f64, f64) {
@@ -159,6 +172,7 @@ mod tests {
                     launch_variance: Some(1e-4),
                     launch_df: 9.0,
                     round_variance: None,
+                    disorder: None,
                     centring: crate::judge::launch::Centring::Means,
                 };
                 3

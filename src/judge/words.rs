@@ -12,6 +12,11 @@ pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
+/// Degrees of freedom, with one digit where they are no whole number: `8`, `3.4`.
+pub(super) fn degrees(df: f64) -> String {
+    if df.fract() == 0.0 { format!("{df}") } else { format!("{df:.1}") }
+}
+
 /// A share as a percentage with enough digits to tell 0.1 points: `99.98 %`.
 pub(super) fn share(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)

@@ -49,6 +49,17 @@ pub enum Method {
     OneValue,
 }
 
+impl Interval {
+    /// The same with both ends `factor` times as far from the estimate; narrower never, and where that is no number, the whole line.
+    pub fn stretched(self, factor: f64) -> Self {
+        let end = |end: f64, beyond: f64| {
+            let stretched = self.estimate + factor.max(1.0) * (end - self.estimate);
+            if factor.is_nan() || stretched.is_nan() { beyond } else { stretched }
+        };
+        Self { low: end(self.low, f64::NEG_INFINITY), high: end(self.high, f64::INFINITY), ..self }
+    }
+}
+
 impl Method {
     /// In words, with the noun for what the values are: "bootstrap-t over 10 launches".
     pub fn describe(self, one: &str, many: &str) -> String {
@@ -203,6 +214,16 @@ mod tests {
         let found = trimmed_interval(&wild, 0.2, 0.95).unwrap();
         assert_eq!(found.method, Method::TrimmedT { values: 10 });
         assert!(found.high < 1.5 && found.low > 0.8, "{found:?}");
+    }
+
+    #[test]
+    fn a_stretched_interval_keeps_its_estimate_and_is_never_narrower() {
+        let found = t_interval(&TEN, 0.95).unwrap();
+        let twice = found.stretched(2.0);
+        assert!((twice.high - found.estimate - 2.0 * (found.high - found.estimate)).abs() < 1e-12);
+        assert_eq!((found.stretched(0.5), twice.estimate), (found, found.estimate));
+        let boundless = found.stretched(f64::NAN);
+        assert_eq!((boundless.low, boundless.high), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     #[test]

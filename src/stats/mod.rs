@@ -6,6 +6,7 @@
 
 pub mod bootstrap;
 pub mod diagnose;
+pub mod disorder;
 pub mod interval;
 pub mod location;
 pub mod moderate;
