@@ -11,7 +11,10 @@ const MOST_HEAD_RUNS: usize = 5;
 /// Spread between launches, in usual ones, from which on the machine is called noisy.
 const NOISY: f64 = 2.0;
 
-/// What would decide this comparison, were the estimate and the spread to stay as they are.
+/// The share of the whole variance from which on the order of launches is what is in the way.
+const DOMINANT: f64 = 0.5;
+
+/// What would decide this comparison in four of five cases, were the estimate and the spread to stay as they are.
 pub(super) fn advice(
     samples: &Samples,
     difference: &StoredDifference,
@@ -46,6 +49,9 @@ pub(super) fn advice(
             };
             return format!("{head_runs} runs of head{stored}");
         }
+    }
+    if difference.disorder_variance > DOMINANT * difference.difference.standard_error.powi(2) {
+        return "runs whose launches neither drift nor resemble the one before: a quieter machine".to_owned();
     }
     let spread = difference.run_variance.sqrt();
     if spread > NOISY * USUAL_SPREAD {

@@ -1,5 +1,6 @@
 //! One cell: its tests are drafted first, and decided once the tests of the whole call are corrected together.
 
+use crate::judge::anchor::AnchorTest;
 use crate::judge::decide::{Test, as_one_of, decide};
 use crate::judge::fair::{too_many_failures, unfair};
 use crate::judge::limits::LimitTest;
@@ -12,7 +13,7 @@ use crate::judge::sides::{Base, HeadCell, Sides};
 use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::success::Success;
 use crate::judge::verdict::{
-    CellJudgement, Change, Comparison, LimitCheck, LimitOutcome, Shown, Stage, Verdict,
+    AnchorCheck, CellJudgement, Change, Comparison, LimitCheck, Shown, Stage, Verdict,
 };
 use crate::record::{Better, Counts, METRICS, Metric, Series};
 
@@ -132,7 +133,7 @@ impl<'a> Draft<'a> {
     }
 
     /// How much runs differ, by metric: sums of squares and their degrees of freedom.
-    pub fn between_runs(&self) -> impl Iterator<Item = (&'static str, (f64, f64))> {
+    pub fn between_runs(&self) -> impl Iterator<Item = (&'static str, [(f64, f64); 2])> {
         let sampled =
             |question: &Question| Some((question.metric.id, question.answer.as_ref().ok()?.between_runs()?));
         self.questions.iter().filter_map(sampled)
@@ -163,7 +164,24 @@ impl<'a> Draft<'a> {
             estimate: limit.excess(),
             margin: 0.0,
         });
-        success.chain(judged).chain(limits).collect()
+        let anchors = self.anchors(learned).map(|anchor| Tested {
+            subject: Subject::Anchor(anchor.metric.id),
+            test: anchor.test(&self.terms),
+            estimate: anchor.estimate(),
+            margin: red,
+        });
+        success.chain(judged).chain(limits).chain(anchors).collect()
+    }
+
+    /// Its judged metrics against the anchor of its epoch.
+    fn anchors(&self, learned: &Learned) -> impl Iterator<Item = AnchorTest<'_>> {
+        let current = match &self.sides.base {
+            Base::Runs { current, .. } => &current[..],
+            Base::New(_) | Base::Incomparable(_) | Base::Duet => &[],
+        };
+        let anchor = current.iter().find(|stored| stored.is_anchor).map(|stored| stored.run.id.as_str());
+        let against = move |question| AnchorTest::new(question, anchor?, learned);
+        self.questions.iter().filter_map(against)
     }
 
     /// Decides, given the corrected tests in the order of [`Draft::tests`].
@@ -178,7 +196,9 @@ impl<'a> Draft<'a> {
             comparisons.push(self.compare(question, corrected, may_improve, call));
         }
         let limits = self.limits.iter().map(|limit| limit.check(next().worse, &self.terms)).collect();
-        self.conclude(comparisons, limits, call)
+        let anchors =
+            self.anchors(call.learned).map(|anchor| anchor.check(next().worse, &self.terms)).collect();
+        self.conclude(comparisons, limits, anchors, call)
     }
 
     /// One of its comparisons, decided by itself; nothing when it has no such one.
@@ -194,6 +214,7 @@ impl<'a> Draft<'a> {
             Subject::Limit(index) => {
                 Some(Decided::Limit(self.limits.get(index)?.check(test.worse, &self.terms)))
             }
+            Subject::Anchor(_) => None,
         }
     }
 
@@ -210,13 +231,15 @@ impl<'a> Draft<'a> {
         &self,
         comparisons: Vec<Comparison>,
         limits: Vec<LimitCheck>,
+        anchors: Vec<AnchorCheck>,
         call: &Call,
     ) -> CellJudgement {
         let success = comparisons.iter().find(|comparison| comparison.is_difference());
         let may_improve = self.may_improve(success);
-        let broken = limits.iter().find(|check| check.outcome == LimitOutcome::Broken);
-        let (verdict, reason) =
-            self.verdict(&comparisons, may_improve, broken.map(|check| check.reason.clone()));
+        let broken = limits.iter().filter(|check| check.is_broken()).map(|check| &check.reason);
+        let crept = anchors.iter().filter(|check| check.exceeded).map(|check| &check.reason);
+        let shown = broken.chain(crept).next().cloned();
+        let (verdict, reason) = self.verdict(&comparisons, may_improve, shown);
         CellJudgement {
             group: self.sides.head[0].cell.group.clone(),
             id: self.sides.head[0].cell.id.clone(),
@@ -225,6 +248,7 @@ impl<'a> Draft<'a> {
             values: if call.policy.verdicts_only { Vec::new() } else { self.values(call.policy) },
             comparisons,
             limits,
+            anchors,
             notes: self.notes.clone(),
         }
     }

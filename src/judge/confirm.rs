@@ -145,7 +145,7 @@ fn conclude(draft: &Draft, cases: &[Case], call: &Call) -> CellJudgement {
         let is_of = |subject: Subject| match subject {
             Subject::Success => is_success,
             Subject::Metric(id) => id == own_id,
-            Subject::Limit(_) => false,
+            Subject::Limit(_) | Subject::Anchor(_) => false,
         };
         if let Some(tested) = tests.iter().find(|tested| is_of(tested.subject)) {
             let Test { worse, better } = tested.test;
@@ -162,7 +162,7 @@ fn conclude(draft: &Draft, cases: &[Case], call: &Call) -> CellJudgement {
             limits[index] = fresh.clone();
         }
     }
-    draft.conclude(comparisons, limits, call)
+    draft.conclude(comparisons, limits, Vec::new(), call)
 }
 
 /// A suspect that was not measured again.

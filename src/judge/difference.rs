@@ -5,6 +5,9 @@ use crate::judge::policy::Terms;
 use crate::stats::power::{POWER, smallest_log_change};
 use crate::stats::student;
 
+/// An interval lies within both ends in four of five cases when it misses each of them in one of ten.
+const EACH_END: f64 = 1.0 - 0.5 * (1.0 - POWER);
+
 /// Head against base, on a log scale; positive is worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Difference {
@@ -34,13 +37,13 @@ impl Difference {
         smallest_log_change(self.standard_error, self.df, level, terms.red, POWER)
     }
 
-    /// Whether the interval would lie within the equivalence margin, or the test beyond the red one.
+    /// Whether in four of five cases the interval would lie within the equivalence margin, or the test beyond the red one, were the
+    /// estimate the truth.
     pub fn decides(&self, terms: &Terms, tests: usize) -> bool {
-        let plain = self.interval(terms.confidence);
-        let (red, equal) = (terms.red.ln_1p(), terms.equal.ln_1p());
-        let (low, high) =
-            if self.estimate < 0.0 { (-plain.high, -plain.low) } else { (plain.low, plain.high) };
-        let test = self.test(terms);
-        high < equal || (low > red && test.worse.min(test.better) * (tests as f64) < terms.level)
+        let distance = self.estimate.abs();
+        let room = terms.equal.ln_1p() - distance;
+        let one_end = 0.5 * (1.0 - terms.confidence);
+        let is_equal = smallest_log_change(self.standard_error, self.df, one_end, 0.0, EACH_END) <= room;
+        is_equal || self.findable(terms, terms.level_of_one(tests)) <= distance
     }
 }

@@ -7,7 +7,7 @@ use crate::judge::launch::Centring;
 use crate::judge::pairs::Pairs;
 use crate::judge::policy::Terms;
 use crate::judge::shown::Precision;
-use crate::judge::stored::{Samples, StoredDifference};
+use crate::judge::stored::{Around, Samples, StoredDifference};
 use crate::plan::Confirmation;
 use crate::record::Better;
 
@@ -43,10 +43,20 @@ impl Evidence {
         }
     }
 
-    /// Sum of squares of stored runs around their centre, and its degrees of freedom; none in a duet.
-    pub fn between_runs(&self) -> Option<(f64, f64)> {
+    /// Sums of squares of stored runs with their degrees of freedom, around their centre and around their line; none in a duet.
+    pub fn between_runs(&self) -> Option<[(f64, f64); 2]> {
         match self {
-            Self::Stored(samples) => Some(samples.between_runs()),
+            Self::Stored(samples) => {
+                Some([samples.between_runs(Around::Mean), samples.between_runs(Around::Line)])
+            }
+            Self::Duet(_) => None,
+        }
+    }
+
+    /// Head against the anchor of its epoch; nothing in a duet, or where the anchor is all there is.
+    pub fn against_anchor(&self, better: Better, learned: Option<f64>) -> Option<StoredDifference> {
+        match self {
+            Self::Stored(samples) => samples.against_anchor(better, learned),
             Self::Duet(_) => None,
         }
     }

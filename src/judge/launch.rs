@@ -17,6 +17,8 @@ const LEAST_LAUNCHES_TO_TRIM: usize = 10;
 pub(super) const TRIM: f64 = 0.2;
 /// Fewer rounds of a single launch leave too few when trimmed.
 const LEAST_ROUNDS_TO_TRIM: usize = 5;
+/// Histograms are right to 0.1 %: launches that agree are known no better.
+pub(super) const RESOLUTION: f64 = 0.001;
 /// Groups that are less than half a per cent apart are steps of a clock or of a histogram, and no modes.
 const LEAST_GAP: f64 = 0.005;
 
@@ -43,9 +45,9 @@ pub(super) struct RunValue {
 impl RunValue {
     /// By how much its centre is less certain than its launches' spread says.
     pub fn widening(&self) -> Widening {
-        self.disorder.filter(|_| self.launch_variance.is_some()).map_or(Widening::NONE, |disorder| {
-            disorder.widening(self.launches.len())
-        })
+        self.disorder
+            .filter(|_| self.launch_variance.is_some())
+            .map_or(Widening::NONE, |disorder| disorder.widening(self.launches.len()))
     }
 
     /// The variance of its centre by its launches, as wide as their order makes it; nothing with a single launch.

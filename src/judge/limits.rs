@@ -4,20 +4,17 @@
 //! are, each with one value, and their variance is moderated as it is against stored runs. The binomial rule ("so many of so many
 //! requests took longer") is not used: it asks for independent requests, and those of a launch share its luck.
 
-use crate::judge::launch::{Centring, RunValue, reduce};
+use crate::judge::launch::{Centring, RESOLUTION, RunValue, reduce};
 use crate::judge::policy::Terms;
 use crate::judge::questions::time_that_would_do;
 use crate::judge::sides::HeadCell;
-use crate::judge::stored::{PRIOR_DF, Samples, USUAL_SPREAD, disorder_variance};
+use crate::judge::stored::{Around, PRIOR_DF, Samples, USUAL_SPREAD, disorder_variance};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
 use crate::judge::words::{counted, degrees, nanoseconds};
 use crate::plan::Limit;
 use crate::record::{Centre, Metric, metric};
 use crate::stats::location::mean;
 use crate::stats::student;
-
-/// Histograms are right to 0.1 %: launches that agree are known no better.
-const RESOLUTION: f64 = 0.001;
 
 /// A limit with what head shows of it.
 #[derive(Debug)]
@@ -135,8 +132,8 @@ fn launches(rounds: &[Vec<f64>], metric: &Metric) -> Option<RunValue> {
 fn of_several(runs: Vec<RunValue>) -> Option<Found> {
     let launches = runs.iter().map(|run| run.launches.len()).min()?;
     let log = mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())?;
-    let samples = Samples { base: Vec::new(), earlier: Vec::new(), head: runs };
-    let (variance, df) = samples.run_variance(None);
+    let samples = Samples { base: Vec::new(), anchor: None, earlier: Vec::new(), head: runs };
+    let (variance, df) = samples.run_variance(Around::Mean, None);
     let runs = samples.head.len();
     let variance = variance / runs as f64 + disorder_variance(&samples.head);
     Some(Found { log, standard_error: variance.sqrt(), df, launches, runs })

@@ -38,6 +38,7 @@
 
 mod about;
 mod advice;
+mod anchor;
 mod call;
 mod cell;
 mod confirm;
@@ -49,6 +50,7 @@ mod launch;
 mod limits;
 mod order;
 mod pairs;
+mod pause;
 mod policy;
 mod questions;
 mod reason;

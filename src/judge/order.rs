@@ -33,8 +33,11 @@ pub(super) fn ratio_note(metric: &Metric, evidence: &Evidence) -> Option<String>
 }
 
 fn sentence(title: &str, disorder: &Disorder, samples: usize, are_launches: bool) -> String {
-    let samples =
-        if are_launches { counted(samples, "launch", "launches") } else { counted(samples, "round", "rounds") };
+    let samples = if are_launches {
+        counted(samples, "launch", "launches")
+    } else {
+        counted(samples, "round", "rounds")
+    };
     let found = match *disorder {
         Disorder::Drift { change, .. } => {
             format!("{title} drifted over its {samples} by {:+.1} %", 100.0 * change.exp_m1())

@@ -5,7 +5,7 @@
 
 use crate::judge::decide::Worsening;
 use crate::judge::difference::Difference;
-use crate::judge::launch::{Centring, RunValue, TRIM, reduce};
+use crate::judge::launch::{Centring, RESOLUTION, RunValue, TRIM, reduce};
 use crate::judge::order::widened;
 use crate::judge::policy::Terms;
 use crate::judge::shown::Precision;
@@ -68,7 +68,7 @@ impl Pairs {
         match self.ratios.centre_variance() {
             Some(variance) => Difference {
                 estimate,
-                standard_error: variance.sqrt(),
+                standard_error: variance.sqrt().max(RESOLUTION),
                 df: self.ratios.centre_df(),
             },
             None => {
@@ -92,6 +92,14 @@ impl Pairs {
             let method = format!("t over {pairs} of one launch, with an allowance for its luck{widened}");
             return (self.difference().interval(confidence), method);
         };
+        let at_least = self.difference();
+        if at_least.standard_error <= RESOLUTION {
+            let method = format!(
+                "t over {} of {pairs}, by the resolution of what is measured",
+                counted(self.launches(), "launch", "launches")
+            );
+            return (at_least.interval(confidence), method);
+        }
         let (low, high) = if self.sign() > 0.0 { (found.low, found.high) } else { (-found.high, -found.low) };
         let shown = Worsening { low, estimate: self.sign() * found.estimate, high };
         (shown, format!("{} of {pairs}{widened}", found.method.describe("launch", "launches")))
@@ -107,7 +115,9 @@ impl Pairs {
     pub fn with_pairs(&self, pairs: usize) -> Difference {
         let count = pairs.max(2) as f64;
         Difference {
-            standard_error: (self.pair_variance / count * self.ratios.widening().variance).sqrt(),
+            standard_error: (self.pair_variance / count * self.ratios.widening().variance)
+                .sqrt()
+                .max(RESOLUTION),
             df: count - 1.0,
             ..self.difference()
         }
@@ -123,9 +133,13 @@ impl Pairs {
             return "several launches (let plimsoll start both services): more rounds of one launch cannot help"
                 .to_owned();
         }
-        let enough =
-            (self.pairs + 1..=MOST_PAIRS).find(|&pairs| self.with_pairs(pairs).decides(terms, tests));
-        match enough {
+        if let Some(Disorder::Drift { .. }) = self.ratios.disorder {
+            return "sides that do not drift apart while they are measured: more launches cannot help"
+                .to_owned();
+        }
+        let candidates: Vec<usize> = (self.pairs + 1..=MOST_PAIRS).collect();
+        let first = candidates.partition_point(|&pairs| !self.with_pairs(pairs).decides(terms, tests));
+        match candidates.get(first) {
             Some(pairs) => format!("{pairs} launches of one pair (--sample-size {pairs} --launches {pairs})"),
             None => "a quieter machine: its pairs differ too much".to_owned(),
         }

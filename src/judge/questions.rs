@@ -13,8 +13,20 @@ use crate::judge::verdict::Verdict;
 use crate::judge::words::whole_seconds;
 use crate::record::{Judged, METRICS, Metric, Rules, Series, Unit};
 
-/// Prior variances of a run's value that the cells of the call have shown together, by metric.
-pub(super) type Learned = BTreeMap<&'static str, f64>;
+/// What is advised where it is not known how much longer would do.
+const LONGER: &str = "a longer measurement_time";
+
+/// What the cells of the call have shown together, by metric.
+pub(super) type Learned = BTreeMap<&'static str, Prior>;
+
+/// Prior variances of a run's value that several cells have shown; zero where they have shown none.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Prior {
+    /// Around the mean of each epoch.
+    pub around_mean: f64,
+    /// Around the line through each current epoch.
+    pub around_line: f64,
+}
 
 /// One metric of a cell, as far as it is known before anything is tested.
 #[derive(Debug)]
@@ -36,7 +48,8 @@ pub(super) struct Question {
 impl Question {
     /// The change, if there is one to tell.
     pub fn found(&self, learned: &Learned) -> Option<Found<'_>> {
-        self.answer.as_ref().ok()?.found(self.metric.better, learned.get(self.metric.id).copied())
+        let prior = learned.get(self.metric.id).map(|prior| prior.around_mean);
+        self.answer.as_ref().ok()?.found(self.metric.better, prior)
     }
 }
 
@@ -192,18 +205,26 @@ fn evidence(
         PairBase::Duet => {
             Pairs::new(&base.concat(), &head.concat(), metric.centre, metric.better).map(Evidence::Duet)
         }
-        PairBase::Stored { earlier, .. } => {
+        PairBase::Stored { current, earlier } => {
             let serving = |stored: &&StoredCell| stored.serves(metric);
             let value = |stored: &StoredCell| reduce(stored.series.values.get(metric.id)?, metric.centre);
             let earlier = earlier.iter().map(|runs| runs.iter().filter(serving).filter_map(value).collect());
             let earlier = earlier.collect();
+            let anchor = current.iter().filter(serving).filter(|stored| stored.is_anchor).find_map(value);
             reduced(base)
                 .zip(reduced(head))
-                .map(|(base, head)| Evidence::Stored(Samples { base, earlier, head }))
+                .map(|(base, head)| Evidence::Stored(Samples { base, anchor, earlier, head }))
         }
     };
     found.map_or_else(
-        || settled(Verdict::Inconclusive, "Some rounds have the value zero, and zero has no ratio.", None),
+        || {
+            let reason = "Some rounds have the value zero, and zero has no ratio.";
+            settled(
+                Verdict::Inconclusive,
+                reason,
+                Some(format!("{LONGER}, if its rounds are then above zero")),
+            )
+        },
         Ok,
     )
 }
@@ -224,7 +245,7 @@ fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Evidence, Settled
         Side::Base => ("the baseline", poorest(&mut base.into_iter()), ", with a baseline recorded anew"),
     };
     let Some((successes, time)) = found else {
-        return settled(Verdict::Inconclusive, "It has no value.", None);
+        return settled(Verdict::Inconclusive, "It has no value.", Some(LONGER.to_owned()));
     };
     let least = metric.least_successes;
     let needed = if successes < least { least } else { metric.promised_from() };
@@ -235,7 +256,8 @@ fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Evidence, Settled
     } else {
         format!("Some round of {name} has no value of it.")
     };
-    settled(Verdict::Inconclusive, &reason, time.map(|time| format!("a measurement_time of {time}{anew}")))
+    let longer = time.map_or_else(|| LONGER.to_owned(), |time| format!("a measurement_time of {time}"));
+    settled(Verdict::Inconclusive, &reason, Some(format!("{longer}{anew}")))
 }
 
 fn settled(verdict: Verdict, reason: &str, advice: Option<String>) -> Result<Evidence, Settled> {

@@ -42,6 +42,8 @@ pub(super) struct StoredCell<'a> {
     pub series: &'a Series,
     /// Whether its rounds are as long as head's: tails are compared only then.
     pub same_window: bool,
+    /// Whether it began the epoch, as far as this cell is concerned.
+    pub is_anchor: bool,
 }
 
 /// What there is to compare with.
@@ -120,6 +122,7 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
         };
     };
     let current = baseline.current_of(&cell.id).map(|run| run.epoch).next();
+    let anchor = baseline.anchor_of(&cell.id).map(|run| run.id.as_str());
     let candidates: Vec<(&StoredRun, &Series)> =
         baseline.runs.iter().filter_map(|run| Some((run, run.cells.get(&cell.id)?))).collect();
     if current.is_none() {
@@ -144,6 +147,7 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
                 run,
                 series,
                 same_window: head.iter().all(|head| head.cell.window == run.window),
+                is_anchor: Some(run.id.as_str()) == anchor,
             }),
         }
     }

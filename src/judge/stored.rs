@@ -8,7 +8,8 @@ use crate::judge::difference::Difference;
 use crate::judge::launch::RunValue;
 use crate::judge::words::counted;
 use crate::record::Better;
-use crate::stats::location::mean;
+use crate::stats::diagnose::trend;
+use crate::stats::location::{mean, sample_variance};
 
 /// Standard deviation between launches, and between runs, of a quiet machine.
 pub(super) const USUAL_SPREAD: f64 = 0.02;
@@ -20,6 +21,8 @@ pub(super) const PRIOR_DF: f64 = 4.0;
 pub(super) struct Samples {
     /// Stored runs of the current epoch: base's centre.
     pub base: Vec<RunValue>,
+    /// The one of them that began the epoch.
+    pub anchor: Option<RunValue>,
     /// Stored runs of each earlier epoch: they know how much runs differ.
     pub earlier: Vec<Vec<RunValue>>,
     /// Head's runs.
@@ -43,20 +46,51 @@ pub(super) struct StoredDifference {
     pub head_runs: usize,
 }
 
+/// What the runs of the current epoch are taken to lie around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    /// Their mean.
+    Mean,
+    /// The anchor around itself, and the others around the line through them in the order of time: what a creep adds to their
+    /// spread is left out.
+    Line,
+}
+
 impl Samples {
-    /// Sum of squares of runs around their epoch's (or head's) mean, and its degrees of freedom.
-    pub fn between_runs(&self) -> (f64, f64) {
-        let groups = self.earlier.iter().chain([&self.base, &self.head]);
-        groups
-            .map(|runs| squares_around_mean(runs))
-            .fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    /// Sum of squares of runs around their epoch's (or head's) mean, or around the current epoch's line, and its degrees of freedom.
+    pub fn between_runs(&self, around: Around) -> (f64, f64) {
+        let current = match around {
+            Around::Mean => squares_around_mean(&self.base),
+            Around::Line => squares_around_line(&self.after_anchor()),
+        };
+        let groups = self.earlier.iter().chain([&self.head]);
+        groups.map(|runs| squares_around_mean(runs)).fold(current, |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Logs of the current epoch's runs but for the anchor's, in the order of time.
+    fn after_anchor(&self) -> Vec<f64> {
+        let anchor = self.base.iter().position(|run| Some(run) == self.anchor.as_ref());
+        let others = self.base.iter().enumerate().filter(|(index, _)| Some(*index) != anchor);
+        others.map(|(_, run)| run.log).collect()
+    }
+
+    /// Head against the anchor; nothing where the anchor is the only run of its epoch.
+    pub fn against_anchor(&self, better: Better, learned: Option<f64>) -> Option<StoredDifference> {
+        let anchor = self.anchor.clone().filter(|_| self.base.len() > 1)?;
+        let alone = Self { base: vec![anchor], ..self.clone() };
+        let (run_variance, df) = self.run_variance(Around::Line, learned);
+        alone.with_variance(better, run_variance, df)
     }
 
     /// Head against base; nothing when a side has no run. `learned` is a prior variance that other cells have shown.
     pub fn difference(&self, better: Better, learned: Option<f64>) -> Option<StoredDifference> {
+        let (run_variance, df) = self.run_variance(Around::Mean, learned);
+        self.with_variance(better, run_variance, df)
+    }
+
+    fn with_variance(&self, better: Better, run_variance: f64, df: f64) -> Option<StoredDifference> {
         let centre = |runs: &[RunValue]| mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>());
         let higher = centre(&self.head)? - centre(&self.base)?;
-        let (run_variance, df) = self.run_variance(learned);
         let (base_runs, head_runs) = (self.base.len(), self.head.len());
         let disorder_variance = disorder_variance(&self.base) + disorder_variance(&self.head);
         Some(StoredDifference {
@@ -77,8 +111,8 @@ impl Samples {
     }
 
     /// Variance of a run's value, moderated, and its degrees of freedom.
-    pub fn run_variance(&self, learned: Option<f64>) -> (f64, f64) {
-        let (squares, run_df) = self.between_runs();
+    pub fn run_variance(&self, around: Around, learned: Option<f64>) -> (f64, f64) {
+        let (squares, run_df) = self.between_runs(around);
         let prior = self.prior_variance().max(learned.unwrap_or(0.0));
         let df = PRIOR_DF + run_df;
         ((PRIOR_DF * prior + squares) / df, df)
@@ -117,8 +151,7 @@ impl StoredDifference {
     /// What it would be with other numbers of runs that differ as much.
     pub fn with_runs(&self, base_runs: usize, head_runs: usize) -> Self {
         let more = (base_runs + head_runs) as f64 - (self.base_runs + self.head_runs) as f64;
-        let standard_error =
-            standard_error(self.run_variance, base_runs, head_runs, self.disorder_variance);
+        let standard_error = standard_error(self.run_variance, base_runs, head_runs, self.disorder_variance);
         Self {
             difference: Difference { standard_error, df: self.difference.df + more, ..self.difference },
             base_runs,
@@ -157,6 +190,16 @@ fn squares_around_mean(runs: &[RunValue]) -> (f64, f64) {
     (logs.iter().map(|log| (log - centre).powi(2)).sum(), logs.len() as f64 - 1.0)
 }
 
+/// Sum of squares around the least-squares line over their order, and its degrees of freedom; none of fewer than three.
+fn squares_around_line(logs: &[f64]) -> (f64, f64) {
+    let count = logs.len() as f64;
+    let variance = sample_variance(logs).filter(|_| logs.len() > 2);
+    let Some(variance) = variance else { return (0.0, 0.0) };
+    let slope = trend(logs).map_or(0.0, |slope| slope.value);
+    let explained = slope.powi(2) * count * (count * count - 1.0) / 12.0;
+    (((count - 1.0) * variance - explained).max(0.0), count - 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +221,7 @@ mod tests {
                 3
             ]
         };
-        let samples = Samples { base: runs(1.0), earlier: Vec::new(), head: runs(1.0) };
+        let samples = Samples { base: runs(1.0), anchor: None, earlier: Vec::new(), head: runs(1.0) };
         let difference = samples.difference(Better::Lower, None).unwrap().difference;
         let findable = |level: f64, tests: usize| {
             let terms = Terms { red: 0.05, equal: 0.1, fall: 0.001, level, confidence: 0.95 };

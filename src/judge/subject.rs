@@ -27,6 +27,15 @@ pub(super) enum Subject {
     Metric(&'static str),
     /// A limit, by its place.
     Limit(usize),
+    /// A metric against the anchor of its epoch, by its id.
+    Anchor(&'static str),
+}
+
+impl Subject {
+    /// Whether it is one of the tests against anchors, which have a share of the level for themselves.
+    pub const fn is_anchor(self) -> bool {
+        matches!(self, Self::Anchor(_))
+    }
 }
 
 /// A test before the correction.

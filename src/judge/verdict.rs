@@ -153,6 +153,23 @@ pub struct LimitCheck {
     pub reason: String,
 }
 
+/// A judged metric of head, held against the run that began the epoch of its baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnchorCheck {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// The id of the run.
+    pub anchor: String,
+    /// Head against it, with its plain interval.
+    pub change: Change,
+    /// Holm's adjusted p value of "no worse than the red margin".
+    pub p_adjusted: f64,
+    /// Whether head is shown to be worse.
+    pub exceeded: bool,
+    /// A sentence for when it is.
+    pub reason: String,
+}
+
 /// What is said of one cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellJudgement {
@@ -168,6 +185,8 @@ pub struct CellJudgement {
     pub comparisons: Vec<Comparison>,
     /// Its absolute limits.
     pub limits: Vec<LimitCheck>,
+    /// What came of holding it against the anchor of its epoch; empty where the epoch has one run only, and in a duet.
+    pub anchors: Vec<AnchorCheck>,
     /// Every metric that head has.
     pub values: Vec<Shown>,
     /// What else is worth saying.

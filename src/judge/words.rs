@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::record::time_of_run;
+
 /// `12.3 %`, without a sign.
 pub(super) fn percent(fraction: f64) -> String {
     format!("{:.1} %", 100.0 * fraction.abs())
@@ -28,6 +30,14 @@ pub(super) fn nanoseconds(value: f64) -> String {
     let unit = UNITS.into_iter().find(|(scale, _)| value >= *scale);
     let (scale, name) = unit.unwrap_or((1.0, "ns"));
     format!("{:.2} {name}", value / scale)
+}
+
+/// The day on which a run began, `2026-11-24`; its id, when that does not tell.
+pub(super) fn day_of_run(id: &str) -> String {
+    match (time_of_run(id), id.get(..4), id.get(4..6), id.get(6..8)) {
+        (Some(_), Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+        _ => format!("`{id}`"),
+    }
 }
 
 /// Whole seconds, rounded up: `17s`.

@@ -10,7 +10,7 @@ use crate::record::metric::{Judged, METRICS, metric};
 use crate::record::run::{CellRun, Run};
 use crate::record::series::Series;
 
-/// Runs that are kept, the newest of them; each epoch's anchor is kept besides.
+/// Runs that are kept, the newest of them; each epoch's anchor is kept besides, and that of each cell which that one does not have.
 pub const KEPT_RUNS: usize = 10;
 
 /// Number and reason of a baseline's first epoch.
@@ -77,6 +77,15 @@ impl Baseline {
         self.runs.iter().filter(with_cell).filter(move |run| Some(run.epoch) == epoch)
     }
 
+    /// The run that the later ones of its epoch must not creep away from, as far as a cell is concerned: the anchor of the
+    /// [current epoch](Self::current_of), or, where that one does not have the cell, the oldest run that has.
+    pub fn anchor_of(&self, cell_id: &str) -> Option<&StoredRun> {
+        let oldest = self.current_of(cell_id).next()?;
+        let epoch = self.epochs.iter().find(|epoch| epoch.number == oldest.epoch);
+        let anchor = |run: &&StoredRun| epoch.is_some_and(|epoch| epoch.anchor == run.id);
+        self.current_of(cell_id).find(anchor).or(Some(oldest))
+    }
+
     /// A baseline of a group without any run yet; [`append`](Self::append) begins its first epoch.
     pub fn empty(group: &str) -> Self {
         Self { group: group.to_owned(), runs: Vec::new(), epochs: Vec::new() }
@@ -130,6 +139,13 @@ impl Baseline {
             .expect("there are fewer runs than numbers")
     }
 
+    /// Ids of all anchors: of each epoch, and of each cell that its epoch's anchor does not have.
+    fn anchors(&self) -> BTreeSet<String> {
+        let cells: BTreeSet<&String> = self.runs.iter().flat_map(|run| run.cells.keys()).collect();
+        let of_cells = cells.into_iter().filter_map(|cell| self.anchor_of(cell)).map(|run| &run.id);
+        self.epochs.iter().map(|epoch| &epoch.anchor).chain(of_cells).cloned().collect()
+    }
+
     /// Drops what cannot be compared with any more: cells that were redefined since, runs without a cell, epochs without a
     /// run, and runs beyond those that are kept.
     pub(crate) fn tidy(&mut self) {
@@ -140,7 +156,7 @@ impl Baseline {
             });
         }
         let mut older = self.runs.len().saturating_sub(KEPT_RUNS);
-        let anchors: BTreeSet<&String> = self.epochs.iter().map(|epoch| &epoch.anchor).collect();
+        let anchors = self.anchors();
         self.runs.retain(|run| {
             let is_old = older > 0;
             older = older.saturating_sub(1);

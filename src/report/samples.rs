@@ -140,6 +140,7 @@ fn judged(sample: &Sample) -> CellJudgement {
         reason: reason.map(str::to_owned),
         comparisons: metrics.iter().filter(|_| compared).map(|metric| comparison(sample, metric)).collect(),
         limits: Vec::new(),
+        anchors: Vec::new(),
         values: metrics.iter().map(|metric| shown(metric)).collect(),
         notes: Vec::new(),
     }

@@ -1,7 +1,9 @@
 //! Judging as a whole: each verdict, worked examples, degenerate input, and simulated calls.
 
+mod anchors;
 mod degenerate;
+mod disorder;
 mod duets;
-mod simulated;
+pub(in crate::judge) mod simulated;
 mod verdicts;
 mod worked;

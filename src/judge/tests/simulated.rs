@@ -13,24 +13,24 @@ const BURST_MEAN: f64 = 0.5;
 
 /// What a simulated call is like.
 #[derive(Debug, Clone, Copy)]
-struct World {
+pub(super) struct World {
     /// Standard deviation of a run's luck.
-    run: f64,
+    pub(super) run: f64,
     /// Of a launch's luck.
-    launch: f64,
+    pub(super) launch: f64,
     /// Whether a run's luck is the same for all of its cells.
-    common: bool,
+    pub(super) common: bool,
     /// Stored runs.
-    base: usize,
+    pub(super) base: usize,
     /// Runs of head.
-    head: usize,
-    launches: usize,
-    rounds: usize,
+    pub(super) head: usize,
+    pub(super) launches: usize,
+    pub(super) rounds: usize,
     /// By how many times head's first cell is slower.
-    slower: f64,
+    pub(super) slower: f64,
 }
 
-const WORLD: World =
+pub(super) const WORLD: World =
     World { run: 0.02, launch: 0.02, common: false, base: 1, head: 1, launches: 10, rounds: 3, slower: 1.0 };
 
 /// How many of the calls were red, found their slowed cell, and alarmed elsewhere.
@@ -43,10 +43,10 @@ struct Tally {
     findable: f64,
 }
 
-pub(super) struct Normal(pub(super) fastrand::Rng);
+pub(in crate::judge) struct Normal(pub(in crate::judge) fastrand::Rng);
 
 impl Normal {
-    pub(super) fn next(&mut self, sd: f64) -> f64 {
+    pub(in crate::judge) fn next(&mut self, sd: f64) -> f64 {
         let radius = (-2.0 * (1.0 - self.0.f64()).ln()).sqrt();
         sd * radius * (std::f64::consts::TAU * self.0.f64()).cos()
     }
@@ -57,7 +57,7 @@ impl Normal {
 }
 
 impl World {
-    fn run(&self, normal: &mut Normal, slower: f64) -> Run {
+    pub(super) fn run(&self, normal: &mut Normal, slower: f64) -> Run {
         let common = normal.next(self.run);
         let cells = (0..CELLS).map(|index| {
             let own = normal.next(self.run);
@@ -104,7 +104,7 @@ impl World {
     }
 }
 
-const QUICK: Policy = Policy { verdicts_only: true, ..Policy::usual() };
+pub(super) const QUICK: Policy = Policy { verdicts_only: true, ..Policy::usual() };
 
 #[test]
 fn unchanged_calls_are_red_in_at_most_one_of_a_hundred() {

@@ -60,7 +60,8 @@ fn several_runs_of_both_sides_and_the_spread_of_an_earlier_epoch() {
     let judgement = judge(&[new_epoch_from(stored, 2)], &head, &Policy::usual());
     let comparison = &judgement.cells[0].comparisons[1];
     // Launches agree: v0 = 0.02². df = 4 + 2 + 1 + 1; v = 0.000769552; se² = v (1/3 + 1/2).
-    assert_near(comparison.p_adjusted, 2.0 * 0.028_866_662_421_189);
+    // Nine tenths of the level are for the two usual tests, the rest for the anchor's.
+    assert_near(comparison.p_adjusted, 2.0 * 0.028_866_662_421_189 / 0.9);
     let change = comparison.change.unwrap();
     assert_near(change.low, 0.047_552_471_748_199);
     assert_near(change.estimate, 0.110_547_562_244_300);
