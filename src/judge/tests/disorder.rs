@@ -141,7 +141,7 @@ fn launches_that_follow_each_other_are_covered_more_often_and_red_less_often() {
 #[test]
 fn a_drift_does_not_average_out() {
     let (before, after) = duets(World::Drift(0.08), 30, 150, 3);
-    assert!(before.covered < 1.0 && after.covered > 85.0, "{before:?} {after:?}");
+    assert!(before.covered < 1.0 && after.covered > 70.0, "{before:?} {after:?}");
     assert!(before.red > 90.0 && after.red < 10.0, "{before:?} {after:?}");
 }
 

@@ -71,6 +71,20 @@ fn a_base_that_fails_is_incomparable_and_a_head_that_fails_is_red() {
     fail(&mut base_fails.base);
     fail(&mut head_fails.rounds);
     assert_eq!(at_once(base_fails).verdict, Verdict::Incomparable);
+    let dead = |rounds: &mut Vec<crate::record::Round>| {
+        for round in rounds {
+            round.counts.successes = 0;
+            round.values.clear();
+        }
+    };
+    let (mut dead_base, mut dead_head, mut dead_both) = (whole(), whole(), whole());
+    dead(&mut dead_base.base);
+    dead(&mut dead_head.rounds);
+    dead(&mut dead_both.base);
+    dead(&mut dead_both.rounds);
+    assert_eq!(at_once(dead_base).verdict, Verdict::Incomparable);
+    assert_eq!(at_once(dead_head).verdict, Verdict::Regressed);
+    assert_eq!(at_once(dead_both).verdict, Verdict::Invalid);
     assert_eq!(at_once(head_fails).verdict, Verdict::Regressed);
 }
 
@@ -99,6 +113,19 @@ fn degenerate_duets_have_stated_answers() {
         "one launch, half more"
     );
     assert_eq!(verdict(vec![vec![1e6]; 3], vec![vec![1e6], vec![2e6], vec![3e6]]), Verdict::Inconclusive);
+    assert_eq!(
+        verdict(vec![vec![1e6]; 3], vec![vec![1e6]; 3]),
+        Verdict::Unchanged,
+        "three rounds that agree"
+    );
+    assert_eq!(
+        verdict(vec![vec![1e6]; 3], vec![vec![1.012e6]; 3]),
+        Verdict::Unchanged,
+        "three launches that agree are known no better than a histogram is"
+    );
+    assert_eq!(verdict(vec![vec![1e6]], vec![vec![1e6]]), Verdict::Inconclusive, "a single pair");
+    let wild = || (0..10).map(|at| vec![if at % 2 == 0 { 1.0 } else { 1e12 }]).collect::<Nested>();
+    assert_eq!(verdict(vec![vec![1e6]; 10], wild()), Verdict::Inconclusive, "a huge variance");
     assert_eq!(verdict(vec![vec![0.0]; 10], vec![vec![0.0]; 10]), Verdict::Unchanged, "all zero");
     assert_eq!(verdict(vec![vec![0.0]; 10], vec![vec![1e6]; 10]), Verdict::Inconclusive, "zero has no ratio");
 }

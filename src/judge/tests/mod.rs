@@ -4,6 +4,8 @@ mod anchors;
 mod degenerate;
 mod disorder;
 mod duets;
+mod promises;
+mod properties;
 pub(in crate::judge) mod simulated;
 mod verdicts;
 mod worked;
