@@ -1,10 +1,10 @@
 //! Head against the anchor of its epoch: many small steps, each too small to be red, must not creep by.
 //!
 //! Each run that is added to a baseline pulls its centre along. The run that began the epoch, its anchor, stays. So beside
-//! the question whether head is slower than its stored runs there is a second one: whether it is slower than the anchor, by the same
-//! margin. Its tests are part of the call's family. One stored run has no spread: the variance is that of all runs of the epoch,
-//! with the same prior, but around their own line, since a creeping baseline would else hide its creeping behind the spread
-//! that it makes.
+//! the question whether head is slower than its stored runs there is a second one: whether it is slower than the anchor, by
+//! the same margin. Those tests have a share of the call's level for themselves (see `call.rs`). One stored run has no spread:
+//! the variance is that of the other runs of the epoch, with the same prior, but around their own line, since a creeping
+//! baseline would else hide its creeping behind the spread that it makes.
 
 use crate::judge::decide::Test;
 use crate::judge::policy::Terms;

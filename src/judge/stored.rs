@@ -16,6 +16,9 @@ pub(super) const USUAL_SPREAD: f64 = 0.02;
 /// Degrees of freedom that the prior is worth.
 pub(super) const PRIOR_DF: f64 = 4.0;
 
+/// Runs of an epoch from which on the others than the anchor have a line to differ from.
+const LEAST_FOR_LINE: usize = 4;
+
 /// The runs of both sides, each reduced to its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Samples {
@@ -52,7 +55,7 @@ pub(super) enum Around {
     /// Their mean.
     Mean,
     /// The anchor around itself, and the others around the line through them in the order of time: what a creep adds to their
-    /// spread is left out.
+    /// spread is left out. Of too few others no line shows how much runs differ; then it is the mean of all.
     Line,
 }
 
@@ -61,7 +64,8 @@ impl Samples {
     pub fn between_runs(&self, around: Around) -> (f64, f64) {
         let current = match around {
             Around::Mean => squares_around_mean(&self.base),
-            Around::Line => squares_around_line(&self.after_anchor()),
+            Around::Line if self.base.len() >= LEAST_FOR_LINE => squares_around_line(&self.after_anchor()),
+            Around::Line => squares_around_mean(&self.base),
         };
         let groups = self.earlier.iter().chain([&self.head]);
         groups.map(|runs| squares_around_mean(runs)).fold(current, |sum, one| (sum.0 + one.0, sum.1 + one.1))
