@@ -113,7 +113,7 @@ fn with_as_many_launches_as_are_advised_four_of_five_duets_decide() {
         let head: Vec<Vec<f64>> = logs.iter().map(|log| vec![log.exp()]).collect();
         Pairs::new(&vec![vec![1.0]; logs.len()], &head, Centre::Mean, Better::Lower).unwrap()
     };
-    for change in [0.0, 0.035] {
+    for change in [0.0, 0.06] {
         // Ten launches that show the change and the spread exactly.
         let shape = [-1.5, 0.6, -0.3, 1.2, -0.9, 0.3, 1.5, -0.6, 0.9, -1.2];
         let scale = spread / crate::stats::location::sample_variance(&shape).unwrap().sqrt();
