@@ -1,7 +1,7 @@
 //! Whether samples are what the tests take them for: without a drift, independent of the one before, and of one kind.
 //!
 //! The series is that of the launches in order of time, or with a single launch that of its rounds. What is wrong with it is said,
-//! and widens the interval of what rests on it ([`crate::stats::disorder`]): in a duet the series of ratios, in which most of
+//! and widens the interval of what rests on it (`stats/disorder.rs`): in a duet the series of ratios, in which most of
 //! it cancels; against stored runs that of each run.
 
 use crate::judge::evidence::Evidence;
