@@ -40,6 +40,7 @@ mod about;
 mod advice;
 mod call;
 mod cell;
+mod condition;
 mod confirm;
 mod decide;
 mod difference;
