@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::judge::about;
 use crate::judge::cell::Draft;
+use crate::judge::condition::name_causes;
 use crate::judge::confirm::confirm;
 use crate::judge::decide::{Test, adjusted, as_one_of};
 use crate::judge::pause;
@@ -48,6 +49,7 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
         suspects = found;
     }
     cells.sort_by_key(|cell| order.iter().position(|id| *id == cell.full_id()));
+    name_causes(&mut cells, runs);
     let whole = !policy.filtered && runs.iter().all(|run| run.stop.is_none());
     Judgement {
         cells,

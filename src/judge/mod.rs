@@ -79,6 +79,7 @@ mod advice;
 mod anchor;
 mod call;
 mod cell;
+mod condition;
 mod confirm;
 mod decide;
 mod difference;

@@ -13,7 +13,7 @@ use crate::measure::error::MeasureError;
 use crate::measure::measurement::{Measurement, mix, no_free_port};
 use crate::measure::service::Running;
 use crate::plan::Visit;
-use crate::record::{CellRun, Fault, Round, Stop};
+use crate::record::{CellRun, Counters, Fault, Round, Stop};
 
 /// The two services that a duet compares. Without a duet there is the head alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +99,7 @@ impl<'a> Measurement<'a, '_> {
         begun: Instant,
         rng: &mut Rng,
     ) -> Result<(), Stop> {
+        let before = counters(live);
         for &(index, number) in turns {
             rng.shuffle(live);
             for one in &mut *live {
@@ -113,6 +114,7 @@ impl<'a> Measurement<'a, '_> {
                 self.tell_round(cells[index].full_id());
             }
         }
+        self.condition.add(&before, &counters(live));
         Ok(())
     }
 
@@ -144,6 +146,12 @@ impl<'a> Measurement<'a, '_> {
     fn seed_of(&self, visit: &Visit) -> u64 {
         mix(mix(self.plan_seed(), visit.service as u64), visit.launch as u64)
     }
+}
+
+/// The machine's counters, with what the services have used that live.
+fn counters(live: &[Live]) -> Counters {
+    let groups: Option<Vec<Vec<i32>>> = live.iter().map(|one| one.running.groups()).collect();
+    Counters::read(groups.map(|groups| groups.concat()).as_deref())
 }
 
 /// Numbers the rounds of a visit: both sides of a pair have one number, and so one deck.

@@ -12,7 +12,7 @@ use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
 use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, launches_for};
-use crate::record::{CellRun, Environment, Event, Run, Stop, run_id};
+use crate::record::{CellRun, ConditionSum, Environment, Event, Run, Stop, run_id};
 
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
 const MOST_TRIED: usize = 100;
@@ -69,6 +69,8 @@ pub(crate) struct Measurement<'a, 'e> {
     /// Each cell without rounds, as each run begins with it.
     planned: Vec<CellRun>,
     resolver: Rc<Resolver>,
+    /// What the machine did during the rounds of this run.
+    pub(crate) condition: ConditionSum,
     tell: &'e mut dyn FnMut(Event),
     rounds_done: usize,
     rounds_in_all: usize,
@@ -100,7 +102,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
         }
         let planned = cells.iter().map(|(group, cell)| CellRun::planned(group, cell)).collect();
         let resolver = Rc::new(Resolver::new(None));
-        Ok(Self { plan, site, cells, stands, planned, resolver, tell, rounds_done: 0, rounds_in_all: 0 })
+        let condition = ConditionSum::default();
+        let (rounds_done, rounds_in_all) = (0, 0);
+        Ok(Self { plan, site, cells, stands, planned, resolver, condition, tell, rounds_done, rounds_in_all })
     }
 
     /// The trial and all runs; a signal ends it with what is complete.
@@ -226,6 +230,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             look: self.plan.look,
             confirmation: self.plan.confirmation.clone(),
         };
+        self.condition = ConditionSum::default();
         for visit in self.schedule().visits(mix(self.plan.seed, number as u64)) {
             let visited = tokio::select! {
                 biased;
@@ -246,6 +251,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         // What a round would reach says nothing where none came to its end.
         run.cells.iter_mut().filter(|cell| cell.rounds.is_empty()).for_each(|cell| cell.notes.clear());
         run.elapsed = begun.elapsed();
+        run.environment.condition = self.condition.condition();
         run
     }
 

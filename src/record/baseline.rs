@@ -179,7 +179,7 @@ impl StoredRun {
     pub fn new(group: &str, run: &Run, epoch: u32) -> Option<Self> {
         let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && is_fair(cell)).collect();
         let window = cells.first()?.window;
-        let Environment { machine, setup, commit, dirty, load } = run.environment.clone();
+        let Environment { machine, setup, commit, dirty, load, .. } = run.environment.clone();
         Some(Self {
             id: run.id.clone(),
             epoch,

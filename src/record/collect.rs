@@ -41,6 +41,7 @@ impl Environment {
                 .or_else(|| sysctl("vm.loadavg"))
                 .and_then(|text| load_average(&text))
                 .unwrap_or(0.0),
+            condition: None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::condition::Condition;
+
 /// The hard facts of a machine: a baseline of another machine is not compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Machine {
@@ -35,6 +37,8 @@ pub struct Environment {
     pub dirty: bool,
     /// The load average of the last minute when the run began.
     pub load: f64,
+    /// What else the machine did during the rounds, as far as it is known. A baseline does not keep it.
+    pub condition: Option<Condition>,
 }
 
 /// Memory that differs by less than this share is the same: what a kernel keeps for itself changes with its version.

@@ -23,7 +23,7 @@ impl StoredRun {
             bench: bench.to_owned(),
             started: time_of_run(&self.id).unwrap_or(UNIX_EPOCH),
             elapsed: Duration::ZERO,
-            environment: Environment { machine, setup, commit, dirty, load },
+            environment: Environment { machine, setup, commit, dirty, load, condition: None },
             cells: group.cells.iter().filter_map(cell).collect(),
             stop: None,
             look: 0,

@@ -17,7 +17,7 @@ use crate::record::metric::{Metric, Unit, metric};
 use crate::record::round::{Counts, Round};
 use crate::record::run::{CellRun, Rules, Run, Stop};
 use crate::record::run_id::rfc3339;
-use crate::record::wire::MachineWire;
+use crate::record::wire::{ConditionWire, MachineWire};
 
 /// A whole file.
 #[derive(Serialize, Deserialize)]
@@ -48,6 +48,8 @@ struct EnvironmentWire {
     commit: Option<String>,
     dirty: bool,
     load: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    condition: Option<ConditionWire>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,7 +157,7 @@ fn ns(duration: Duration) -> u64 {
 
 impl From<&Run> for RunWire {
     fn from(run: &Run) -> Self {
-        let Environment { machine, setup, commit, dirty, load } = &run.environment;
+        let Environment { machine, setup, commit, dirty, load, condition } = &run.environment;
         Self {
             id: run.id.clone(),
             bench: run.bench.clone(),
@@ -167,6 +169,7 @@ impl From<&Run> for RunWire {
                 commit: commit.clone(),
                 dirty: *dirty,
                 load: *load,
+                condition: condition.as_ref().map(ConditionWire::from),
             },
             stop: run.stop.as_ref().map(|stop| match stop {
                 Stop::Signal(number) => StopWire::Signal(*number),
@@ -253,7 +256,8 @@ impl RunWire {
     pub(crate) fn into_run(self) -> Result<Run, String> {
         let started = humantime::parse_rfc3339(&self.started)
             .map_err(|error| format!("`{}` is no time: {error}", self.started))?;
-        let EnvironmentWire { machine, setup, commit, dirty, load } = self.environment;
+        let EnvironmentWire { machine, setup, commit, dirty, load, condition } = self.environment;
+        let condition = condition.map(ConditionWire::into_condition).transpose()?;
         let cells: Vec<CellRun> =
             self.cells.into_iter().map(CellWire::into_cell).collect::<Result<_, _>>()?;
         for (index, cell) in cells.iter().enumerate() {
@@ -266,7 +270,7 @@ impl RunWire {
             bench: self.bench,
             started,
             elapsed: Duration::from_nanos(self.elapsed_ns),
-            environment: Environment { machine: machine.into(), setup, commit, dirty, load },
+            environment: Environment { machine: machine.into(), setup, commit, dirty, load, condition },
             cells,
             stop: self.stop.map(|stop| match stop {
                 StopWire::Signal(number) => Stop::Signal(number),

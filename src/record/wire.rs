@@ -1,4 +1,4 @@
-//! What the JSON files of this room share: a machine as it is written, and maps in which no key may come twice.
+//! What the JSON files of this room share: a machine and its condition as they are written, and maps in which no key may come twice.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize as DeserializeDerive, Serialize};
 
+use crate::record::condition::Condition;
 use crate::record::environment::Machine;
 
 /// The layout that this version writes and reads.
@@ -46,6 +47,48 @@ impl From<MachineWire> for Machine {
     fn from(wire: MachineWire) -> Self {
         let MachineWire { arch, os, cpu, cpus, memory_gib, is_virtual, loopback } = wire;
         Self { arch, os, cpu, cpus, memory_gib, is_virtual, loopback }
+    }
+}
+
+/// A machine's condition as it is written; what is not known is left out.
+#[derive(Debug, Serialize, DeserializeDerive)]
+pub(crate) struct ConditionWire {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    others_share: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stolen_share: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    throttled_share: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heat_throttles: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frequency_mhz: Option<(f64, f64)>,
+}
+
+impl From<&Condition> for ConditionWire {
+    fn from(condition: &Condition) -> Self {
+        let Condition { others_share, stolen_share, throttled_share, heat_throttles, frequency_mhz } =
+            *condition;
+        Self { others_share, stolen_share, throttled_share, heat_throttles, frequency_mhz }
+    }
+}
+
+impl ConditionWire {
+    /// The condition, or what is wrong with it.
+    pub(crate) fn into_condition(self) -> Result<Condition, String> {
+        let Self { others_share, stolen_share, throttled_share, heat_throttles, frequency_mhz } = self;
+        let shares = [others_share, stolen_share, throttled_share];
+        let is_possible = shares.into_iter().flatten().all(|share| (0.0..=1.0).contains(&share))
+            && frequency_mhz.is_none_or(|(low, high)| 0.0 < low && low <= high);
+        is_possible
+            .then_some(Condition {
+                others_share,
+                stolen_share,
+                throttled_share,
+                heat_throttles,
+                frequency_mhz,
+            })
+            .ok_or_else(|| "the condition of its machine is impossible".to_owned())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::condition;
 use super::distribution::Distribution;
 use super::notes::{over_groups, shared};
 use super::sentence::sentence;
@@ -52,6 +53,7 @@ impl Report {
             compared: !judgement.compared_nothing(),
             is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
             facts: facts(runs, judgement.tests),
+            condition: condition::in_words(runs),
             groups,
             notes,
             options: options.clone(),
@@ -173,7 +175,8 @@ fn facts(runs: &[Run], tests: usize) -> Vec<Fact> {
             facts.push(Fact { name: name.to_owned(), value });
         }
     };
-    let Environment { machine, setup, commit, dirty, load } = &run.environment;
+    let Environment { machine, setup, commit, dirty, load, condition: _ } = &run.environment;
+    let condition = condition::in_words(runs);
     let virtual_machine = if machine.is_virtual { ", virtual" } else { "" };
     let reached = if machine.loopback { "loopback" } else { "a network" };
     add("machine", format!("{} ({} {}{virtual_machine})", machine.cpu, machine.os, machine.arch));
@@ -184,7 +187,10 @@ fn facts(runs: &[Run], tests: usize) -> Vec<Fact> {
     }
     let changes = if *dirty { " with changes that were not committed" } else { "" };
     add("commit", commit.as_ref().map(|commit| format!("{commit}{changes}")).unwrap_or_default());
-    add("load average", format!("{load:.2}"));
+    match condition.is_empty() {
+        true => add("load average", format!("{load:.2}")),
+        false => add("condition", condition),
+    }
     let took: Duration = runs.iter().map(|run| run.elapsed).sum();
     add("measured", format!("{} in {}", words::plural(runs.len() as u64, "run"), words::elapsed(took)));
     add("run", run.id.clone());

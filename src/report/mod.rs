@@ -7,6 +7,7 @@ mod against_last;
 mod chart;
 mod chart_files;
 mod charts;
+mod condition;
 mod distribution;
 mod formats;
 mod gather;

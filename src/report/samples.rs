@@ -239,6 +239,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
             commit: Some("abc1234".into()),
             dirty: true,
             load: 0.21,
+            condition: None,
         },
         cells: samples.iter().map(cell).collect(),
         stop: None,

@@ -35,6 +35,10 @@ impl Report {
             text.push_str(&printer.cell(cell));
             text.push('\n');
         }
+        if !self.condition.is_empty() {
+            let machine = wrapped(&format!("Machine: {}", plain(&self.condition)), 0);
+            text.push_str(&format!("{}\n", printer.ink.dim(&machine)));
+        }
         for note in &self.notes {
             text.push_str(&format!("{}\n", wrapped(&plain(note), 0)));
         }

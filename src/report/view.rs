@@ -22,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) is_duet: bool,
     /// The machine, the build and the run, by name.
     pub(crate) facts: Vec<Fact>,
+    /// What the machine did meanwhile, in one line; empty when that is not known.
+    pub(crate) condition: String,
     /// Cells by group, in the order of their definition.
     pub(crate) groups: Vec<GroupView>,
     /// What is worth saying of the whole.

@@ -91,6 +91,39 @@ fn each_cell_gets_its_rounds_and_its_metrics() {
     assert_eq!(events.last(), Some(&Event::Finished));
 }
 
+/// Long enough for the ticks of a clock to tell something.
+#[cfg(target_os = "linux")]
+fn condition(service: Service) -> crate::record::Condition {
+    let mut plan = plan(service, &[Load::closed(1)]);
+    plan.groups[0].settings.measurement_time = Duration::from_millis(1_300);
+    let run = measured(&plan).0.unwrap().remove(0);
+    run.environment.condition.expect("Linux tells what its CPUs did")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_others_used_is_known_unless_the_service_was_there_before() {
+    use std::io::{Read, Write};
+    let own = condition(answering(OK));
+    assert!(own.others_share.is_some() && own.stolen_share.is_some(), "{own:?}");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                while connection.read(&mut request).is_ok_and(|read| read > 0) {
+                    if connection.write_all(OK).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let foreign = condition(Service::url(url));
+    assert!(foreign.others_share.is_none() && foreign.stolen_share.is_some(), "{foreign:?}");
+}
+
 #[test]
 fn a_first_answer_that_is_wrong_names_cell_url_and_what_came_back() {
     let plan = plan(answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), &[Load::closed(1)]);

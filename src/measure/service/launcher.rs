@@ -253,6 +253,15 @@ impl Running {
         }
     }
 
+    /// The process groups in which it lives, none for a server in this process; nothing for one that is not ours.
+    pub(crate) fn groups(&self) -> Option<Vec<i32>> {
+        match &self.life {
+            Life::Foreign => None,
+            Life::InProcess(_) => Some(Vec::new()),
+            Life::Process(life) => Some(life.process.groups().to_vec()),
+        }
+    }
+
     /// Why it is no longer there, with its last output. Does not wait. Of a service that already ran only its answers tell.
     pub(crate) fn has_died(&mut self) -> Option<ServiceError> {
         match &mut self.life {

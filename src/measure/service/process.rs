@@ -63,6 +63,11 @@ impl ServiceProcess {
         self.service.id()
     }
 
+    /// The process groups in which its processes live: ours for it, and the one that it may have made of itself.
+    pub(crate) fn groups(&self) -> [i32; 2] {
+        [self.guardian.group().as_raw(), id_of(&self.service).as_raw()]
+    }
+
     /// What it wrote.
     pub(crate) fn output(&self) -> &Output {
         &self.output

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::plan::{Cell, Endpoint, Group, Limit, Load, Location, Throughput};
+use crate::record::condition::Condition;
 use crate::record::environment::{Environment, Machine};
 use crate::record::fault::Fault;
 use crate::record::metric::metric;
@@ -55,6 +56,12 @@ fn run() -> Run {
             commit: Some("abc1234".to_owned()),
             dirty: true,
             load: 0.1 + 0.2,
+            condition: Some(Condition {
+                others_share: Some(0.1 + 0.2),
+                heat_throttles: Some(3),
+                frequency_mhz: Some((2_900.5, 3_400.0)),
+                ..Condition::default()
+            }),
         },
         cells: vec![measured, invalid],
         stop: Some(Stop::Failed("the service died".to_owned())),
@@ -131,6 +138,8 @@ fn damage_is_told_with_the_file_and_what_to_do() {
         ("\"confidence_level\": 0.95", "\"confidence_level\": 1", "rules is out of range"),
         ("\"id\": \"b\"", "\"id\": \"a\"", "is there twice"),
         ("2026-11-24T", "yesterday T", "is no time"),
+        ("\"others_share\": 0.3", "\"others_share\": 1.3", "the condition of its machine is impossible"),
+        ("\"frequency_mhz\": [", "\"frequency_mhz\": [9e9, ", "run.json"),
     ] {
         let damaged = whole.replacen(from, to, 1);
         assert_ne!(damaged, whole, "{from}");
@@ -138,6 +147,16 @@ fn damage_is_told_with_the_file_and_what_to_do() {
         assert!(error.contains("run.json") && error.contains(told), "{from}: {error}");
     }
     assert!(matches!(RunFile::read(Path::new("/no/such/run.json")), Err(RunFileError::Read { .. })));
+}
+
+#[test]
+fn a_file_from_before_the_machines_condition_was_kept_still_reads() {
+    let mut file: serde_json::Value = serde_json::from_str(&text(&[run()])).unwrap();
+    let environment = file["runs"][0]["environment"].as_object_mut().unwrap();
+    assert!(environment.remove("condition").is_some());
+    let mut expected = run();
+    expected.environment.condition = None;
+    assert_eq!(read(file.to_string().as_bytes()).unwrap(), [expected]);
 }
 
 #[test]

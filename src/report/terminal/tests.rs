@@ -196,3 +196,19 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
         assert!(text.contains(part), "{part} in\n{text}");
     }
 }
+
+#[test]
+fn what_the_machine_did_is_one_line_and_a_fact_of_the_page() {
+    use crate::record::Condition;
+    use crate::report::samples::{baselines_of, judgement};
+    let samples = samples(&[Verdict::Unchanged]);
+    let mut run = run_of(&samples);
+    run.environment.condition =
+        Some(Condition { others_share: Some(0.385), stolen_share: Some(0.0), ..Condition::default() });
+    let report = Report::new("tokenizer", &[run], &baselines_of(&samples), &judgement(&samples), &options());
+    let text = report.terminal(false, false);
+    let machine = "\nMachine: load 0.21 before, others used 38.5 % of the CPUs, 0.0 % stolen\n";
+    assert!(text.contains(machine), "{text}");
+    let facts: Vec<&str> = report.facts.iter().map(|fact| fact.name.as_str()).collect();
+    assert!(facts.contains(&"condition") && !facts.contains(&"load average"), "{facts:?}");
+}
