@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::bench::contradictions::overruled;
@@ -29,18 +29,22 @@ pub(crate) struct Flags {
     pub(crate) test: bool,
     /// Put what is measured in the place of this baseline
     #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     save_baseline: Option<String>,
     /// Add to the baseline instead: that of --save-baseline, else the one that is compared with
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     append: bool,
     /// Compare with this baseline, which must hold each cell
     #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     baseline: Option<String>,
     /// Compare with this baseline as far as it goes
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     baseline_lenient: Option<String>,
     /// Measure nothing: take this baseline as what was measured
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) load_baseline: Option<String>,
     /// Rounds of a cell
     #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE")]
