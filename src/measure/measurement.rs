@@ -105,6 +105,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     /// The trial and all runs; a signal ends it with what is complete.
     pub(crate) async fn measure(mut self, interrupt: &Interrupt) -> Result<Vec<Run>, MeasureError> {
+        self.allow_connections()?;
         let tried = tokio::select! {
             tried = self.trial() => Some(tried),
             _ = interrupt.wait() => None,

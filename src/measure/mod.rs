@@ -17,6 +17,7 @@ mod launch;
 mod measurement;
 #[cfg(feature = "cli")]
 mod once;
+mod open_files;
 mod parent;
 mod reach;
 mod request;
