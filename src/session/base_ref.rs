@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use sha2::{Digest, Sha256};
 
+use crate::measure::output_within_our_life;
 use crate::session::cargo_call::CargoCall;
 use crate::session::options::Paths;
 
@@ -203,7 +204,7 @@ impl Repository {
     fn check_out(&self, commit: &str, tree: &Path) -> Result<(), BaseError> {
         self.remove(tree);
         let mut add = git(&self.top);
-        add.args(["-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force"])
+        add.args(["-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", "--force"])
             .arg(tree)
             .arg(commit);
         text(&mut add).map_err(|why| BaseError::Git(format!("`git worktree add` failed: {why}")))?;
@@ -216,8 +217,8 @@ impl Repository {
     }
 
     fn remove(&self, tree: &Path) {
-        // Each of the three may have nothing to do.
-        _ = text(git(&self.top).args(["worktree", "remove", "--force"]).arg(tree));
+        // Each of the three may have nothing to do. A git that was killed while it checked out leaves its worktree locked: hence twice.
+        _ = text(git(&self.top).args(["worktree", "remove", "--force", "--force"]).arg(tree));
         _ = fs::remove_dir_all(tree);
         _ = text(git(&self.top).args(["worktree", "prune"]));
     }
@@ -243,7 +244,7 @@ impl Repository {
         let told = words(&command);
         command.stdout(Stdio::null()).stderr(if quiet { Stdio::piped() } else { Stdio::inherit() });
         let failed = |source| BaseError::File { path: PathBuf::from(command_name(recipe)), source };
-        let Output { status, stderr, .. } = command.output().map_err(failed)?;
+        let Output { status, stderr, .. } = output_within_our_life(&mut command).map_err(failed)?;
         if status.success() {
             return Ok(());
         }

@@ -44,6 +44,7 @@ fn define(harness: &mut Harness, name: &str) {
             hello(&mut group, "/hello", 4);
             hello(&mut group, "/hello", 2);
         }
+        "built" => hello(group.service(serve(BUILT)), "/hello", 4),
         "many" => hello(&mut group, "/hello", 300),
         "redefined" => hello(&mut group, "/hello?other", 4),
         "limited" => hello(group.limit(Limit::p50(Duration::from_micros(1))), "/hello", 4),
