@@ -9,6 +9,7 @@
 //! | `port` | a port that nobody else takes |
 //! | `process` | the process group and its end |
 //! | `guardian` | what ends that group when we are gone |
+//! | `layout` | that both sides of a duet find their stack at the same place |
 //! | `output` | the last lines that it wrote |
 //! | `ready` | whether it answers yet |
 //! | `in_process` | the server in a thread of this process |
@@ -21,6 +22,7 @@ mod error;
 mod guardian;
 mod in_process;
 mod launcher;
+mod layout;
 mod output;
 mod port;
 mod process;
