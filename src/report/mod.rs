@@ -21,6 +21,7 @@ mod progress;
 #[cfg(test)]
 mod samples;
 mod sentence;
+mod stages;
 mod subtitle;
 mod table;
 mod terminal;
