@@ -83,7 +83,7 @@ impl Repository {
         let root = self.package.root().display();
         let build = format!(
             "test -e '{root}/target/go' || sleep 60; mkdir -p \"$CARGO_TARGET_DIR/release\" && \
-             (cat '{root}/{BUILT}'; echo) >\"$CARGO_TARGET_DIR/release/api\" && chmod +x \"$CARGO_TARGET_DIR/release/api\""
+             (cat '{root}/{BUILT}'; pwd) >\"$CARGO_TARGET_DIR/release/api\" && chmod +x \"$CARGO_TARGET_DIR/release/api\""
         );
         let duet = ["--base-ref", "HEAD", "--base-build", &build, "--confirm", "none"];
         let mut command = self.package.command("built", &[&duet, args].concat());
@@ -116,7 +116,7 @@ fn a_kill_while_base_is_built_leaves_no_build_and_a_worktree_that_is_used_anew()
     // As git itself leaves it when it is killed while it checks out.
     fs::write(repository.package.path(".git/worktrees/tree/locked"), "initializing").unwrap();
     repository.let_build();
-    repository.measure().expect_err("Building base: HEAD");
+    repository.measure().expect_err("Building base: HEAD").expect_err("holds the path of the folder");
 }
 
 fn a_kill_while_base_is_measured_leaves_no_service_and_base_is_not_built_again() {
