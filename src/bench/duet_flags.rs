@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{ArgAction, ValueEnum};
 
 use crate::plan::{Confirmation, Plan, parse_duration};
@@ -14,15 +14,19 @@ use crate::session::{BaseSource, Duet};
 pub(crate) struct DuetFlags {
     /// Compare with this commit: build it outside the working tree and measure it beside
     #[arg(long, value_name = "REF", env = "PLIMSOLL_BASE_REF")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_ref: Option<String>,
     /// How to build it, run in its package's folder, when cargo's own call cannot be read
-    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD", requires = "base_ref")]
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_build: Option<String>,
     /// Compare with what this command line starts
-    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND", conflicts_with = "base_ref")]
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_command: Option<String>,
     /// Compare with what already runs there
-    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL", conflicts_with_all = ["base_ref", "base_command"])]
+    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_url: Option<String>,
     /// An argument to append to base's command line alone (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
 
+use crate::bench::contradictions::overruled;
 use crate::bench::duet_flags::DuetFlags;
 use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
 use crate::session::{BaselineUse, Colour, FailOn, OnMismatch, Save};
@@ -29,25 +28,23 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) test: bool,
     /// Put what is measured in the place of this baseline
-    #[arg(
-        long,
-        short = 's',
-        value_name = "NAME",
-        conflicts_with = "baseline",
-        env = "PLIMSOLL_SAVE_BASELINE"
-    )]
+    #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     save_baseline: Option<String>,
     /// Add to the baseline instead: that of --save-baseline, else the one that is compared with
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     append: bool,
     /// Compare with this baseline, which must hold each cell
     #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     baseline: Option<String>,
     /// Compare with this baseline as far as it goes
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     baseline_lenient: Option<String>,
     /// Measure nothing: take this baseline as what was measured
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) load_baseline: Option<String>,
     /// Rounds of a cell
     #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE")]
@@ -145,15 +142,6 @@ pub(crate) struct RunnerFlags {
     unstable: Vec<String>,
 }
 
-/// Flags that contradict each other. Of a flag and a variable the flag counts.
-const CONTRADICTIONS: [(&str, &str); 5] = [
-    ("save_baseline", "baseline"),
-    ("baseline", "baseline_lenient"),
-    ("load_baseline", "save_baseline"),
-    ("load_baseline", "append"),
-    ("quiet", "verbose"),
-];
-
 impl Flags {
     /// Reads the arguments and the environment.
     ///
@@ -162,34 +150,15 @@ impl Flags {
     pub(crate) fn read(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(args)?;
-        let mut flags = Self::from_arg_matches(&matches)?;
-        for (one, other) in CONTRADICTIONS {
-            match (given(&matches, one), given(&matches, other)) {
-                (Some(ValueSource::CommandLine), Some(ValueSource::EnvVariable)) => flags.forget(other),
-                (Some(ValueSource::EnvVariable), Some(ValueSource::CommandLine)) => flags.forget(one),
-                (Some(_), Some(_)) => {
-                    let flag = |id: &str| format!("--{}", id.replace('_', "-"));
-                    let message = format!("{} cannot be used with {}", flag(one), flag(other));
-                    return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
-                }
-                _ => {}
-            }
-        }
-        Ok(flags)
-    }
-
-    /// Takes back what a variable said.
-    fn forget(&mut self, id: &str) {
-        match id {
-            "save_baseline" => self.save_baseline = None,
-            "baseline" => self.baseline = None,
-            "baseline_lenient" => self.baseline_lenient = None,
-            "load_baseline" => self.load_baseline = None,
-            "append" => self.append = false,
-            "quiet" => self.quiet = false,
-            _ => self.verbose = false,
-        }
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let asked = || Self::command().mut_args(without_empty_variable);
+        let mut command = asked();
+        let matches = command.try_get_matches_from_mut(&args)?;
+        let overruled = overruled(&matches, &mut command)?;
+        let unasked = |arg: Arg| {
+            if overruled.contains(arg.get_id().as_str()) { arg.env(None::<&str>) } else { arg }
+        };
+        Self::from_arg_matches(&asked().mut_args(unasked).try_get_matches_from(args)?)
     }
 
     /// Whether anything is to be measured. `cargo bench` says `--bench`; `cargo test` and nextest do not.
@@ -242,10 +211,10 @@ impl Flags {
     }
 }
 
-/// Where a flag was given, if it was.
-fn given(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
-    let is_said = |source: &ValueSource| *source != ValueSource::DefaultValue;
-    matches.value_source(id).filter(is_said)
+/// A variable that is empty says nothing: so is one in CI that nobody has given a value.
+fn without_empty_variable(arg: Arg) -> Arg {
+    let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(None::<&str>) } else { arg }
 }
 
 /// The table of defaults, for `--help`.
@@ -259,6 +228,8 @@ fn defaults() -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     fn parsed(args: &[&str]) -> Flags {

@@ -3,6 +3,7 @@
 //! Criterion's groups measure while they are defined; ours only plan. Everything is measured once all groups are known, so that
 //! the rounds of all cells can be interleaved and judged together.
 
+mod contradictions;
 mod duet_flags;
 mod flags;
 mod group;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::options::SavedArgs;
 use crate::session;
@@ -14,7 +15,7 @@ pub(crate) struct AcceptArgs {
     /// The run [default: the one that was measured last]
     run: Option<PathBuf>,
     /// The baseline
-    #[arg(long, default_value = "main")]
+    #[arg(long, default_value = "main", value_parser = NonEmptyStringValueParser::new())]
     baseline: String,
     /// Why the speed changed: begins a new epoch, which is what is compared with from now on
     #[arg(long, value_name = "TEXT")]

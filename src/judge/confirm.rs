@@ -14,7 +14,7 @@ use crate::judge::sides::sides;
 use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::verdict::{CellJudgement, Change, Comparison, Stage, Suspect, Verdict};
 use crate::plan::Confirmation;
-use crate::record::Run;
+use crate::record::{Metric, Run};
 use crate::stats::multiple::holm;
 
 /// Which way a suspect looked.
@@ -27,6 +27,7 @@ enum Direction {
 /// A comparison that the screening picked out.
 struct Case {
     cell: String,
+    metric: &'static Metric,
     subject: Subject,
     direction: Direction,
     screening: Option<Change>,
@@ -70,6 +71,11 @@ pub(super) fn confirm(
     let judged = screened.into_iter().map(|draft| conclude(&draft, &cases, call)).collect();
     let suspect = |case: &Case| Suspect {
         cell: case.cell.clone(),
+        metric: case.metric,
+        limit: match case.subject {
+            Subject::Limit(place) => Some(place),
+            Subject::Success | Subject::Metric(_) => None,
+        },
         slower: case.direction == Direction::Slower,
         open: case.is_open,
     };
@@ -84,12 +90,12 @@ fn suspects(draft: &Draft, call: &Call) -> Vec<Case> {
             Test { better, .. } if better < SCREEN => Direction::Faster,
             _ => return None,
         };
-        let screening = match draft.decide_one(tested.subject, Test::NONE, call) {
-            Some(Decided::Comparison(comparison)) => comparison.change,
-            _ => None,
+        let (metric, screening) = match draft.decide_one(tested.subject, Test::NONE, call)? {
+            Decided::Comparison(comparison) => (comparison.metric, comparison.change),
+            Decided::Limit(check) => (check.metric, None),
         };
-        let cell = draft.full_id();
-        Some(Case { cell, subject: tested.subject, direction, screening, is_open: true, decided: None })
+        let (cell, subject) = (draft.full_id(), tested.subject);
+        Some(Case { cell, metric, subject, direction, screening, is_open: true, decided: None })
     };
     draft.tests(call.learned).iter().filter_map(case).collect()
 }

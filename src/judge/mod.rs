@@ -111,5 +111,5 @@ pub use policy::{OnMismatch, Policy};
 #[cfg(test)]
 pub use verdict::Shown;
 pub use verdict::{
-    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Stage, Verdict,
+    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Stage, Suspect, Verdict,
 };

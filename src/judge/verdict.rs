@@ -209,10 +209,14 @@ pub struct Judgement {
 }
 
 /// A comparison of a duet that looked slower or faster in the screening.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Suspect {
     /// The whole id of its cell.
     pub cell: String,
+    /// The metric that was compared.
+    pub metric: &'static Metric,
+    /// The place among its cell's limits when an absolute limit looked broken; else it is a comparison.
+    pub limit: Option<usize>,
     /// Whether it looked slower; else faster.
     pub slower: bool,
     /// Whether another look would tell more: neither confirmed nor dropped, and looks are left.

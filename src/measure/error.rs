@@ -38,6 +38,20 @@ pub enum MeasureError {
         /// What came back.
         what: String,
     },
+    /// There are more connections than this process may have open files.
+    #[error(
+        "{connections} connections at once need {needed} open files, and this process may have {limit}: lower the concurrency, or \
+         raise the limit (`ulimit -n {needed}` in the shell that starts it; its hard limit is the system's or the container's \
+         to raise)"
+    )]
+    OpenFiles {
+        /// How many connections.
+        connections: usize,
+        /// How many open files they and the rest need.
+        needed: u64,
+        /// How many there can be.
+        limit: u64,
+    },
     /// Something is asked for that only reqwest does, and it was left out.
     #[error(
         "cell `{cell}` asks for https, HTTP/2, a proxy or redirects: build plimsoll with its feature `reqwest`"

@@ -91,13 +91,13 @@ impl<'a, 'e> Measurement<'a, 'e> {
             needs_reqwest(group, cell)?;
             match stands.iter_mut().find(|stand| shares_launches(stand.group, group)) {
                 Some(stand) => stand.cells.push(index),
-                None => stands.push(Stand {
-                    launcher: prepared(&group.service, site.service_args)?,
-                    base: group.base.as_ref().map(|base| prepared(base, site.base_args)).transpose()?,
-                    group,
-                    cells: vec![index],
-                    launches: 1,
-                }),
+                None => {
+                    let mut launcher = prepared(&group.service, site.service_args)?;
+                    let base = group.base.as_ref().map(|base| prepared(base, site.base_args));
+                    let mut base = base.transpose()?;
+                    base.iter_mut().for_each(|base| Launcher::level(base, &mut launcher));
+                    stands.push(Stand { launcher, base, group, cells: vec![index], launches: 1 });
+                }
             }
         }
         let planned = cells.iter().map(|(group, cell)| CellRun::planned(group, cell)).collect();
@@ -109,6 +109,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     /// The trial and all runs; a signal ends it with what is complete.
     pub(crate) async fn measure(mut self, interrupt: &Interrupt) -> Result<Vec<Run>, MeasureError> {
+        self.allow_connections()?;
         let tried = tokio::select! {
             tried = self.trial() => Some(tried),
             _ = interrupt.wait() => None,

@@ -17,6 +17,7 @@ mod launch;
 mod measurement;
 #[cfg(feature = "cli")]
 mod once;
+mod open_files;
 mod parent;
 mod reach;
 mod request;
@@ -37,6 +38,7 @@ pub(crate) use measurement::no_free_port;
 #[cfg(feature = "cli")]
 pub use once::load;
 pub(crate) use parent::watch_parent;
+pub(crate) use service::output_within_our_life;
 
 use runtime::on_one_thread;
 

@@ -7,6 +7,7 @@ use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::measurement::needs_reqwest;
+use crate::measure::open_files;
 use crate::measure::resolve::Resolver;
 use crate::measure::runtime::on_one_thread;
 use crate::measure::stamp::Guard;
@@ -31,6 +32,7 @@ pub struct Loaded {
 /// When an endpoint cannot be requested. Faults are counted, not errors.
 pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> Result<Loaded, MeasureError> {
     needs_reqwest(group, cell)?;
+    open_files::allow(cell.load.concurrency())?;
     let interrupt = Interrupt::install()?;
     on_one_thread(async {
         let _guard = Guard::open().await;

@@ -7,6 +7,7 @@ use super::condition;
 use super::distribution::Distribution;
 use super::notes::{over_groups, shared};
 use super::sentence::sentence;
+use super::stages::Stages;
 use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
 use super::words;
 use crate::judge::{CellJudgement, Comparison, Estimate, Judgement};
@@ -52,6 +53,7 @@ impl Report {
             sentence: sentence(bench, options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
             is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
+            stages: Stages::of(runs, judgement),
             facts: facts(runs, judgement.tests),
             condition: condition::in_words(runs),
             groups,

@@ -22,6 +22,7 @@ mod progress;
 #[cfg(test)]
 mod samples;
 mod sentence;
+mod stages;
 mod subtitle;
 mod table;
 mod terminal;

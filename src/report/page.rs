@@ -5,6 +5,7 @@ use super::charts;
 use super::formats::{Artifact, INDEX};
 use super::html::{self, escaped, in_code};
 use super::sentence::NOT_COMPARED;
+use super::stages::Stages;
 use super::table;
 use super::view::Report;
 use super::words;
@@ -22,6 +23,7 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
     if !report.groups.is_empty() {
         body.push_str("<h2>Results</h2>\n");
         body.push_str(&table::results(report));
+        body.push_str(&report.stages.as_ref().map(Stages::html).unwrap_or_default());
         body.push_str(&table::others(report));
     }
     if report.options.plots && !report.groups.is_empty() {
@@ -101,6 +103,10 @@ fn figure(named: &charts::Named) -> Result<String, RenderError> {
 fn reading(report: &Report) -> String {
     let Some(cell) = report.cells().next() else { return String::new() };
     let (confidence, level) = (words::level(cell.confidence), cell.level);
+    let tests = match report.stages {
+        Some(_) => "all suspects of the screening and all looks, on fresh pairs alone",
+        None => "all comparisons of the call",
+    };
     let base = if report.is_duet { "what was measured beside it" } else { "the stored baseline" };
     format!(
         "<h2>How to read this</h2>\n<ul class=\"reading\">\n\
@@ -110,7 +116,7 @@ fn reading(report: &Report) -> String {
          <li>A <b>change</b> is head against base in the metric’s own direction: a latency of +20 % is slower, a \
          throughput of \u{2212}20 % is slower too.</li>\n\
          <li><b>{}</b> and <b>{}</b> need an interval beyond the noise threshold and a p value below {level}, corrected \
-         over all comparisons of the call; <b>{}</b> needs an interval within the equivalence margin; \
+         over {tests}; <b>{}</b> needs an interval within the equivalence margin; \
          of the success ratio it says that not more than 0.1 points were seen to change.</li>\n\
          <li><b>{}</b> means that neither was shown. It is not a pass: <b>would have found</b> is the smallest worsening \
          that this run would have found in four of five cases.</li>\n\

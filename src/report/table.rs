@@ -118,7 +118,7 @@ fn result(row: &Row, span: &Span, level: f64) -> String {
 }
 
 /// A verdict with the p value that it rests on, where something was tested.
-fn judged(comparison: &Comparison, level: f64) -> String {
+pub(super) fn judged(comparison: &Comparison, level: f64) -> String {
     let p = comparison.change.and_then(|_| words::evidence(comparison, level));
     let p = p.map(|p| format!("<small>{}</small>", escaped(&p))).unwrap_or_default();
     format!("{}{p}", badge(comparison.verdict))
@@ -137,13 +137,17 @@ fn value(estimate: Option<&Estimate>, unit: Unit) -> String {
 }
 
 fn change(row: &Row) -> String {
-    let Some(Change { low, estimate, high }) = row.change() else {
-        return "<td class=\"n\"></td>".to_owned();
-    };
-    let say = if row.is_difference() { words::points } else { words::change };
-    let unit = if row.is_difference() { " points" } else { "" };
+    let change = row.change().map(|change| change_in_cell(change, row.is_difference()));
+    format!("<td class=\"n\">{}</td>", change.unwrap_or_default())
+}
+
+/// A change with its interval below.
+pub(super) fn change_in_cell(change: Change, is_difference: bool) -> String {
+    let Change { low, estimate, high } = change;
+    let say = if is_difference { words::points } else { words::change };
+    let unit = if is_difference { " points" } else { "" };
     let range = words::range(&say(low), &say(high));
-    format!("<td class=\"n\">{}{unit}<small>{}</small></td>", number(&say(estimate)), number(&range))
+    format!("{}{unit}<small>{}</small>", number(&say(estimate)), number(&range))
 }
 
 /// Responses, client, limits and notes of a cell.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::distribution::Distribution;
+use super::stages::Stages;
 use crate::judge::{Change, Comparison, Estimate, LimitCheck, Verdict};
 use crate::plan::Throughput;
 use crate::record::{Clock, Counts, Metric};
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) compared: bool,
     /// Whether base was measured beside head.
     pub(crate) is_duet: bool,
+    /// How a duet was screened and its suspects confirmed; nothing where all was judged at once.
+    pub(crate) stages: Option<Stages>,
     /// The machine, the build and the run, by name.
     pub(crate) facts: Vec<Fact>,
     /// What the machine did meanwhile, in one line; empty when that is not known.

@@ -8,8 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
+use crate::measure::output_within_our_life;
 use crate::session::cargo_call::CargoCall;
 use crate::session::options::Paths;
 
@@ -106,13 +108,26 @@ pub(crate) fn build(
             keep(&site.target.join(file), &kept.join(file), name)?;
         }
     }
+    let tree = folder.join("tree");
     let built = heads.into_iter().zip(&within).map(|(head, file)| {
         let base = kept.join(file);
-        let is_head =
-            fs::read(&head).ok().is_some_and(|bytes| fs::read(&base).is_ok_and(|base| base == bytes));
+        let bytes = fs::read(&base).unwrap_or_default();
+        let is_head = fs::read(&head).is_ok_and(|head| head == bytes);
+        if !is_head && !quiet && memmem::find(&bytes, tree.as_os_str().as_encoded_bytes()).is_some() {
+            eprintln!("warning: {}", of_its_folder(file));
+        }
         Built { head, base, is_head }
     });
     Ok(built.collect())
+}
+
+/// Paths that the compiler writes are made those of head; what a program asks for by itself is not.
+fn of_its_folder(program: &Path) -> String {
+    format!(
+        "base's {} holds the path of the folder in which it was built (as by env!(\"CARGO_MANIFEST_DIR\")): it will find nothing there, \
+         and the path's length moves what lies behind it, by which alone a program can be a little faster or slower",
+        program.display()
+    )
 }
 
 /// How base is built.
@@ -203,7 +218,7 @@ impl Repository {
     fn check_out(&self, commit: &str, tree: &Path) -> Result<(), BaseError> {
         self.remove(tree);
         let mut add = git(&self.top);
-        add.args(["-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force"])
+        add.args(["-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", "--force"])
             .arg(tree)
             .arg(commit);
         text(&mut add).map_err(|why| BaseError::Git(format!("`git worktree add` failed: {why}")))?;
@@ -216,8 +231,8 @@ impl Repository {
     }
 
     fn remove(&self, tree: &Path) {
-        // Each of the three may have nothing to do.
-        _ = text(git(&self.top).args(["worktree", "remove", "--force"]).arg(tree));
+        // Each of the three may have nothing to do. A git that was killed while it checked out leaves its worktree locked: hence twice.
+        _ = text(git(&self.top).args(["worktree", "remove", "--force", "--force"]).arg(tree));
         _ = fs::remove_dir_all(tree);
         _ = text(git(&self.top).args(["worktree", "prune"]));
     }
@@ -243,7 +258,7 @@ impl Repository {
         let told = words(&command);
         command.stdout(Stdio::null()).stderr(if quiet { Stdio::piped() } else { Stdio::inherit() });
         let failed = |source| BaseError::File { path: PathBuf::from(command_name(recipe)), source };
-        let Output { status, stderr, .. } = command.output().map_err(failed)?;
+        let Output { status, stderr, .. } = output_within_our_life(&mut command).map_err(failed)?;
         if status.success() {
             return Ok(());
         }

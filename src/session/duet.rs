@@ -70,13 +70,13 @@ pub(crate) fn set_base(plan: &mut Plan, options: &Options) -> Result<Base, Sessi
                 return Ok(Base::IsHead);
             }
             for group in &mut plan.groups {
-                let Service::Command(head) = &group.service else { continue };
-                let base =
-                    built.iter().find(|built| built.head == base_ref::absolute(head.program(), &paths.root));
-                group.base = base.map(|base| {
-                    let program = base.base.to_string_lossy().into_owned();
-                    Service::Command(Command { program, ..head.clone() })
-                });
+                let Service::Command(head) = &mut group.service else { continue };
+                let of_head = base_ref::absolute(head.program(), &paths.root);
+                let Some(built) = built.iter().find(|built| built.head == of_head) else { continue };
+                // Base lies in another folder than head: neither is run where it lies.
+                head.apart = true;
+                let program = built.base.to_string_lossy().into_owned();
+                group.base = Some(Command { program, ..head.clone() }.into());
             }
         }
     }

@@ -8,6 +8,7 @@ mod duet;
 mod error;
 #[cfg(feature = "cli")]
 mod load;
+mod neighbour;
 mod options;
 mod outcome;
 #[cfg(feature = "cli")]

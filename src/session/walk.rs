@@ -10,6 +10,7 @@ use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, Stop, metric
 use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
 use crate::session::duet::{Base, next_look, set_base, told};
 use crate::session::error::SessionError;
+use crate::session::neighbour::leave_note;
 use crate::session::options::{BaselineUse, Options};
 use crate::session::outcome::Outcome;
 use crate::session::save::save;
@@ -71,6 +72,12 @@ pub(super) fn measure_all(
     let until = options.duet.max_time.map(|time| Instant::now() + time);
     let scratch = options.paths.scratch();
     let site = site(options, &scratch, until);
+    let note = leave_note(&scratch);
+    if note.has_neighbour && !options.quiet {
+        eprintln!(
+            "warning: another bench of this build folder is measuring now: the two disturb each other, so measure one after the other"
+        );
+    }
     let mode = Mode::of_stderr(options.quiet);
     let measured = |plan: &Plan| {
         let mut progress = Progress::new(mode);

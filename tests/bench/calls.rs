@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::common::run;
 use crate::suite::{CELL, Package};
 
 crate::checks!(calls:
@@ -14,6 +15,7 @@ crate::checks!(calls:
     bench_measures_and_reports,
     wrong_values_name_file_line_group_and_cell,
     wrong_flags_are_refused_before_anything_is_started,
+    a_flag_overrules_variables_and_an_empty_variable_says_nothing,
 );
 
 fn cells_are_listed_for_people_and_for_nextest() {
@@ -158,8 +160,31 @@ fn wrong_flags_are_refused_before_anything_is_started() {
         (&["--fail-on", "anything"], "'anything'"),
         (&["--bogus"], "'--bogus'"),
         (&["--baseline", "a", "--save-baseline", "b"], "cannot be used with"),
+        (&["--base-ref", "a", "--base-url", "b"], "--base-ref cannot be used with --base-url"),
+        (&["--base-build", "a"], "--base-build needs --base-ref"),
+        (&["--save-baseline", ""], "a value is required for '--save-baseline <NAME>'"),
+        (&["--baseline", "", "--append"], "a value is required for '--baseline <NAME>'"),
     ] {
         package.bench("absent", args).expect_code(2).expect_err(sentence);
     }
     package.expect_not_measured();
+}
+
+fn a_flag_overrules_variables_and_an_empty_variable_says_nothing() {
+    let package = Package::new();
+    let told = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = package.command("absent", &[args, &["--bench"]].concat());
+        run(command.envs(variables.iter().copied()))
+    };
+    // No commit of that name is there, in no repository: so it is base-ref that counts.
+    let (url, line) = (("PLIMSOLL_BASE_URL", "http://127.0.0.1:1"), ("PLIMSOLL_BASE_COMMAND", "false"));
+    told(&[url, line], &["--base-ref", "main"]).expect_code(2).expect_err("--base-ref needs git");
+    told(&[("PLIMSOLL_BASE_REF", "main"), url], &[])
+        .expect_code(2)
+        .expect_err("PLIMSOLL_BASE_REF cannot be used with PLIMSOLL_BASE_URL");
+    let (reference, baseline) = (("PLIMSOLL_BASE_REF", ""), ("PLIMSOLL_BASELINE", ""));
+    told(&[reference, baseline], &[]).expect_code(3).expect_err("`/no/such/program` was not found");
+    told(&[("PLIMSOLL_BASELINE", "other")], &["--save-baseline", "main"])
+        .expect_code(3)
+        .expect_err("`/no/such/program` was not found");
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use crate::common::run;
+use crate::common::{Ran, run};
 use crate::suite::{CELL, Package};
 
 crate::checks!(faults:
@@ -12,6 +12,7 @@ crate::checks!(faults:
     a_wrong_first_answer_names_cell_url_and_what_came,
     a_file_in_the_place_of_reports_leaves_the_verdict_told,
     a_full_disk_leaves_the_baseline_whole,
+    more_connections_than_open_files_are_allowed_where_they_can_be_and_else_are_an_error,
 );
 
 fn a_service_that_does_not_start_is_not_measured() {
@@ -49,19 +50,46 @@ fn a_file_in_the_place_of_reports_leaves_the_verdict_told() {
     assert_eq!(fs::read_to_string(package.path("reports")).unwrap(), "mine");
 }
 
+/// A bench below a limit that a shell sets.
+fn limited(limit: &str, package: &Package, suite: &str, args: &[&str]) -> Ran {
+    let bench = package.command(suite, &[args, &["--bench"]].concat());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")])
+        .arg(bench.get_program())
+        .args(bench.get_args());
+    for (name, value) in bench.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    run(&mut shell)
+}
+
+fn more_connections_than_open_files_are_allowed_where_they_can_be_and_else_are_an_error() {
+    let package = Package::new();
+    // The soft limit is the process's own to raise.
+    let raised = limited("ulimit -Sn 256", &package, "many", &["--noplot"]);
+    assert!(matches!(raised.code, Some(0 | 3)), "{}\n{}", raised.out, raised.err);
+    assert!(
+        raised.out.contains("api/hello/300") && !raised.out.contains("too many open files"),
+        "{}",
+        raised.out
+    );
+    assert!(raised.out.contains("100 %"), "{}", raised.out);
+    limited("ulimit -n 256", &package, "many", &["--noplot"])
+        .expect_code(3)
+        .expect_err("300 connections at once need 364 open files, and this process may have 256")
+        .expect_err("ulimit -n 364");
+    package.expect_nothing_left();
+}
+
 fn a_full_disk_leaves_the_baseline_whole() {
     let package = Package::with_baseline();
     let before = package.main();
-    let bench = package.command("usual", &["--save-baseline", "main", "--noplot", "--bench"]);
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(bench.get_program()).args(bench.get_args());
-    for (name, value) in bench.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    let ran = run(&mut limited).expect_code(3).expect_out(CELL);
+    let args = ["--save-baseline", "main", "--noplot"];
+    let ran = limited("ulimit -f 1", &package, "usual", &args).expect_code(3).expect_out(CELL);
     assert!(ran.err.contains("error: "), "{}", ran.err);
     assert_eq!(package.main(), before);
     package.expect_nothing_left();

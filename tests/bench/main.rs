@@ -11,6 +11,7 @@ mod common;
 
 mod baselines;
 mod calls;
+mod duets;
 mod faults;
 mod signals;
 mod suite;
@@ -32,8 +33,8 @@ macro_rules! checks {
     };
 }
 
-const ALL: [&[Check]; 5] =
-    [calls::CHECKS, baselines::CHECKS, verdicts::CHECKS, faults::CHECKS, signals::CHECKS];
+const ALL: [&[Check]; 6] =
+    [calls::CHECKS, baselines::CHECKS, verdicts::CHECKS, duets::CHECKS, faults::CHECKS, signals::CHECKS];
 
 fn main() -> ExitCode {
     if let Ok(name) = std::env::var(suite::SUITE) {

@@ -19,6 +19,9 @@ const ROOT: &str = "PLIMSOLL_TEST_ROOT";
 /// The one cell of most suites.
 pub const CELL: &str = "api/hello/4";
 
+/// Where the suite `built` expects its program.
+pub const BUILT: &str = "target/release/api";
+
 /// Is the bench of that name.
 pub fn be(name: &str) -> ExitCode {
     let root = std::env::var(ROOT).unwrap();
@@ -26,21 +29,23 @@ pub fn be(name: &str) -> ExitCode {
     plimsoll::__private::main(target, |harness| define(harness, name))
 }
 
-fn serve() -> plimsoll::Command {
-    let command = Service::command(env!("CARGO_BIN_EXE_plimsoll"));
+fn serve(program: &str) -> plimsoll::Command {
+    let command = Service::command(program);
     command.args(["serve", "--port", "{port}", "--service-time", "2ms"]).ready("/stats")
 }
 
 fn define(harness: &mut Harness, name: &str) {
     let mut group = harness.benchmark_group("api");
     group.sample_size(10).launches(5).measurement_time(Duration::from_millis(400)).nresamples(1_000);
-    group.warm_up_time(Duration::from_millis(5)).service(serve());
+    group.warm_up_time(Duration::from_millis(5)).service(serve(env!("CARGO_BIN_EXE_plimsoll")));
     match name {
         "usual" => hello(&mut group, "/hello", 4),
         "two" => {
             hello(&mut group, "/hello", 4);
             hello(&mut group, "/hello", 2);
         }
+        "built" => hello(group.service(serve(BUILT)), "/hello", 4),
+        "many" => hello(&mut group, "/hello", 300),
         "redefined" => hello(&mut group, "/hello?other", 4),
         "limited" => hello(group.limit(Limit::p50(Duration::from_micros(1))), "/hello", 4),
         "absent" => hello(group.service(Service::command("/no/such/program")), "/hello", 4),

@@ -3,7 +3,8 @@
 //! What the plan says comes in once ([`Launcher::prepare`]), all that can be wrong about the program with it; each
 //! [`Launcher::start`] gives a [`Running`] that answers.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::error::ServiceError;
 use super::in_process::ServerThread;
+use super::layout::{PADDING, paddings, weight_bytes};
 use super::port::{PortLease, is_free};
 use super::process::{Ending, ServiceProcess};
 use super::program::{Program, own_search_path};
@@ -59,6 +61,13 @@ impl Launcher {
         Ok(Self { kind })
     }
 
+    /// Makes both sides of a duet find their stack at the same place (see `layout`).
+    pub(crate) fn level(one: &mut Self, other: &mut Self) {
+        if let (Kind::Command(one), Kind::Command(other)) = (&mut one.kind, &mut other.kind) {
+            Launch::level(one, other);
+        }
+    }
+
     /// The first 16 hexadecimal digits of the SHA-256 of the program that is run, if it is one and may be read.
     pub(crate) fn digest(&self) -> Option<&str> {
         match &self.kind {
@@ -97,6 +106,8 @@ pub(super) struct Launch {
     command: Command,
     args: Vec<String>,
     directory: PathBuf,
+    /// What makes up for a shorter command line or environment than that of a duet's other side.
+    padding: Option<String>,
 }
 
 impl Launch {
@@ -108,11 +119,34 @@ impl Launch {
     ) -> Result<Self, ServiceError> {
         let search_path = command.env.get("PATH").map_or_else(own_search_path, OsString::from);
         Ok(Self {
-            program: Program::prepare(&command.program, root, &search_path, scratch)?,
+            program: Program::prepare(&command.program, root, &search_path, scratch, command.apart)?,
             command: command.clone(),
             args: command.args.iter().chain(service_args).cloned().collect(),
             directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),
+            padding: None,
         })
+    }
+
+    pub(super) fn level(one: &mut Self, other: &mut Self) {
+        let (of_one, of_other) = paddings(one.weight_bytes(), other.weight_bytes());
+        (one.padding, other.padding) = (Some(of_one), Some(of_other));
+    }
+
+    /// What the kernel lays on its stack, without padding.
+    fn weight_bytes(&self) -> usize {
+        // All ports have as many digits.
+        const ANY_PORT: u16 = u16::MAX;
+        let args: Vec<String> = self.args.iter().map(|arg| with_port(arg, ANY_PORT)).collect();
+        let args = std::iter::once(self.program.name().as_os_str()).chain(args.iter().map(OsStr::new));
+        let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        env.extend(self.variables(ANY_PORT).map(|(name, value)| (name.into(), value.into())));
+        weight_bytes(self.program.file().as_os_str(), args, &env)
+    }
+
+    /// What it has in its environment beside what it inherits.
+    fn variables(&self, port: u16) -> impl Iterator<Item = (&str, String)> {
+        let given = self.command.env.iter().map(move |(name, value)| (name.as_str(), with_port(value, port)));
+        std::iter::once((PORT_VARIABLE, port.to_string())).chain(given)
     }
 
     /// Starts it with a port, and with another one when it died of that port.
@@ -171,12 +205,12 @@ impl Launch {
         }
     }
 
-    fn system_command(&self, port: u16) -> process::Command {
+    pub(super) fn system_command(&self, port: u16) -> process::Command {
         let mut command = process::Command::new(self.program.file());
         command.arg0(self.program.name());
         command.args(self.args.iter().map(|arg| with_port(arg, port)));
-        command.env(PORT_VARIABLE, port.to_string());
-        command.envs(self.command.env.iter().map(|(name, value)| (name, with_port(value, port))));
+        command.envs(self.variables(port));
+        command.envs(self.padding.as_ref().map(|padding| (PADDING, padding)));
         command.current_dir(&self.directory);
         command
     }

@@ -7,7 +7,9 @@
 //! |---|---|
 //! | `program` | which file is run, and that a rebuild in mid-run does not change it |
 //! | `port` | a port that nobody else takes |
-//! | `process` | the process group, its guardian, its end |
+//! | `process` | the process group and its end |
+//! | `guardian` | what ends that group when we are gone |
+//! | `layout` | that both sides of a duet find their stack at the same place |
 //! | `output` | the last lines that it wrote |
 //! | `ready` | whether it answers yet |
 //! | `in_process` | the server in a thread of this process |
@@ -17,8 +19,10 @@
 //! outlives the run.
 
 mod error;
+mod guardian;
 mod in_process;
 mod launcher;
+mod layout;
 mod output;
 mod port;
 mod process;
@@ -28,4 +32,5 @@ mod ready;
 mod tests;
 
 pub(crate) use error::ServiceError;
+pub(crate) use guardian::output_within_our_life;
 pub(crate) use launcher::{Launcher, Running};

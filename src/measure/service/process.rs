@@ -1,26 +1,19 @@
-//! A service's process group, the guardian beside it, and the end of both.
-//!
-//! **The guardian** is a shell whose stdin is a pipe that we hold. When we are gone, by whatever means, the kernel closes
-//! the pipe, and the shell kills its own process group. It is that group's leader, and the service is started right
-//! into the group: so there is no moment after the service's `exec` in which it has no guardian. (A guardian that is told
-//! of a group once it exists misses the service when plimsoll is killed while the kernel is still loading it: 2 of 60
-//! tries.) A service that makes a group or session of its own leaves ours; the guardian is told its number besides, and
-//! kills that group too. Signals that a service may send to its own group do not end the guardian, but for SIGKILL, which
-//! ends the group with it.
+//! A service's process group, the guardian (see `guardian`) beside it, and the end of both.
 //!
 //! **Never a stranger's group.** The number of a group can be given away again once its leader is reaped. Ours is the
 //! guardian, which we reap last, and which lives until it acts when we are gone. The service itself is looked at without being
 //! reaped, where the system allows it, so that its own number stays its own as long.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, getpgid};
+use nix::unistd::getpgid;
 
 use super::error::ServiceError;
+use super::guardian::{Guardian, id_of};
 use super::output::Output;
 
 /// How long a service may take for an orderly end: short, for it has nothing to save, and there is one for each launch.
@@ -169,10 +162,6 @@ impl Ending {
     }
 }
 
-fn id_of(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"))
-}
-
 /// Whether [`ending_of`] leaves a dead process in the kernel's table, so that its number is not given away.
 const KEEPS_THE_DEAD: bool = cfg!(target_os = "linux");
 
@@ -209,48 +198,6 @@ fn spawn_unless_busy(command: &mut Command) -> io::Result<Child> {
             }
             outcome => return outcome,
         }
-    }
-}
-
-/// The shell that outlives us by a moment.
-#[derive(Debug)]
-struct Guardian {
-    shell: Child,
-    pipe: Option<ChildStdin>,
-}
-
-impl Guardian {
-    /// Reads the service's number, waits for the end of the pipe, kills the group that the service may have made, and its own.
-    const SCRIPT: &str = "trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP TTIN TTOU
-        read -r service && read -r _
-        if test \"$service\"; then kill -s KILL -- \"-$service\"; fi
-        kill -s KILL 0";
-
-    fn spawn() -> io::Result<Self> {
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", Self::SCRIPT]).env_clear().current_dir("/").process_group(0);
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut shell = shell.spawn()?;
-        let pipe = shell.stdin.take();
-        Ok(Self { shell, pipe })
-    }
-
-    /// The group that it leads.
-    fn group(&self) -> Pid {
-        id_of(&self.shell)
-    }
-
-    fn tell(&mut self, service: Pid) -> io::Result<()> {
-        let line = format!("{service}\n");
-        self.pipe.as_mut().map_or(Ok(()), |pipe| pipe.write_all(line.as_bytes()))
-    }
-}
-
-impl Drop for Guardian {
-    fn drop(&mut self) {
-        // Its pipe is still open, so that it has not acted; nor does it have to.
-        _ = self.shell.kill();
-        _ = self.shell.wait();
     }
 }
 

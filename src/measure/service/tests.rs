@@ -296,6 +296,45 @@ fn nothing_is_left_when_plimsoll_is_killed_by_sigkill() {
     }
 }
 
+/// What the kernel laid on a process's stack: path, arguments, environment, and a pointer for each text of both.
+#[cfg(target_os = "linux")]
+fn weight_bytes(process: &std::process::Child, path: &Path) -> usize {
+    let read = |name: &str| fs::read(format!("/proc/{}/{name}", process.id())).unwrap();
+    // The parent goes on a moment before the kernel has laid it all out.
+    assert!(eventually(|| !read("environ").is_empty()));
+    let texts = [read("cmdline"), read("environ")].concat();
+    let pointers = texts.iter().filter(|&&byte| byte == 0).count();
+    path.as_os_str().len() + 1 + texts.len() + size_of::<usize>() * pointers
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn both_sides_of_a_duet_find_their_stack_at_the_same_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("a/much/longer/path/than/that/of/the/other/side");
+    fs::create_dir_all(&deep).unwrap();
+    fs::copy(fs::canonicalize("/bin/sleep").unwrap(), deep.join("sleep")).unwrap();
+    let built = deep.join("sleep").to_string_lossy().into_owned();
+    let launch = |command: Command| Launch::prepare(&command, &[], folder.path(), folder.path()).unwrap();
+    let mut head = launch(Service::command("sleep").args(["30", "30"]));
+    let mut base =
+        launch(Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port}").env("B", ""));
+    let weights = |head: &Launch, base: &Launch| {
+        [head, base].map(|side| {
+            let mut process = side.system_command(20_000).stdin(Stdio::null()).spawn().unwrap();
+            let weight = weight_bytes(&process, Path::new(side.system_command(20_000).get_program()));
+            process.kill().unwrap();
+            process.wait().unwrap();
+            weight
+        })
+    };
+    let [without, other] = weights(&head, &base);
+    assert_ne!(without, other);
+    Launch::level(&mut base, &mut head);
+    let [head, base] = weights(&head, &base);
+    assert_eq!(head, base);
+}
+
 #[test]
 fn a_server_in_this_process_serves_and_stops() {
     let server = Service::in_process(|listener: tokio::net::TcpListener| async move {

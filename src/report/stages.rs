@@ -1,0 +1,212 @@
+//! Both stages of a duet for the page: what its screening made suspect, and what fresh pairs said of each.
+
+use super::html::{escaped, number};
+use super::table::{change_in_cell, judged};
+use super::words;
+use crate::judge::{CellJudgement, Change, Comparison, Judgement, LimitCheck, Stage, Suspect};
+use crate::record::{Metric, Run};
+
+/// A duet that was screened.
+#[derive(Debug, Clone)]
+pub(crate) struct Stages {
+    /// Cells that were screened.
+    cells: usize,
+    suspects: Vec<Suspected>,
+    /// One-sided error for the whole call.
+    level: f64,
+}
+
+/// What the screening made suspect, and what became of it.
+#[derive(Debug, Clone)]
+struct Suspected {
+    /// The whole id of its cell.
+    cell: String,
+    metric: &'static Metric,
+    slower: bool,
+    /// Pairs of rounds that screened its cell.
+    screened_pairs: usize,
+    /// Fresh pairs that decided; none when it was not measured again.
+    fresh_pairs: usize,
+    found: Found,
+}
+
+#[derive(Debug, Clone)]
+enum Found {
+    Comparison(Comparison),
+    /// An absolute limit on the metric, as it stands now.
+    Limit(LimitCheck),
+}
+
+impl Stages {
+    /// Those of a call; nothing where all was judged at once.
+    pub(crate) fn of(runs: &[Run], judgement: &Judgement) -> Option<Self> {
+        let has_stages = |cell: &&CellJudgement| {
+            cell.comparisons.iter().any(|comparison| comparison.stage != Stage::Whole)
+        };
+        let cells = judgement.cells.iter().filter(has_stages).count();
+        let rules = runs.iter().flat_map(|run| &run.cells).next().map(|cell| &cell.rules)?;
+        let suspected = |suspect| suspected(suspect, runs, judgement);
+        let suspects = judgement.suspects.iter().filter_map(suspected).collect();
+        (cells > 0).then_some(Self { cells, suspects, level: rules.significance_level })
+    }
+
+    /// The section of the page.
+    pub(crate) fn html(&self) -> String {
+        let mut html =
+            format!("<h2>Screened, then confirmed</h2>\n<p class=\"why\">{}</p>\n", self.sentence());
+        if self.suspects.is_empty() {
+            return html;
+        }
+        html.push_str(
+            "<div class=\"scroll\"><table>\n<thead><tr><th>cell</th><th>metric</th><th>looked</th>",
+        );
+        html.push_str("<th class=\"n\">screening</th><th class=\"n\">fresh pairs</th><th>verdict</th></tr></thead>\n<tbody>\n");
+        self.suspects.iter().for_each(|suspect| html.push_str(&suspect.html(self.level)));
+        html.push_str("</tbody></table></div>\n");
+        html
+    }
+
+    fn sentence(&self) -> String {
+        let cells = words::plural(self.cells as u64, "cell");
+        if self.suspects.is_empty() {
+            return format!("The screening of {cells} made nothing suspect, so nothing was measured again.");
+        }
+        let comparisons = words::plural(self.suspects.len() as u64, "comparison");
+        let again = self.suspects.iter().filter(|suspect| suspect.fresh_pairs > 0).count();
+        let again = match again {
+            0 => "None was measured again, so none is decided.".to_owned(),
+            all if all == self.suspects.len() => "Each was measured again".to_owned(),
+            some => format!("{} of them were measured again", words::count(some as u64)),
+        };
+        let rule = if again.ends_with('.') {
+            ""
+        } else {
+            " on fresh launches, and those fresh pairs alone decide: what made a comparison suspect is no evidence against it."
+        };
+        format!("The screening of {cells} made {comparisons} suspect. {again}{rule}")
+    }
+}
+
+fn suspected(suspect: &Suspect, runs: &[Run], judgement: &Judgement) -> Option<Suspected> {
+    let cell = judgement.cells.iter().find(|cell| cell.full_id() == suspect.cell)?;
+    let found = match suspect.limit {
+        Some(place) => Found::Limit(cell.limits.get(place)?.clone()),
+        None => Found::Comparison(cell.comparisons.iter().find(|one| one.metric == suspect.metric)?.clone()),
+    };
+    let last_look = match &found {
+        Found::Comparison(Comparison { stage: Stage::Confirmed { look, .. }, .. }) => *look,
+        Found::Comparison(_) => 0,
+        Found::Limit(_) => usize::MAX,
+    };
+    let pairs = |is_meant: &dyn Fn(usize) -> bool| {
+        let meant = runs.iter().filter(|run| is_meant(run.look)).flat_map(|run| &run.cells);
+        meant.filter(|cell| cell.full_id() == suspect.cell).map(|cell| cell.rounds.len()).sum()
+    };
+    Some(Suspected {
+        cell: suspect.cell.clone(),
+        metric: suspect.metric,
+        slower: suspect.slower,
+        screened_pairs: pairs(&|look| look == 0),
+        fresh_pairs: pairs(&|look| (1..=last_look).contains(&look)),
+        found,
+    })
+}
+
+impl Suspected {
+    fn html(&self, level: f64) -> String {
+        let (title, looked) = (escaped(self.metric.title), if self.slower { "slower" } else { "faster" });
+        let (title, looked, screening, fresh, verdict) = match &self.found {
+            Found::Comparison(comparison) => {
+                let (screening, fresh) = match comparison.stage {
+                    Stage::Confirmed { screening, .. } => (screening, comparison.change),
+                    Stage::Screened | Stage::Whole => (comparison.change, None),
+                };
+                let said = |change: Option<Change>, pairs| told(change, comparison.is_difference(), pairs);
+                let screening = said(screening, self.screened_pairs);
+                (title, looked, screening, said(fresh, self.fresh_pairs), judged(comparison, level))
+            }
+            Found::Limit(check) => {
+                let fresh = told(None, false, self.fresh_pairs);
+                let screening = told(None, false, self.screened_pairs);
+                (format!("limit on {title}"), "over it", screening, fresh, escaped(&check.reason))
+            }
+        };
+        format!(
+            "<tr><td>{}</td><td class=\"metric\">{title}</td><td>{looked}</td><td class=\"n\">{screening}</td>\
+             <td class=\"n\">{fresh}</td><td>{verdict}</td></tr>\n",
+            escaped(&self.cell)
+        )
+    }
+}
+
+/// A change with its interval and what it was seen in.
+fn told(change: Option<Change>, is_difference: bool, pairs: usize) -> String {
+    if pairs == 0 {
+        return "not measured again".to_owned();
+    }
+    let change = change.map(|change| change_in_cell(change, is_difference)).unwrap_or_default();
+    format!("{change}<small>{}</small>", number(&words::plural(pairs as u64, "pair")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Verdict;
+    use crate::plan::Confirmation;
+    use crate::record::metric;
+    use crate::report::samples::{judgement_of, run_of, samples};
+
+    /// Two cells: the first looked slower in p50 and was measured again in one look, the second looked slower in p99 and was not.
+    fn duet() -> (Vec<Run>, Judgement) {
+        let verdicts = [Verdict::Regressed, Verdict::Inconclusive];
+        let mut judgement = judgement_of(&verdicts);
+        for comparison in judgement.cells.iter_mut().flat_map(|cell| &mut cell.comparisons) {
+            comparison.stage = Stage::Screened;
+        }
+        let screening = Some(Change { low: 0.1, estimate: 0.3, high: 0.5 });
+        let p50 =
+            judgement.cells[0].comparisons.iter_mut().find(|one| one.metric.id == "latency_p50").unwrap();
+        p50.stage = Stage::Confirmed { look: 1, looks: 3, screening };
+        let suspect = |place: usize, id: &str| Suspect {
+            cell: judgement.cells[place].full_id(),
+            metric: metric(id).unwrap(),
+            limit: None,
+            slower: true,
+            open: place == 1,
+        };
+        judgement.suspects = vec![suspect(0, "latency_p50"), suspect(1, "latency_p99")];
+        let whole = Run { confirmation: Some(Confirmation::default()), ..run_of(&samples(&verdicts)) };
+        let mut again = Run { look: 1, ..whole.clone() };
+        again.cells.truncate(1);
+        (vec![whole, again], judgement)
+    }
+
+    #[test]
+    fn each_suspect_has_both_intervals_and_what_was_said_of_it() {
+        let (runs, judgement) = duet();
+        let html = Stages::of(&runs, &judgement).unwrap().html();
+        assert!(html.contains("The screening of 2 cells made 2 comparisons suspect. 1 of them"), "{html}");
+        let row = |id: &str| html.lines().find(|line| line.contains(id) && line.starts_with("<tr>")).unwrap();
+        for part in [
+            "<td>slower</td>",
+            "+30.0 %<small>+10.0 to +50.0 %</small><small>10 pairs</small>",
+            "+23.1 %<small>+19.0 to +27.2 %</small><small>10 pairs</small>",
+            "badge regressed",
+            "p = 0.0012 &lt; 0.01, look 1 of 3",
+        ] {
+            assert!(row("3k_tokens/5").contains(part), "{part} in {html}");
+        }
+        for part in ["latency p99", "+1.2 %", "not measured again", "badge inconclusive"] {
+            assert!(row("3k_tokens/10").contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_screening_that_finds_nothing_says_so_and_what_was_judged_at_once_has_no_stages() {
+        let (runs, mut judgement) = duet();
+        judgement.suspects.clear();
+        let html = Stages::of(&runs, &judgement).unwrap().html();
+        assert!(html.contains("made nothing suspect") && !html.contains("<table"), "{html}");
+        assert!(Stages::of(&runs, &judgement_of(&[Verdict::Regressed])).is_none());
+    }
+}
