@@ -74,7 +74,7 @@ pub(super) fn confirm(
         metric: case.metric,
         limit: match case.subject {
             Subject::Limit(place) => Some(place),
-            Subject::Success | Subject::Metric(_) => None,
+            Subject::Success | Subject::Metric(_) | Subject::Anchor(_) => None,
         },
         slower: case.direction == Direction::Slower,
         open: case.is_open,
