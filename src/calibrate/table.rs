@@ -3,21 +3,25 @@
 use std::fmt::Write;
 
 use crate::calibrate::rate::Rate;
-use crate::calibrate::study::{Calibration, Row};
+use crate::calibrate::study::{Calibration, Effort, Row};
 
 impl Calibration {
     /// Both tables, with what their columns mean.
     pub fn table(&self) -> String {
         let effort = &self.effort;
+        let call =
+            if *effort == Effort::THOROUGH { "plimsoll calibrate --thorough" } else { "plimsoll calibrate" };
         let mut text = format!(
-            "{} unchanged calls of each row and {} with each change; seed {}. All figures in per cent, with their 95 % intervals.\n\n",
-            effort.unchanged, effort.changed, self.seed
+            "# How often the gate is wrong\n\n`{call} --seed {}` wrote this: {} simulated calls of each row in which nothing changed, and {} with \
+             each change of one cell. In per cent, with 95 % intervals. A call has 30 cells of three metrics where nothing else is said; *finds* counts \
+             calls that named the changed cell; *rounds* is what a call took, its first measurement being 1: unchanged, and at the most.\n\n",
+            self.seed, effort.unchanged, effort.changed
         );
         text += &aligned(&self.gate());
         let _ = write!(
             text,
-            "\nOther rules on the very same rounds: p50 of {} unchanged calls of each row (red cells / red calls), and of as many with \
-             +5 % in one cell (found).\n\n",
+            "\n## Other rules\n\nThe very same rounds, shown to other rules: p50 of {} unchanged calls of each row (red cells / red calls), and of as \
+             many with +5 % in one cell (found). Against stored runs they are shown the last of them.\n\n",
             effort.rivals
         );
         text += &aligned(&self.others());
@@ -31,7 +35,7 @@ impl Calibration {
                 "against",
                 "red calls",
                 "red cells",
-                "95 % interval holds: p50",
+                "95 % interval holds p50",
                 "tail",
                 "throughput",
             ]
