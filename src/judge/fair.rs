@@ -17,23 +17,23 @@ pub(super) fn unfair(cell: &CellRun) -> Option<String> {
     if cell.rounds.is_empty() {
         return Some("No round of it was measured.".to_owned());
     }
-    let counts = cell.counts();
-    if counts.requests == 0 {
+    if cell.counts().requests == 0 {
         return Some("Not one request was sent inside its rounds.".to_owned());
     }
-    let ours: Vec<(&Fault, &u64)> =
-        counts.faults.iter().filter(|(fault, count)| fault.is_ours() && **count > 0).collect();
-    let (_, count) = ours.first()?;
-    if ours.iter().any(|(fault, _)| **fault == Fault::NoFreePort) {
+    let ours = cell.own_faults();
+    if let Some(count) = ours.get(&Fault::NoFreePort) {
         return Some(format!(
             "This machine had no free port left for {count} connections, so the service was not measured: widen the local \
              port range (net.ipv4.ip_local_port_range), or lower the concurrency."
         ));
     }
-    Some(format!(
-        "{count} exchanges failed by an error of this machine (too few file descriptors, say), so the service was not \
-         measured."
-    ))
+    let count: u64 = ours.values().sum();
+    (count > 0).then(|| {
+        format!(
+            "{count} exchanges failed by an error of this machine (too few file descriptors, say), so the service was not \
+             measured."
+        )
+    })
 }
 
 /// Why a cell with such counts was not measured; nothing when enough exchanges succeeded.

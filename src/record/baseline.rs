@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::record::environment::{Environment, Machine};
 use crate::record::json_text::four_digits;
 use crate::record::metric::{Judged, METRICS, metric};
-use crate::record::run::{CellRun, Run};
+use crate::record::run::Run;
 use crate::record::series::Series;
 
 /// Runs that are kept, the newest of them; each epoch's anchor is kept besides, and that of each cell which that one does not have.
@@ -177,7 +177,7 @@ impl Baseline {
 impl StoredRun {
     /// What a run measured of a group, as it is kept in a baseline; nothing when it has no cell of it that was measured fairly.
     pub fn new(group: &str, run: &Run, epoch: u32) -> Option<Self> {
-        let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && is_fair(cell)).collect();
+        let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && cell.is_fair()).collect();
         let window = cells.first()?.window;
         let Environment { machine, setup, commit, dirty, load, .. } = run.environment.clone();
         Some(Self {
@@ -213,15 +213,6 @@ impl StoredRun {
         }
         self
     }
-}
-
-/// Whether a cell may become what others are held against: it was measured, enough of its exchanges succeeded, and none failed by
-/// this machine's own fault.
-fn is_fair(cell: &CellRun) -> bool {
-    let counts = cell.counts();
-    let ours = counts.faults.iter().any(|(fault, count)| fault.is_ours() && *count > 0);
-    let enough = counts.success_ratio().is_some_and(|ratio| ratio >= cell.rules.least_success_ratio);
-    cell.invalid.is_none() && enough && !ours
 }
 
 /// Whether a metric follows from the counts, so that a file does not hold it.

@@ -1,7 +1,7 @@
 //! What becomes of a run in a baseline.
 
 use crate::judge::{Judgement, LimitCheck, Verdict};
-use crate::record::{Baseline, BaselineError, BaselineStore, Run, StoredRun};
+use crate::record::{Baseline, BaselineError, BaselineStore, CellRun, Run, StoredRun};
 use crate::session::error::SessionError;
 use crate::session::options::Options;
 use crate::session::outcome::Outcome;
@@ -73,11 +73,7 @@ pub(crate) fn save(
 
 /// Whether each cell of a run can stand in a baseline: none was slower than its time, failed too often, or lacked a port.
 pub(crate) fn is_fair(run: &Run) -> bool {
-    const ANY: u32 = 1;
-    groups(std::slice::from_ref(run)).into_iter().all(|group| {
-        let cells = run.cells.iter().filter(|cell| cell.group == group).count();
-        StoredRun::new(group, run, ANY).is_some_and(|stored| stored.cells.len() == cells)
-    })
+    run.cells.iter().all(CellRun::is_fair)
 }
 
 /// The groups of some runs, each once, in their order.
