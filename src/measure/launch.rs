@@ -10,10 +10,10 @@ use fastrand::Rng;
 
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
-use crate::measure::measurement::{Measurement, mix, no_free_port};
+use crate::measure::measurement::{Measurement, mix};
 use crate::measure::service::Running;
 use crate::plan::Visit;
-use crate::record::{CellRun, Counters, Fault, Round, Stop};
+use crate::record::{CellRun, Counters, Round, Stop};
 
 /// The two services that a duet compares. Without a duet there is the head alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +104,6 @@ impl<'a> Measurement<'a, '_> {
             rng.shuffle(live);
             for one in &mut *live {
                 let round = self.round(one, visit, (index, number), begun.elapsed()).await?;
-                if round.counts.faults.contains_key(&Fault::NoFreePort) {
-                    cells[index].invalid = Some(no_free_port());
-                }
                 match one.side {
                     Side::Base => cells[index].base.push(round),
                     Side::Head => cells[index].rounds.push(round),

@@ -34,9 +34,7 @@ mod worker;
 pub use error::MeasureError;
 pub use measurement::Site;
 #[cfg(feature = "cli")]
-pub(crate) use measurement::no_free_port;
-#[cfg(feature = "cli")]
-pub use once::load;
+pub(crate) use once::{load, no_free_port};
 pub(crate) use parent::watch_parent;
 pub(crate) use service::output_within_our_life;
 
