@@ -94,7 +94,7 @@ impl Baseline {
     /// A baseline of one epoch that holds what `runs` measured of `group`; nothing when they measured none of it.
     pub fn of_runs(group: &str, runs: &[Run]) -> Option<Self> {
         let mut baseline = Self::empty(group);
-        for run in runs.iter().filter_map(|run| StoredRun::new(group, run, FIRST)) {
+        for run in runs.iter().filter_map(|run| StoredRun::new(group, run)) {
             let id = baseline.free_id(&run.id);
             baseline.runs.push(StoredRun { id, ..run });
         }
@@ -176,13 +176,14 @@ impl Baseline {
 
 impl StoredRun {
     /// What a run measured of a group, as it is kept in a baseline; nothing when it has no cell of it that was measured fairly.
-    pub fn new(group: &str, run: &Run, epoch: u32) -> Option<Self> {
+    /// Its epoch is the first until a baseline takes it in.
+    pub fn new(group: &str, run: &Run) -> Option<Self> {
         let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && cell.is_fair()).collect();
         let window = cells.first()?.window;
         let Environment { machine, setup, commit, dirty, load, .. } = run.environment.clone();
         Some(Self {
             id: run.id.clone(),
-            epoch,
+            epoch: FIRST,
             machine,
             setup,
             commit,

@@ -41,8 +41,7 @@ pub(crate) fn save(
         let kept = if save.append { store.read(&save.name, group).map_err(not_kept)? } else { None };
         let baseline = match kept {
             Some(mut baseline) => {
-                let epoch = baseline.epochs.last().map_or(1, |epoch| epoch.number);
-                for run in runs.iter().filter_map(|run| StoredRun::new(group, run, epoch)) {
+                for run in runs.iter().filter_map(|run| StoredRun::new(group, run)) {
                     baseline.append(run);
                 }
                 Some(baseline)
