@@ -153,7 +153,8 @@ pub const DEFAULTS: &[DefaultRow] = &[
     ),
     ("warm_up_time", "200ms", "of a launch, shared by its cells"),
     ("time-outs", "30s, 5s, 30s", "of an exchange, of connecting, of starting the service"),
-    ("nresamples, seed", "100000, 1", "of the bootstrap"),
+    ("nresamples", "100000", "resamples of a bootstrap"),
+    ("seed", "1", "of every random order"),
     ("noise_threshold", "0.05", "what is too little to be red (0.01 in a duet)"),
     ("equivalence", "0.10", "what is little enough to be equal (0.05 in a duet)"),
     ("significance_level", "0.01", "one-sided, for a whole call"),
@@ -192,7 +193,7 @@ mod tests {
         assert_eq!(value("sample_size"), settings.sample_size.to_string());
         assert_eq!(parse_duration(value("measurement_time")), Ok(settings.measurement_time));
         assert_eq!(parse_duration(value("warm_up_time")), Ok(settings.warm_up_time));
-        assert_eq!(value("nresamples, seed"), format!("{}, 1", settings.nresamples));
+        assert_eq!(value("nresamples"), settings.nresamples.to_string());
         assert_eq!(value("significance_level"), settings.significance_level.to_string());
         assert_eq!(value("confidence_level"), settings.confidence_level.to_string());
         assert_eq!(value("least_success_ratio"), settings.least_success_ratio.to_string());
