@@ -50,7 +50,7 @@ pub(crate) fn save(
         };
         changed.extend(baseline.map(|baseline| (store.path(&save.name, group), baseline)));
     }
-    let replaces_a_faster_one = !save.append && regressed && options.baseline.name() == save.name;
+    let replaces_a_faster_one = save.replaces() && regressed && options.baseline.name() == save.name;
     // All are made before the first is written.
     let mut paths = Vec::new();
     for (path, baseline) in changed {
