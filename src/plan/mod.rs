@@ -27,6 +27,7 @@ pub use load::Load;
 pub use schedule::{Schedule, ServiceSchedule, Visit, launches_for};
 pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
+pub(crate) use settings::Margins;
 pub use settings::{DEFAULTS, QUICK, Settings};
 pub use suite::{Plan, PlanError};
 pub use targets::{Order, Targets, TargetsError};

@@ -41,6 +41,22 @@ pub const QUICK: Settings = Settings {
     ..Settings::new()
 };
 
+/// How much is too little, and how much is nothing, where a group does not say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Margins {
+    /// What is too little to be red, as a fraction.
+    pub(crate) noise_threshold: f64,
+    /// What is little enough to be called equal, as a fraction.
+    pub(crate) equivalence: f64,
+}
+
+impl Margins {
+    /// Against a stored baseline, a guest from another time.
+    pub(crate) const STORED: Self = Self { noise_threshold: 0.05, equivalence: 0.10 };
+    /// In a duet.
+    pub(crate) const DUET: Self = Self { noise_threshold: 0.01, equivalence: 0.05 };
+}
+
 /// Fewer rounds than this show no spread.
 pub(crate) const LEAST_SAMPLE_SIZE: usize = 10;
 /// Fewer launches than this show no spread between launches.
@@ -141,7 +157,7 @@ impl Default for Settings {
 /// A row of [`DEFAULTS`]: the setting, its value, what it means.
 pub type DefaultRow = (&'static str, &'static str, &'static str);
 
-/// The defaults as `--help` prints them. A test holds them against [`Settings::default`].
+/// The defaults as `--help` prints them. A test holds them against [`Settings::default`] and [`Margins`].
 pub const DEFAULTS: &[DefaultRow] = &[
     ("sample_size", "30", "rounds of a cell; at least 10"),
     ("measurement_time", "10s", "of a cell's rounds together"),
@@ -197,6 +213,13 @@ mod tests {
         assert_eq!(value("significance_level"), settings.significance_level.to_string());
         assert_eq!(value("confidence_level"), settings.confidence_level.to_string());
         assert_eq!(value("least_success_ratio"), settings.least_success_ratio.to_string());
+        let both = |name: &str, of: fn(Margins) -> f64| {
+            let row = DEFAULTS.iter().find(|row| row.0 == name).unwrap();
+            assert_eq!(row.1, format!("{:.2}", of(Margins::STORED)));
+            assert!(row.2.ends_with(&format!("({:.2} in a duet)", of(Margins::DUET))), "{row:?}");
+        };
+        both("noise_threshold", |margins| margins.noise_threshold);
+        both("equivalence", |margins| margins.equivalence);
         assert_eq!(value("--quick"), format!("{}, {}s", QUICK.sample_size, QUICK.measurement_time.as_secs()));
     }
 
