@@ -11,7 +11,7 @@ use crate::measure::launch::Side;
 use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
-use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, launches_for};
+use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, affordable_launches};
 use crate::record::{CellRun, ConditionSum, Environment, Event, Run, Stop, run_id};
 
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
@@ -197,15 +197,13 @@ impl<'a, 'e> Measurement<'a, 'e> {
         if let Some(launches) = settings.launches {
             return launches;
         }
-        let rounds: Vec<usize> =
-            stand.cells.iter().map(|&cell| self.cells[cell].0.settings.sample_size).collect();
         let a_round: Duration = round_times.iter().sum();
         let measuring = sides * a_round * u32::try_from(settings.sample_size).unwrap_or(u32::MAX);
-        launches_for(&rounds, measuring, started_in + sides * settings.warm_up_time)
+        affordable_launches(settings.sample_size, measuring, started_in + sides * settings.warm_up_time)
     }
 
     fn announce(&mut self) {
-        let measured = (0..self.cells.len()).filter(|&cell| self.planned[cell].invalid.is_none());
+        let measured = (0..self.cells.len()).filter(|&cell| self.is_measured(cell));
         let groups = measured.map(|cell| self.cells[cell].0);
         let (rounds, windows) = groups.fold((0, Duration::ZERO), |(rounds, windows), group| {
             let sides: u32 = if group.base.is_some() { 2 } else { 1 };
@@ -257,11 +255,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     fn schedule(&self) -> Schedule {
-        let rounds = |&cell: &usize| (cell, self.cells[cell].0.settings.sample_size);
-        let is_measured = |cell: &&usize| self.planned[**cell].invalid.is_none();
         let services = self.stands.iter().map(|stand| ServiceSchedule {
             launches: stand.launches,
-            cells: stand.cells.iter().filter(is_measured).map(rounds).collect(),
+            rounds: stand.group.settings.sample_size,
+            cells: stand.cells.iter().copied().filter(|&cell| self.is_measured(cell)).collect(),
         });
         Schedule { services: services.collect() }
     }

@@ -178,25 +178,6 @@ pub const DEFAULTS: &[DefaultRow] = &[
     ("least_success_ratio", "0.95", "below it a cell counts as not measured"),
 ];
 
-/// The divisors of the rounds, most launches first, that leave enough launches to show their spread.
-fn divisors(rounds: usize) -> impl Iterator<Item = usize> {
-    (1..=rounds).rev().filter(move |launches| rounds.is_multiple_of(*launches))
-}
-
-/// How many launches a service with cells of `rounds` rounds each gets: the largest divisor of the rounds whose starts and
-/// warm-ups (`launch_cost` each) take at most a third of `measuring_time`, at least five.
-pub(crate) fn affordable_launches(rounds: usize, measuring_time: Duration, launch_cost: Duration) -> usize {
-    let budget = measuring_time.as_secs_f64() / 3.0;
-    let mut smallest_sound = rounds.max(1);
-    for launches in divisors(rounds).filter(|&launches| launches >= LEAST_LAUNCHES.min(rounds)) {
-        if launch_cost.as_secs_f64() * launches as f64 <= budget {
-            return launches;
-        }
-        smallest_sound = launches;
-    }
-    smallest_sound
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,19 +202,6 @@ mod tests {
         both("noise_threshold", |margins| margins.noise_threshold);
         both("equivalence", |margins| margins.equivalence);
         assert_eq!(value("--quick"), format!("{}, {}s", QUICK.sample_size, QUICK.measurement_time.as_secs()));
-    }
-
-    #[test]
-    fn as_many_launches_as_a_third_of_the_time_pays_for() {
-        let seconds = Duration::from_secs_f64;
-        assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.1)), 30);
-        assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.3)), 10);
-        assert_eq!(affordable_launches(30, seconds(10.0), seconds(5.0)), 5, "never fewer than five");
-        assert_eq!(
-            affordable_launches(11, seconds(10.0), seconds(5.0)),
-            11,
-            "a prime has no divisor between"
-        );
     }
 
     #[test]
