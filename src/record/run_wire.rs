@@ -1,8 +1,9 @@
 //! A run as it stands in `run.json`, apart from what it means, and the way there and back.
 //!
-//! Everything is there; what can be zero or absent in most rounds is left out then. The way back checks whatever later rooms rely on. A field that this version does not
-//! know is passed over; a metric that it does not know is an error, among limits and values alike, for a run must not be judged by
-//! less than it was measured for. Only a metric to judge may be unknown: the judgement says so.
+//! Everything is there; what can be zero or absent in most rounds is left out then. The way back checks whatever later rooms
+//! rely on. A field that this version does not know is passed over; a metric that it does not know is an error, among limits and
+//! values alike, for a run must not be judged by less than it was measured for. Only a metric to judge may be unknown: the
+//! judgement says so.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -258,6 +259,13 @@ impl RunWire {
             .map_err(|error| format!("`{}` is no time: {error}", self.started))?;
         let EnvironmentWire { machine, setup, commit, dirty, load, condition } = self.environment;
         let condition = condition.map(ConditionWire::into_condition).transpose()?;
+        let confirmation =
+            (!self.confirm_pairs.is_empty()).then_some(Confirmation { pairs: self.confirm_pairs });
+        if confirmation.as_ref().is_some_and(|confirmation| confirmation.problem().is_some()) {
+            return Err(
+                "its looks at suspects are impossible: fresh pairs are at least 2 and rise".to_owned()
+            );
+        }
         let cells: Vec<CellRun> =
             self.cells.into_iter().map(CellWire::into_cell).collect::<Result<_, _>>()?;
         for (index, cell) in cells.iter().enumerate() {
@@ -278,8 +286,7 @@ impl RunWire {
                 StopWire::TimeUp => Stop::TimeUp,
             }),
             look: self.look,
-            confirmation: (!self.confirm_pairs.is_empty())
-                .then_some(Confirmation { pairs: self.confirm_pairs }),
+            confirmation,
         })
     }
 }

@@ -140,6 +140,7 @@ fn damage_is_told_with_the_file_and_what_to_do() {
         ("2026-11-24T", "yesterday T", "is no time"),
         ("\"others_share\": 0.3", "\"others_share\": 1.3", "the condition of its machine is impossible"),
         ("\"frequency_mhz\": [", "\"frequency_mhz\": [9e9, ", "run.json"),
+        ("\"cells\": [", "\"confirm_pairs\": [30, 20], \"cells\": [", "fresh pairs are at least 2"),
     ] {
         let damaged = whole.replacen(from, to, 1);
         assert_ne!(damaged, whole, "{from}");
