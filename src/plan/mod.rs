@@ -28,7 +28,7 @@ pub(crate) use schedule::affordable_launches;
 pub use schedule::{Schedule, ServiceSchedule, Visit};
 pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
-pub(crate) use settings::Margins;
 pub use settings::{DEFAULTS, QUICK, Settings};
+pub(crate) use settings::{Margins, is_fraction, is_level};
 pub use suite::{Plan, PlanError};
 pub use targets::{Order, Targets, TargetsError};

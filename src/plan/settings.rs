@@ -63,12 +63,23 @@ pub(crate) const LEAST_SAMPLE_SIZE: usize = 10;
 pub(crate) const LEAST_LAUNCHES: usize = 5;
 /// The fewest resamples that make a quantile at 95 % worth drawing.
 const LEAST_RESAMPLES: usize = 1_000;
-/// More resamples take memory and show nothing more.
-const MOST_RESAMPLES: usize = 10_000_000;
 /// The longest measurement of a cell that is not a slip of the finger.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Whether it is a share of something that is not all of it.
+pub(crate) fn is_fraction(value: f64) -> bool {
+    (0.0..1.0).contains(&value)
+}
+
+/// Whether it can be the level of a test or of an interval.
+pub(crate) fn is_level(value: f64) -> bool {
+    is_fraction(value) && value > 0.0
+}
+
 impl Settings {
+    /// More resamples take memory and show nothing more; a damaged number must not make judging endless.
+    pub(crate) const MOST_RESAMPLES: usize = 10_000_000;
+
     const fn new() -> Self {
         Self {
             sample_size: 30,
@@ -94,8 +105,6 @@ impl Settings {
 
     /// What is wrong with these values, in a sentence; nothing when nothing is.
     pub(crate) fn problem(&self) -> Option<String> {
-        let fraction = |value: f64| value.is_finite() && (0.0..1.0).contains(&value);
-        let level = |value: f64| fraction(value) && value > 0.0;
         if self.sample_size < LEAST_SAMPLE_SIZE {
             return Some(format!(
                 "sample_size is {}: at least {LEAST_SAMPLE_SIZE} rounds are needed",
@@ -118,21 +127,22 @@ impl Settings {
                 self.sample_size
             ));
         }
-        if !level(self.confidence_level) || !level(self.significance_level) {
+        if !is_level(self.confidence_level) || !is_level(self.significance_level) {
             return Some(format!(
                 "confidence_level is {} and significance_level {}: both lie between 0 and 1",
                 self.confidence_level, self.significance_level
             ));
         }
         for (name, margin) in [("noise_threshold", self.noise_threshold), ("equivalence", self.equivalence)] {
-            if let Some(margin) = margin.filter(|&margin| !fraction(margin)) {
+            if let Some(margin) = margin.filter(|&margin| !is_fraction(margin)) {
                 return Some(format!("{name} is {margin}: a fraction from 0 up to, but not including, 1"));
             }
         }
-        if !(LEAST_RESAMPLES..=MOST_RESAMPLES).contains(&self.nresamples) {
+        if !(LEAST_RESAMPLES..=Self::MOST_RESAMPLES).contains(&self.nresamples) {
             return Some(format!(
-                "nresamples is {}: from {LEAST_RESAMPLES} to {MOST_RESAMPLES}",
-                self.nresamples
+                "nresamples is {}: from {LEAST_RESAMPLES} to {}",
+                self.nresamples,
+                Self::MOST_RESAMPLES
             ));
         }
         if [self.exchange_time_out, self.connect_time_out, self.ready_time_out].contains(&Duration::ZERO) {
