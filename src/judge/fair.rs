@@ -1,13 +1,13 @@
 //! Whether a cell was measured fairly: if not, no number of it says anything of the service.
 
 use crate::judge::words::share;
+use crate::plan::Load;
 use crate::record::{CellRun, Counts, Fault, Metric, Unit};
 use crate::stats::location::median;
 
 /// The client is the bottleneck when in the median round its mean lag exceeds the mean latency of a closed loop: each
 /// connection is then idle for longer than it is busy. A tail of the lag would say it of every busy machine.
 const MOST_LAG: f64 = 1.0;
-const CLOSED_LOAD: &str = "closed";
 
 /// Why one run of a cell cannot be used at all; nothing when it can.
 pub(super) fn unfair(cell: &CellRun) -> Option<String> {
@@ -57,7 +57,7 @@ fn rounded_down(share: f64) -> String {
 /// neither a change nor that there is none; the latencies, which the kernel stamped, are the service's all the same.
 pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
     let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
-    if !is_rate || !cell.load.starts_with(CLOSED_LOAD) {
+    if !is_rate || !cell.load.starts_with(Load::CLOSED) {
         return None;
     }
     let ratio = |values: &std::collections::BTreeMap<&str, f64>| {
