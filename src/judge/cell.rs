@@ -48,7 +48,7 @@ impl<'a> Draft<'a> {
             success: None,
             questions: Vec::new(),
             limits: Vec::new(),
-            notes: sides.head[0].cell.notes.clone(),
+            notes: Vec::new(),
             fair,
             sides,
         };
