@@ -32,6 +32,7 @@ mod window;
 mod worker;
 
 pub use error::MeasureError;
+pub(crate) use interrupt::SIGNAL_BASE;
 pub use measurement::Site;
 #[cfg(feature = "cli")]
 pub(crate) use once::{load, no_free_port};
