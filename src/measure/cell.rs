@@ -111,8 +111,8 @@ impl<'a> LiveCell<'a> {
         None
     }
 
-    #[cfg(feature = "cli")]
     /// One measurement that `stop` ends early: what was counted until then, and what `stop` gave if it was first.
+    #[cfg(feature = "cli")]
     pub(crate) async fn once<T>(
         &mut self,
         timing: Timing,
@@ -163,6 +163,7 @@ impl<'a> LiveCell<'a> {
         }
     }
 }
+
 /// A first request that was no success.
 #[derive(Debug)]
 pub(crate) struct WrongAnswer {

@@ -35,7 +35,7 @@ pub struct Site<'a> {
 /// A service with the cells that load it.
 pub(crate) struct Stand<'a> {
     pub(crate) launcher: Launcher,
-    /// Of a duet's other side.
+    /// What starts a duet's base.
     pub(crate) base: Option<Launcher>,
     pub(crate) group: &'a Group,
     /// Indices of its cells.
@@ -117,6 +117,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         if let Some(tried) = tried {
             tried?;
         }
+        // After a signal the first run ends at once by the same one: what is reported then says so.
         self.announce();
         let mut runs = Vec::new();
         for number in 0..self.plan.runs {

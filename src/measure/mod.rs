@@ -63,7 +63,7 @@ pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Resu
     })
 }
 
-/// Makes each request of a plan once and checks the answer; `tell` hears each cell's id with what was wrong, if anything was.
+/// Makes each request of a plan once and checks the answer, in a duet of head alone; `tell` hears each cell's id with what was wrong, if anything was.
 ///
 /// # Errors
 /// When a service does not start.

@@ -1,7 +1,7 @@
 //! What to measure: plain data, its parsing and its checking.
 //!
-//! A bench file, a command line or a suite file comes in; a [`Plan`] in which nothing can be wrong any more goes out
-//! ([`Plan::validated`]). Nothing here opens a socket, starts a process or knows what a metric is.
+//! A bench file or a command line comes in; a [`Plan`] in which nothing can be wrong any more goes out ([`Plan::validated`]).
+//! Nothing here opens a socket, starts a process or knows more of a metric than its id.
 
 mod cell;
 mod confirmation;
