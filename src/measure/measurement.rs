@@ -34,7 +34,8 @@ pub struct Site<'a> {
 
 /// A service with the cells that load it.
 pub(crate) struct Stand<'a> {
-    pub(crate) launcher: Launcher,
+    /// What starts the service, in a duet head.
+    pub(crate) head: Launcher,
     /// What starts a duet's base.
     pub(crate) base: Option<Launcher>,
     pub(crate) group: &'a Group,
@@ -55,7 +56,7 @@ impl Stand<'_> {
     pub(crate) fn launcher(&self, side: Side) -> &Launcher {
         match (side, &self.base) {
             (Side::Base, Some(base)) => base,
-            _ => &self.launcher,
+            _ => &self.head,
         }
     }
 }
@@ -92,11 +93,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
             match stands.iter_mut().find(|stand| shares_launches(stand.group, group)) {
                 Some(stand) => stand.cells.push(index),
                 None => {
-                    let mut launcher = prepared(&group.service, site.service_args)?;
+                    let mut head = prepared(&group.service, site.service_args)?;
                     let base = group.base.as_ref().map(|base| prepared(base, site.base_args));
                     let mut base = base.transpose()?;
-                    base.iter_mut().for_each(|base| Launcher::level(base, &mut launcher));
-                    stands.push(Stand { launcher, base, group, cells: vec![index], launches: 1 });
+                    base.iter_mut().for_each(|base| Launcher::level(base, &mut head));
+                    stands.push(Stand { head, base, group, cells: vec![index], launches: 1 });
                 }
             }
         }
@@ -291,8 +292,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     pub(crate) fn live(&self, index: usize, running: &Running) -> Result<LiveCell<'a>, MeasureError> {
         let (group, cell) = self.cells[index];
-        let base = Some(running.url()).filter(|url| !url.is_empty());
-        LiveCell::new(group, cell, base, &self.resolver)
+        let service_url = Some(running.url()).filter(|url| !url.is_empty());
+        LiveCell::new(group, cell, service_url, &self.resolver)
             .map_err(|source| MeasureError::Endpoint { cell: group.full_id(cell), source })
     }
 
@@ -304,7 +305,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         };
         let mut environment = Environment::collect(self.cells.iter().all(is_local), self.site.root);
         for stand in &self.stands {
-            let told = [("service", Some(&stand.launcher)), ("base service", stand.base.as_ref())];
+            let told = [("service", Some(&stand.head)), ("base service", stand.base.as_ref())];
             for (what, launcher) in told {
                 if let Some(digest) = launcher.and_then(Launcher::digest) {
                     environment.setup.insert(format!("{what} {}", stand.group.name), digest.to_owned());

@@ -76,7 +76,7 @@ pub fn check(
         let mut quiet = |_: Event| {};
         let measurement = measurement::Measurement::prepare(plan, site, &mut quiet)?;
         for stand in &measurement.stands {
-            let running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
+            let running = stand.head.start(stand.group.settings.ready_time_out).await?;
             for &index in &stand.cells {
                 let (group, cell) = measurement.cells[index];
                 let tried = measurement.live(index, &running)?.try_each(usize::MAX).await;
