@@ -156,7 +156,7 @@ pub static METRICS: &[Metric] = &[
         judged: Judged::ByCounts,
         least_successes: 0,
         quantile: None,
-        value: |tally| (tally.requests > 0).then(|| tally.successes as f64 / tally.requests as f64),
+        value: |tally| tally.counts.success_ratio(),
     },
     percentile("latency_p50", "latency p50", Judged::Always, 10, 0.50, |tally| {
         tally.latency.quantile_ns(0.50)
@@ -232,7 +232,7 @@ mod tests {
         for milliseconds in 1..=100 {
             tally.latency.record(Duration::from_millis(milliseconds));
         }
-        (tally.requests, tally.successes, tally.successes_in_window) = (200, 100, 99.5);
+        (tally.counts.requests, tally.counts.successes, tally.successes_in_window) = (200, 100, 99.5);
         tally.output_tokens.add(30.0);
         tally.output_tokens_in_window = Some(15.0);
         let value = |id: &str| (metric(id).unwrap().value)(&tally);

@@ -14,13 +14,13 @@ use crate::record::tally::Tally;
 
 fn round(launch: usize, rng: &mut fastrand::Rng) -> Round {
     let mut tally = Tally { window: Duration::from_secs(10) / 30, ..Tally::default() };
-    (tally.requests, tally.successes, tally.successes_in_window) = (103, 100, 99.0 + rng.f64());
+    (tally.counts.requests, tally.counts.successes, tally.successes_in_window) = (103, 100, 99.0 + rng.f64());
     (0..100).for_each(|_| tally.latency.record(Duration::from_nanos(rng.u64(1_000..1_000_000_000))));
     tally.failure_latency.record(Duration::from_millis(1));
-    tally.statuses.extend([(200, 100), (429, 1)]);
-    tally.faults.extend([(Fault::Status(429), 1), (Fault::TimeOut, 2)]);
+    tally.counts.statuses.extend([(200, 100), (429, 1)]);
+    tally.counts.faults.extend([(Fault::Status(429), 1), (Fault::TimeOut, 2)]);
     tally.output_tokens.add(-rng.f64() * 1e300);
-    tally.unstamped = 7;
+    tally.counts.unstamped = 7;
     Round::close(&tally, launch, Duration::from_millis(launch as u64))
 }
 
