@@ -6,7 +6,7 @@ use crate::plan::{Group, Load};
 use crate::record::{CellRun, Judged, METRICS, Metric, Tally, metric};
 
 /// The metrics that rounds like the trial's can be expected to have.
-pub(crate) fn reachable(trial: &Tally) -> Vec<&'static Metric> {
+fn reachable(trial: &Tally) -> Vec<&'static Metric> {
     let is_near = |metric: &&Metric| {
         trial.counts.successes >= metric.promised_from()
             && (metric.least_successes > 1 || (metric.value)(trial).is_some())

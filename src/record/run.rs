@@ -151,9 +151,7 @@ impl CellRun {
 
     /// What all of base's rounds counted together, in a duet.
     pub fn base_counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.base.iter().for_each(|round| counts.add(&round.counts));
-        counts
+        counts_of(&self.base)
     }
 
     /// Base's rounds of a duet as `judge` sees them; nothing where there is no duet.
@@ -187,8 +185,12 @@ impl CellRun {
 
     /// What all its rounds counted together.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.rounds.iter().for_each(|round| counts.add(&round.counts));
-        counts
+        counts_of(&self.rounds)
     }
+}
+
+fn counts_of(rounds: &[Round]) -> Counts {
+    let mut counts = Counts::default();
+    rounds.iter().for_each(|round| counts.add(&round.counts));
+    counts
 }
