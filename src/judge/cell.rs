@@ -7,7 +7,7 @@ use crate::judge::limits::LimitTest;
 use crate::judge::order::{order_note, ratio_note};
 use crate::judge::policy::Terms;
 use crate::judge::questions::{Learned, Pair, PairBase, Question, questions, unknown};
-use crate::judge::reason::{in_own_direction, reason, success_ratio};
+use crate::judge::reason::{in_own_direction, reason};
 use crate::judge::shown::{Precision, estimate};
 use crate::judge::sides::{Base, HeadCell, Sides};
 use crate::judge::subject::{Call, Decided, Subject, Tested};
@@ -15,7 +15,7 @@ use crate::judge::success::Success;
 use crate::judge::verdict::{
     AnchorCheck, CellJudgement, Change, Comparison, LimitCheck, Shown, Stage, Verdict,
 };
-use crate::record::{Better, Counts, METRICS, Metric, Series};
+use crate::record::{Better, Counts, METRICS, Metric, Series, success_ratio};
 
 /// Seed of the bootstraps of shown values. No verdict depends on it.
 const SEED: u64 = 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::record::environment::{Environment, Machine};
 use crate::record::json_text::four_digits;
-use crate::record::metric::{Judged, METRICS, metric};
+use crate::record::metric::{Metric, metric, success_ratio};
 use crate::record::run::Run;
 use crate::record::series::Series;
 
@@ -218,19 +218,18 @@ impl StoredRun {
 
 /// Whether a metric follows from the counts, so that a file does not hold it.
 pub(crate) fn is_derived(id: &str) -> bool {
-    metric(id).is_some_and(|metric| metric.judged == Judged::ByCounts)
+    metric(id).is_some_and(Metric::is_by_counts)
 }
 
 /// The metrics that follow from the counts; none when a round has no request.
 fn derived(series: &Series) -> Option<(String, Vec<Vec<f64>>)> {
-    let id = METRICS.iter().find(|metric| metric.judged == Judged::ByCounts)?.id;
     let ratio = |(requests, failures): (&u64, &u64)| {
         (*requests > 0).then(|| (requests - failures.min(requests)) as f64 / *requests as f64)
     };
     let launches = series.requests.iter().zip(&series.failures);
     let ratios: Option<Vec<Vec<f64>>> =
         launches.map(|(requests, failures)| requests.iter().zip(failures).map(ratio).collect()).collect();
-    Some((id.to_owned(), ratios?))
+    Some((success_ratio().id.to_owned(), ratios?))
 }
 
 #[cfg(test)]

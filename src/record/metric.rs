@@ -79,6 +79,11 @@ impl Metric {
     pub fn promised_from(&self) -> u64 {
         if self.least_successes <= 1 { self.least_successes } else { RESERVE * self.least_successes }
     }
+
+    /// Whether it follows from the counts, so that no file holds it and its change is a difference.
+    pub fn is_by_counts(&self) -> bool {
+        self.judged == Judged::ByCounts
+    }
 }
 
 impl PartialEq for Metric {
@@ -208,6 +213,11 @@ pub static METRICS: &[Metric] = &[
         |tally| tally.per_second(tally.output_tokens_in_window?),
     ),
 ];
+
+/// The metric that is judged by counts.
+pub fn success_ratio() -> &'static Metric {
+    METRICS.iter().find(|metric| metric.is_by_counts()).expect("METRICS has the success ratio")
+}
 
 /// The metric of that id.
 pub fn metric(id: &str) -> Option<&'static Metric> {
