@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
-use crate::measure::measurement::{Measurement, mix};
+use crate::measure::measurement::{Measurement, WARM_UP, mix};
 use crate::measure::service::Running;
 use crate::plan::Visit;
 use crate::record::{CellRun, Counters, Round, Stop};
@@ -79,7 +79,7 @@ impl<'a> Measurement<'a, '_> {
         for &index in &stand.cells {
             let mut cell = self.live(index, &running).map_err(|error| failed(&error))?;
             if self.is_measured(index) {
-                cell.warm_up(share, self.seed(index, usize::MAX, visit.launch)).await;
+                cell.warm_up(share, self.seed(index, WARM_UP, visit.launch)).await;
             }
             cells.push((index, cell));
         }

@@ -17,6 +17,9 @@ use crate::record::{CellRun, ConditionSum, Environment, Event, Run, Stop, run_id
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
 const MOST_TRIED: usize = 100;
 
+/// The number of what is loaded before the first round of a launch: it never meets a round's deck.
+pub(crate) const WARM_UP: usize = usize::MAX;
+
 /// Where a plan is measured, beside what it says itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
@@ -176,7 +179,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             if self.planned[index].invalid.is_some() || !decides {
                 continue;
             }
-            let seed = self.seed(index, usize::MAX, 0);
+            let seed = self.seed(index, WARM_UP, 0);
             live.warm_up(group.settings.warm_up_time, seed).await;
             let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
             round_times.push(if cell.load.is_timed() { group.settings.window() } else { trial.window });
