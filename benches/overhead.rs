@@ -53,10 +53,10 @@ const THIRTY_BY_ONE: Shape = Shape { launches: 30, rounds: 1 };
 /// What `measure` notes of the nth success that was sent and answered inside the window.
 fn count(tally: &mut Tally, nth: u64) {
     let latency = Duration::from_nanos(80_000 + 37 * (nth * 7_919 % EXCHANGES));
-    tally.requests += 1;
-    *tally.statuses.entry(200).or_default() += 1;
+    tally.counts.requests += 1;
+    *tally.counts.statuses.entry(200).or_default() += 1;
     tally.lag.record(Duration::from_nanos(7_000 + nth * 31 % 900));
-    tally.successes += 1;
+    tally.counts.successes += 1;
     tally.latency.record(latency);
     tally.input_tokens.add(3_000.0);
     tally.output_tokens.add(200.0);

@@ -9,10 +9,7 @@ use regex_lite::Regex;
 use crate::bench::flags::Flags;
 use crate::bench::harness::Harness;
 use crate::plan::Plan;
-use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, exit_code};
-
-/// clap's own code for a call that is wrong.
-const WRONG_CALL: u8 = 2;
+use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, WRONG_CALL, exit_code};
 
 /// What the macros know of the bench target that they stand in.
 #[doc(hidden)]

@@ -64,8 +64,8 @@ fn round(shape: Shape, metrics: &[&Metric], luck: &mut Luck, tally: &mut Tally) 
     let latencies = latencies(shape, luck);
     tally.clear();
     tally.window = WINDOW;
-    tally.requests = latencies.len() as u64;
-    tally.successes = tally.requests;
+    tally.counts.requests = latencies.len() as u64;
+    tally.counts.successes = tally.counts.requests;
     for latency in &latencies {
         tally.latency.record(Duration::from_nanos(*latency as u64));
     }

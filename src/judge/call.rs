@@ -33,7 +33,7 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
     if !policy.verdicts_only {
         notes.extend(pause::notes(runs.iter()));
     }
-    let drafts: Vec<Draft> = sides.into_iter().filter_map(|sides| Draft::new(sides, policy)).collect();
+    let drafts: Vec<Draft> = sides.into_iter().filter_map(Draft::new).collect();
     let order: Vec<String> = drafts.iter().map(Draft::full_id).collect();
     let learned = learn(&drafts);
     let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());

@@ -5,9 +5,9 @@ use crate::judge::decide::{Test, as_one_of, decide};
 use crate::judge::fair::{too_many_failures, unfair};
 use crate::judge::limits::LimitTest;
 use crate::judge::order::{order_note, ratio_note};
-use crate::judge::policy::{Policy, Terms};
+use crate::judge::policy::Terms;
 use crate::judge::questions::{Learned, Pair, PairBase, Question, questions, unknown};
-use crate::judge::reason::{in_own_direction, reason, success_ratio};
+use crate::judge::reason::{in_own_direction, reason};
 use crate::judge::shown::{Precision, estimate};
 use crate::judge::sides::{Base, HeadCell, Sides};
 use crate::judge::subject::{Call, Decided, Subject, Tested};
@@ -15,7 +15,10 @@ use crate::judge::success::Success;
 use crate::judge::verdict::{
     AnchorCheck, CellJudgement, Change, Comparison, LimitCheck, Shown, Stage, Verdict,
 };
-use crate::record::{Better, Counts, METRICS, Metric, Series};
+use crate::record::{Better, Counts, METRICS, Metric, Series, success_ratio};
+
+/// Seed of the bootstraps of shown values. No verdict depends on it.
+const SEED: u64 = 1;
 
 /// A cell before the correction.
 #[derive(Debug)]
@@ -34,18 +37,18 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// What can be asked of a cell.
-    pub fn new(sides: Sides<'a>, policy: &Policy) -> Option<Self> {
+    pub fn new(sides: Sides<'a>) -> Option<Self> {
         let rules = &sides.head.first()?.cell.rules;
         let reasons: Vec<Option<String>> = sides.head.iter().map(|head| unfair(head.cell)).collect();
         let fair: Vec<usize> = (0..reasons.len()).filter(|&index| reasons[index].is_none()).collect();
         let is_duet = matches!(sides.base, Base::Duet);
         let mut draft = Self {
-            terms: Terms::new(rules, policy, is_duet),
+            terms: Terms::new(rules, is_duet),
             instead: None,
             success: None,
             questions: Vec::new(),
             limits: Vec::new(),
-            notes: sides.head[0].cell.notes.clone(),
+            notes: Vec::new(),
             fair,
             sides,
         };
@@ -245,7 +248,7 @@ impl<'a> Draft<'a> {
             id: self.sides.head[0].cell.id.clone(),
             verdict,
             reason,
-            values: if call.policy.verdicts_only { Vec::new() } else { self.values(call.policy) },
+            values: if call.policy.verdicts_only { Vec::new() } else { self.values() },
             comparisons,
             limits,
             anchors,
@@ -307,7 +310,7 @@ impl<'a> Draft<'a> {
         }
         let Some(found) = question.found(call.learned) else { return comparison };
         let test = corrected.unwrap_or_else(|| as_one_of(found.test(&self.terms), call.tests));
-        let (interval, method) = found.interval(self.precision(call.policy));
+        let (interval, method) = found.interval(self.precision());
         comparison.p_adjusted = if interval.estimate >= 0.0 { test.worse } else { test.better };
         comparison.change = Some(in_own_direction(metric, interval.low, interval.estimate, interval.high));
         comparison.method = method;
@@ -349,13 +352,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn precision(&self, policy: &Policy) -> Precision {
+    fn precision(&self) -> Precision {
         let nresamples = self.sides.head[0].cell.rules.nresamples;
-        Precision { confidence: self.terms.confidence, nresamples, seed: policy.seed }
+        Precision { confidence: self.terms.confidence, nresamples, seed: SEED }
     }
 
-    fn values(&self, policy: &Policy) -> Vec<Shown> {
-        let precision = self.precision(policy);
+    fn values(&self) -> Vec<Shown> {
+        let precision = self.precision();
         let value = |metric: &'static Metric, series: &[&Series]| {
             let runs: Vec<_> = series.iter().filter_map(|series| series.values.get(metric.id)).collect();
             estimate(&runs, metric, precision)

@@ -58,7 +58,7 @@ pub(super) fn confirm(
         }
         let drafts: BTreeMap<String, Draft> = sides(&[], fresh(), call.policy)
             .into_iter()
-            .filter_map(|sides| Draft::new(sides, call.policy))
+            .filter_map(Draft::new)
             .map(|draft| (draft.full_id(), draft))
             .filter(|(cell, _)| measured.contains(cell))
             .collect();

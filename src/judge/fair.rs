@@ -1,13 +1,13 @@
 //! Whether a cell was measured fairly: if not, no number of it says anything of the service.
 
 use crate::judge::words::share;
+use crate::plan::Load;
 use crate::record::{CellRun, Counts, Fault, Metric, Unit};
 use crate::stats::location::median;
 
 /// The client is the bottleneck when in the median round its mean lag exceeds the mean latency of a closed loop: each
 /// connection is then idle for longer than it is busy. A tail of the lag would say it of every busy machine.
 const MOST_LAG: f64 = 1.0;
-const CLOSED_LOAD: &str = "closed";
 
 /// Why one run of a cell cannot be used at all; nothing when it can.
 pub(super) fn unfair(cell: &CellRun) -> Option<String> {
@@ -17,23 +17,23 @@ pub(super) fn unfair(cell: &CellRun) -> Option<String> {
     if cell.rounds.is_empty() {
         return Some("No round of it was measured.".to_owned());
     }
-    let counts = cell.counts();
-    if counts.requests == 0 {
+    if cell.counts().requests == 0 {
         return Some("Not one request was sent inside its rounds.".to_owned());
     }
-    let ours: Vec<(&Fault, &u64)> =
-        counts.faults.iter().filter(|(fault, count)| fault.is_ours() && **count > 0).collect();
-    let (_, count) = ours.first()?;
-    if ours.iter().any(|(fault, _)| **fault == Fault::NoFreePort) {
+    let ours = cell.own_faults();
+    if let Some(count) = ours.get(&Fault::NoFreePort) {
         return Some(format!(
             "This machine had no free port left for {count} connections, so the service was not measured: widen the local \
              port range (net.ipv4.ip_local_port_range), or lower the concurrency."
         ));
     }
-    Some(format!(
-        "{count} exchanges failed by an error of this machine (too few file descriptors, say), so the service was not \
-         measured."
-    ))
+    let count: u64 = ours.values().sum();
+    (count > 0).then(|| {
+        format!(
+            "{count} exchanges failed by an error of this machine (too few file descriptors, say), so the service was not \
+             measured."
+        )
+    })
 }
 
 /// Why a cell with such counts was not measured; nothing when enough exchanges succeeded.
@@ -57,7 +57,7 @@ fn rounded_down(share: f64) -> String {
 /// neither a change nor that there is none; the latencies, which the kernel stamped, are the service's all the same.
 pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
     let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
-    if !is_rate || !cell.load.starts_with(CLOSED_LOAD) {
+    if !is_rate || !cell.load.starts_with(Load::CLOSED) {
         return None;
     }
     let ratio = |values: &std::collections::BTreeMap<&str, f64>| {

@@ -40,7 +40,7 @@ impl LimitTest {
     /// Holds the fair runs of head against a limit; nothing when its metric is unknown. In a duet the launches of several runs
     /// are launches alike.
     pub fn new(limit: &Limit, head: &[&HeadCell], is_duet: bool) -> Option<Self> {
-        let metric = metric(limit.metric())?;
+        let metric = metric(limit.metric)?;
         let mut rounds: Vec<Vec<Vec<f64>>> =
             head.iter().filter_map(|head| head.series.values.get(metric.id)).cloned().collect();
         if is_duet && rounds.len() > 1 {
@@ -59,7 +59,7 @@ impl LimitTest {
                 time.map(|time| format!(": a measurement_time of {time} would do")).unwrap_or_default();
             format!("each round needs {} successes{time}", metric.promised_from())
         });
-        Some(Self { metric, limit: limit.most().as_nanos() as f64, found, advice })
+        Some(Self { metric, limit: limit.most.as_nanos() as f64, found, advice })
     }
 
     /// p value of "the limit holds".

@@ -3,7 +3,7 @@
 use crate::judge::policy::Terms;
 use crate::judge::verdict::{Change, Comparison, Verdict};
 use crate::judge::words::{percent, share};
-use crate::record::{Better, Judged, METRICS, Metric};
+use crate::record::{Better, Metric};
 
 /// From the scale on which positive is worse to a fraction of base in the metric's own direction.
 pub(super) fn in_own_direction(metric: &Metric, low: f64, estimate: f64, high: f64) -> Change {
@@ -13,10 +13,6 @@ pub(super) fn in_own_direction(metric: &Metric, low: f64, estimate: f64, high: f
             Change { low: (-high).exp_m1(), estimate: (-estimate).exp_m1(), high: (-low).exp_m1() }
         }
     }
-}
-
-pub(super) fn success_ratio() -> &'static Metric {
-    METRICS.iter().find(|metric| metric.judged == Judged::ByCounts).expect("METRICS has the success ratio")
 }
 
 /// Why a comparison has its verdict, in a sentence.

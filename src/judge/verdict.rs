@@ -226,7 +226,7 @@ pub struct Suspect {
 impl Comparison {
     /// Whether [`Change`] is a difference of shares and no fraction of base.
     pub fn is_difference(&self) -> bool {
-        self.metric.judged == crate::record::Judged::ByCounts
+        self.metric.is_by_counts()
     }
 }
 

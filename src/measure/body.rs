@@ -2,11 +2,12 @@
 
 use memchr::memmem;
 
-use crate::measure::exchange::Tokens;
+use crate::measure::exchange::Exchange;
 use crate::measure::request::Request;
 use crate::measure::tokens::TokenScan;
+use crate::record::Fault;
 
-/// Looks at a body piece by piece; made once a connection, started anew for each response.
+/// Looks at a body piece by piece; made once a worker, started anew for each response.
 #[derive(Debug)]
 pub(crate) struct BodyWatch {
     scan: TokenScan,
@@ -35,14 +36,20 @@ impl BodyWatch {
         }
     }
 
-    /// Whether the body passed the request's check.
-    pub(crate) fn passes(&self, request: &Request) -> bool {
-        request.needle().is_none_or(|needle| needle.is_empty() || self.contains)
+    /// Notes in an exchange what its whole response says, and whether it is the one that was wanted.
+    pub(crate) fn conclude(&self, request: &Request, status: Option<u16>, exchange: &mut Exchange) {
+        exchange.status = status;
+        exchange.tokens = self.scan.tokens();
+        exchange.fault = match status {
+            Some(status) if !request.endpoint.accepts(status) => Some(Fault::Status(status)),
+            _ if !self.passes(request) => Some(Fault::Body),
+            _ => None,
+        };
     }
 
-    /// The numbers of tokens that it named.
-    pub(crate) fn tokens(&self) -> Tokens {
-        self.scan.tokens()
+    /// Whether the body passed the request's check.
+    fn passes(&self, request: &Request) -> bool {
+        request.needle().is_none_or(|needle| needle.is_empty() || self.contains)
     }
 
     fn look_for(&mut self, needle: &[u8], piece: &[u8]) {

@@ -31,18 +31,18 @@ pub(crate) struct LiveCell<'a> {
 }
 
 impl<'a> LiveCell<'a> {
-    /// Makes a cell's requests ready for the service at `base`.
+    /// Makes a cell's requests ready for the service at `service_url`.
     ///
     /// # Errors
     /// When an endpoint cannot be requested there.
     pub(crate) fn new(
         group: &'a Group,
         cell: &'a Cell,
-        base: Option<&str>,
+        service_url: Option<&str>,
         resolver: &Rc<Resolver>,
     ) -> Result<Self, EndpointError> {
         let time_out = group.settings.exchange_time_out;
-        let ready = |endpoint| Request::new(endpoint, base, time_out);
+        let ready = |endpoint| Request::new(endpoint, service_url, time_out);
         let requests: Vec<Request> = cell.targets.endpoints().iter().map(ready).collect::<Result<_, _>>()?;
         let options = ClientOptions {
             transport: group.transport.clone(),
@@ -111,8 +111,8 @@ impl<'a> LiveCell<'a> {
         None
     }
 
-    #[cfg(feature = "cli")]
     /// One measurement that `stop` ends early: what was counted until then, and what `stop` gave if it was first.
+    #[cfg(feature = "cli")]
     pub(crate) async fn once<T>(
         &mut self,
         timing: Timing,
@@ -163,6 +163,7 @@ impl<'a> LiveCell<'a> {
         }
     }
 }
+
 /// A first request that was no success.
 #[derive(Debug)]
 pub(crate) struct WrongAnswer {

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// A process that ends by a signal has this plus the signal's number as its exit code.
-const EXIT_BASE: i32 = 128;
+pub(crate) const SIGNAL_BASE: i32 = 128;
 
 static HEARD: LazyLock<watch::Sender<Option<i32>>> = LazyLock::new(|| watch::Sender::new(None));
 static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -98,7 +98,7 @@ async fn listen(tell: &mpsc::SyncSender<io::Result<()>>) {
 
 fn hear(signal: i32) {
     if RUNS.load(Ordering::SeqCst) == 0 || HEARD.borrow().is_some() {
-        std::process::exit(EXIT_BASE + signal);
+        std::process::exit(SIGNAL_BASE + signal);
     }
     HEARD.send_replace(Some(signal));
 }

@@ -10,10 +10,10 @@ use fastrand::Rng;
 
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
-use crate::measure::measurement::{Measurement, mix, no_free_port};
+use crate::measure::measurement::{Measurement, WARM_UP, mix};
 use crate::measure::service::Running;
 use crate::plan::Visit;
-use crate::record::{CellRun, Counters, Fault, Round, Stop};
+use crate::record::{CellRun, Counters, Round, Stop};
 
 /// The two services that a duet compares. Without a duet there is the head alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl<'a> Measurement<'a, '_> {
         for &index in &stand.cells {
             let mut cell = self.live(index, &running).map_err(|error| failed(&error))?;
             if self.is_measured(index) {
-                cell.warm_up(share, self.seed(index, usize::MAX, visit.launch)).await;
+                cell.warm_up(share, self.seed(index, WARM_UP, visit.launch)).await;
             }
             cells.push((index, cell));
         }
@@ -104,9 +104,6 @@ impl<'a> Measurement<'a, '_> {
             rng.shuffle(live);
             for one in &mut *live {
                 let round = self.round(one, visit, (index, number), begun.elapsed()).await?;
-                if round.counts.faults.contains_key(&Fault::NoFreePort) {
-                    cells[index].invalid = Some(no_free_port());
-                }
                 match one.side {
                     Side::Base => cells[index].base.push(round),
                     Side::Head => cells[index].rounds.push(round),

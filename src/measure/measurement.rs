@@ -11,11 +11,14 @@ use crate::measure::launch::Side;
 use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
-use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, launches_for};
+use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, affordable_launches};
 use crate::record::{CellRun, ConditionSum, Environment, Event, Run, Stop, run_id};
 
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
 const MOST_TRIED: usize = 100;
+
+/// The number of what is loaded before the first round of a launch: it never meets a round's deck.
+pub(crate) const WARM_UP: usize = usize::MAX;
 
 /// Where a plan is measured, beside what it says itself.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +37,9 @@ pub struct Site<'a> {
 
 /// A service with the cells that load it.
 pub(crate) struct Stand<'a> {
-    pub(crate) launcher: Launcher,
-    /// Of a duet's other side.
+    /// What starts the service, in a duet head.
+    pub(crate) head: Launcher,
+    /// What starts a duet's base.
     pub(crate) base: Option<Launcher>,
     pub(crate) group: &'a Group,
     /// Indices of its cells.
@@ -55,7 +59,7 @@ impl Stand<'_> {
     pub(crate) fn launcher(&self, side: Side) -> &Launcher {
         match (side, &self.base) {
             (Side::Base, Some(base)) => base,
-            _ => &self.launcher,
+            _ => &self.head,
         }
     }
 }
@@ -92,11 +96,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
             match stands.iter_mut().find(|stand| shares_launches(stand.group, group)) {
                 Some(stand) => stand.cells.push(index),
                 None => {
-                    let mut launcher = prepared(&group.service, site.service_args)?;
+                    let mut head = prepared(&group.service, site.service_args)?;
                     let base = group.base.as_ref().map(|base| prepared(base, site.base_args));
                     let mut base = base.transpose()?;
-                    base.iter_mut().for_each(|base| Launcher::level(base, &mut launcher));
-                    stands.push(Stand { launcher, base, group, cells: vec![index], launches: 1 });
+                    base.iter_mut().for_each(|base| Launcher::level(base, &mut head));
+                    stands.push(Stand { head, base, group, cells: vec![index], launches: 1 });
                 }
             }
         }
@@ -117,6 +121,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         if let Some(tried) = tried {
             tried?;
         }
+        // After a signal the first run ends at once by the same one: what is reported then says so.
         self.announce();
         let mut runs = Vec::new();
         for number in 0..self.plan.runs {
@@ -174,7 +179,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             if self.planned[index].invalid.is_some() || !decides {
                 continue;
             }
-            let seed = self.seed(index, usize::MAX, 0);
+            let seed = self.seed(index, WARM_UP, 0);
             live.warm_up(group.settings.warm_up_time, seed).await;
             let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
             round_times.push(if cell.load.is_timed() { group.settings.window() } else { trial.window });
@@ -197,15 +202,13 @@ impl<'a, 'e> Measurement<'a, 'e> {
         if let Some(launches) = settings.launches {
             return launches;
         }
-        let rounds: Vec<usize> =
-            stand.cells.iter().map(|&cell| self.cells[cell].0.settings.sample_size).collect();
         let a_round: Duration = round_times.iter().sum();
         let measuring = sides * a_round * u32::try_from(settings.sample_size).unwrap_or(u32::MAX);
-        launches_for(&rounds, measuring, started_in + sides * settings.warm_up_time)
+        affordable_launches(settings.sample_size, measuring, started_in + sides * settings.warm_up_time)
     }
 
     fn announce(&mut self) {
-        let measured = (0..self.cells.len()).filter(|&cell| self.planned[cell].invalid.is_none());
+        let measured = (0..self.cells.len()).filter(|&cell| self.is_measured(cell));
         let groups = measured.map(|cell| self.cells[cell].0);
         let (rounds, windows) = groups.fold((0, Duration::ZERO), |(rounds, windows), group| {
             let sides: u32 = if group.base.is_some() { 2 } else { 1 };
@@ -257,11 +260,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     fn schedule(&self) -> Schedule {
-        let rounds = |&cell: &usize| (cell, self.cells[cell].0.settings.sample_size);
-        let is_measured = |cell: &&usize| self.planned[**cell].invalid.is_none();
         let services = self.stands.iter().map(|stand| ServiceSchedule {
             launches: stand.launches,
-            cells: stand.cells.iter().filter(is_measured).map(rounds).collect(),
+            rounds: stand.group.settings.sample_size,
+            cells: stand.cells.iter().copied().filter(|&cell| self.is_measured(cell)).collect(),
         });
         Schedule { services: services.collect() }
     }
@@ -293,8 +295,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     pub(crate) fn live(&self, index: usize, running: &Running) -> Result<LiveCell<'a>, MeasureError> {
         let (group, cell) = self.cells[index];
-        let base = Some(running.url()).filter(|url| !url.is_empty());
-        LiveCell::new(group, cell, base, &self.resolver)
+        let service_url = Some(running.url()).filter(|url| !url.is_empty());
+        LiveCell::new(group, cell, service_url, &self.resolver)
             .map_err(|source| MeasureError::Endpoint { cell: group.full_id(cell), source })
     }
 
@@ -306,7 +308,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         };
         let mut environment = Environment::collect(self.cells.iter().all(is_local), self.site.root);
         for stand in &self.stands {
-            let told = [("service", Some(&stand.launcher)), ("base service", stand.base.as_ref())];
+            let told = [("service", Some(&stand.head)), ("base service", stand.base.as_ref())];
             for (what, launcher) in told {
                 if let Some(digest) = launcher.and_then(Launcher::digest) {
                     environment.setup.insert(format!("{what} {}", stand.group.name), digest.to_owned());
@@ -375,18 +377,6 @@ pub(crate) fn needs_reqwest(group: &Group, cell: &Cell) -> Result<(), MeasureErr
         return Err(MeasureError::NeedsReqwest { cell: group.full_id(cell) });
     }
     Ok(())
-}
-
-/// That this machine ran out of ports, with the range that it may be given another of.
-pub(crate) fn no_free_port() -> String {
-    const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
-    let range = std::fs::read_to_string(RANGE).unwrap_or_default();
-    let range = range.split_whitespace().collect::<Vec<_>>().join(" to ");
-    let named = if range.is_empty() { String::new() } else { format!(" in the range {range}") };
-    format!(
-        "this machine had no free local port{named}, so the service was not measured: lower the concurrency, keep \
-         connections open, or widen net.ipv4.ip_local_port_range"
-    )
 }
 
 #[cfg(test)]

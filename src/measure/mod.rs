@@ -32,11 +32,10 @@ mod window;
 mod worker;
 
 pub use error::MeasureError;
+pub(crate) use interrupt::SIGNAL_BASE;
 pub use measurement::Site;
 #[cfg(feature = "cli")]
-pub(crate) use measurement::no_free_port;
-#[cfg(feature = "cli")]
-pub use once::load;
+pub(crate) use once::{load, no_free_port};
 pub(crate) use parent::watch_parent;
 pub(crate) use service::output_within_our_life;
 
@@ -64,7 +63,7 @@ pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Resu
     })
 }
 
-/// Makes each request of a plan once and checks the answer; `tell` hears each cell's id with what was wrong, if anything was.
+/// Makes each request of a plan once and checks the answer, in a duet of head alone; `tell` hears each cell's id with what was wrong, if anything was.
 ///
 /// # Errors
 /// When a service does not start.
@@ -77,7 +76,7 @@ pub fn check(
         let mut quiet = |_: Event| {};
         let measurement = measurement::Measurement::prepare(plan, site, &mut quiet)?;
         for stand in &measurement.stands {
-            let running = stand.launcher.start(stand.group.settings.ready_time_out).await?;
+            let running = stand.head.start(stand.group.settings.ready_time_out).await?;
             for &index in &stand.cells {
                 let (group, cell) = measurement.cells[index];
                 let tried = measurement.live(index, &running)?.try_each(usize::MAX).await;

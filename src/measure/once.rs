@@ -47,3 +47,15 @@ pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> 
         Ok(Loaded { tally, elapsed, signal })
     })
 }
+
+/// That this machine ran out of ports, with the range that it may be given another of.
+pub(crate) fn no_free_port() -> String {
+    const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+    let range = std::fs::read_to_string(RANGE).unwrap_or_default();
+    let range = range.split_whitespace().collect::<Vec<_>>().join(" to ");
+    let named = if range.is_empty() { String::new() } else { format!(" in the range {range}") };
+    format!(
+        "this machine had no free local port{named}, so the service was not measured: lower the concurrency, keep \
+         connections open, or widen net.ipv4.ip_local_port_range"
+    )
+}

@@ -6,9 +6,9 @@ use crate::plan::{Group, Load};
 use crate::record::{CellRun, Judged, METRICS, Metric, Tally, metric};
 
 /// The metrics that rounds like the trial's can be expected to have.
-pub(crate) fn reachable(trial: &Tally) -> Vec<&'static Metric> {
+fn reachable(trial: &Tally) -> Vec<&'static Metric> {
     let is_near = |metric: &&Metric| {
-        trial.successes >= metric.promised_from()
+        trial.counts.successes >= metric.promised_from()
             && (metric.least_successes > 1 || (metric.value)(trial).is_some())
     };
     METRICS.iter().filter(is_near).collect()
@@ -29,7 +29,7 @@ pub(crate) fn decide(
         }
     }
     metrics.sort_by_key(|metric| METRICS.iter().position(|row| row == *metric));
-    planned.notes.extend(what_is_missing(&metrics, group, load, trial.successes));
+    planned.notes.extend(what_is_missing(&metrics, group, load, trial.counts.successes));
     planned.metrics = metrics;
 }
 
@@ -76,10 +76,15 @@ fn in_seconds(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::plan::{Cell, Endpoint, Location};
+    use crate::record::Counts;
 
     fn trial(successes: u64) -> Tally {
         let window = Duration::from_millis(330);
-        let mut tally = Tally { window, requests: successes, successes, ..Tally::default() };
+        let mut tally = Tally {
+            window,
+            counts: Counts { requests: successes, successes, ..Counts::default() },
+            ..Tally::default()
+        };
         (0..successes).for_each(|_| tally.latency.record(Duration::from_millis(5)));
         tally
     }

@@ -25,18 +25,18 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Makes an endpoint ready; its path is asked of the service at `base`.
+    /// Makes an endpoint ready; its path is asked of the service at `service_url`.
     ///
     /// # Errors
     /// When the URL cannot be requested, or a part of the endpoint is not allowed in HTTP.
     pub(crate) fn new(
         endpoint: &Endpoint,
-        base: Option<&str>,
+        service_url: Option<&str>,
         time_out: Duration,
     ) -> Result<Self, EndpointError> {
         // What is written out below has no other guard against a line end in a method or a header.
         endpoint.check()?;
-        let uri = endpoint.resolve(base)?;
+        let uri = endpoint.resolve(service_url)?;
         let is_https = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });

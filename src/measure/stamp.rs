@@ -26,7 +26,7 @@ pub(crate) struct Read {
     pub(crate) stamped: bool,
 }
 
-/// Room for what the kernel says beside the data; made once a connection, since a read is made for each response.
+/// Room for what the kernel says beside the data; made once a worker, since a read is made for each response.
 #[derive(Debug)]
 pub(crate) struct Control(Vec<u8>);
 

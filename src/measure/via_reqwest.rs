@@ -93,13 +93,7 @@ impl ViaReqwest {
                 Err(error) => return exchange.failed(kind_of(&error)),
             }
         }
-        exchange.status = Some(status);
-        exchange.tokens = self.body.tokens();
-        exchange.fault = match status {
-            status if !request.endpoint.accepts(status) => Some(Fault::Status(status)),
-            _ if !self.body.passes(request) => Some(Fault::Body),
-            _ => None,
-        };
+        self.body.conclude(request, Some(status), &mut exchange);
         exchange
     }
 }

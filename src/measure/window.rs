@@ -82,7 +82,7 @@ impl Window {
         if let Some(connect) = exchange.connect {
             // Connections are opened while workers settle: what that costs counts whenever it was.
             self.tally.connect.record(connect);
-            self.tally.connections += 1;
+            self.tally.counts.connections += 1;
         }
         let Some(opens) = self.opens else { return };
         let is_inside = exchange.sent >= opens && self.closes.is_none_or(|closes| exchange.sent < closes);
@@ -129,25 +129,25 @@ impl Window {
     /// Counts an exchange that was sent inside the window.
     fn count(&mut self, exchange: &Exchange, lag: Option<Duration>) {
         let tally = &mut self.tally;
-        tally.requests += 1;
+        tally.counts.requests += 1;
         if let Some(status) = exchange.status {
-            *tally.statuses.entry(status).or_default() += 1;
-            tally.unstamped += u64::from(!exchange.stamped);
+            *tally.counts.statuses.entry(status).or_default() += 1;
+            tally.counts.unstamped += u64::from(!exchange.stamped);
         }
-        tally.slow_sends += u64::from(exchange.slow_send);
-        tally.reconnects += u64::from(exchange.reconnected);
+        tally.counts.slow_sends += u64::from(exchange.slow_send);
+        tally.counts.reconnects += u64::from(exchange.reconnected);
         if let Some(lag) = lag.filter(|_| exchange.connect.is_none()) {
             tally.lag.record(lag);
         }
         match exchange.fault {
             None => {
-                tally.successes += 1;
+                tally.counts.successes += 1;
                 tally.latency.record(exchange.latency());
                 exchange.tokens.input.into_iter().for_each(|tokens| tally.input_tokens.add(tokens));
                 exchange.tokens.output.into_iter().for_each(|tokens| tally.output_tokens.add(tokens));
             }
             Some(fault) => {
-                *tally.faults.entry(fault).or_default() += 1;
+                *tally.counts.faults.entry(fault).or_default() += 1;
                 if fault.is_response() {
                     tally.failure_latency.record(exchange.latency());
                 }

@@ -15,11 +15,11 @@ use crate::record::Tally;
 
 /// What the workers of one round share; all of them run on one thread.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) load: Load,
-    pub(crate) requests: Rc<Vec<Request>>,
-    pub(crate) window: RefCell<Window>,
-    pub(crate) deck: RefCell<Deck>,
+struct Shared {
+    load: Load,
+    requests: Rc<Vec<Request>>,
+    window: RefCell<Window>,
+    deck: RefCell<Deck>,
 }
 
 /// A round, from the departure of its workers to the return of the last.

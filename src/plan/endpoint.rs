@@ -154,16 +154,16 @@ impl Endpoint {
         matches!(self.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
     }
 
-    /// The whole URL of this request when its path is asked of the service at `base` (`http://host:port`).
+    /// The whole URL of this request when its path is asked of the service at `service_url` (`http://host:port`).
     ///
     /// # Errors
     /// When it is no URL, or its scheme is not `http` or `https`.
-    pub(crate) fn resolve(&self, base: Option<&str>) -> Result<Uri, EndpointError> {
+    pub(crate) fn resolve(&self, service_url: Option<&str>) -> Result<Uri, EndpointError> {
         let wrong = |why: &str| EndpointError::Url { url: self.url.clone(), why: why.to_owned() };
         let whole = if self.url.starts_with('/') {
-            let base = base
+            let service_url = service_url
                 .ok_or_else(|| wrong("it has no host; write it whole, as in http://127.0.0.1:8080/hello"))?;
-            format!("{}{}", base.trim_end_matches('/'), self.url)
+            format!("{}{}", service_url.trim_end_matches('/'), self.url)
         } else if self.url.contains("://") {
             self.url.clone()
         } else {

@@ -8,7 +8,7 @@ use crate::plan::limit::Limit;
 use crate::plan::service::Service;
 use crate::plan::settings::Settings;
 
-/// Where in a bench file, a suite or a command line something was defined.
+/// Where in a bench file or a command line something was defined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location(Option<(String, u32)>);
 

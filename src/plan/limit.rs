@@ -18,6 +18,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
+    /// The metric that is limited.
     pub(crate) metric: &'static str,
     pub(crate) most: Duration,
 }
@@ -41,15 +42,5 @@ impl Limit {
     /// 99 of 100 exchanges are back within `most`.
     pub const fn p99(most: Duration) -> Self {
         Self { metric: "latency_p99", most }
-    }
-
-    /// The metric that is limited.
-    pub(crate) const fn metric(&self) -> &'static str {
-        self.metric
-    }
-
-    /// The limit itself.
-    pub(crate) const fn most(&self) -> Duration {
-        self.most
     }
 }

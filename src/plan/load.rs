@@ -40,6 +40,9 @@ pub(crate) enum Departure {
 }
 
 impl Load {
+    /// How a closed loop begins in words, by which a run's cell is known again.
+    pub(crate) const CLOSED: &str = "closed";
+
     /// A closed loop with `concurrency` requests always in flight.
     pub const fn closed(concurrency: usize) -> Self {
         Self::Closed { concurrency }
@@ -80,7 +83,7 @@ impl Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { concurrency } => write!(f, "closed({concurrency})"),
+            Self::Closed { concurrency } => write!(f, "{}({concurrency})", Self::CLOSED),
             Self::Burst { requests } => write!(f, "burst({requests})"),
             Self::Batch { requests, concurrency } => write!(f, "batch({requests}, {concurrency})"),
         }

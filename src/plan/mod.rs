@@ -1,7 +1,7 @@
 //! What to measure: plain data, its parsing and its checking.
 //!
-//! A bench file, a command line or a suite file comes in; a [`Plan`] in which nothing can be wrong any more goes out
-//! ([`Plan::validated`]). Nothing here opens a socket, starts a process or knows what a metric is.
+//! A bench file or a command line comes in; a [`Plan`] in which nothing can be wrong any more goes out ([`Plan::validated`]).
+//! Nothing here opens a socket, starts a process or knows more of a metric than its id.
 
 mod cell;
 mod confirmation;
@@ -24,9 +24,11 @@ pub use group::{Group, Location, Transport};
 pub use limit::Limit;
 pub(crate) use load::Departure;
 pub use load::Load;
-pub use schedule::{Schedule, ServiceSchedule, Visit, launches_for};
+pub(crate) use schedule::affordable_launches;
+pub use schedule::{Schedule, ServiceSchedule, Visit};
 pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
 pub use settings::{DEFAULTS, QUICK, Settings};
+pub(crate) use settings::{Margins, is_fraction, is_level};
 pub use suite::{Plan, PlanError};
 pub use targets::{Order, Targets, TargetsError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::plan::settings::{LEAST_LAUNCHES, affordable_launches};
+use crate::plan::settings::LEAST_LAUNCHES;
 
 /// One launch of one service: the cells whose rounds it serves, in order of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,20 +20,22 @@ pub struct Visit {
     pub rounds: Vec<usize>,
 }
 
-/// What is to be scheduled for one service.
+/// What is to be scheduled for all services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// For each service its launches and its cells.
+    /// For each service its launches, its rounds and its cells.
     pub services: Vec<ServiceSchedule>,
 }
 
-/// A service's launches, and the rounds of each of its cells.
+/// A service's launches, and its cells, which have as many rounds each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceSchedule {
     /// Launches in one run.
     pub launches: usize,
-    /// Index and rounds of each cell.
-    pub cells: Vec<(usize, usize)>,
+    /// Rounds of each cell in one run.
+    pub rounds: usize,
+    /// Indices of its cells.
+    pub cells: Vec<usize>,
 }
 
 impl Schedule {
@@ -58,16 +60,10 @@ impl Schedule {
 impl ServiceSchedule {
     /// The rounds of one launch: passes over the cells, each pass in an order of its own.
     fn rounds_of(&self, launch: usize, rng: &mut Rng) -> Vec<usize> {
-        let share = |rounds: usize| rounds * (launch + 1) / self.launches - rounds * launch / self.launches;
-        let passes = self.cells.iter().map(|&(_, rounds)| share(rounds)).max().unwrap_or(0);
+        let passes = self.rounds * (launch + 1) / self.launches - self.rounds * launch / self.launches;
         let mut order = Vec::new();
-        for pass in 0..passes {
-            let mut cells: Vec<usize> = self
-                .cells
-                .iter()
-                .filter(|&&(_, rounds)| pass < share(rounds))
-                .map(|&(cell, _)| cell)
-                .collect();
+        for _ in 0..passes {
+            let mut cells = self.cells.clone();
             rng.shuffle(&mut cells);
             order.extend(cells);
         }
@@ -75,18 +71,23 @@ impl ServiceSchedule {
     }
 }
 
-/// How many launches a service gets whose cells have so many rounds each: see [`Settings`](crate::plan::Settings).
-///
-/// `measuring_time` is that of all its cells together, `launch_cost` one start with its warm-up.
-pub fn launches_for(rounds: &[usize], measuring_time: Duration, launch_cost: Duration) -> usize {
-    let common = rounds.iter().copied().fold(0, greatest_common_divisor);
-    // Rounds without a common divisor are shared unevenly rather than over too few launches.
-    let shared = if common < LEAST_LAUNCHES { rounds.iter().copied().min().unwrap_or(1) } else { common };
-    affordable_launches(shared.max(1), measuring_time, launch_cost)
-}
+/// The share of the measuring time that starts and warm-ups may take.
+const SHARE_OF_LAUNCHING: f64 = 1.0 / 3.0;
 
-fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+/// How many launches a service gets whose cells have so many rounds each: the largest divisor of the rounds whose starts and
+/// warm-ups (`launch_cost` each) take at most a third of the time that all its cells are measured for, at least five.
+pub(crate) fn affordable_launches(rounds: usize, measuring_time: Duration, launch_cost: Duration) -> usize {
+    let budget = measuring_time.as_secs_f64() * SHARE_OF_LAUNCHING;
+    let least = LEAST_LAUNCHES.min(rounds);
+    let divisors = (1..=rounds).rev().filter(|launches| rounds.is_multiple_of(*launches));
+    let mut smallest_sound = rounds.max(1);
+    for launches in divisors.filter(|launches| *launches >= least) {
+        if launch_cost.as_secs_f64() * launches as f64 <= budget {
+            return launches;
+        }
+        smallest_sound = launches;
+    }
+    smallest_sound
 }
 
 #[cfg(test)]
@@ -96,8 +97,8 @@ mod tests {
     fn schedule() -> Schedule {
         Schedule {
             services: vec![
-                ServiceSchedule { launches: 5, cells: vec![(0, 10), (1, 10)] },
-                ServiceSchedule { launches: 1, cells: vec![(2, 7)] },
+                ServiceSchedule { launches: 5, rounds: 10, cells: vec![0, 1] },
+                ServiceSchedule { launches: 1, rounds: 7, cells: vec![2] },
             ],
         }
     }
@@ -123,9 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn cells_of_different_sizes_share_launches_that_divide_both() {
-        let second = Duration::from_secs(1);
-        assert_eq!(launches_for(&[30, 20], 100 * second, second / 100), 10);
-        assert_eq!(launches_for(&[12, 11], 100 * second, second / 100), 11, "not one");
+    fn as_many_launches_as_a_third_of_the_time_pays_for() {
+        let seconds = Duration::from_secs_f64;
+        assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.1)), 30);
+        assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.3)), 10);
+        assert_eq!(affordable_launches(30, seconds(10.0), seconds(5.0)), 5, "never fewer than five");
+        assert_eq!(
+            affordable_launches(11, seconds(10.0), seconds(5.0)),
+            11,
+            "a prime has no divisor between"
+        );
     }
 }

@@ -196,7 +196,7 @@ impl fmt::Debug for InProcess {
     }
 }
 
-/// An argument or a variable with `{port}` replaced where it is a word of its own or stands behind `=` or `:`.
+/// An argument or a variable with `{port}` replaced where it is a word of its own or stands behind `=`, `:` or a comma.
 pub(crate) fn with_port(text: &str, port: u16) -> String {
     const HOLE: &str = "{port}";
     let mut out = String::with_capacity(text.len());

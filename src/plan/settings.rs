@@ -33,7 +33,7 @@ pub struct Settings {
     pub least_success_ratio: f64,
 }
 
-/// Rounds and times of `--quick`.
+/// Rounds, time and launches of `--quick`; the other values are the usual ones, and nobody asks for them.
 pub const QUICK: Settings = Settings {
     sample_size: 10,
     measurement_time: Duration::from_secs(2),
@@ -41,18 +41,45 @@ pub const QUICK: Settings = Settings {
     ..Settings::new()
 };
 
+/// How much is too little, and how much is nothing, where a group does not say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Margins {
+    /// What is too little to be red, as a fraction.
+    pub(crate) noise_threshold: f64,
+    /// What is little enough to be called equal, as a fraction.
+    pub(crate) equivalence: f64,
+}
+
+impl Margins {
+    /// Against a stored baseline, a guest from another time.
+    pub(crate) const STORED: Self = Self { noise_threshold: 0.05, equivalence: 0.10 };
+    /// In a duet.
+    pub(crate) const DUET: Self = Self { noise_threshold: 0.01, equivalence: 0.05 };
+}
+
 /// Fewer rounds than this show no spread.
 pub(crate) const LEAST_SAMPLE_SIZE: usize = 10;
 /// Fewer launches than this show no spread between launches.
 pub(crate) const LEAST_LAUNCHES: usize = 5;
 /// The fewest resamples that make a quantile at 95 % worth drawing.
 const LEAST_RESAMPLES: usize = 1_000;
-/// More resamples take memory and show nothing more.
-const MOST_RESAMPLES: usize = 10_000_000;
 /// The longest measurement of a cell that is not a slip of the finger.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Whether it is a share of something that is not all of it.
+pub(crate) fn is_fraction(value: f64) -> bool {
+    (0.0..1.0).contains(&value)
+}
+
+/// Whether it can be the level of a test or of an interval.
+pub(crate) fn is_level(value: f64) -> bool {
+    is_fraction(value) && value > 0.0
+}
+
 impl Settings {
+    /// More resamples take memory and show nothing more; a damaged number must not make judging endless.
+    pub(crate) const MOST_RESAMPLES: usize = 10_000_000;
+
     const fn new() -> Self {
         Self {
             sample_size: 30,
@@ -78,8 +105,6 @@ impl Settings {
 
     /// What is wrong with these values, in a sentence; nothing when nothing is.
     pub(crate) fn problem(&self) -> Option<String> {
-        let fraction = |value: f64| value.is_finite() && (0.0..1.0).contains(&value);
-        let level = |value: f64| fraction(value) && value > 0.0;
         if self.sample_size < LEAST_SAMPLE_SIZE {
             return Some(format!(
                 "sample_size is {}: at least {LEAST_SAMPLE_SIZE} rounds are needed",
@@ -102,21 +127,22 @@ impl Settings {
                 self.sample_size
             ));
         }
-        if !level(self.confidence_level) || !level(self.significance_level) {
+        if !is_level(self.confidence_level) || !is_level(self.significance_level) {
             return Some(format!(
                 "confidence_level is {} and significance_level {}: both lie between 0 and 1",
                 self.confidence_level, self.significance_level
             ));
         }
         for (name, margin) in [("noise_threshold", self.noise_threshold), ("equivalence", self.equivalence)] {
-            if let Some(margin) = margin.filter(|&margin| !fraction(margin)) {
+            if let Some(margin) = margin.filter(|&margin| !is_fraction(margin)) {
                 return Some(format!("{name} is {margin}: a fraction from 0 up to, but not including, 1"));
             }
         }
-        if !(LEAST_RESAMPLES..=MOST_RESAMPLES).contains(&self.nresamples) {
+        if !(LEAST_RESAMPLES..=Self::MOST_RESAMPLES).contains(&self.nresamples) {
             return Some(format!(
-                "nresamples is {}: from {LEAST_RESAMPLES} to {MOST_RESAMPLES}",
-                self.nresamples
+                "nresamples is {}: from {LEAST_RESAMPLES} to {}",
+                self.nresamples,
+                Self::MOST_RESAMPLES
             ));
         }
         if [self.exchange_time_out, self.connect_time_out, self.ready_time_out].contains(&Duration::ZERO) {
@@ -141,7 +167,7 @@ impl Default for Settings {
 /// A row of [`DEFAULTS`]: the setting, its value, what it means.
 pub type DefaultRow = (&'static str, &'static str, &'static str);
 
-/// The defaults as `--help` prints them. A test holds them against [`Settings::default`].
+/// The defaults as `--help` prints them. A test holds them against [`Settings::default`] and [`Margins`].
 pub const DEFAULTS: &[DefaultRow] = &[
     ("sample_size", "30", "rounds of a cell; at least 10"),
     ("measurement_time", "10s", "of a cell's rounds together"),
@@ -153,32 +179,14 @@ pub const DEFAULTS: &[DefaultRow] = &[
     ),
     ("warm_up_time", "200ms", "of a launch, shared by its cells"),
     ("time-outs", "30s, 5s, 30s", "of an exchange, of connecting, of starting the service"),
-    ("nresamples, seed", "100000, 1", "of the bootstrap"),
+    ("nresamples", "100000", "resamples of a bootstrap"),
+    ("seed", "1", "of every random order"),
     ("noise_threshold", "0.05", "what is too little to be red (0.01 in a duet)"),
     ("equivalence", "0.10", "what is little enough to be equal (0.05 in a duet)"),
     ("significance_level", "0.01", "one-sided, for a whole call"),
     ("confidence_level", "0.95", "of the intervals that are shown"),
     ("least_success_ratio", "0.95", "below it a cell counts as not measured"),
 ];
-
-/// The divisors of the rounds, most launches first, that leave enough launches to show their spread.
-fn divisors(rounds: usize) -> impl Iterator<Item = usize> {
-    (1..=rounds).rev().filter(move |launches| rounds.is_multiple_of(*launches))
-}
-
-/// How many launches a service with cells of `rounds` rounds each gets: the largest divisor of the rounds whose starts and
-/// warm-ups (`launch_cost` each) take at most a third of `measuring_time`, at least five.
-pub(crate) fn affordable_launches(rounds: usize, measuring_time: Duration, launch_cost: Duration) -> usize {
-    let budget = measuring_time.as_secs_f64() / 3.0;
-    let mut smallest_sound = rounds.max(1);
-    for launches in divisors(rounds).filter(|&launches| launches >= LEAST_LAUNCHES.min(rounds)) {
-        if launch_cost.as_secs_f64() * launches as f64 <= budget {
-            return launches;
-        }
-        smallest_sound = launches;
-    }
-    smallest_sound
-}
 
 #[cfg(test)]
 mod tests {
@@ -192,24 +200,18 @@ mod tests {
         assert_eq!(value("sample_size"), settings.sample_size.to_string());
         assert_eq!(parse_duration(value("measurement_time")), Ok(settings.measurement_time));
         assert_eq!(parse_duration(value("warm_up_time")), Ok(settings.warm_up_time));
-        assert_eq!(value("nresamples, seed"), format!("{}, 1", settings.nresamples));
+        assert_eq!(value("nresamples"), settings.nresamples.to_string());
         assert_eq!(value("significance_level"), settings.significance_level.to_string());
         assert_eq!(value("confidence_level"), settings.confidence_level.to_string());
         assert_eq!(value("least_success_ratio"), settings.least_success_ratio.to_string());
+        let both = |name: &str, of: fn(Margins) -> f64| {
+            let row = DEFAULTS.iter().find(|row| row.0 == name).unwrap();
+            assert_eq!(row.1, format!("{:.2}", of(Margins::STORED)));
+            assert!(row.2.ends_with(&format!("({:.2} in a duet)", of(Margins::DUET))), "{row:?}");
+        };
+        both("noise_threshold", |margins| margins.noise_threshold);
+        both("equivalence", |margins| margins.equivalence);
         assert_eq!(value("--quick"), format!("{}, {}s", QUICK.sample_size, QUICK.measurement_time.as_secs()));
-    }
-
-    #[test]
-    fn as_many_launches_as_a_third_of_the_time_pays_for() {
-        let seconds = Duration::from_secs_f64;
-        assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.1)), 30);
-        assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.3)), 10);
-        assert_eq!(affordable_launches(30, seconds(10.0), seconds(5.0)), 5, "never fewer than five");
-        assert_eq!(
-            affordable_launches(11, seconds(10.0), seconds(5.0)),
-            11,
-            "a prime has no divisor between"
-        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ const PROXIES: [&str; 4] = ["http://", "https://", "socks5://", "socks5h://"];
 /// Everything that one call measures.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The bench target, suite file or command that it comes from; names the report's folder.
+    /// The bench target or command that it comes from; names the report's folder.
     pub bench: String,
     /// Its groups in the order of their definition.
     pub groups: Vec<Group>,
@@ -34,7 +34,7 @@ pub struct Plan {
     pub look: usize,
 }
 
-/// What a user got wrong in a bench file, a suite or a command line.
+/// What a user got wrong in a bench file or a command line.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// A setting has no sensible value.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::record::environment::{Environment, Machine};
 use crate::record::json_text::four_digits;
-use crate::record::metric::{Judged, METRICS, metric};
-use crate::record::run::{CellRun, Run};
+use crate::record::metric::{Metric, metric, success_ratio};
+use crate::record::run::Run;
 use crate::record::series::Series;
 
 /// Runs that are kept, the newest of them; each epoch's anchor is kept besides, and that of each cell which that one does not have.
@@ -94,7 +94,7 @@ impl Baseline {
     /// A baseline of one epoch that holds what `runs` measured of `group`; nothing when they measured none of it.
     pub fn of_runs(group: &str, runs: &[Run]) -> Option<Self> {
         let mut baseline = Self::empty(group);
-        for run in runs.iter().filter_map(|run| StoredRun::new(group, run, FIRST)) {
+        for run in runs.iter().filter_map(|run| StoredRun::new(group, run)) {
             let id = baseline.free_id(&run.id);
             baseline.runs.push(StoredRun { id, ..run });
         }
@@ -176,13 +176,14 @@ impl Baseline {
 
 impl StoredRun {
     /// What a run measured of a group, as it is kept in a baseline; nothing when it has no cell of it that was measured fairly.
-    pub fn new(group: &str, run: &Run, epoch: u32) -> Option<Self> {
-        let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && is_fair(cell)).collect();
+    /// Its epoch is the first until a baseline takes it in.
+    pub fn new(group: &str, run: &Run) -> Option<Self> {
+        let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && cell.is_fair()).collect();
         let window = cells.first()?.window;
         let Environment { machine, setup, commit, dirty, load, .. } = run.environment.clone();
         Some(Self {
             id: run.id.clone(),
-            epoch,
+            epoch: FIRST,
             machine,
             setup,
             commit,
@@ -215,30 +216,20 @@ impl StoredRun {
     }
 }
 
-/// Whether a cell may become what others are held against: it was measured, enough of its exchanges succeeded, and none failed by
-/// this machine's own fault.
-fn is_fair(cell: &CellRun) -> bool {
-    let counts = cell.counts();
-    let ours = counts.faults.iter().any(|(fault, count)| fault.is_ours() && *count > 0);
-    let enough = counts.success_ratio().is_some_and(|ratio| ratio >= cell.rules.least_success_ratio);
-    cell.invalid.is_none() && enough && !ours
-}
-
 /// Whether a metric follows from the counts, so that a file does not hold it.
 pub(crate) fn is_derived(id: &str) -> bool {
-    metric(id).is_some_and(|metric| metric.judged == Judged::ByCounts)
+    metric(id).is_some_and(Metric::is_by_counts)
 }
 
 /// The metrics that follow from the counts; none when a round has no request.
 fn derived(series: &Series) -> Option<(String, Vec<Vec<f64>>)> {
-    let id = METRICS.iter().find(|metric| metric.judged == Judged::ByCounts)?.id;
     let ratio = |(requests, failures): (&u64, &u64)| {
         (*requests > 0).then(|| (requests - failures.min(requests)) as f64 / *requests as f64)
     };
     let launches = series.requests.iter().zip(&series.failures);
     let ratios: Option<Vec<Vec<f64>>> =
         launches.map(|(requests, failures)| requests.iter().zip(failures).map(ratio).collect()).collect();
-    Some((id.to_owned(), ratios?))
+    Some((success_ratio().id.to_owned(), ratios?))
 }
 
 #[cfg(test)]

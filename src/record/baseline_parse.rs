@@ -10,10 +10,7 @@ use crate::record::digest::run_digest;
 use crate::record::environment::Machine;
 use crate::record::json_text::LARGEST;
 use crate::record::series::Series;
-use crate::record::wire::{SCHEMA, SchemaProbe};
-
-/// The largest count of a round: beyond it a file is damaged, and sums could overflow.
-const LARGEST_COUNT: u64 = 1_000_000_000_000;
+use crate::record::wire::{LARGEST_COUNT, SCHEMA, SchemaProbe};
 
 /// What is wrong with a file, without its name.
 #[derive(Debug)]

@@ -92,8 +92,8 @@ fn git(package_root: &Path, arguments: &[&str]) -> Option<String> {
     // Without it `status` would write the index, and two benches at once could get in each other's way.
     let mut command = Command::new("git");
     command.arg("--no-optional-locks").args(arguments).current_dir(package_root);
-    // Inside a git hook these name another tree or index than the package's.
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+    // Inside a git hook these name another tree, index or repository than the package's.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
         command.env_remove(name);
     }
     answer(&mut command)

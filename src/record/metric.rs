@@ -65,6 +65,8 @@ pub struct Metric {
     pub judged: Judged,
     /// The fewest successes of a round that make it worth having: at least five beyond a percentile.
     pub least_successes: u64,
+    /// The share of a round's successes that are not slower than its value; nothing when it is no percentile of latency.
+    pub quantile: Option<f64>,
     /// How a round yields it; nothing when the round has none.
     pub value: fn(&Tally) -> Option<f64>,
 }
@@ -76,6 +78,11 @@ impl Metric {
     /// The fewest successes of a trial round by which a cell is promised this metric.
     pub fn promised_from(&self) -> u64 {
         if self.least_successes <= 1 { self.least_successes } else { RESERVE * self.least_successes }
+    }
+
+    /// Whether it follows from the counts, so that no file holds it and its change is a difference.
+    pub fn is_by_counts(&self) -> bool {
+        self.judged == Judged::ByCounts
     }
 }
 
@@ -97,20 +104,30 @@ const fn latency(
     least_successes: u64,
     value: fn(&Tally) -> Option<f64>,
 ) -> Metric {
-    let centre = match judged {
-        Judged::Always => Centre::Mean,
-        _ => Centre::Robust,
-    };
     Metric {
         id,
         title,
         unit: Unit::Nanoseconds,
         better: Better::Lower,
-        centre,
+        centre: Centre::Robust,
         judged,
         least_successes,
+        quantile: None,
         value,
     }
+}
+
+const fn percentile(
+    id: &'static str,
+    title: &'static str,
+    judged: Judged,
+    least_successes: u64,
+    quantile: f64,
+    value: fn(&Tally) -> Option<f64>,
+) -> Metric {
+    // Above the middle a burst of other work counts for more than it lasts.
+    let centre = if quantile <= 0.5 { Centre::Mean } else { Centre::Robust };
+    Metric { centre, quantile: Some(quantile), ..latency(id, title, judged, least_successes, value) }
 }
 
 const fn rate(
@@ -128,6 +145,7 @@ const fn rate(
         centre: Centre::Mean,
         judged,
         least_successes: LEAST_FOR_A_RATE,
+        quantile: None,
         value,
     }
 }
@@ -142,13 +160,22 @@ pub static METRICS: &[Metric] = &[
         centre: Centre::Mean,
         judged: Judged::ByCounts,
         least_successes: 0,
-        value: |tally| (tally.requests > 0).then(|| tally.successes as f64 / tally.requests as f64),
+        quantile: None,
+        value: |tally| tally.counts.success_ratio(),
     },
-    latency("latency_p50", "latency p50", Judged::Always, 10, |tally| tally.latency.quantile_ns(0.50)),
-    latency("latency_p90", "latency p90", Judged::HighestTail, 50, |tally| tally.latency.quantile_ns(0.90)),
-    latency("latency_p95", "latency p95", Judged::HighestTail, 100, |tally| tally.latency.quantile_ns(0.95)),
-    latency("latency_p99", "latency p99", Judged::HighestTail, 500, |tally| tally.latency.quantile_ns(0.99)),
-    latency("latency_p99_9", "latency p99.9", Judged::WhenAsked, 5_000, |tally| {
+    percentile("latency_p50", "latency p50", Judged::Always, 10, 0.50, |tally| {
+        tally.latency.quantile_ns(0.50)
+    }),
+    percentile("latency_p90", "latency p90", Judged::HighestTail, 50, 0.90, |tally| {
+        tally.latency.quantile_ns(0.90)
+    }),
+    percentile("latency_p95", "latency p95", Judged::HighestTail, 100, 0.95, |tally| {
+        tally.latency.quantile_ns(0.95)
+    }),
+    percentile("latency_p99", "latency p99", Judged::HighestTail, 500, 0.99, |tally| {
+        tally.latency.quantile_ns(0.99)
+    }),
+    percentile("latency_p99_9", "latency p99.9", Judged::WhenAsked, 5_000, 0.999, |tally| {
         tally.latency.quantile_ns(0.999)
     }),
     latency("latency_mean", "latency mean", Judged::WhenAsked, 10, |tally| tally.latency.mean_ns()),
@@ -187,6 +214,11 @@ pub static METRICS: &[Metric] = &[
     ),
 ];
 
+/// The metric that is judged by counts.
+pub fn success_ratio() -> &'static Metric {
+    METRICS.iter().find(|metric| metric.is_by_counts()).expect("METRICS has the success ratio")
+}
+
 /// The metric of that id.
 pub fn metric(id: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.id == id)
@@ -210,7 +242,7 @@ mod tests {
         for milliseconds in 1..=100 {
             tally.latency.record(Duration::from_millis(milliseconds));
         }
-        (tally.requests, tally.successes, tally.successes_in_window) = (200, 100, 99.5);
+        (tally.counts.requests, tally.counts.successes, tally.successes_in_window) = (200, 100, 99.5);
         tally.output_tokens.add(30.0);
         tally.output_tokens_in_window = Some(15.0);
         let value = |id: &str| (metric(id).unwrap().value)(&tally);
@@ -221,6 +253,18 @@ mod tests {
         assert_eq!(value("output_token_throughput"), Some(30.0));
         assert_eq!(value("input_tokens"), None);
         assert_eq!(value("lag"), None);
+    }
+
+    #[test]
+    fn a_percentile_is_the_quantile_that_it_says_with_five_beyond_it() {
+        let mut tally = Tally::default();
+        (1..=10_000).for_each(|us| tally.latency.record(Duration::from_micros(us)));
+        let percentiles = METRICS.iter().filter_map(|metric| Some((metric, metric.quantile?)));
+        for (metric, quantile) in percentiles {
+            assert_eq!((metric.value)(&tally), tally.latency.quantile_ns(quantile), "{}", metric.id);
+            let beyond = (1.0 - quantile) * metric.least_successes as f64;
+            assert!((beyond - 5.0).abs() < 1e-9, "{}: {beyond}", metric.id);
+        }
     }
 
     #[test]

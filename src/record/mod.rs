@@ -47,7 +47,7 @@ pub use file_name::file_name;
 #[cfg(any(test, feature = "overhead", feature = "cli"))]
 pub use histogram::EncodedHistogram;
 pub use histogram::LatencyHistogram;
-pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric};
+pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric, success_ratio};
 pub use round::{Clock, Counts, Round};
 pub use run::{CellRun, Rules, Run, Stop};
 pub use run_file::{LastRun, RunFile, RunFileError};

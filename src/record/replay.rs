@@ -110,7 +110,7 @@ mod tests {
         let run = stored.to_run("suite", &group);
         assert_eq!(run.cells.iter().map(|cell| cell.id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(run.cells[0].series(), stored.cells["a"]);
-        let again = StoredRun::new("g", &run, 1).unwrap();
+        let again = StoredRun::new("g", &run).unwrap();
         assert_eq!((again.id, again.window, again.load), (stored.id, stored.window, stored.load));
     }
 }

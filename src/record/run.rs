@@ -1,9 +1,11 @@
 //! All rounds of all cells, with the environment they were measured in.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::plan::{Cell, Confirmation, Group, Limit, Throughput};
 use crate::record::environment::Environment;
+use crate::record::fault::Fault;
 use crate::record::metric::Metric;
 use crate::record::round::{Counts, Round};
 use crate::record::series::Series;
@@ -149,9 +151,7 @@ impl CellRun {
 
     /// What all of base's rounds counted together, in a duet.
     pub fn base_counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.base.iter().for_each(|round| counts.add(&round.counts));
-        counts
+        counts_of(&self.base)
     }
 
     /// Base's rounds of a duet as `judge` sees them; nothing where there is no duet.
@@ -167,10 +167,30 @@ impl CellRun {
         self.base.truncate(pairs);
     }
 
+    /// How often an exchange of either side failed by this machine's own fault.
+    pub fn own_faults(&self) -> BTreeMap<Fault, u64> {
+        let mut both = self.counts();
+        both.add(&self.base_counts());
+        both.faults.retain(|fault, count| fault.is_ours() && *count > 0);
+        both.faults
+    }
+
+    /// Whether it may become what others are held against: it was measured, enough of its exchanges succeeded, and none failed by
+    /// this machine's own fault.
+    pub fn is_fair(&self) -> bool {
+        let ratio = self.counts().success_ratio();
+        let enough = ratio.is_some_and(|ratio| ratio >= self.rules.least_success_ratio);
+        self.invalid.is_none() && enough && self.own_faults().is_empty()
+    }
+
     /// What all its rounds counted together.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.rounds.iter().for_each(|round| counts.add(&round.counts));
-        counts
+        counts_of(&self.rounds)
     }
+}
+
+fn counts_of(rounds: &[Round]) -> Counts {
+    let mut counts = Counts::default();
+    rounds.iter().for_each(|round| counts.add(&round.counts));
+    counts
 }

@@ -1,15 +1,16 @@
 //! A run as it stands in `run.json`, apart from what it means, and the way there and back.
 //!
-//! Everything is there; what can be zero or absent in most rounds is left out then. The way back checks whatever later rooms rely on. A field that this version does not
-//! know is passed over; a metric that it does not know is an error, among limits and values alike, for a run must not be judged by
-//! less than it was measured for. Only a metric to judge may be unknown: the judgement says so.
+//! Everything is there; what can be zero or absent in most rounds is left out then. The way back checks whatever later rooms
+//! rely on. A field that this version does not know is passed over; a metric that it does not know is an error, among limits and
+//! values alike, for a run must not be judged by less than it was measured for. Only a metric to judge may be unknown: the
+//! judgement says so.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Confirmation, Limit, Throughput};
+use crate::plan::{Confirmation, Limit, Settings, Throughput, is_fraction, is_level};
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::histogram::EncodedHistogram;
@@ -17,7 +18,7 @@ use crate::record::metric::{Metric, Unit, metric};
 use crate::record::round::{Counts, Round};
 use crate::record::run::{CellRun, Rules, Run, Stop};
 use crate::record::run_id::rfc3339;
-use crate::record::wire::{ConditionWire, MachineWire};
+use crate::record::wire::{ConditionWire, LARGEST_COUNT, MachineWire};
 
 /// A whole file.
 #[derive(Serialize, Deserialize)]
@@ -258,6 +259,13 @@ impl RunWire {
             .map_err(|error| format!("`{}` is no time: {error}", self.started))?;
         let EnvironmentWire { machine, setup, commit, dirty, load, condition } = self.environment;
         let condition = condition.map(ConditionWire::into_condition).transpose()?;
+        let confirmation =
+            (!self.confirm_pairs.is_empty()).then_some(Confirmation { pairs: self.confirm_pairs });
+        if confirmation.as_ref().is_some_and(|confirmation| confirmation.problem().is_some()) {
+            return Err(
+                "its looks at suspects are impossible: fresh pairs are at least 2 and rise".to_owned()
+            );
+        }
         let cells: Vec<CellRun> =
             self.cells.into_iter().map(CellWire::into_cell).collect::<Result<_, _>>()?;
         for (index, cell) in cells.iter().enumerate() {
@@ -278,8 +286,7 @@ impl RunWire {
                 StopWire::TimeUp => Stop::TimeUp,
             }),
             look: self.look,
-            confirmation: (!self.confirm_pairs.is_empty())
-                .then_some(Confirmation { pairs: self.confirm_pairs }),
+            confirmation,
         })
     }
 }
@@ -322,16 +329,12 @@ impl CellWire {
 
 impl RulesWire {
     fn into_rules(self) -> Result<Rules, String> {
-        /// More resamples than any interval needs; a damaged number must not make judging endless.
-        const MOST_RESAMPLES: usize = 10_000_000;
-        let is_fraction = |value: f64| (0.0..1.0).contains(&value);
-        let is_level = |value: f64| is_fraction(value) && value > 0.0;
         let is_sound = (0.0..=1.0).contains(&self.least_success_ratio)
             && self.noise_threshold.is_none_or(is_fraction)
             && self.equivalence.is_none_or(is_fraction)
             && is_level(self.confidence_level)
             && is_level(self.significance_level)
-            && (1..=MOST_RESAMPLES).contains(&self.nresamples);
+            && (1..=Settings::MOST_RESAMPLES).contains(&self.nresamples);
         if !is_sound {
             return Err("one of its rules is out of range".to_owned());
         }
@@ -353,13 +356,11 @@ impl RulesWire {
 
 impl RoundWire {
     fn into_round(self) -> Result<Round, String> {
-        /// The largest count of a round: beyond it sums over rounds could overflow.
-        const MOST: u64 = 1_000_000_000_000;
         let others = [self.connections, self.reconnects, self.unstamped, self.slow_sends];
         let counted = self.statuses.values().chain(self.faults.values()).chain(&others);
         if self.successes > self.requests
-            || self.requests > MOST
-            || counted.copied().any(|count| count > MOST)
+            || self.requests > LARGEST_COUNT
+            || counted.copied().any(|count| count > LARGEST_COUNT)
         {
             return Err("one of its rounds has impossible counts".to_owned());
         }

@@ -57,13 +57,14 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::round::Counts;
     use crate::record::tally::Tally;
     use std::time::Duration;
 
     fn round(launch: usize, latency_ms: Option<u64>) -> Round {
-        let mut tally = Tally { requests: 2, ..Tally::default() };
+        let mut tally = Tally { counts: Counts { requests: 2, ..Counts::default() }, ..Tally::default() };
         if let Some(milliseconds) = latency_ms {
-            tally.successes = 1;
+            tally.counts.successes = 1;
             tally.latency.record(Duration::from_millis(milliseconds));
         }
         Round::close(&tally, launch, Duration::ZERO)

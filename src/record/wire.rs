@@ -14,6 +14,9 @@ use crate::record::environment::Machine;
 /// The layout that this version writes and reads.
 pub(crate) const SCHEMA: u64 = 1;
 
+/// The largest count of a round: beyond it a file is damaged, and sums could overflow.
+pub(crate) const LARGEST_COUNT: u64 = 1_000_000_000_000;
+
 /// The first thing read of any of our files.
 #[derive(DeserializeDerive)]
 pub(crate) struct SchemaProbe {

@@ -84,9 +84,11 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
 pub(crate) fn of_all(report: &Report) -> Option<Named> {
     let rows: Vec<ForestRow> =
         report.cells().flat_map(|cell| cell.rows.iter().filter_map(|row| forest_row(cell, row))).collect();
-    let chart =
-        || Drawing::Change(Forest::new(&report.title, &report.sentence.replace('`', ""), rows.clone()));
-    (!rows.is_empty()).then(|| Named { name: chart_files::CHANGE.to_owned(), chart: chart() })
+    if rows.is_empty() {
+        return None;
+    }
+    let chart = Drawing::Change(Forest::new(&report.title, &report.sentence.replace('`', ""), rows));
+    Some(Named { name: chart_files::CHANGE.to_owned(), chart })
 }
 
 fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {

@@ -98,10 +98,9 @@ impl Side {
     }
 }
 
-/// How rare what lies beyond the percentile of a metric is; nothing for other metrics. The fewest exchanges that make it worth
-/// having tell it.
+/// How rare what lies beyond the percentile of a metric is; nothing for other metrics.
 fn nines(metric: &Metric) -> Option<f64> {
-    metric.id.starts_with("latency_p").then(|| nines_of(metric.least_successes))
+    metric.quantile.map(|share| -(1.0 - share).log10())
 }
 
 /// How far the percentiles of so many exchanges go.

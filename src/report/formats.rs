@@ -21,7 +21,7 @@ pub(crate) struct Artifact {
 
 /// A row of [`FORMATS`].
 pub(crate) struct Format {
-    /// What it is called where formats are chosen.
+    /// What it is called when it cannot be made.
     pub(crate) name: &'static str,
     /// Makes its files. Pure.
     pub(crate) render: fn(&Report) -> Result<Vec<Artifact>, RenderError>,

@@ -117,8 +117,9 @@ fn timeline(runs: &[&CellRun]) -> Vec<Moment> {
     let mut moments = Vec::new();
     for run in runs {
         for round in &run.rounds {
-            let percentiles = round.values.iter().filter(|(id, _)| id.starts_with("latency_p"));
-            let latency_ns = percentiles.map(|(id, value)| (*id, *value)).collect();
+            let percentiles = METRICS.iter().filter(|metric| metric.quantile.is_some());
+            let value = |metric: &Metric| Some((metric.id, *round.values.get(metric.id)?));
+            let latency_ns = percentiles.filter_map(value).collect();
             moments.push(Moment { launch: before + round.launch, latency_ns });
         }
         before += run.rounds.iter().map(|round| round.launch + 1).max().unwrap_or(0);

@@ -52,11 +52,19 @@ pub(crate) fn glyph(verdict: Verdict) -> &'static str {
     }
 }
 
+/// A verdict's name in the style sheet.
+pub(crate) fn class(verdict: Verdict) -> String {
+    verdict.name().replace(' ', "-")
+}
+
 /// A verdict with its glyph and colour.
 pub(crate) fn badge(verdict: Verdict) -> String {
-    let name = verdict.name();
-    let class = name.replace(' ', "-");
-    format!("<span class=\"badge {class}\"><b aria-hidden=\"true\">{}</b> {name}</span>", glyph(verdict))
+    format!(
+        "<span class=\"badge {}\"><b aria-hidden=\"true\">{}</b> {}</span>",
+        class(verdict),
+        glyph(verdict),
+        verdict.name()
+    )
 }
 
 /// A whole page. `title` and `description` are plain text, `head` and `body` are HTML.
@@ -108,6 +116,7 @@ mod tests {
         let all = [
             Verdict::Regressed,
             Verdict::Improved,
+            Verdict::SeemsFaster,
             Verdict::Unchanged,
             Verdict::Inconclusive,
             Verdict::Invalid,
@@ -117,7 +126,8 @@ mod tests {
         let glyphs: std::collections::BTreeSet<_> = all.iter().map(|verdict| glyph(*verdict)).collect();
         assert_eq!(glyphs.len(), all.len());
         for verdict in all {
-            assert!(STYLE.contains(&format!(".{}", verdict.name())), "{verdict:?}");
+            let class = class(verdict);
+            assert!(!class.contains(' ') && STYLE.contains(&format!(".{class}")), "{verdict:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::record::{Clock, Counts, Fault, LatencyHistogram, Round, Tally};
+use crate::record::{Clock, Fault, LatencyHistogram, Tally};
 use crate::report::words;
 
 const NS_PER_S: f64 = 1e9;
@@ -31,7 +31,7 @@ impl Loaded<'_> {
     pub(crate) fn text(&self) -> String {
         let tally = self.tally;
         let mut text = String::from("*** Results ***\nStatus codes:\n");
-        for (status, times) in &tally.statuses {
+        for (status, times) in &tally.counts.statuses {
             _ = writeln!(text, "  {status}: {times} times");
         }
         _ = writeln!(text, "Success ratio: {:.2}%", 100.0 * self.success_ratio());
@@ -67,23 +67,23 @@ impl Loaded<'_> {
         };
         let ([input, output], [input_rate, output_rate]) = (self.mean_tokens(), self.token_rates());
         json!({
-            "requests": tally.requests,
+            "requests": tally.counts.requests,
             "concurrency": self.concurrency,
             "elapsed_s": self.elapsed.as_secs_f64(),
-            "status_codes": counts(&mut tally.statuses.iter().map(|(status, n)| (status.to_string(), *n))),
-            "faults": counts(&mut tally.faults.iter().map(|(fault, n)| (fault.to_string(), *n))),
+            "status_codes": counts(&mut tally.counts.statuses.iter().map(|(status, n)| (status.to_string(), *n))),
+            "faults": counts(&mut tally.counts.faults.iter().map(|(fault, n)| (fault.to_string(), *n))),
             "success_ratio": self.success_ratio(),
-            "throughput_per_s": self.rate(tally.successes as f64),
+            "throughput_per_s": self.rate(tally.counts.successes as f64),
             "latency_ns": percentiles(&tally.latency),
             "input_tokens_mean": input,
             "output_tokens_mean": output,
             "input_token_throughput_per_s": input_rate,
             "output_token_throughput_per_s": output_rate,
-            "connections_opened": tally.connections,
+            "connections_opened": tally.counts.connections,
             "connect_ns": percentiles(&tally.connect),
             "lag_ns": percentiles(&tally.lag),
-            "reconnects": tally.reconnects,
-            "clock": clock_name(self.counts().clock()),
+            "reconnects": tally.counts.reconnects,
+            "clock": clock_name(self.tally.counts.clock()),
         })
     }
 
@@ -91,17 +91,17 @@ impl Loaded<'_> {
     /// others are then figures, as of a service beyond its limit.
     pub(crate) fn failure(&self) -> Option<String> {
         let tally = self.tally;
-        if tally.successes > 0 {
+        if tally.counts.successes > 0 {
             return None;
         }
-        let came: Vec<String> = (tally.faults.iter())
+        let came: Vec<String> = (tally.counts.faults.iter())
             .map(|(fault, times)| format!("{} ({})", fault.in_words(), words::count(*times)))
             .collect();
         if came.is_empty() {
             return Some("no request was answered in this time, so nothing was measured".to_owned());
         }
-        let tried = words::plural(tally.requests, "request");
-        let answered = tally.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
+        let tried = words::plural(tally.counts.requests, "request");
+        let answered = tally.counts.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
         let advice = if answered { "; if that status is wanted, name it with --expect-status" } else { "" };
         Some(format!(
             "not one of {tried} succeeded, so nothing was measured; what came instead: {}{advice}",
@@ -121,30 +121,26 @@ impl Loaded<'_> {
                 _ = writeln!(text, "  {name:<6} {}", words::duration_ns(value));
             }
         }
-        if !tally.faults.is_empty() {
+        if !tally.counts.faults.is_empty() {
             text.push_str("Faults:\n");
-            for (fault, times) in &tally.faults {
+            for (fault, times) in &tally.counts.faults {
                 _ = writeln!(text, "  {}: {times} times", fault.in_words());
             }
         }
-        let opened = tally.connections;
+        let opened = tally.counts.connections;
         if let Some(connect) = tally.connect.quantile_ns(0.5) {
             _ = writeln!(
                 text,
                 "Connections opened: {opened} (median {}), reconnects: {}",
                 words::duration_ns(connect),
-                tally.reconnects
+                tally.counts.reconnects
             );
         }
         if let Some(lag) = tally.lag.quantile_ns(0.99) {
-            let timed_by = words::timed_by(self.counts().clock(), tally.unstamped);
+            let timed_by = words::timed_by(self.tally.counts.clock(), tally.counts.unstamped);
             _ = writeln!(text, "Client: {}, {timed_by}", words::promptness(lag));
         }
         text
-    }
-
-    fn counts(&self) -> Counts {
-        Round::close(self.tally, 0, Duration::ZERO).counts
     }
 
     fn all_responses(&self) -> LatencyHistogram {
@@ -154,7 +150,7 @@ impl Loaded<'_> {
     }
 
     fn success_ratio(&self) -> f64 {
-        if self.tally.requests == 0 { 0.0 } else { self.tally.successes as f64 / self.tally.requests as f64 }
+        self.tally.counts.success_ratio().unwrap_or(0.0)
     }
 
     fn rate(&self, count: f64) -> f64 {
@@ -164,7 +160,7 @@ impl Loaded<'_> {
 
     /// Input and output tokens a response, those without any counted as 0.
     fn mean_tokens(&self) -> [f64; 2] {
-        let responses = self.tally.statuses.values().sum::<u64>().max(1) as f64;
+        let responses = self.tally.counts.statuses.values().sum::<u64>().max(1) as f64;
         [self.tally.input_tokens, self.tally.output_tokens].map(|sum| sum.total / responses)
     }
 
@@ -205,9 +201,9 @@ mod tests {
             tally.output_tokens.add(300_000.0);
         }
         (0..55).for_each(|_| tally.failure_latency.record(Duration::from_millis(500)));
-        tally.statuses = [(200, 45), (429, 55)].into();
-        tally.faults = [(Fault::Status(429), 55)].into();
-        (tally.requests, tally.successes) = (100, 45);
+        tally.counts.statuses = [(200, 45), (429, 55)].into();
+        tally.counts.faults = [(Fault::Status(429), 55)].into();
+        (tally.counts.requests, tally.counts.successes) = (100, 45);
         tally
     }
 
@@ -259,14 +255,15 @@ mod tests {
             |tally: &Tally| Loaded { tally, elapsed: Duration::from_secs(5), concurrency: 100 }.failure();
         let overloaded = tally();
         assert_eq!(failure(&overloaded), None);
-        let mut gone = Tally { requests: 1_200, ..Tally::default() };
-        gone.faults = [(Fault::Status(404), 1_190), (Fault::TimeOut, 10)].into();
+        let mut gone = Tally::default();
+        gone.counts.requests = 1_200;
+        gone.counts.faults = [(Fault::Status(404), 1_190), (Fault::TimeOut, 10)].into();
         assert_eq!(
             failure(&gone).unwrap(),
             "not one of 1,200 requests succeeded, so nothing was measured; what came instead: timed out (10) and unexpected \
              status 404 (1,190); if that status is wanted, name it with --expect-status"
         );
-        gone.faults.remove(&Fault::Status(404));
+        gone.counts.faults.remove(&Fault::Status(404));
         assert!(failure(&gone).unwrap().ends_with("what came instead: timed out (10)"));
         assert!(failure(&Tally::default()).unwrap().starts_with("no request was answered"));
     }

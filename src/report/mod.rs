@@ -39,3 +39,5 @@ pub(crate) use progress::{Mode, Progress};
 #[cfg(feature = "overhead")]
 pub use timed::ChangeChart;
 pub(crate) use view::{Report, ReportOptions};
+#[cfg(feature = "cli")]
+pub(crate) use words::plural;

@@ -47,7 +47,7 @@ fn sentence(report: &Report) -> String {
         Some(rest) => format!("<b>{NOT_COMPARED}</b>{rest}"),
         None => text,
     };
-    format!("<p class=\"sentence {}\"><span>{text}</span></p>\n", worst.name())
+    format!("<p class=\"sentence {}\"><span>{text}</span></p>\n", html::class(worst))
 }
 
 fn facts(report: &Report) -> String {

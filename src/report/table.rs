@@ -227,7 +227,7 @@ impl Span {
             "<svg class=\"whisker {}\" width=\"{WIDTH_PX}\" height=\"{HEIGHT_PX}\" aria-hidden=\"true\">\
              <path class=\"zero\" d=\"M{zero} 0V{HEIGHT_PX}\"/><path class=\"range\" d=\"M{low:.1} {middle}H{high:.1}\"/>\
              <circle class=\"dot\" cx=\"{dot:.1}\" cy=\"{middle}\" r=\"3.5\"/></svg>",
-            colour.name()
+            super::html::class(colour)
         )
     }
 }

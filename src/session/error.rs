@@ -8,11 +8,7 @@ use crate::plan::PlanError;
 use crate::record::{BaselineError, METRICS, RunFileError};
 use crate::report::ReportError;
 use crate::session::base_ref::BaseError;
-
-/// The call or a file is wrong: clap's own code for a wrong call.
-const WRONG_CALL: u8 = 2;
-/// It could not be measured, or what was measured could not be kept.
-const NOT_MEASURED: u8 = 3;
+use crate::session::outcome::{NOT_MEASURED, WRONG_CALL};
 
 /// What ends a call before its time.
 #[derive(Debug, thiserror::Error)]

@@ -46,7 +46,7 @@ pub(crate) fn load(
         LoadFormat::Text => print!("{}", shown.text()),
         LoadFormat::Json => println!("{:#}", shown.json()),
     }
-    if loaded.tally.faults.contains_key(&Fault::NoFreePort) {
+    if loaded.tally.counts.faults.contains_key(&Fault::NoFreePort) {
         eprintln!("error: {}", measure::no_free_port());
     }
     let failure = shown.failure();
@@ -55,7 +55,7 @@ pub(crate) fn load(
     }
     Ok(match loaded.signal {
         Some(signal) => Outcome::Interrupted(signal),
-        None if failure.is_some() || loaded.tally.faults.keys().any(|fault| fault.is_ours()) => {
+        None if failure.is_some() || loaded.tally.counts.faults.keys().any(|fault| fault.is_ours()) => {
             Outcome::NotMeasured
         }
         None => Outcome::Passed,

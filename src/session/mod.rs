@@ -25,7 +25,7 @@ pub(crate) use error::SessionError;
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
-pub(crate) use outcome::{Outcome, exit_code};
+pub(crate) use outcome::{Outcome, WRONG_CALL, exit_code};
 #[cfg(feature = "cli")]
 pub(crate) use rehearsal::{Rehearsal, rehearse};
 #[cfg(feature = "cli")]

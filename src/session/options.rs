@@ -37,6 +37,13 @@ pub(crate) struct Save {
     pub(crate) append: bool,
 }
 
+impl Save {
+    /// Whether it is put in the place of what is there.
+    pub(crate) fn replaces(&self) -> bool {
+        !self.append
+    }
+}
+
 /// What fails a call beside a regression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum FailOn {

@@ -3,11 +3,18 @@
 use std::process::ExitCode;
 
 use crate::judge::{Judgement, Verdict};
+use crate::measure::SIGNAL_BASE;
 use crate::record::{Run, Stop};
 use crate::session::options::FailOn;
 
-/// A process that ends by a signal has this plus the signal's number as its exit code.
-const SIGNAL_BASE: i32 = 128;
+/// Nothing was shown to be slower.
+const PASSED: u8 = 0;
+/// Something became slower, or broke a limit.
+const REGRESSED: u8 = 1;
+/// The call or a file is wrong: clap's own code for a wrong call.
+pub(crate) const WRONG_CALL: u8 = 2;
+/// It could not be measured, or what was measured could not be kept.
+pub(crate) const NOT_MEASURED: u8 = 3;
 
 /// What a call came to. Of several, the one that comes first here is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,13 +60,12 @@ impl Outcome {
 
 /// The exit code of an outcome.
 pub(crate) fn exit_code(outcome: Outcome) -> ExitCode {
-    let code = match outcome {
-        Outcome::Passed => 0,
-        Outcome::Regressed => 1,
-        Outcome::NotMeasured => 3,
-        Outcome::Interrupted(signal) => SIGNAL_BASE + signal,
-    };
-    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+    ExitCode::from(match outcome {
+        Outcome::Passed => PASSED,
+        Outcome::Regressed => REGRESSED,
+        Outcome::NotMeasured => NOT_MEASURED,
+        Outcome::Interrupted(signal) => u8::try_from(SIGNAL_BASE + signal).unwrap_or(u8::MAX),
+    })
 }
 
 #[cfg(test)]

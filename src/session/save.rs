@@ -1,7 +1,7 @@
 //! What becomes of a run in a baseline.
 
 use crate::judge::{Judgement, LimitCheck, Verdict};
-use crate::record::{Baseline, BaselineError, BaselineStore, Run, StoredRun};
+use crate::record::{Baseline, BaselineError, BaselineStore, CellRun, Run, StoredRun};
 use crate::session::error::SessionError;
 use crate::session::options::Options;
 use crate::session::outcome::Outcome;
@@ -41,8 +41,7 @@ pub(crate) fn save(
         let kept = if save.append { store.read(&save.name, group).map_err(not_kept)? } else { None };
         let baseline = match kept {
             Some(mut baseline) => {
-                let epoch = baseline.epochs.last().map_or(1, |epoch| epoch.number);
-                for run in runs.iter().filter_map(|run| StoredRun::new(group, run, epoch)) {
+                for run in runs.iter().filter_map(|run| StoredRun::new(group, run)) {
                     baseline.append(run);
                 }
                 Some(baseline)
@@ -51,7 +50,7 @@ pub(crate) fn save(
         };
         changed.extend(baseline.map(|baseline| (store.path(&save.name, group), baseline)));
     }
-    let replaces_a_faster_one = !save.append && regressed && options.baseline.name() == save.name;
+    let replaces_a_faster_one = save.replaces() && regressed && options.baseline.name() == save.name;
     // All are made before the first is written.
     let mut paths = Vec::new();
     for (path, baseline) in changed {
@@ -73,11 +72,7 @@ pub(crate) fn save(
 
 /// Whether each cell of a run can stand in a baseline: none was slower than its time, failed too often, or lacked a port.
 pub(crate) fn is_fair(run: &Run) -> bool {
-    const ANY: u32 = 1;
-    groups(std::slice::from_ref(run)).into_iter().all(|group| {
-        let cells = run.cells.iter().filter(|cell| cell.group == group).count();
-        StoredRun::new(group, run, ANY).is_some_and(|stored| stored.cells.len() == cells)
-    })
+    run.cells.iter().all(CellRun::is_fair)
 }
 
 /// The groups of some runs, each once, in their order.

@@ -124,22 +124,17 @@ pub(crate) fn accept(
         }
         let mut reason = reason;
         for run in &runs {
-            let epoch = baseline.as_ref().and_then(|b| b.epochs.last()).map_or(1, |epoch| epoch.number);
-            let Some(stored) = StoredRun::new(group, run, epoch) else { continue };
+            let Some(stored) = StoredRun::new(group, run) else { continue };
             if reason.is_none() && baseline.as_ref().is_some_and(|baseline| holds(baseline, &stored)) {
                 let id = &run.id;
                 return Err(refuse(format!(
                     "its run `{id}` is in the baseline `{name}` already; twice it would count as two"
                 )));
             }
-            match (&mut baseline, reason.take()) {
-                (Some(baseline), Some(reason)) => baseline.accept_as_new_epoch(stored, reason),
-                (Some(baseline), None) => baseline.append(stored),
-                (None, reason) => {
-                    let mut first = Baseline::empty(group);
-                    first.accept_as_new_epoch(stored, reason.unwrap_or("first"));
-                    baseline = Some(first);
-                }
+            let kept = baseline.get_or_insert_with(|| Baseline::empty(group));
+            match reason.take() {
+                Some(reason) => kept.accept_as_new_epoch(stored, reason),
+                None => kept.append(stored),
             }
         }
         changed.extend(baseline.map(|baseline| (store.path(name, group), baseline)));

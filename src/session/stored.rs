@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::record::{Baseline, BaselineStore};
+use crate::report::plural;
 use crate::session::error::SessionError;
 use crate::session::options::Paths;
 
@@ -19,9 +20,7 @@ pub(crate) fn list_baselines(root: &Path) -> Result<String, SessionError> {
         _ = writeln!(text, "{name}");
         for group in store.groups(&name)? {
             if let Some(baseline) = store.read(&name, &group)? {
-                let (runs, epoch) = (baseline.current().count(), baseline.epochs.len());
-                let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
-                _ = writeln!(text, "  {group}: {runs} in epoch {epoch}");
+                _ = writeln!(text, "  {}", in_short(&baseline));
             }
         }
     }
@@ -65,22 +64,59 @@ fn missing(root: &Path, name: &str) -> SessionError {
     ))
 }
 
+fn in_short(baseline: &Baseline) -> String {
+    // Epochs without a run are dropped; the others keep their numbers.
+    let epoch = baseline.epochs.last().map_or(0, |epoch| epoch.number);
+    format!("{}: {} in epoch {epoch}", baseline.group, counted(baseline.current().count(), "run"))
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    plural(number as u64, noun)
+}
+
 fn describe(text: &mut String, baseline: &Baseline) {
     _ = writeln!(text, "{}", baseline.group);
     for epoch in &baseline.epochs {
         _ = writeln!(text, "  epoch {} ({}), anchored at {}", epoch.number, epoch.reason, epoch.anchor);
         for run in baseline.runs.iter().filter(|run| run.epoch == epoch.number) {
             let dirty = if run.dirty { ", with uncommitted changes" } else { "" };
-            let cells = run.cells.len();
-            _ = writeln!(text, "    {}: {cells} cells on {}{dirty}", run.id, run.machine.cpu);
+            let cells = counted(run.cells.len(), "cell");
+            _ = writeln!(text, "    {}: {cells} on {}{dirty}", run.id, run.machine.cpu);
         }
     }
     if let Some(run) = baseline.current().last() {
         for (id, series) in &run.cells {
-            let launches = series.launches();
-            let rounds: usize = series.requests.iter().map(Vec::len).sum();
+            let launches = counted(series.launches(), "launch");
+            let rounds = counted(series.requests.iter().map(Vec::len).sum(), "round");
             let metrics: Vec<&str> = series.values.keys().map(String::as_str).collect();
-            _ = writeln!(text, "  {id}: {rounds} rounds over {launches} launches; {}", metrics.join(", "));
+            _ = writeln!(text, "  {id}: {rounds} over {launches}; {}", metrics.join(", "));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Epoch, Machine, StoredRun};
+
+    #[test]
+    fn the_current_epoch_goes_by_its_number_and_one_is_no_plural() {
+        let run = StoredRun {
+            id: "x".into(),
+            epoch: 3,
+            machine: Machine::default(),
+            setup: Default::default(),
+            commit: None,
+            dirty: false,
+            load: 0.0,
+            window: std::time::Duration::from_secs(1),
+            cells: Default::default(),
+        };
+        let epoch = Epoch { number: 3, anchor: "x".into(), reason: "faster".into() };
+        let baseline = Baseline { group: "g".into(), runs: vec![run], epochs: vec![epoch] };
+        assert_eq!(in_short(&baseline), "g: 1 run in epoch 3");
+        let mut text = String::new();
+        describe(&mut text, &baseline);
+        assert_eq!(text, "g\n  epoch 3 (faster), anchored at x\n    x: 0 cells on \n");
     }
 }

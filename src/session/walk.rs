@@ -11,7 +11,7 @@ use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
 use crate::session::duet::{Base, next_look, set_base, told};
 use crate::session::error::SessionError;
 use crate::session::neighbour::leave_note;
-use crate::session::options::{BaselineUse, Options};
+use crate::session::options::{BaselineUse, Options, Save};
 use crate::session::outcome::Outcome;
 use crate::session::save::save;
 
@@ -50,11 +50,12 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
         );
         return Ok(Outcome::Passed);
     }
+    // Once more, with the bases that the call named.
     let mut plan = plan.validated()?;
     let store = BaselineStore::new(options.paths.baselines());
     let baselines = read_baselines(&store, &plan, options)?;
     check_save(&store, &plan, options)?;
-    pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(|save| !save.append));
+    pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(Save::replaces));
     let (runs, origin) = match &options.load {
         Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
         None => (measure_all(&plan, &baselines, options)?, Origin::Measurement),
@@ -90,9 +91,10 @@ pub(super) fn measure_all(
         }
         match measured(&next) {
             Ok(more) => runs.extend(more),
-            // What was measured before is reported all the same.
+            // What was measured before is reported all the same, but none of it saved: a duet that was not confirmed is not whole.
             Err(error) => {
                 runs.iter_mut().for_each(|run| run.stop = Some(Stop::Failed(error.to_string())));
+                break;
             }
         }
     }
@@ -132,7 +134,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         }
     }
     failures.extend(write_report(place, &report, options).err());
-    let replaces = options.save.as_ref().is_some_and(|save| !save.append);
+    let replaces = options.save.as_ref().is_some_and(Save::replaces);
     let fail_on = if replaces { &[] } else { options.fail_on.as_slice() };
     let mut outcome = Outcome::of(runs, &judgement, fail_on);
     // Whatever becomes of the files, the verdict has been told.
@@ -211,7 +213,7 @@ fn read_baselines(
     options: &Options,
 ) -> Result<Vec<Baseline>, SessionError> {
     let name = options.baseline.name();
-    let replaces = options.save.as_ref().is_some_and(|save| !save.append && save.name == name);
+    let replaces = options.save.as_ref().is_some_and(|save| save.replaces() && save.name == name);
     let mut baselines = Vec::new();
     for group in plan.groups.iter().filter(|group| group.base.is_none()) {
         let missing = |what: String| SessionError::MissingBaseline {

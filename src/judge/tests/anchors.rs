@@ -12,7 +12,7 @@ fn against(base: &Baseline, head: CellRun) -> CellJudgement {
 }
 
 fn append(baseline: &mut Baseline, run: &Run) {
-    baseline.append(StoredRun::new("group", run, 1).expect("it was measured fairly"));
+    baseline.append(StoredRun::new("group", run).expect("it was measured fairly"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::judge::tests::simulated::Normal;
 use crate::judge::verdict::{Judgement, Stage};
 use crate::judge::{CellJudgement, Policy, Verdict, judge};
 use crate::plan::Confirmation;
-use crate::record::{CellRun, Run};
+use crate::record::{CellRun, Fault, Run};
 
 fn duet(id: &str, base: &[(&'static str, Nested)], head: &[(&'static str, Nested)]) -> CellRun {
     CellRun { base: cell(id, base).rounds, ..cell(id, head) }
@@ -86,6 +86,19 @@ fn a_base_that_fails_is_incomparable_and_a_head_that_fails_is_red() {
     assert_eq!(at_once(dead_head).verdict, Verdict::Regressed);
     assert_eq!(at_once(dead_both).verdict, Verdict::Invalid);
     assert_eq!(at_once(head_fails).verdict, Verdict::Regressed);
+}
+
+#[test]
+fn a_fault_of_this_machine_on_either_side_makes_a_duet_invalid() {
+    for fault in [Fault::Client, Fault::NoFreePort] {
+        for is_base in [true, false] {
+            let mut cell = duet("find/10", &usual_values(1.0, 10, 3), &usual_values(1.5, 10, 3));
+            let side = if is_base { &mut cell.base } else { &mut cell.rounds };
+            side[0].counts.faults.insert(fault, 1);
+            assert!(!cell.is_fair(), "it is no baseline either");
+            assert_eq!(at_once(cell).verdict, Verdict::Invalid, "{fault:?}, base: {is_base}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whatever comes in, a verdict never contradicts the interval beside it, no number is NaN, and what is undecided says what would decide.
 
-use crate::judge::fixture::{Nested, baseline, cell, failing, run};
+use crate::judge::fixture::{Nested, baseline, cell, failing, rules, run};
 use crate::judge::judge;
-use crate::judge::policy::Policy;
+use crate::judge::policy::{Policy, Terms};
 use crate::judge::verdict::{AnchorCheck, CellJudgement, Change, Comparison, Verdict};
 use crate::record::{Better, CellRun, Metric};
 
@@ -38,17 +38,17 @@ fn worsening(metric: &Metric, change: &Change) -> (f64, f64) {
     }
 }
 
-fn agrees(found: &Comparison, policy: &Policy, is_duet: bool) -> bool {
+fn agrees(found: &Comparison, is_duet: bool) -> bool {
     let Some(change) = found.change else {
         return matches!(found.verdict, Verdict::Inconclusive | Verdict::Incomparable | Verdict::Unchanged);
     };
-    let margins = if is_duet { policy.duet } else { policy.stored };
-    let (red, equal) = (margins.red.ln_1p(), margins.equal.ln_1p());
+    let terms = Terms::new(&rules(), is_duet);
+    let (red, equal) = (terms.red.ln_1p(), terms.equal.ln_1p());
     if found.is_difference() {
         return match found.verdict {
-            Verdict::Regressed => change.high < -policy.fall_margin,
-            Verdict::Improved => change.low > policy.fall_margin,
-            Verdict::Unchanged => change.estimate.abs() <= policy.fall_margin,
+            Verdict::Regressed => change.high < -terms.fall,
+            Verdict::Improved => change.low > terms.fall,
+            Verdict::Unchanged => change.estimate.abs() <= terms.fall,
             _ => true,
         };
     }
@@ -62,7 +62,7 @@ fn agrees(found: &Comparison, policy: &Policy, is_duet: bool) -> bool {
     }
 }
 
-fn check(judged: &CellJudgement, policy: &Policy, is_duet: bool) {
+fn check(judged: &CellJudgement, is_duet: bool) {
     for found in &judged.comparisons {
         let change = found.change.map(|change| [change.low, change.estimate, change.high]);
         let values = found.base.into_iter().chain(found.head).chain(found.findable);
@@ -72,14 +72,15 @@ fn check(judged: &CellJudgement, policy: &Policy, is_duet: bool) {
         if let Some(change) = found.change {
             assert!(change.low <= change.estimate && change.estimate <= change.high, "{found:?}");
         }
-        assert!(agrees(found, policy, is_duet), "{found:?}");
+        assert!(agrees(found, is_duet), "{found:?}");
         let is_open = found.judged && found.verdict == Verdict::Inconclusive;
         let withheld = found.change.is_some_and(|change| worsening(found.metric, &change).1 < 0.0);
         assert!(!is_open || withheld || found.advice.is_some(), "nothing is said to decide {found:?}");
     }
+    let red = Terms::new(&rules(), is_duet).red.ln_1p();
     let is_exceeded = |check: &AnchorCheck| {
         let low = worsening(check.metric, &check.change).0;
-        assert!(!low.is_nan() && (!check.exceeded || low > policy.stored.red.ln_1p() - 1e-9), "{check:?}");
+        assert!(!low.is_nan() && (!check.exceeded || low > red - 1e-9), "{check:?}");
         check.exceeded
     };
     let anchored = judged.anchors.iter().filter(|check| is_exceeded(check)).count() > 0;
@@ -120,7 +121,7 @@ fn no_input_makes_a_verdict_contradict_its_interval() {
             Some(baseline(stored.collect()))
         };
         let judged = judge(stored.as_slice(), &[run(vec![head])], &policy).cells.remove(0);
-        check(&judged, &policy, is_duet);
+        check(&judged, is_duet);
         seen.insert(judged.verdict);
     }
     assert!(seen.len() >= 5, "too few kinds were tried: {seen:?}");

@@ -181,20 +181,9 @@ impl Http1 {
                 return Err(Broken { fault: Fault::Malformed, begun });
             }
         }
-        self.judge(request, decoder.status(), exchange);
+        self.body.conclude(request, decoder.status(), exchange);
         // Bytes behind the response belong to nothing that was asked; a request that it overtook was never read.
         Ok(decoder.keeps_alive() && filled == 0 && sending.unsent.is_empty())
-    }
-
-    /// Notes what a whole response says, and whether it is the one that was wanted.
-    fn judge(&self, request: &Request, status: Option<u16>, exchange: &mut Exchange) {
-        exchange.status = status;
-        exchange.tokens = self.body.tokens();
-        exchange.fault = match status {
-            Some(status) if !request.endpoint.accepts(status) => Some(Fault::Status(status)),
-            _ if !self.body.passes(request) => Some(Fault::Body),
-            _ => None,
-        };
     }
 
     fn take_kept(&mut self, request: &Request) -> Option<Connection> {

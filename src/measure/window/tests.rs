@@ -41,8 +41,8 @@ fn latency_belongs_to_what_is_sent_inside_and_throughput_to_what_lies_inside() {
     window.arrive(failed, &refusal, None);
     assert!(window.is_over(at(200)));
     let tally = window.close();
-    assert_eq!((tally.requests, tally.successes, tally.latency.len()), (3, 2, 2));
-    assert_eq!(tally.faults[&Fault::Status(429)], 1);
+    assert_eq!((tally.counts.requests, tally.counts.successes, tally.latency.len()), (3, 2, 2));
+    assert_eq!(tally.counts.faults[&Fault::Status(429)], 1);
     assert_eq!(tally.failure_latency.len(), 1);
     assert!((tally.successes_in_window - 1.9).abs() < 1e-9, "{}", tally.successes_in_window);
     assert_eq!(tally.window, length);
@@ -56,14 +56,14 @@ fn a_burst_is_its_own_window() {
         window.arrive(ticket, &exchange(at(5), at(end)), None);
     }
     let tally = window.close();
-    assert_eq!((tally.requests, tally.window), (3, Duration::from_millis(25)));
+    assert_eq!((tally.counts.requests, tally.window), (3, Duration::from_millis(25)));
     assert!((tally.successes_in_window - 3.0).abs() < 1e-9);
 }
 
 #[test]
 fn a_round_in_which_nothing_came_back_is_empty_and_has_no_rate() {
     let tally = Window::new(Timing::Whole, Tally::default()).close();
-    assert_eq!((tally.requests, tally.per_second(0.0)), (0, None));
+    assert_eq!((tally.counts.requests, tally.per_second(0.0)), (0, None));
 }
 
 /// Workers in a closed loop over a server that shares its processor among all that it works on.

@@ -14,13 +14,13 @@ use crate::record::tally::Tally;
 
 fn round(launch: usize, rng: &mut fastrand::Rng) -> Round {
     let mut tally = Tally { window: Duration::from_secs(10) / 30, ..Tally::default() };
-    (tally.requests, tally.successes, tally.successes_in_window) = (103, 100, 99.0 + rng.f64());
+    (tally.counts.requests, tally.counts.successes, tally.successes_in_window) = (103, 100, 99.0 + rng.f64());
     (0..100).for_each(|_| tally.latency.record(Duration::from_nanos(rng.u64(1_000..1_000_000_000))));
     tally.failure_latency.record(Duration::from_millis(1));
-    tally.statuses.extend([(200, 100), (429, 1)]);
-    tally.faults.extend([(Fault::Status(429), 1), (Fault::TimeOut, 2)]);
+    tally.counts.statuses.extend([(200, 100), (429, 1)]);
+    tally.counts.faults.extend([(Fault::Status(429), 1), (Fault::TimeOut, 2)]);
     tally.output_tokens.add(-rng.f64() * 1e300);
-    tally.unstamped = 7;
+    tally.counts.unstamped = 7;
     Round::close(&tally, launch, Duration::from_millis(launch as u64))
 }
 
@@ -140,6 +140,7 @@ fn damage_is_told_with_the_file_and_what_to_do() {
         ("2026-11-24T", "yesterday T", "is no time"),
         ("\"others_share\": 0.3", "\"others_share\": 1.3", "the condition of its machine is impossible"),
         ("\"frequency_mhz\": [", "\"frequency_mhz\": [9e9, ", "run.json"),
+        ("\"cells\": [", "\"confirm_pairs\": [30, 20], \"cells\": [", "fresh pairs are at least 2"),
     ] {
         let damaged = whole.replacen(from, to, 1);
         assert_ne!(damaged, whole, "{from}");

@@ -35,10 +35,10 @@ pub(crate) struct Picture {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
     /// plotters gave up.
-    #[error("The chart could not be drawn: {0}.")]
+    #[error("the chart could not be drawn: {0}")]
     Draw(String),
     /// The png crate gave up.
-    #[error("The chart could not be written as PNG: {0}.")]
+    #[error("the chart could not be written as PNG: {0}")]
     Png(#[from] png::EncodingError),
 }
 

@@ -97,7 +97,7 @@ impl Rounds {
         left + (right - left) * (round + 0.5) / self.launches.len().max(1) as f64
     }
 
-    /// First and last round of each launch that follows another one.
+    /// First and last round of each launch.
     fn lives(&self) -> Vec<(usize, usize)> {
         let mut lives: Vec<(usize, usize)> = Vec::new();
         for (round, launch) in self.launches.iter().enumerate() {
