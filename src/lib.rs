@@ -30,6 +30,8 @@
 //! code is 0 when nothing regressed, 1 when something did, 2 for a wrong call or file, 3 when it could not be measured, and 130 or
 //! 143 when a signal ended it.
 //!
+//! How it measures and judges, and how often it is wrong, is told in `methodology`; what it cannot know in `bias`.
+//!
 //! # Features
 //!
 //! All are on by default; a dev-dependency needs none of them.
@@ -92,6 +94,15 @@ pub mod internals {
         pub use crate::stats::*;
     }
 }
+
+#[cfg(doc)]
+#[doc = include_str!("../METHODOLOGY.md")]
+#[doc = include_str!("../CALIBRATION.md")]
+pub mod methodology {}
+
+#[cfg(doc)]
+#[doc = include_str!("../BIAS.md")]
+pub mod bias {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

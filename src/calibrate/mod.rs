@@ -3,14 +3,17 @@
 //!
 //! In: a seed and how much time it may take. Out: a [`Calibration`], rates with their own intervals: how often an unchanged call
 //! turned red, how often a slower cell was found and at what cost, how often the displayed intervals held the truth, and what other rules
-//! in use say of the very same rounds.
+//! in use say of the same rounds.
 
 mod bank;
 mod bounds;
 mod call;
+mod count;
+mod design;
 mod luck;
 mod rate;
 mod rivals;
+mod row;
 mod runs;
 mod scenario;
 mod simulate;
@@ -21,5 +24,6 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use bounds::Broken;
-pub use study::{Calibration, Effort, calibrate};
+pub use bounds::{Doubt, Standing};
+pub use row::{Calibration, Effort};
+pub use study::calibrate;

@@ -2,7 +2,9 @@
 
 use crate::calibrate::bank::Bank;
 use crate::calibrate::luck::Luck;
+use crate::calibrate::runs::latency_ns;
 use crate::calibrate::simulate::Draw;
+use crate::calibrate::world::World;
 use crate::stats::location::{mean, sample_variance, sorted};
 use crate::stats::normal;
 
@@ -38,15 +40,17 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 impl Side {
-    /// Gathers the rounds that were drawn from a bank.
-    pub fn new(draws: &[Draw], bank: &Bank) -> Self {
+    /// Gathers the rounds that were drawn from a bank, as plimsoll is told them.
+    pub fn new(draws: &[Draw], bank: &Bank, world: &World) -> Self {
         let p50 = bank.metrics.iter().position(|metric| metric.id == "latency_p50").unwrap_or(0);
-        let rounds = draws.iter().map(|draw| bank.rounds[draw.banked].values[p50] * draw.stretch).collect();
-        let of_round = |draw: &Draw| {
-            let stretch = draw.stretch as f32;
-            bank.rounds[draw.banked].latencies_ns.iter().map(move |latency| latency * stretch)
+        let of_round = |draw: &Draw| latency_ns(bank.rounds[draw.banked].values[p50], draw, world);
+        let rounds = draws.iter().map(of_round).collect();
+        let of_requests = |draw: &Draw| {
+            let draw = *draw;
+            let latencies = bank.rounds[draw.banked].latencies_ns.iter();
+            latencies.map(move |latency| latency_ns(f64::from(*latency), &draw, world) as f32)
         };
-        let mut requests: Vec<f32> = draws.iter().flat_map(of_round).collect();
+        let mut requests: Vec<f32> = draws.iter().flat_map(of_requests).collect();
         requests.sort_unstable_by(f32::total_cmp);
         Self { rounds, requests }
     }

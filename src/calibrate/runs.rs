@@ -7,7 +7,7 @@ use crate::calibrate::simulate::{Banks, CellDraws, Draw};
 use crate::calibrate::world::World;
 use crate::plan::{Confirmation, Settings};
 use crate::record::{
-    Better, CellRun, Counts, EncodedHistogram, Environment, Machine, Metric, Round, Rules, Run, Unit,
+    Better, CellRun, Counts, EncodedHistogram, Environment, Machine, Metric, Round, Rules, Run,
 };
 
 /// The only group of a simulated call.
@@ -93,28 +93,30 @@ fn rules() -> Rules {
 fn round(draw: &Draw, world: &World, bank: &Bank) -> Round {
     let banked = &bank.rounds[draw.banked];
     let requests = banked.latencies_ns.len() as u64;
+    let successes = requests - draw.failures;
+    let succeeding = successes as f64 / requests as f64;
+    let value = |metric: &Metric, value: f64| match metric.better {
+        Better::Higher => value / draw.stretch * succeeding,
+        Better::Lower => latency_ns(value, draw, world),
+    };
     let values = bank.metrics.iter().zip(&banked.values);
     Round {
         launch: draw.launch,
         started: Duration::ZERO,
         window: WINDOW,
-        counts: Counts { requests, successes: requests - draw.failures, ..Counts::default() },
-        values: values
-            .map(|(metric, value)| (metric.id, stretched(metric, *value, draw.stretch, world.step)))
-            .collect(),
+        counts: Counts { requests, successes, ..Counts::default() },
+        values: values.map(|(metric, banked)| (metric.id, value(metric, *banked))).collect(),
         latency: EncodedHistogram::default(),
         failure_latency: EncodedHistogram::default(),
     }
 }
 
-/// A value of a round that took longer. A quantile of stretched latencies is the stretched quantile, also in steps.
-fn stretched(metric: &Metric, value: f64, stretch: f64, step: f64) -> f64 {
-    match (metric.better, metric.unit) {
-        (Better::Higher, _) => value / stretch,
-        (Better::Lower, Unit::Nanoseconds) if step > 0.0 => {
-            let step_ns = step * MEDIAN_NS;
-            (value * stretch / step_ns).ceil() * step_ns
-        }
-        (Better::Lower, _) => value * stretch,
+/// A latency of a round that was stretched, as it is told. A quantile of such latencies is such a latency of the quantile.
+pub(super) fn latency_ns(banked_ns: f64, draw: &Draw, world: &World) -> f64 {
+    let latency_ns = banked_ns * draw.stretch;
+    if world.step == 0.0 {
+        return latency_ns;
     }
+    let step_ns = world.step * MEDIAN_NS;
+    (latency_ns / step_ns).ceil() * step_ns
 }

@@ -57,6 +57,8 @@ pub(super) struct Layout {
 /// What the machine is doing at each moment of a run.
 struct Machine {
     weather: f64,
+    /// By how much it is slower at the run's end than at its start.
+    drift: f64,
     passed: usize,
     total: usize,
 }
@@ -73,7 +75,7 @@ impl Machine {
     fn pass(&mut self, world: &World, luck: &mut Luck) -> f64 {
         let fresh = luck.normal(world.weather * (1.0 - world.lag1.powi(2)).sqrt());
         self.weather = world.lag1 * self.weather + fresh;
-        let drift = world.drift * (self.passed as f64 / self.total as f64 - 0.5);
+        let drift = self.drift * self.passed as f64 / self.total as f64;
         self.passed += 1;
         self.weather + drift
     }
@@ -93,6 +95,7 @@ impl World {
         let rounds = layout.launches * layout.rounds_of_launch * (1 + usize::from(layout.is_duet));
         let mut machine = Machine {
             weather: luck.normal(self.weather),
+            drift: luck.normal(self.drift),
             passed: 0,
             total: rounds * layout.cells.len().max(1),
         };

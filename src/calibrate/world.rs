@@ -1,5 +1,9 @@
 //! What a simulated machine and service are like. Plain numbers; standard deviations are of logarithms, so 0.03 is 3 %.
 
+use serde::{Serialize, Serializer};
+
+use crate::record::{Better, Judged, Metric};
+
 /// How service times are distributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tail {
@@ -35,7 +39,7 @@ pub(super) struct World {
     pub weather: f64,
     /// Correlation of the weather between one round and the next, whosesoever they are.
     pub lag1: f64,
-    /// By how much the machine slows down over a run.
+    /// By how much the machine becomes slower, or faster, in the course of a run: an sd over runs.
     pub drift: f64,
     /// Of each launch's own luck.
     pub launch: f64,
@@ -64,12 +68,19 @@ pub(super) const QUIET: World = World {
     failures: 0.0,
 };
 
+impl World {
+    /// By how much the means of two runs differ by the runs' own luck and drift, as an sd: a drift moves the mean by half of itself.
+    pub fn run_effect(&self) -> f64 {
+        self.run.hypot(0.5 * self.drift)
+    }
+}
+
 /// What became slower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub enum Change {
     /// Nothing.
     None,
-    /// The first cell, by so many per cent.
+    /// All that the first cell measures, by so many per cent.
     Cell(u32),
     /// The long path of the first cell, by so many per cent: its tail.
     Tail(u32),
@@ -85,8 +96,17 @@ impl Change {
         }
     }
 
+    /// Whether what is changed shows in that metric.
+    pub(super) fn shows_in(self, metric: &Metric) -> bool {
+        match self {
+            Self::None => false,
+            Self::Cell(_) => metric.judged == Judged::Always && metric.better == Better::Lower,
+            Self::Tail(_) => metric.judged == Judged::HighestTail,
+        }
+    }
+
     /// By how much a cell's head is slower, as a logarithm.
-    pub fn log_of(self, cell: usize) -> f64 {
+    pub(super) fn log_of(self, cell: usize) -> f64 {
         match self {
             Self::Cell(percent) if cell == 0 => (f64::from(percent) / 100.0).ln_1p(),
             _ => 0.0,
@@ -94,10 +114,16 @@ impl Change {
     }
 
     /// What the requests of a cell's head are like.
-    pub fn shape_of(self, cell: usize, usual: Shape) -> Shape {
+    pub(super) fn shape_of(self, cell: usize, usual: Shape) -> Shape {
         match self {
             Self::Tail(percent) if cell == 0 => Shape { slower_tail_percent: percent, ..usual },
             _ => usual,
         }
+    }
+}
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
     }
 }

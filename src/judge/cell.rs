@@ -144,34 +144,38 @@ impl<'a> Draft<'a> {
 
     /// The tests that take part in the correction: the success ratio, each judged metric, each limit.
     pub fn tests(&self, learned: &Learned) -> Vec<Tested> {
-        let success = self.success.iter().map(|success| Tested {
-            subject: Subject::Success,
-            test: success.test(&self.terms),
-            estimate: success.worsening(&self.terms).estimate,
-            margin: self.terms.fall,
+        // A share and a limit have no other margin than their own.
+        let by_its_margin = |subject, test: Test, estimate, margin| Tested {
+            subject,
+            test,
+            p_slower: test.worse,
+            estimate,
+            margin,
+        };
+        let success = self.success.iter().map(|success| {
+            let estimate = success.worsening(&self.terms).estimate;
+            by_its_margin(Subject::Success, success.test(&self.terms), estimate, self.terms.fall)
         });
         let red = self.terms.red.ln_1p();
         let judged = self.questions.iter().filter(|question| question.judged);
         let judged = judged.map(|question| {
             let found = question.found(learned);
+            let difference = found.as_ref().map(|found| found.difference());
             Tested {
                 subject: Subject::Metric(question.metric.id),
-                test: found.as_ref().map_or(Test::NONE, |found| found.test(&self.terms)),
-                estimate: found.map_or(0.0, |found| found.difference().estimate),
+                test: found.map_or(Test::NONE, |found| found.test(&self.terms)),
+                p_slower: difference.map_or(1.0, |difference| difference.p_slower()),
+                estimate: difference.map_or(0.0, |difference| difference.estimate),
                 margin: red,
             }
         });
-        let limits = self.limits.iter().enumerate().map(|(index, limit)| Tested {
-            subject: Subject::Limit(index),
-            test: Test { worse: limit.p_holds(), better: 1.0 },
-            estimate: limit.excess(),
-            margin: 0.0,
+        let limits = self.limits.iter().enumerate().map(|(index, limit)| {
+            let test = Test { worse: limit.p_holds(), better: 1.0 };
+            by_its_margin(Subject::Limit(index), test, limit.excess(), 0.0)
         });
-        let anchors = self.anchors(learned).map(|anchor| Tested {
-            subject: Subject::Anchor(anchor.metric.id),
-            test: anchor.test(&self.terms),
-            estimate: anchor.estimate(),
-            margin: red,
+        let anchors = self.anchors(learned).map(|anchor| {
+            let subject = Subject::Anchor(anchor.metric.id);
+            by_its_margin(subject, anchor.test(&self.terms), anchor.estimate(), red)
         });
         success.chain(judged).chain(limits).chain(anchors).collect()
     }

@@ -83,12 +83,17 @@ pub(super) fn confirm(
 }
 
 /// What of a screened cell looks slower or faster.
+///
+/// Slower is what looks slower at all, though not what a first look would drop. What looks faster costs nothing when it is missed,
+/// and has to lie beyond the margin.
 fn suspects(draft: &Draft, call: &Call) -> Vec<Case> {
     let case = |tested: &Tested| {
-        let direction = match tested.test {
-            Test { worse, .. } if worse < SCREEN => Direction::Slower,
-            Test { better, .. } if better < SCREEN => Direction::Faster,
-            _ => return None,
+        let direction = if tested.p_slower < SCREEN && tested.estimate >= tested.margin {
+            Direction::Slower
+        } else if tested.test.better < SCREEN {
+            Direction::Faster
+        } else {
+            return None;
         };
         let (metric, screening) = match draft.decide_one(tested.subject, Test::NONE, call)? {
             Decided::Comparison(comparison) => (comparison.metric, comparison.change),

@@ -32,9 +32,19 @@ impl Difference {
         Test { worse: p(self.estimate), better: p(-self.estimate) }
     }
 
+    /// p value of "not slower at all".
+    pub fn p_slower(&self) -> f64 {
+        student::p_above(self.estimate, 0.0, self.standard_error, self.df)
+    }
+
     /// The smallest worsening that would have been found in four of five cases at that one-sided level, as a logarithm.
     pub fn findable(&self, terms: &Terms, level: f64) -> f64 {
         smallest_log_change(self.standard_error, self.df, level, terms.red, POWER)
+    }
+
+    /// The smallest one that would have been seen to be slower at all.
+    pub fn seen(&self, level: f64) -> f64 {
+        smallest_log_change(self.standard_error, self.df, level, 0.0, POWER)
     }
 
     /// Whether in four of five cases the interval would lie within the equivalence margin, or the test beyond the red one, were the

@@ -11,7 +11,7 @@ use crate::judge::stored::{Around, Samples, StoredDifference};
 use crate::plan::Confirmation;
 use crate::record::Better;
 
-/// Uncorrected one-sided level at which a comparison is measured again.
+/// Uncorrected one-sided level of "slower at all" at which a comparison is measured again.
 pub(super) const SCREEN: f64 = 0.05;
 
 /// What there is to compare.
@@ -97,7 +97,7 @@ impl Found<'_> {
     pub fn findable(&self, terms: &Terms, tests: usize, confirmation: Option<&Confirmation>) -> f64 {
         match (self, confirmation) {
             (Self::Duet(pairs), Some(confirmation)) => {
-                let screened = pairs.difference().findable(terms, SCREEN);
+                let screened = pairs.difference().seen(SCREEN);
                 let last = pairs.with_pairs(confirmation.most_pairs());
                 screened.max(last.findable(terms, terms.level / confirmation.looks() as f64))
             }

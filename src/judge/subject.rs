@@ -43,6 +43,8 @@ impl Subject {
 pub(super) struct Tested {
     pub subject: Subject,
     pub test: Test,
+    /// p value of "not slower at all", by which a duet screens.
+    pub p_slower: f64,
     /// The worsening that was seen, on the scale of the margin.
     pub estimate: f64,
     /// What is too little to be red.

@@ -26,6 +26,8 @@ pub(crate) use error::SessionError;
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::{Outcome, WRONG_CALL, exit_code};
+#[cfg(all(test, feature = "cli", feature = "serve"))]
+pub(crate) use rehearsal::Rehearsed;
 #[cfg(feature = "cli")]
 pub(crate) use rehearsal::{Rehearsal, rehearse};
 #[cfg(feature = "cli")]

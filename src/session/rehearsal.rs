@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::{Policy, Verdict, judge};
 use crate::plan::Plan;
-use crate::record::CellRun;
+use crate::record::{CellRun, Stop};
 use crate::session::error::SessionError;
 use crate::session::options::Options;
 use crate::session::walk::measure_all;
@@ -18,7 +18,11 @@ pub(crate) struct Rehearsal {
     /// How long measuring took.
     pub(crate) seconds: f64,
     /// The signal that ended it, if one did.
+    #[serde(skip)]
     pub(crate) signal: Option<i32>,
+    /// What else ended it before its time: such a one says nothing of the gate.
+    #[serde(skip)]
+    pub(crate) failed: Option<String>,
     /// Rounds of head, all looks together.
     pub(crate) rounds: usize,
     /// What was said of each cell, by its whole id.
@@ -32,6 +36,8 @@ pub(crate) struct Rehearsed {
     pub(crate) verdict: String,
     /// Whether it is red.
     pub(crate) red: bool,
+    /// Whether it was measured fairly.
+    pub(crate) fair: bool,
     /// The displayed change of each metric: lower end, estimate, upper end.
     pub(crate) changes: BTreeMap<String, [f64; 3]>,
     /// The median over head's rounds of each latency, in nanoseconds.
@@ -59,6 +65,7 @@ pub(crate) fn rehearse(plan: Plan, options: &Options) -> Result<Rehearsal, Sessi
         let rehearsed = Rehearsed {
             verdict: judged.verdict.name().to_owned(),
             red: judged.verdict == Verdict::Regressed,
+            fair: !matches!(judged.verdict, Verdict::Invalid | Verdict::Incomparable),
             changes: judged.comparisons.iter().filter_map(change).collect(),
             medians_ns: LATENCIES
                 .iter()
@@ -67,11 +74,17 @@ pub(crate) fn rehearse(plan: Plan, options: &Options) -> Result<Rehearsal, Sessi
         };
         (cell.full_id(), rehearsed)
     });
+    let stops = || runs.iter().filter_map(|run| run.stop.as_ref());
     Ok(Rehearsal {
         seconds: began.elapsed().as_secs_f64(),
-        signal: runs.iter().find_map(|run| match run.stop {
-            Some(crate::record::Stop::Signal(signal)) => Some(signal),
-            _ => None,
+        signal: stops().find_map(|stop| match stop {
+            Stop::Signal(signal) => Some(*signal),
+            Stop::Failed(_) | Stop::TimeUp => None,
+        }),
+        failed: stops().find_map(|stop| match stop {
+            Stop::Failed(what) => Some(what.clone()),
+            Stop::TimeUp => Some("its time was up".to_owned()),
+            Stop::Signal(_) => None,
         }),
         rounds: runs.iter().flat_map(|run| &run.cells).map(|cell| cell.rounds.len()).sum(),
         cells: told.collect(),
