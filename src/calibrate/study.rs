@@ -14,7 +14,7 @@ use crate::calibrate::scenario::{SCENARIOS, Scenario};
 use crate::calibrate::simulate::Banks;
 use crate::calibrate::world::{Change, Shape};
 use crate::judge::{Change as Seen, Comparison, Stage, Verdict};
-use crate::stats::parallel;
+use crate::parallel;
 
 /// What is slower in the calls of a duet, after those in which nothing is.
 const IN_DUETS: [Change; 5] =
