@@ -56,8 +56,10 @@ mod calibrate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod hex;
 mod judge;
 mod measure;
+mod parallel;
 mod plan;
 mod record;
 mod report;

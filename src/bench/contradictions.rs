@@ -10,11 +10,15 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 /// What cannot be meant at once.
-const PAIRS: [(&str, &str); 8] = [
+const PAIRS: [(&str, &str); 12] = [
     ("save_baseline", "baseline"),
     ("baseline", "baseline_lenient"),
     ("load_baseline", "save_baseline"),
     ("load_baseline", "append"),
+    ("load_baseline", "base_ref"),
+    ("load_baseline", "base_command"),
+    ("load_baseline", "base_url"),
+    ("load_baseline", "base_arg"),
     ("quiet", "verbose"),
     ("base_ref", "base_command"),
     ("base_ref", "base_url"),

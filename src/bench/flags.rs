@@ -312,6 +312,8 @@ mod tests {
             ["--save-baseline=a", "--baseline=b"],
             ["--baseline=a", "--baseline-lenient=b"],
             ["--load-baseline=a", "--append"],
+            ["--load-baseline=a", "--base-ref=b"],
+            ["--load-baseline=a", "--base-arg=b"],
             ["--quiet", "--verbose"],
         ] {
             let error = Flags::read(std::iter::once(&"bench").chain(&args)).unwrap_err();

@@ -12,7 +12,7 @@ use crate::calibrate::row::{Calibration, Effort, Found, Rival, Row};
 use crate::calibrate::scenario::{ALL_DISTURBANCES, SCENARIOS, Scenario};
 use crate::calibrate::simulate::Banks;
 use crate::calibrate::world::{Change, Shape};
-use crate::stats::parallel;
+use crate::parallel;
 
 /// What is slower in the calls of a duet, after those in which nothing is.
 const IN_DUETS: [Change; 5] =

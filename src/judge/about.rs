@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use crate::judge::sides::{Base, Sides};
-use crate::judge::words::counted;
+use crate::record::words::plural;
 use crate::record::{Run, StoredRun, time_of_run};
 
 /// Runs that were taken within less than this know nothing of other days.
@@ -36,11 +36,10 @@ fn of_group(group: &str, stored: &[&StoredRun], runs: &[Run]) -> Vec<String> {
     let times: Option<Vec<SystemTime>> = stored.iter().map(|run| time_of_run(&run.id)).collect();
     let span = times.and_then(|times| times.iter().max()?.duration_since(*times.iter().min()?).ok());
     if let Some(span) = span.filter(|span| stored.len() > 1 && *span < ONE_SITTING) {
-        let minutes = usize::try_from(span.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
         notes.push(format!(
             "The {} stored runs of `{group}` were taken within {}: they know nothing of other hours and days.",
             stored.len(),
-            counted(minutes.max(1), "minute", "minutes")
+            plural(span.as_secs().div_ceil(60).max(1), "minute")
         ));
     }
     notes.extend(

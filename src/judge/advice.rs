@@ -1,10 +1,9 @@
 //! What would decide what is undecided: more stored runs, more runs of head, or something else.
 
-use crate::judge::launch::Centring;
 use crate::judge::policy::Terms;
-use crate::judge::stored::{Samples, StoredDifference, USUAL_SPREAD};
-use crate::judge::words::{counted, percent};
+use crate::judge::stored::{StoredDifference, USUAL_SPREAD};
 use crate::record::KEPT_RUNS;
+use crate::record::words::{percent, plural};
 
 /// More runs than these at once nobody waits for.
 const MOST_HEAD_RUNS: usize = 5;
@@ -15,15 +14,7 @@ const NOISY: f64 = 2.0;
 const DOMINANT: f64 = 0.5;
 
 /// What would decide this comparison in four of five cases, were the estimate and the spread to stay as they are.
-pub(super) fn advice(
-    samples: &Samples,
-    difference: &StoredDifference,
-    terms: &Terms,
-    tests: usize,
-) -> String {
-    if samples.base.iter().chain(&samples.head).any(|run| run.centring == Centring::Unsound) {
-        return "ten launches, or three rounds in each launch".to_owned();
-    }
+pub(super) fn advice(difference: &StoredDifference, terms: &Terms, tests: usize) -> String {
     if difference.launch_variance.is_none() {
         return "several launches (let plimsoll start the service): more rounds of one launch cannot help"
             .to_owned();
@@ -32,10 +23,7 @@ pub(super) fn advice(
     let base_runs = (difference.base_runs + 1..=KEPT_RUNS).find(|&base| decides(base, difference.head_runs));
     if let Some(base_runs) = base_runs {
         let more = base_runs - difference.base_runs;
-        return format!(
-            "{} in the baseline ({base_runs} in all)",
-            counted(more, "more stored run", "more stored runs")
-        );
+        return format!("{} in the baseline ({base_runs} in all)", plural(more as u64, "more stored run"));
     }
     let kept = difference.base_runs.max(KEPT_RUNS);
     for base_runs in [difference.base_runs, kept] {

@@ -12,8 +12,8 @@ use crate::judge::questions::{Learned, Question};
 use crate::judge::reason::in_own_direction;
 use crate::judge::stored::StoredDifference;
 use crate::judge::verdict::{AnchorCheck, Change};
-use crate::judge::words::day_of_run;
-use crate::record::Metric;
+use crate::record::words::{change as signed, setting};
+use crate::record::{Metric, time_of_run};
 
 /// One judged metric of head, held against the anchor.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl<'a> AnchorTest<'a> {
 
     /// What follows from the corrected p value and the interval.
     pub fn check(&self, p_adjusted: f64, terms: &Terms) -> AnchorCheck {
-        let shown = self.found.difference.interval(terms.confidence);
-        let exceeded = p_adjusted < terms.level && shown.low > terms.red.ln_1p();
+        let shown = self.found.difference.interval(terms.confidence_level);
+        let exceeded = p_adjusted < terms.significance_level && shown.low > terms.noise_threshold.ln_1p();
         let change = in_own_direction(self.metric, shown.low, shown.estimate, shown.high);
         AnchorCheck {
             metric: self.metric,
@@ -64,17 +64,25 @@ impl<'a> AnchorTest<'a> {
 
     fn reason(&self, change: &Change, terms: &Terms) -> String {
         let usual = in_own_direction(self.metric, self.usual, self.usual, self.usual).estimate;
-        let against_stored = if self.usual.abs() <= terms.red.ln_1p() {
-            format!("within {} % of the stored runs", 100.0 * terms.red)
+        let against_stored = if self.usual.abs() <= terms.noise_threshold.ln_1p() {
+            format!("within {} of the stored runs", setting(terms.noise_threshold))
         } else {
-            format!("{:+.1} % against the stored runs", 100.0 * usual)
+            format!("{} against the stored runs", signed(usual))
         };
         format!(
-            "{} is {against_stored}, yet {:+.1} % against the anchor of its epoch, recorded on {}: small steps have added up; \
+            "{} is {against_stored}, yet {} against the anchor of its epoch, recorded on {}: small steps have added up; \
              accept it with `plimsoll accept --reason`.",
             self.metric.title,
-            100.0 * change.estimate,
+            signed(change.estimate),
             day_of_run(self.anchor)
         )
+    }
+}
+
+/// The day on which a run began, `2026-11-24`; its id, when that does not tell.
+fn day_of_run(id: &str) -> String {
+    match (time_of_run(id), id.get(..4), id.get(4..6), id.get(6..8)) {
+        (Some(_), Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+        _ => format!("`{id}`"),
     }
 }

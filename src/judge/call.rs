@@ -14,9 +14,9 @@ use crate::judge::sides::{gone, sides};
 use crate::judge::stored::PRIOR_DF;
 use crate::judge::subject::{Call, Tested};
 use crate::judge::verdict::{CellJudgement, Judgement};
+use crate::parallel;
 use crate::record::{Baseline, Run};
 use crate::stats::moderate::prior_variance;
-use crate::stats::parallel;
 
 /// The share of the level that is spent on anchors where there are any.
 const ANCHOR_SHARE: f64 = 0.1;

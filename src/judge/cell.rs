@@ -6,7 +6,7 @@ use crate::judge::fair::{too_many_failures, unfair};
 use crate::judge::limits::LimitTest;
 use crate::judge::order::{order_note, ratio_note};
 use crate::judge::policy::Terms;
-use crate::judge::questions::{Learned, Pair, PairBase, Question, questions, unknown};
+use crate::judge::questions::{Against, Contest, Learned, Question, questions, unknown};
 use crate::judge::reason::{in_own_direction, reason};
 use crate::judge::shown::{Precision, estimate};
 use crate::judge::sides::{Base, HeadCell, Sides};
@@ -88,7 +88,7 @@ impl<'a> Draft<'a> {
                 );
                 let base_fails = too_many_failures(&base, rules.least_success_ratio);
                 if failing.is_none() && base_fails.is_none() {
-                    asked = questions(&Pair { head: &head, base: PairBase::Duet }, rules);
+                    asked = questions(&Contest { head: &head, against: Against::Duet }, rules);
                 }
                 base_fails.map(|reason| (Verdict::Incomparable, format!("Base: {reason}")))
             }
@@ -98,8 +98,10 @@ impl<'a> Draft<'a> {
                     head.iter().map(|head| &head.series),
                 );
                 if failing.is_none() {
-                    asked =
-                        questions(&Pair { head: &head, base: PairBase::Stored { current, earlier } }, rules);
+                    asked = questions(
+                        &Contest { head: &head, against: Against::Stored { current, earlier } },
+                        rules,
+                    );
                 }
                 None
             }
@@ -154,9 +156,9 @@ impl<'a> Draft<'a> {
         };
         let success = self.success.iter().map(|success| {
             let estimate = success.worsening(&self.terms).estimate;
-            by_its_margin(Subject::Success, success.test(&self.terms), estimate, self.terms.fall)
+            by_its_margin(Subject::Success, success.test(&self.terms), estimate, self.terms.failure_margin)
         });
-        let red = self.terms.red.ln_1p();
+        let red = self.terms.noise_threshold.ln_1p();
         let judged = self.questions.iter().filter(|question| question.judged);
         let judged = judged.map(|question| {
             let found = question.found(learned);
@@ -229,7 +231,7 @@ impl<'a> Draft<'a> {
     fn may_improve(&self, success: Option<&Comparison>) -> bool {
         success.is_none_or(|success| {
             success.verdict != Verdict::Regressed
-                && success.change.is_none_or(|change| change.estimate >= -self.terms.fall)
+                && success.change.is_none_or(|change| change.estimate >= -self.terms.failure_margin)
         })
     }
 
@@ -305,7 +307,7 @@ impl<'a> Draft<'a> {
             verdict: Verdict::Inconclusive,
             method: String::new(),
             findable: None,
-            margin: self.terms.red,
+            margin: self.terms.noise_threshold,
             advice: None,
         };
         if let Err(settled) = &question.answer {
@@ -349,7 +351,7 @@ impl<'a> Draft<'a> {
             stage: Stage::Whole,
             verdict,
             method: success.method(),
-            margin: self.terms.fall,
+            margin: self.terms.failure_margin,
             findable: (!call.policy.verdicts_only).then(|| success.findable(&self.terms, call.tests)),
             advice: (verdict == Verdict::Inconclusive)
                 .then(|| "more exchanges: a longer measurement_time".to_owned()),
@@ -358,7 +360,7 @@ impl<'a> Draft<'a> {
 
     fn precision(&self) -> Precision {
         let nresamples = self.sides.head[0].cell.rules.nresamples;
-        Precision { confidence: self.terms.confidence, nresamples, seed: SEED }
+        Precision { confidence: self.terms.confidence_level, nresamples, seed: SEED }
     }
 
     fn values(&self) -> Vec<Shown> {

@@ -45,11 +45,11 @@ pub(super) fn as_one_of(test: Test, tests: usize) -> Test {
 
 /// The verdict on a change of a logarithm: red (or green) needs the corrected p value *and* the displayed interval.
 pub(super) fn decide(change: &Worsening, adjusted: Test, terms: &Terms, may_improve: bool) -> Verdict {
-    let (red, equal) = (terms.red.ln_1p(), terms.equal.ln_1p());
-    if adjusted.worse < terms.level && change.low > red {
+    let (red, equal) = (terms.noise_threshold.ln_1p(), terms.equivalence.ln_1p());
+    if adjusted.worse < terms.significance_level && change.low > red {
         return Verdict::Regressed;
     }
-    if adjusted.better < terms.level && change.high < -red {
+    if adjusted.better < terms.significance_level && change.high < -red {
         return if may_improve { Verdict::Improved } else { Verdict::Inconclusive };
     }
     if -equal < change.low && change.high < equal { Verdict::Unchanged } else { Verdict::Inconclusive }
@@ -59,7 +59,13 @@ pub(super) fn decide(change: &Worsening, adjusted: Test, terms: &Terms, may_impr
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { red: 0.05, equal: 0.10, fall: 0.001, level: 0.01, confidence: 0.95 };
+    const TERMS: Terms = Terms {
+        noise_threshold: 0.05,
+        equivalence: 0.10,
+        failure_margin: 0.001,
+        significance_level: 0.01,
+        confidence_level: 0.95,
+    };
     const SURE: Test = Test { worse: 1e-6, better: 1e-6 };
 
     fn verdict(low: f64, high: f64, test: Test) -> Verdict {

@@ -28,7 +28,9 @@ impl Difference {
 
     /// The tests of both directions beyond the margin.
     pub fn test(&self, terms: &Terms) -> Test {
-        let p = |estimate: f64| student::p_above(estimate, terms.red.ln_1p(), self.standard_error, self.df);
+        let p = |estimate: f64| {
+            student::p_above(estimate, terms.noise_threshold.ln_1p(), self.standard_error, self.df)
+        };
         Test { worse: p(self.estimate), better: p(-self.estimate) }
     }
 
@@ -39,7 +41,7 @@ impl Difference {
 
     /// The smallest worsening that would have been found in four of five cases at that one-sided level, as a logarithm.
     pub fn findable(&self, terms: &Terms, level: f64) -> f64 {
-        smallest_log_change(self.standard_error, self.df, level, terms.red, POWER)
+        smallest_log_change(self.standard_error, self.df, level, terms.noise_threshold, POWER)
     }
 
     /// The smallest one that would have been seen to be slower at all.
@@ -51,8 +53,8 @@ impl Difference {
     /// estimate the truth.
     pub fn decides(&self, terms: &Terms, tests: usize) -> bool {
         let distance = self.estimate.abs();
-        let room = terms.equal.ln_1p() - distance;
-        let one_end = 0.5 * (1.0 - terms.confidence);
+        let room = terms.equivalence.ln_1p() - distance;
+        let one_end = 0.5 * (1.0 - terms.confidence_level);
         let is_equal = smallest_log_change(self.standard_error, self.df, one_end, 0.0, EACH_END) <= room;
         is_equal || self.findable(terms, terms.level_of_one(tests)) <= distance
     }

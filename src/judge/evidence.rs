@@ -3,7 +3,7 @@
 use crate::judge::advice;
 use crate::judge::decide::{Test, Worsening};
 use crate::judge::difference::Difference;
-use crate::judge::launch::Centring;
+use crate::judge::launch::SOUND_TAIL;
 use crate::judge::pairs::Pairs;
 use crate::judge::policy::Terms;
 use crate::judge::shown::Precision;
@@ -36,9 +36,7 @@ impl Evidence {
     /// Whether there are too few rounds and launches for what the metric needs.
     pub fn is_unsound(&self) -> bool {
         match self {
-            Self::Stored(samples) => {
-                samples.base.iter().chain(&samples.head).any(|run| run.centring == Centring::Unsound)
-            }
+            Self::Stored(samples) => samples.is_unsound(),
             Self::Duet(pairs) => pairs.is_unsound(),
         }
     }
@@ -99,7 +97,7 @@ impl Found<'_> {
             (Self::Duet(pairs), Some(confirmation)) => {
                 let screened = pairs.difference().seen(SCREEN);
                 let last = pairs.with_pairs(confirmation.most_pairs());
-                screened.max(last.findable(terms, terms.level / confirmation.looks() as f64))
+                screened.max(last.findable(terms, terms.significance_level / confirmation.looks() as f64))
             }
             _ => self.difference().findable(terms, terms.level_of_one(tests)),
         }
@@ -108,7 +106,9 @@ impl Found<'_> {
     /// What would decide it, were the estimate and the spread to stay as they are.
     pub fn advice(&self, terms: &Terms, tests: usize) -> String {
         match self {
-            Self::Stored(samples, found) => advice::advice(samples, found, terms, tests),
+            Self::Stored(samples, _) if samples.is_unsound() => SOUND_TAIL.to_owned(),
+            Self::Duet(pairs) if pairs.is_unsound() => SOUND_TAIL.to_owned(),
+            Self::Stored(_, found) => advice::advice(found, terms, tests),
             Self::Duet(pairs) => pairs.advice(terms, tests),
         }
     }

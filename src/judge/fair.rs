@@ -1,7 +1,6 @@
 //! Whether a cell was measured fairly: if not, no number of it says anything of the service.
 
-use crate::judge::words::share;
-use crate::plan::Load;
+use crate::record::words::share;
 use crate::record::{CellRun, Counts, Fault, Metric, Unit};
 use crate::stats::location::median;
 
@@ -49,15 +48,15 @@ pub(super) fn too_many_failures(counts: &Counts, least: f64) -> Option<String> {
 }
 
 /// A share that is too small in per cent, so that it does not read as enough.
-fn rounded_down(share: f64) -> String {
-    format!("{:.2} %", (share * 1e4).floor() / 1e2)
+fn rounded_down(ratio: f64) -> String {
+    share((ratio * 1e4).floor() / 1e4)
 }
 
 /// Why a rate of this cell would be the client's and not the service's; nothing when it is the service's. Such a rate shows
 /// neither a change nor that there is none; the latencies, which the kernel stamped, are the service's all the same.
 pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
     let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
-    if !is_rate || !cell.load.starts_with(Load::CLOSED) {
+    if !is_rate || !cell.is_timed() {
         return None;
     }
     let ratio = |values: &std::collections::BTreeMap<&str, f64>| {
@@ -80,7 +79,7 @@ mod tests {
     fn a_share_just_below_what_is_needed_does_not_read_as_enough() {
         let counts = Counts { requests: 1_000_000, successes: 949_999, ..Counts::default() };
         let reason = too_many_failures(&counts, 0.95).unwrap();
-        assert!(reason.starts_with("Only 94.99 % of its exchanges succeeded, at least 95.00 %"), "{reason}");
+        assert!(reason.starts_with("Only 94.99 % of its exchanges succeeded, at least 95 %"), "{reason}");
         assert_eq!(too_many_failures(&Counts { successes: 950_000, ..counts }, 0.95), None);
     }
 }

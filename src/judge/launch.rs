@@ -13,6 +13,8 @@ use crate::stats::student;
 const LEAST_ROUNDS_FOR_MEDIAN: usize = 3;
 /// Fewer launches cannot be trimmed soundly.
 const LEAST_LAUNCHES_TO_TRIM: usize = 10;
+/// Both in words: what a tail needs, so that a burst of other work does not move its centre.
+pub(super) const SOUND_TAIL: &str = "ten launches, or three rounds in each launch";
 /// The share of launches that is trimmed at each end.
 pub(super) const TRIM: f64 = 0.2;
 /// Fewer rounds of a single launch leave too few when trimmed.

@@ -6,12 +6,12 @@
 
 use crate::judge::launch::{Centring, RESOLUTION, RunValue, reduce};
 use crate::judge::policy::Terms;
-use crate::judge::questions::time_that_would_do;
+use crate::judge::questions::remedy;
 use crate::judge::sides::HeadCell;
 use crate::judge::stored::{Around, PRIOR_DF, Samples, USUAL_SPREAD, disorder_variance};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
-use crate::judge::words::{counted, degrees, nanoseconds};
 use crate::plan::Limit;
+use crate::record::words::{duration_ns, plural};
 use crate::record::{Centre, Metric, metric};
 use crate::stats::location::mean;
 use crate::stats::student;
@@ -22,13 +22,13 @@ pub(super) struct LimitTest {
     metric: &'static Metric,
     limit: f64,
     /// Nothing when head has no value.
-    found: Option<Found>,
+    found: Option<HeadValue>,
     advice: Option<String>,
 }
 
 /// Head's value on a log scale.
 #[derive(Debug, Clone, Copy)]
-struct Found {
+struct HeadValue {
     log: f64,
     standard_error: f64,
     df: f64,
@@ -54,10 +54,9 @@ impl LimitTest {
         });
         let too_slow = head.first().filter(|_| found.is_none());
         let advice = too_slow.map(|head| {
-            let time = time_that_would_do(&head.series, head.cell.window, metric);
-            let time =
-                time.map(|time| format!(": a measurement_time of {time} would do")).unwrap_or_default();
-            format!("each round needs {} successes{time}", metric.promised_from())
+            let remedy = remedy(head.cell, &head.series, head.cell.window, metric);
+            let remedy = remedy.map(|remedy| format!(": {remedy} would do")).unwrap_or_default();
+            format!("each round needs {} successes{remedy}", metric.promised_from())
         });
         Some(Self { metric, limit: limit.most.as_nanos() as f64, found, advice })
     }
@@ -75,12 +74,12 @@ impl LimitTest {
 
     /// What follows from the corrected p value and the interval.
     pub fn check(&self, p_adjusted: f64, terms: &Terms) -> LimitCheck {
-        let interval = self
-            .found
-            .map(|found| student::interval(found.log, found.standard_error, found.df, terms.confidence));
+        let interval = self.found.map(|found| {
+            student::interval(found.log, found.standard_error, found.df, terms.confidence_level)
+        });
         let log = self.limit.ln();
         let outcome = match interval {
-            Some((low, _)) if p_adjusted < terms.level && low > log => LimitOutcome::Broken,
+            Some((low, _)) if p_adjusted < terms.significance_level && low > log => LimitOutcome::Broken,
             Some((_, high)) if high < log => LimitOutcome::Holds,
             _ => LimitOutcome::Undecided,
         };
@@ -94,12 +93,12 @@ impl LimitTest {
     }
 
     fn reason(&self, outcome: LimitOutcome, value: Option<&Estimate>) -> String {
-        let (title, limit) = (self.metric.title, nanoseconds(self.limit));
+        let (title, limit) = (self.metric.title, duration_ns(self.limit));
         let Some(value) = value else {
             let why = self.advice.as_ref().map(|advice| format!(" ({advice})")).unwrap_or_default();
             return format!("{title} has no value to hold against its limit of {limit}{why}.");
         };
-        let found = nanoseconds(value.value);
+        let found = duration_ns(value.value);
         match outcome {
             LimitOutcome::Broken => format!("{title} is {found}, shown to be over its limit of {limit}."),
             LimitOutcome::Holds => format!("{title} is {found}, shown to keep its limit of {limit}."),
@@ -110,15 +109,20 @@ impl LimitTest {
     }
 }
 
-impl Found {
+impl HeadValue {
     fn method(&self) -> String {
         let allowance = if self.launches == 1 { ", with an allowance for one launch" } else { "" };
         let sample = match self.runs {
-            1 => counted(self.launches, "launch", "launches"),
-            runs => counted(runs, "run", "runs"),
+            1 => plural(self.launches as u64, "launch"),
+            runs => plural(runs as u64, "run"),
         };
         format!("t over {sample}, {} degrees of freedom{allowance}", degrees(self.df))
     }
+}
+
+/// Degrees of freedom, with one digit where they are no whole number: `8`, `3.4`.
+fn degrees(df: f64) -> String {
+    if df.fract() == 0.0 { format!("{df}") } else { format!("{df:.1}") }
 }
 
 /// A run of head. A tail that is for information only against a baseline has no centre that could leave
@@ -129,21 +133,21 @@ fn launches(rounds: &[Vec<f64>], metric: &Metric) -> Option<RunValue> {
 }
 
 /// What several runs show: as many values as runs.
-fn of_several(runs: Vec<RunValue>) -> Option<Found> {
+fn of_several(runs: Vec<RunValue>) -> Option<HeadValue> {
     let launches = runs.iter().map(|run| run.launches.len()).min()?;
     let log = mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())?;
     let samples = Samples { base: Vec::new(), anchor: None, earlier: Vec::new(), head: runs };
     let (variance, df) = samples.run_variance(Around::Mean, None);
     let runs = samples.head.len();
     let variance = variance / runs as f64 + disorder_variance(&samples.head);
-    Some(Found { log, standard_error: variance.sqrt(), df, launches, runs })
+    Some(HeadValue { log, standard_error: variance.sqrt(), df, launches, runs })
 }
 
-fn of_one(run: &RunValue) -> Found {
+fn of_one(run: &RunValue) -> HeadValue {
     let (launches, runs) = (run.launches.len(), 1);
     let Some(variance) = run.centre_variance() else {
         let allowance = USUAL_SPREAD.powi(2).max(run.round_variance.unwrap_or(0.0));
-        return Found {
+        return HeadValue {
             log: run.log,
             standard_error: (2.0 * allowance).sqrt(),
             df: PRIOR_DF,
@@ -152,5 +156,5 @@ fn of_one(run: &RunValue) -> Found {
         };
     };
     let standard_error = variance.sqrt().max(RESOLUTION);
-    Found { log: run.log, standard_error, df: run.centre_df(), launches, runs }
+    HeadValue { log: run.log, standard_error, df: run.centre_df(), launches, runs }
 }

@@ -99,7 +99,6 @@ mod stored;
 mod subject;
 mod success;
 mod verdict;
-mod words;
 
 #[cfg(test)]
 mod fixture;
@@ -111,5 +110,6 @@ pub use policy::{OnMismatch, Policy};
 #[cfg(test)]
 pub use verdict::Shown;
 pub use verdict::{
-    CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Stage, Suspect, Verdict,
+    AnchorCheck, CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Stage,
+    Suspect, Verdict,
 };

@@ -6,7 +6,7 @@
 
 use crate::judge::evidence::Evidence;
 use crate::judge::launch::reduce;
-use crate::judge::words::{counted, percent};
+use crate::record::words::{change as signed, percent, plural};
 use crate::record::{Judged, METRICS, Metric, Series};
 use crate::stats::disorder::Disorder;
 
@@ -33,14 +33,10 @@ pub(super) fn ratio_note(metric: &Metric, evidence: &Evidence) -> Option<String>
 }
 
 fn sentence(title: &str, disorder: &Disorder, samples: usize, are_launches: bool) -> String {
-    let samples = if are_launches {
-        counted(samples, "launch", "launches")
-    } else {
-        counted(samples, "round", "rounds")
-    };
+    let samples = plural(samples as u64, if are_launches { "launch" } else { "round" });
     let found = match *disorder {
         Disorder::Drift { change, .. } => {
-            format!("{title} drifted over its {samples} by {:+.1} %", 100.0 * change.exp_m1())
+            format!("{title} drifted over its {samples} by {}", signed(change.exp_m1()))
         }
         Disorder::Memory { lag1 } => {
             format!("{title} of each of its {samples} resembles the one before (correlation {lag1:.2})")

@@ -10,7 +10,7 @@ use crate::judge::order::widened;
 use crate::judge::policy::Terms;
 use crate::judge::shown::Precision;
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
-use crate::judge::words::counted;
+use crate::record::words::plural;
 use crate::record::{Better, Centre};
 use crate::stats::disorder::Disorder;
 use crate::stats::interval::{Interval, interval, trimmed_interval};
@@ -86,7 +86,7 @@ impl Pairs {
             (_, Centring::Trimmed) => trimmed_interval(&self.ratios.launches, TRIM, confidence),
             _ => interval(&self.ratios.launches, confidence, nresamples, seed),
         };
-        let pairs = counted(self.pairs, "pair", "pairs");
+        let pairs = plural(self.pairs as u64, "pair");
         let widened = self.ratios.disorder.as_ref().map(widened).unwrap_or_default();
         let Some(found) = found.map(|found| self.ratios.widen(found, confidence)) else {
             let method = format!("t over {pairs} of one launch, with an allowance for its luck{widened}");
@@ -96,7 +96,7 @@ impl Pairs {
         if at_least.standard_error <= RESOLUTION {
             let method = format!(
                 "t over {} of {pairs}, by the resolution of what is measured",
-                counted(self.launches(), "launch", "launches")
+                plural(self.launches() as u64, "launch")
             );
             return (at_least.interval(confidence), method);
         }
@@ -126,9 +126,6 @@ impl Pairs {
     /// What would decide it, were the estimate and the spread to stay as they are.
     pub fn advice(&self, terms: &Terms, tests: usize) -> String {
         const MOST_PAIRS: usize = 1_000;
-        if self.is_unsound() {
-            return "ten launches, or three rounds in each launch".to_owned();
-        }
         if self.ratios.launch_variance.is_none() {
             return "several launches (let plimsoll start both services): more rounds of one launch cannot help"
                 .to_owned();

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::judge::words::counted;
+use crate::record::words::{elapsed, plural};
 use crate::record::{Judged, METRICS, Round, Run};
 use crate::stats::location::median;
 
@@ -39,11 +39,11 @@ fn note(run: &Run) -> Option<String> {
         .filter(|chunk| of_cells(chunk) > 1)
         .max_by_key(|chunk| chunk.len())?;
     Some(format!(
-        "{} in a row, of {}, were slow at the same time, {:.0} s after the start: the machine paused, or a launch was slow. They are \
+        "{} in a row, of {} cells or sides, were slow at the same time, {} after the start: the machine paused, or a launch was slow. They are \
          counted like all others, which makes intervals wider.",
-        counted(paused.len(), "round", "rounds"),
-        counted(of_cells(paused), "cell or side", "cells or sides"),
-        paused[0].0.as_secs_f64()
+        plural(paused.len() as u64, "round"),
+        of_cells(paused),
+        elapsed(paused[0].0)
     ))
 }
 

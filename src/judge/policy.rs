@@ -4,7 +4,7 @@ use crate::plan::Margins;
 use crate::record::Rules;
 
 /// By how much the share of failures may rise: 0.1 points.
-const FALL_MARGIN: f64 = 0.001;
+const FAILURE_MARGIN: f64 = 0.001;
 
 /// What to do with a stored run of another machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -37,32 +37,32 @@ impl Policy {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Terms {
     /// What is too little to be red, as a fraction.
-    pub red: f64,
+    pub noise_threshold: f64,
     /// What is little enough to be called equal, as a fraction.
-    pub equal: f64,
+    pub equivalence: f64,
     /// The rise of the failure share that is none yet.
-    pub fall: f64,
+    pub failure_margin: f64,
     /// One-sided error for the whole call.
-    pub level: f64,
+    pub significance_level: f64,
     /// Confidence of the displayed intervals.
-    pub confidence: f64,
+    pub confidence_level: f64,
 }
 
 impl Terms {
     /// The one-sided level that one of `tests` has to reach at the least to be red: the displayed interval has to show it too.
     pub fn level_of_one(&self, tests: usize) -> f64 {
-        (self.level / tests.max(1) as f64).min(0.5 * (1.0 - self.confidence))
+        (self.significance_level / tests.max(1) as f64).min(0.5 * (1.0 - self.confidence_level))
     }
 
     /// A cell's rules, and the usual margins where they are silent.
     pub fn new(rules: &Rules, is_duet: bool) -> Self {
         let usual = if is_duet { Margins::DUET } else { Margins::STORED };
         Self {
-            red: rules.noise_threshold.unwrap_or(usual.noise_threshold),
-            equal: rules.equivalence.unwrap_or(usual.equivalence),
-            fall: FALL_MARGIN,
-            level: rules.significance_level,
-            confidence: rules.confidence_level,
+            noise_threshold: rules.noise_threshold.unwrap_or(usual.noise_threshold),
+            equivalence: rules.equivalence.unwrap_or(usual.equivalence),
+            failure_margin: FAILURE_MARGIN,
+            significance_level: rules.significance_level,
+            confidence_level: rules.confidence_level,
         }
     }
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use crate::judge::evidence::{Evidence, Found};
 use crate::judge::fair::client_bound;
-use crate::judge::launch::{RunValue, reduce};
+use crate::judge::launch::{RunValue, SOUND_TAIL, reduce};
 use crate::judge::pairs::Pairs;
 use crate::judge::sides::{HeadCell, StoredCell, depends_on_window};
 use crate::judge::stored::Samples;
 use crate::judge::verdict::Verdict;
-use crate::judge::words::whole_seconds;
-use crate::record::{Judged, METRICS, Metric, Rules, Series, Unit};
+use crate::record::{CellRun, Judged, METRICS, Metric, Rules, Series, Unit, UsualRound};
 
-/// What is advised where it is not known how much longer would do.
+/// What is advised where it is not known how much would do, of a closed loop ...
 const LONGER: &str = "a longer measurement_time";
+/// ... and of a burst.
+const LARGER: &str = "a larger burst";
 
 /// What the cells of the call have shown together, by metric.
 pub(super) type Learned = BTreeMap<&'static str, Prior>;
@@ -65,16 +66,16 @@ pub(super) struct Settled {
 }
 
 /// Both sides of one cell; neither is empty.
-pub(super) struct Pair<'a> {
+pub(super) struct Contest<'a> {
     /// Fair runs of head.
     pub head: &'a [&'a HeadCell<'a>],
     /// What they are held against.
-    pub base: PairBase<'a>,
+    pub against: Against<'a>,
 }
 
 /// What head is held against.
 #[derive(Clone, Copy)]
-pub(super) enum PairBase<'a> {
+pub(super) enum Against<'a> {
     /// The base beside it, in each of its runs.
     Duet,
     /// Stored runs.
@@ -94,13 +95,14 @@ enum Side {
 }
 
 /// All questions of a cell in the order of the table of metrics, but for the success ratio, which is judged by counts.
-pub(super) fn questions(pair: &Pair, rules: &Rules) -> Vec<Question> {
+pub(super) fn questions(contest: &Contest, rules: &Rules) -> Vec<Question> {
     let by_value = METRICS.iter().filter(|metric| metric.judged != Judged::ByCounts);
     by_value
         .filter_map(|metric| {
-            let asked = is_asked(metric, pair, rules);
-            let known = pair.base_has(metric) && pair.head_has(metric) && bound(metric, pair).is_none();
-            (asked || known).then(|| question(metric, asked, pair))
+            let asked = is_asked(metric, contest, rules);
+            let known =
+                contest.base_has(metric) && contest.head_has(metric) && bound(metric, contest).is_none();
+            (asked || known).then(|| question(metric, asked, contest))
         })
         .collect()
 }
@@ -110,50 +112,53 @@ pub(super) fn unknown(rules: &Rules) -> impl Iterator<Item = &String> {
     rules.judged.iter().flatten().filter(|id| METRICS.iter().all(|metric| metric.id != id.as_str()))
 }
 
-/// Which `measurement_time` would give each round of such a series enough successes; nothing when no time would, or when there
-/// are enough.
-pub(super) fn time_that_would_do(series: &Series, window: Duration, metric: &Metric) -> Option<String> {
+/// What would give each round of such a series of a cell enough successes; nothing when nothing would, or when there are enough.
+pub(super) fn remedy(cell: &CellRun, series: &Series, window: Duration, metric: &Metric) -> Option<String> {
     let rounds: usize = series.requests.iter().map(Vec::len).sum();
-    let successes = successes_a_round(series)?;
-    let factor = metric.promised_from() as f64 / successes;
-    let seconds = window.as_secs_f64() * rounds as f64 * factor;
-    let time = Duration::try_from_secs_f64(seconds).ok()?;
-    (factor > 1.0).then(|| whole_seconds(time))
+    let requests: u64 = series.requests.iter().flatten().sum();
+    let round = UsualRound {
+        is_timed: cell.is_timed(),
+        measurement_time: window.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)),
+        requests: requests as f64 / rounds as f64,
+        successes: successes_a_round(series)?,
+    };
+    round.remedy(metric)
 }
 
 /// Why the rates of any run of head are the client's, if they are.
-fn bound(metric: &Metric, pair: &Pair) -> Option<String> {
-    pair.head.iter().find_map(|head| client_bound(head.cell, metric))
+fn bound(metric: &Metric, contest: &Contest) -> Option<String> {
+    contest.head.iter().find_map(|head| client_bound(head.cell, metric))
 }
 
-fn is_asked(metric: &Metric, pair: &Pair, rules: &Rules) -> bool {
+fn is_asked(metric: &Metric, contest: &Contest, rules: &Rules) -> bool {
     if let Some(ids) = &rules.judged {
         return ids.iter().any(|id| id == metric.id);
     }
     match metric.judged {
         Judged::Always => true,
-        Judged::HighestTail => highest_tails(pair).any(|highest| highest.id == metric.id),
+        Judged::HighestTail => highest_tails(contest).any(|highest| highest.id == metric.id),
         Judged::ByCounts | Judged::WhenAsked => false,
     }
 }
 
 /// Tails that are judged: the highest that base has (else that head has), so that one that head cannot reach does not go missing
 /// in silence, and the highest that both have, so that a regression is found all the same.
-fn highest_tails(pair: &Pair) -> impl Iterator<Item = &'static Metric> {
+fn highest_tails(contest: &Contest) -> impl Iterator<Item = &'static Metric> {
     let highest = |has: &dyn Fn(&Metric) -> bool| {
         METRICS.iter().rev().find(|metric| metric.judged == Judged::HighestTail && has(metric))
     };
     let wanted =
-        highest(&|metric| pair.base_has(metric)).or_else(|| highest(&|metric| pair.head_has(metric)));
-    let both =
-        highest(&|metric| pair.base_has(metric) && pair.head_has(metric) && pair.too_few(metric).is_none());
+        highest(&|metric| contest.base_has(metric)).or_else(|| highest(&|metric| contest.head_has(metric)));
+    let both = highest(&|metric| {
+        contest.base_has(metric) && contest.head_has(metric) && contest.too_few(metric).is_none()
+    });
     wanted.into_iter().chain(both)
 }
 
-fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
+fn question(metric: &'static Metric, asked: bool, contest: &Contest) -> Question {
     let values = |series: &Series| series.values.get(metric.id).filter(|rounds| !rounds.is_empty()).cloned();
-    let base: Vec<_> = pair.base_series(metric).filter_map(values).collect();
-    let head: Vec<_> = pair.head.iter().filter_map(|head| values(&head.series)).collect();
+    let base: Vec<_> = contest.base_series(metric).filter_map(values).collect();
+    let head: Vec<_> = contest.head.iter().filter_map(|head| values(&head.series)).collect();
     let mut question = Question {
         metric,
         judged: asked,
@@ -162,50 +167,46 @@ fn question(metric: &'static Metric, asked: bool, pair: &Pair) -> Question {
         answer: settled(Verdict::Inconclusive, "It has no value.", None),
         information: None,
     };
-    question.answer = if let Some(reason) = bound(metric, pair) {
+    question.answer = if let Some(reason) = bound(metric, contest) {
         settled(
             Verdict::Inconclusive,
             &reason,
             Some("a CPU for the client alone, or a lower concurrency".to_owned()),
         )
-    } else if let Some(side) = pair.too_few(metric) {
-        too_few(metric, pair, side)
+    } else if let Some(side) = contest.too_few(metric) {
+        too_few(metric, contest, side)
     } else if base.is_empty() {
         settled(Verdict::Incomparable, "Its rounds are of another length, which moves the tail.", None)
     } else if base.iter().chain(&head).flatten().flatten().all(|value| *value == 0.0) {
         settled(Verdict::Unchanged, "All values are zero.", None)
     } else {
-        evidence(metric, pair, &base, &head)
+        evidence(metric, contest, &base, &head)
     };
     if let Ok(evidence) = &question.answer
         && evidence.is_unsound()
     {
         question.judged = false;
-        question.information = asked.then(|| {
-            format!(
-                "{} is for information only: a tail needs ten launches, or three rounds in each launch.",
-                metric.title
-            )
-        });
+        question.information =
+            asked.then(|| format!("{} is for information only: a tail needs {SOUND_TAIL}.", metric.title));
     }
     question
 }
 
 fn evidence(
     metric: &'static Metric,
-    pair: &Pair,
+    contest: &Contest,
     base: &[Vec<Vec<f64>>],
     head: &[Vec<Vec<f64>>],
 ) -> Result<Evidence, Settled> {
     let reduced = |runs: &[Vec<Vec<f64>>]| -> Option<Vec<RunValue>> {
         runs.iter().map(|rounds| reduce(rounds, metric.centre)).collect()
     };
-    let found = match pair.base {
+    let found = match contest.against {
         // The launches of several runs are launches alike.
-        PairBase::Duet => {
+        Against::Duet => {
             Pairs::new(&base.concat(), &head.concat(), metric.centre, metric.better).map(Evidence::Duet)
         }
-        PairBase::Stored { current, earlier } => {
+        Against::Stored { current, earlier } => {
             let serving = |stored: &&StoredCell| stored.serves(metric);
             let value = |stored: &StoredCell| reduce(stored.series.values.get(metric.id)?, metric.centre);
             let earlier = earlier.iter().map(|runs| runs.iter().filter(serving).filter_map(value).collect());
@@ -222,30 +223,31 @@ fn evidence(
             settled(
                 Verdict::Inconclusive,
                 reason,
-                Some(format!("{LONGER}, if its rounds are then above zero")),
+                Some(format!("{}, if its rounds are then above zero", contest.more())),
             )
         },
         Ok,
     )
 }
 
-fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Evidence, Settled> {
-    let head = pair.head.iter().map(|head| (&head.series, head.cell.window));
-    let base = pair.all_base();
+fn too_few(metric: &Metric, contest: &Contest, side: Side) -> Result<Evidence, Settled> {
+    let head = contest.head.iter().map(|head| (&head.series, head.cell.window));
+    let base = contest.all_base();
     let poorest = |runs: &mut dyn Iterator<Item = (&Series, Duration)>| {
         runs.filter_map(|(series, window)| {
-            let time = time_that_would_do(series, window, metric);
-            Some((poorest_round(series)?, time))
+            Some((poorest_round(series)?, remedy(contest.head[0].cell, series, window, metric)))
         })
         .min_by_key(|(successes, _)| *successes)
     };
     let (name, found, anew) = match side {
         Side::Head => ("head", poorest(&mut { head }), ""),
-        Side::Base if matches!(pair.base, PairBase::Duet) => ("base", poorest(&mut base.into_iter()), ""),
+        Side::Base if matches!(contest.against, Against::Duet) => {
+            ("base", poorest(&mut base.into_iter()), "")
+        }
         Side::Base => ("the baseline", poorest(&mut base.into_iter()), ", with a baseline recorded anew"),
     };
-    let Some((successes, time)) = found else {
-        return settled(Verdict::Inconclusive, "It has no value.", Some(LONGER.to_owned()));
+    let Some((successes, remedy)) = found else {
+        return settled(Verdict::Inconclusive, "It has no value.", Some(contest.more().to_owned()));
     };
     let least = metric.least_successes;
     let needed = if successes < least { least } else { metric.promised_from() };
@@ -256,8 +258,8 @@ fn too_few(metric: &Metric, pair: &Pair, side: Side) -> Result<Evidence, Settled
     } else {
         format!("Some round of {name} has no value of it.")
     };
-    let longer = time.map_or_else(|| LONGER.to_owned(), |time| format!("a measurement_time of {time}"));
-    settled(Verdict::Inconclusive, &reason, Some(format!("{longer}{anew}")))
+    let more = remedy.unwrap_or_else(|| contest.more().to_owned());
+    settled(Verdict::Inconclusive, &reason, Some(format!("{more}{anew}")))
 }
 
 fn settled(verdict: Verdict, reason: &str, advice: Option<String>) -> Result<Evidence, Settled> {
@@ -289,7 +291,12 @@ fn plain_centre(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
     centre.filter(|centre| centre.is_finite())
 }
 
-impl Pair<'_> {
+impl Contest<'_> {
+    /// What gives a round more successes, however many that are.
+    fn more(&self) -> &'static str {
+        if self.head[0].cell.is_timed() { LONGER } else { LARGER }
+    }
+
     /// The side that has too few successes for a metric, or no value of it.
     fn too_few(&self, metric: &Metric) -> Option<Side> {
         if !self.head_has(metric) || self.head.iter().any(|head| is_poor(&head.series, metric)) {
@@ -301,17 +308,17 @@ impl Pair<'_> {
     /// Whether base has it from enough successes: any stored run of the current epoch, or each run of a duet.
     fn base_has(&self, metric: &Metric) -> bool {
         let serves = |series: &Series| has(series, metric) && !is_poor(series, metric);
-        match self.base {
-            PairBase::Duet => self.head.iter().all(|head| head.base.as_ref().is_some_and(serves)),
-            PairBase::Stored { current, .. } => current.iter().any(|stored| serves(stored.series)),
+        match self.against {
+            Against::Duet => self.head.iter().all(|head| head.base.as_ref().is_some_and(serves)),
+            Against::Stored { current, .. } => current.iter().any(|stored| serves(stored.series)),
         }
     }
 
     /// Base's rounds as far as they are comparable: of its runs, or of a duet's other side.
     fn base_series(&self, metric: &Metric) -> impl Iterator<Item = &Series> {
-        let (duet, stored) = match self.base {
-            PairBase::Duet => (self.head, &[][..]),
-            PairBase::Stored { current, .. } => (&[][..], current),
+        let (duet, stored) = match self.against {
+            Against::Duet => (self.head, &[][..]),
+            Against::Stored { current, .. } => (&[][..], current),
         };
         let comparable = move |stored: &&StoredCell| stored.serves(metric);
         let stored = stored.iter().filter(comparable).map(|stored| stored.series);
@@ -320,11 +327,11 @@ impl Pair<'_> {
 
     /// All of base's rounds, each with the length of its windows.
     fn all_base(&self) -> Vec<(&Series, Duration)> {
-        match self.base {
-            PairBase::Duet => {
+        match self.against {
+            Against::Duet => {
                 self.head.iter().filter_map(|head| Some((head.base.as_ref()?, head.cell.window))).collect()
             }
-            PairBase::Stored { current, .. } => {
+            Against::Stored { current, .. } => {
                 current.iter().map(|stored| (stored.series, stored.run.window)).collect()
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::judge::policy::Terms;
 use crate::judge::verdict::{Change, Comparison, Verdict};
-use crate::judge::words::{percent, share};
+use crate::record::words::{change as signed, percent, share};
 use crate::record::{Better, Metric};
 
 /// From the scale on which positive is worse to a fraction of base in the metric's own direction.
@@ -45,17 +45,13 @@ fn doubt(comparison: &Comparison, terms: &Terms, may_improve: bool) -> &'static 
     let Some(Change { low, estimate, high }) = comparison.change else { return "which is not known" };
     let is_better = (comparison.metric.better == Better::Lower) == (estimate < 0.0);
     // The margin as this direction has it: 5 % more time is 4.8 % fewer exchanges.
-    let beyond = low.ln_1p() > terms.red.ln_1p() || high.ln_1p() < -terms.red.ln_1p();
+    let beyond = low.ln_1p() > terms.noise_threshold.ln_1p() || high.ln_1p() < -terms.noise_threshold.ln_1p();
     match beyond {
-        true if is_better && !may_improve && comparison.p_adjusted < terms.level => {
+        true if is_better && !may_improve && comparison.p_adjusted < terms.significance_level => {
             "but the success ratio fell: that failures are fast is no improvement"
         }
         true => "which is not beyond doubt among all tests of the call",
         false if low > 0.0 || high < 0.0 => "which may be within the noise threshold or beyond it",
         false => "which shows neither a change nor that there is none",
     }
-}
-
-fn signed(fraction: f64) -> String {
-    format!("{:+.1} %", 100.0 * fraction)
 }

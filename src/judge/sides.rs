@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::policy::{OnMismatch, Policy};
-use crate::judge::words::{counted, share};
+use crate::record::words::{plural, share};
 use crate::record::{Baseline, CellRun, Judged, Machine, Metric, Run, Series, StoredRun};
 
 /// Tails that depend on how long a round is, beside those that are judged as tails.
@@ -64,7 +64,7 @@ pub(super) enum Base<'a> {
     },
 }
 
-/// Pairs each cell of head, in the order of its definition, with its stored runs.
+/// Matches each cell of head, in the order of its definition, with its stored runs.
 pub(super) fn sides<'a>(
     baselines: &'a [Baseline],
     runs: impl IntoIterator<Item = &'a Run>,
@@ -82,7 +82,7 @@ pub(super) fn sides<'a>(
             heads[place].push(HeadCell { machine: &run.environment.machine, cell, series, base });
         }
     }
-    heads.into_iter().map(|head| pair(head, baselines, policy)).collect()
+    heads.into_iter().map(|head| matched(head, baselines, policy)).collect()
 }
 
 /// Whole ids of cells that the baseline of a measured group has in any epoch (each cell has a current one of its own) and head has
@@ -108,7 +108,7 @@ pub(super) fn depends_on_window(metric: &Metric) -> bool {
     metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id)
 }
 
-fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy) -> Sides<'a> {
+fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy) -> Sides<'a> {
     if head.iter().any(|head| head.base.is_some()) {
         return Sides { head, base: Base::Duet, notes: Vec::new() };
     }
@@ -157,7 +157,8 @@ fn pair<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy)
     };
     if matches!(base, Base::Runs { .. }) {
         let count = |(problem, count): (&String, &usize)| {
-            format!("{} left out: {problem}", counted(*count, "stored run is", "stored runs are"))
+            let are = if *count == 1 { "is" } else { "are" };
+            format!("{} {are} left out: {problem}", plural(*count as u64, "stored run"))
         };
         notes.extend(left_out.iter().map(count));
     }

@@ -5,9 +5,9 @@
 //! is mixed with a prior that is worth [`PRIOR_DF`] degrees of freedom and is never smaller than what a quiet machine shows.
 
 use crate::judge::difference::Difference;
-use crate::judge::launch::RunValue;
-use crate::judge::words::counted;
+use crate::judge::launch::{Centring, RunValue};
 use crate::record::Better;
+use crate::record::words::plural;
 use crate::stats::diagnose::trend;
 use crate::stats::location::{mean, sample_variance};
 
@@ -60,6 +60,11 @@ pub(super) enum Around {
 }
 
 impl Samples {
+    /// Whether there are too few rounds and launches for what the metric needs.
+    pub fn is_unsound(&self) -> bool {
+        self.base.iter().chain(&self.head).any(|run| run.centring == Centring::Unsound)
+    }
+
     /// Sum of squares of runs around their epoch's (or head's) mean, or around the current epoch's line, and its degrees of freedom.
     pub fn between_runs(&self, around: Around) -> (f64, f64) {
         let current = match around {
@@ -167,7 +172,7 @@ impl StoredDifference {
     /// `t over 1 head and 5 stored runs, 8 degrees of freedom`.
     pub fn method(&self) -> String {
         let runs = match (self.head_runs, self.base_runs) {
-            (head, 1) => format!("{} and one stored run", counted(head, "head run", "head runs")),
+            (head, 1) => format!("{} and one stored run", plural(head as u64, "head run")),
             (head, base) => format!("{head} head and {base} stored runs"),
         };
         let allowance =
@@ -228,7 +233,13 @@ mod tests {
         let samples = Samples { base: runs(1.0), anchor: None, earlier: Vec::new(), head: runs(1.0) };
         let difference = samples.difference(Better::Lower, None).unwrap().difference;
         let findable = |level: f64, tests: usize| {
-            let terms = Terms { red: 0.05, equal: 0.1, fall: 0.001, level, confidence: 0.95 };
+            let terms = Terms {
+                noise_threshold: 0.05,
+                equivalence: 0.1,
+                failure_margin: 0.001,
+                significance_level: level,
+                confidence_level: 0.95,
+            };
             difference.findable(&terms, terms.level_of_one(tests))
         };
         assert!((findable(0.2, 1) - findable(0.025, 1)).abs() < 1e-12);

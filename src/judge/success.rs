@@ -8,20 +8,20 @@
 use crate::judge::decide::{Test, Worsening};
 use crate::judge::policy::Terms;
 use crate::judge::verdict::Verdict;
-use crate::judge::words::counted;
 use crate::record::Series;
+use crate::record::words::plural;
 use crate::stats::normal;
 use crate::stats::power::POWER;
-use crate::stats::proportion::{Launch, Rise};
+use crate::stats::proportion::{Rise, Sample};
 
 /// Halvings of the range in which the findable fall is sought: to 0.02 points.
 const HALVINGS: u32 = 12;
 
-/// The counts of both sides: a [`Launch`] for each run, or for each launch of the only run.
+/// The counts of both sides: a [`Sample`] for each run, or for each launch of the only run.
 #[derive(Debug)]
 pub(super) struct Success {
-    base: Vec<Launch>,
-    head: Vec<Launch>,
+    base: Vec<Sample>,
+    head: Vec<Sample>,
     base_runs: usize,
     head_runs: usize,
     rise: Rise,
@@ -46,7 +46,7 @@ impl Success {
         Self::between((base.flat_map(launches).collect(), 1), (head.flat_map(launches).collect(), 1), true)
     }
 
-    fn between(base: (Vec<Launch>, usize), head: (Vec<Launch>, usize), is_duet: bool) -> Option<Self> {
+    fn between(base: (Vec<Sample>, usize), head: (Vec<Sample>, usize), is_duet: bool) -> Option<Self> {
         let ((base, base_runs), (head, head_runs)) = (base, head);
         let rise = Rise::between(&base, &head)?;
         Some(Self { base, head, base_runs, head_runs, rise, is_duet })
@@ -59,17 +59,20 @@ impl Success {
 
     /// The rise of the failure share.
     pub fn worsening(&self, terms: &Terms) -> Worsening {
-        let interval = self.rise.interval(terms.confidence);
+        let interval = self.rise.interval(terms.confidence_level);
         Worsening { low: interval.low, estimate: interval.estimate, high: interval.high }
     }
 
     /// Tests of a rise and of a fall of the failure share beyond the margin.
     pub fn test(&self, terms: &Terms) -> Test {
-        let fall =
-            if self.rise.estimate() < -terms.fall { Rise::between(&self.head, &self.base) } else { None };
+        let fall = if self.rise.estimate() < -terms.failure_margin {
+            Rise::between(&self.head, &self.base)
+        } else {
+            None
+        };
         Test {
-            worse: self.rise.p_above(terms.fall),
-            better: fall.map_or(1.0, |fall| fall.p_above(terms.fall)),
+            worse: self.rise.p_above(terms.failure_margin),
+            better: fall.map_or(1.0, |fall| fall.p_above(terms.failure_margin)),
         }
     }
 
@@ -79,9 +82,9 @@ impl Success {
         let base = 1.0 - success_ratio(&self.base);
         let unlucky = normal::upper_quantile(1.0 - POWER);
         let with_share = |share: f64| {
-            let fallen = |launch: &Launch| {
+            let fallen = |launch: &Sample| {
                 let failures = (share.clamp(0.0, 1.0) * launch.requests as f64).round() as u64;
-                Launch { failures, requests: launch.requests }
+                Sample { failures, requests: launch.requests }
             };
             Rise::between(&self.base, &self.head.iter().map(fallen).collect::<Vec<_>>())
         };
@@ -89,9 +92,10 @@ impl Success {
             let share = base + fall;
             // In one of five cases less of a fall is seen than this.
             let seen = with_share(share).map(|rise| share - unlucky * rise.standard_error());
-            seen.and_then(with_share).is_some_and(|rise| rise.interval(1.0 - 2.0 * level).low > terms.fall)
+            seen.and_then(with_share)
+                .is_some_and(|rise| rise.interval(1.0 - 2.0 * level).low > terms.failure_margin)
         };
-        let (mut not_found, mut found) = (terms.fall, 1.0);
+        let (mut not_found, mut found) = (terms.failure_margin, 1.0);
         for _ in 0..HALVINGS {
             let middle = 0.5 * (not_found + found);
             if is_found(middle) { found = middle } else { not_found = middle }
@@ -102,11 +106,11 @@ impl Success {
     /// What follows from the corrected p values and the interval.
     pub fn decide(&self, adjusted: Test, terms: &Terms) -> Verdict {
         let interval = self.worsening(terms);
-        if adjusted.worse < terms.level && interval.low > terms.fall {
+        if adjusted.worse < terms.significance_level && interval.low > terms.failure_margin {
             Verdict::Regressed
-        } else if adjusted.better < terms.level && interval.high < -terms.fall {
+        } else if adjusted.better < terms.significance_level && interval.high < -terms.failure_margin {
             Verdict::Improved
-        } else if interval.estimate.abs() <= terms.fall {
+        } else if interval.estimate.abs() <= terms.failure_margin {
             Verdict::Unchanged
         } else {
             Verdict::Inconclusive
@@ -117,10 +121,10 @@ impl Success {
     pub fn method(&self) -> String {
         let allowance =
             if self.rise.rests_on_allowance() { ", with an allowance for how launches differ" } else { "" };
-        let sample = |samples: &[Launch], runs: usize| match runs {
-            1 if self.is_duet => counted(samples.len(), "launch", "launches"),
-            1 => format!("{} of one run", counted(samples.len(), "launch", "launches")),
-            runs => counted(runs, "run", "runs"),
+        let sample = |samples: &[Sample], runs: usize| match runs {
+            1 if self.is_duet => plural(samples.len() as u64, "launch"),
+            1 => format!("{} of one run", plural(samples.len() as u64, "launch")),
+            runs => plural(runs as u64, "run"),
         };
         let blind = if !self.is_duet && (self.base_runs == 1 || self.head_runs == 1) {
             ": how much runs differ is left out"
@@ -136,10 +140,10 @@ impl Success {
 }
 
 /// A sample for each run of several, or for each launch of a single one; and how many runs there are.
-fn samples<'a>(runs: impl Iterator<Item = &'a Series>) -> (Vec<Launch>, usize) {
-    let runs: Vec<Vec<Launch>> = runs.map(launches).collect();
-    let whole = |launches: &Vec<Launch>| {
-        launches.iter().fold(Launch { failures: 0, requests: 0 }, |sum, launch| Launch {
+fn samples<'a>(runs: impl Iterator<Item = &'a Series>) -> (Vec<Sample>, usize) {
+    let runs: Vec<Vec<Sample>> = runs.map(launches).collect();
+    let whole = |launches: &Vec<Sample>| {
+        launches.iter().fold(Sample { failures: 0, requests: 0 }, |sum, launch| Sample {
             failures: sum.failures + launch.failures,
             requests: sum.requests + launch.requests,
         })
@@ -150,11 +154,11 @@ fn samples<'a>(runs: impl Iterator<Item = &'a Series>) -> (Vec<Launch>, usize) {
     }
 }
 
-fn launches(series: &Series) -> Vec<Launch> {
-    series.counts_by_launch().into_iter().map(|(requests, failures)| Launch { failures, requests }).collect()
+fn launches(series: &Series) -> Vec<Sample> {
+    series.counts_by_launch().into_iter().map(|(requests, failures)| Sample { failures, requests }).collect()
 }
 
-fn success_ratio(launches: &[Launch]) -> f64 {
+fn success_ratio(launches: &[Sample]) -> f64 {
     let requests: u64 = launches.iter().map(|launch| launch.requests).sum();
     let failures: u64 = launches.iter().map(|launch| launch.failures.min(launch.requests)).sum();
     if requests == 0 { 0.0 } else { 1.0 - failures as f64 / requests as f64 }
@@ -164,7 +168,13 @@ fn success_ratio(launches: &[Launch]) -> f64 {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { red: 0.05, equal: 0.10, fall: 0.001, level: 0.01, confidence: 0.95 };
+    const TERMS: Terms = Terms {
+        noise_threshold: 0.05,
+        equivalence: 0.10,
+        failure_margin: 0.001,
+        significance_level: 0.01,
+        confidence_level: 0.95,
+    };
     const TESTS: usize = 40;
 
     /// A run of launches with so many failures each, of 6,000 requests.
@@ -221,7 +231,7 @@ mod tests {
     #[test]
     fn a_level_that_the_displayed_interval_does_not_reach_finds_nothing_more() {
         let findable = |level: f64| {
-            let terms = Terms { level, ..TERMS };
+            let terms = Terms { significance_level: level, ..TERMS };
             between(&[series(&[60; 10])], &[series(&[60; 10])]).findable(&terms, 1)
         };
         assert_eq!(findable(0.2), findable(0.025));

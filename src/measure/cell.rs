@@ -11,7 +11,7 @@ use crate::measure::deck::Deck;
 use crate::measure::request::Request;
 use crate::measure::resolve::Resolver;
 use crate::measure::window::Timing;
-use crate::measure::worker::Running;
+use crate::measure::worker::RunningRound;
 use crate::plan::{Cell, Endpoint, EndpointError, Group};
 use crate::record::{Fault, LatencyHistogram, Tally};
 
@@ -137,12 +137,12 @@ impl<'a> LiveCell<'a> {
         self.tally = Some(tally);
     }
 
-    fn start(&mut self, timing: Timing, seed: u64) -> Running {
+    fn start(&mut self, timing: Timing, seed: u64) -> RunningRound {
         let mut tally = self.tally.take().unwrap_or_default();
         tally.clear();
         let deck = Deck::new(self.requests.len(), self.cell.targets.order, seed);
         let clients = std::mem::take(&mut self.clients);
-        Running::start(self.cell.load, timing, &self.requests, deck, clients, tally)
+        RunningRound::start(self.cell.load, timing, &self.requests, deck, clients, tally)
     }
 
     /// Opens each worker's connection, so that a burst is one of requests and not of handshakes.

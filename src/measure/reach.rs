@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::plan::{Group, Load};
-use crate::record::{CellRun, Judged, METRICS, Metric, Tally, metric};
+use crate::plan::{Group, Load, whole_seconds};
+use crate::record::words::duration_ns;
+use crate::record::{CellRun, Counts, Judged, METRICS, Metric, Tally, UsualRound, metric};
 
 /// The metrics that rounds like the trial's can be expected to have.
 fn reachable(trial: &Tally) -> Vec<&'static Metric> {
@@ -29,26 +30,32 @@ pub(crate) fn decide(
         }
     }
     metrics.sort_by_key(|metric| METRICS.iter().position(|row| row == *metric));
-    planned.notes.extend(what_is_missing(&metrics, group, load, trial.counts.successes));
+    planned.notes.extend(what_is_missing(&metrics, group, load, &trial.counts));
     planned.metrics = metrics;
 }
 
 /// Which of the usual metrics a cell is too slow for, and what would reach them; as criterion says it.
-fn what_is_missing(metrics: &[&Metric], group: &Group, load: Load, had: u64) -> Option<String> {
+fn what_is_missing(metrics: &[&Metric], group: &Group, load: Load, had: &Counts) -> Option<String> {
     let is_usual = |metric: &&Metric| matches!(metric.judged, Judged::Always) || metric.id == "latency_p99";
     let missing: Vec<_> =
         METRICS.iter().filter(is_usual).filter(|metric| !metrics.contains(metric)).collect();
     let neediest = missing.iter().max_by_key(|metric| metric.least_successes)?;
     let named = |metric: &&Metric| format!("{} ({})", metric.title, metric.promised_from());
     let names: Vec<_> = missing.iter().copied().map(|metric| named(&metric)).collect();
-    let advice = if load.is_timed() && had > 0 {
-        let factor = neediest.promised_from() as f64 / had as f64;
-        let time = in_seconds(group.settings.measurement_time.mul_f64(factor));
-        format!(": a measurement_time of {time} would reach {}", if names.len() == 1 { "it" } else { "them" })
-    } else {
-        String::new()
+    let round = UsualRound {
+        is_timed: load.is_timed(),
+        measurement_time: group.settings.measurement_time,
+        requests: had.requests as f64,
+        successes: had.successes as f64,
     };
-    Some(format!("a round has {had} successes, too few for {}{advice}", names.join(", ")))
+    let them = if names.len() == 1 { "it" } else { "them" };
+    let advice = round.remedy(neediest).map(|remedy| format!(": {remedy} would reach {them}"));
+    Some(format!(
+        "A round has {} successes, too few for {}{}",
+        had.successes,
+        names.join(", "),
+        advice.unwrap_or_default()
+    ))
 }
 
 /// Why a cell cannot be measured in its time, one exchange of which took so long; nothing when it can.
@@ -59,24 +66,18 @@ pub(crate) fn too_slow(group: &Group, load: Load, exchange: Duration) -> Option<
     }
     let least = metric("latency_p50").map_or(1, Metric::promised_from);
     let a_round = exchange.mul_f64(least as f64 / load.concurrency() as f64).max(exchange);
-    let time = in_seconds(a_round.mul_f64(settings.sample_size as f64));
+    let time = whole_seconds(a_round.mul_f64(settings.sample_size as f64));
     Some(format!(
-        "one exchange took {:.1} s, longer than the whole measurement_time of {}: a measurement_time of {time} would do",
-        exchange.as_secs_f64(),
-        in_seconds(settings.measurement_time)
+        "One exchange took {}, longer than the whole measurement_time of {}: a measurement_time of {time} would do",
+        duration_ns(exchange.as_nanos() as f64),
+        whole_seconds(settings.measurement_time)
     ))
-}
-
-/// Whole seconds, rounded up.
-fn in_seconds(time: Duration) -> String {
-    format!("{} s", time.as_secs_f64().ceil())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{Cell, Endpoint, Location};
-    use crate::record::Counts;
 
     fn trial(successes: u64) -> Tally {
         let window = Duration::from_millis(330);
@@ -113,9 +114,18 @@ mod tests {
         assert!(has(&decided(1_000, None), "latency_p99") && decided(1_000, None).notes.is_empty());
         let fewer = decided(999, None);
         assert!(has(&fewer, "latency_p95") && !has(&fewer, "latency_p99"));
-        assert!(fewer.notes[0].contains("a measurement_time of 11 s would reach it"), "{:?}", fewer.notes);
+        assert!(fewer.notes[0].contains("a measurement_time of 11s would reach it"), "{:?}", fewer.notes);
         assert!(!has(&decided(39, None), "throughput") && has(&decided(40, None), "throughput"));
         assert!(!has(&decided(40, None), "output_tokens"), "no response named any");
+    }
+
+    #[test]
+    fn a_burst_is_told_to_grow_and_not_to_take_longer() {
+        let group = Group::new("g", Location::unknown());
+        let had = trial(300).counts;
+        let note = what_is_missing(&reachable(&trial(300)), &group, Load::burst(300), &had).unwrap();
+        assert!(note.starts_with("A round has 300 successes, too few for latency p99 (1000)"), "{note}");
+        assert!(note.ends_with(": a burst of 1,000 requests would reach it"), "{note}");
     }
 
     #[test]
@@ -128,7 +138,7 @@ mod tests {
         let group = Group::new("g", Location::unknown());
         assert_eq!(too_slow(&group, Load::closed(1), Duration::from_secs(9)), None);
         let why = too_slow(&group, Load::closed(10), Duration::from_secs(12)).unwrap();
-        assert!(why.contains("took 12.0 s") && why.contains("measurement_time of 720 s would do"), "{why}");
+        assert!(why.contains("took 12.00 s") && why.contains("measurement_time of 720s would do"), "{why}");
         assert_eq!(too_slow(&group, Load::burst(10), Duration::from_secs(12)), None);
     }
 }

@@ -25,12 +25,12 @@ struct Shared {
 /// A round, from the departure of its workers to the return of the last.
 ///
 /// Dropping it stops the workers at once; what was counted until then stays in [`Shared`].
-pub(crate) struct Running {
+pub(crate) struct RunningRound {
     shared: Rc<Shared>,
     workers: JoinSet<Client>,
 }
 
-impl Running {
+impl RunningRound {
     /// Sends the workers off, one for each client.
     pub(crate) fn start(
         load: Load,

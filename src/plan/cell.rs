@@ -4,9 +4,13 @@ use std::fmt::{self, Display};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::plan::group::Location;
 use crate::plan::load::Load;
 use crate::plan::targets::{Order, Targets};
+
+/// Bytes of a definition's digest.
+const DEFINITION_BYTES: usize = 8;
 
 /// The name of a cell within its group: a function and a parameter, as in criterion.
 ///
@@ -109,9 +113,7 @@ impl Cell {
             part(endpoint.status.map(|status| status.to_string()).unwrap_or_default().as_bytes());
             part(endpoint.body_contains.as_deref().unwrap_or_default().as_bytes());
         }
-        let hash = digest.finalize();
-        let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}")
+        format!("sha256:{}", hex(&digest.finalize(), DEFINITION_BYTES))
     }
 }
 

@@ -44,6 +44,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         .ok_or_else(|| DurationError::OutOfRange(text.to_owned()))
 }
 
+/// Whole seconds, rounded up, as [`parse_duration`] reads them: `17s`.
+pub(crate) fn whole_seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs_f64().ceil())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

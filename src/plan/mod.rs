@@ -19,6 +19,7 @@ mod targets;
 pub use cell::{BenchmarkId, Cell, Throughput};
 pub use confirmation::Confirmation;
 pub use duration::parse_duration;
+pub(crate) use duration::whole_seconds;
 pub use endpoint::{Endpoint, EndpointError};
 pub use group::{Group, Location, Transport};
 pub use limit::Limit;

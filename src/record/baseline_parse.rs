@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::baseline::{Baseline, Epoch, StoredRun, is_derived};
-use crate::record::baseline_wire::{CellWire, FileWire, Lines, Nested, RunWire};
+use crate::record::baseline_wire::{BaselineWire, Lines, Nested, StoredCellWire, StoredRunWire};
 use crate::record::digest::run_digest;
 use crate::record::environment::Machine;
 use crate::record::json_text::LARGEST;
@@ -46,7 +46,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Checked<Baseline> {
     if probe.schema != Some(SCHEMA) {
         return Err(Problem::Schema(probe.schema));
     }
-    let file: FileWire = serde_json::from_slice(bytes).map_err(malformed)?;
+    let file: BaselineWire = serde_json::from_slice(bytes).map_err(malformed)?;
     let machines: BTreeMap<String, Machine> =
         file.machines.0.into_iter().map(|(key, machine)| (key, machine.into())).collect();
     let epochs = epochs(file.epochs.into_iter().map(Epoch::from).collect())?;
@@ -100,7 +100,7 @@ fn check_anchors(epochs: &[Epoch], runs: &[StoredRun]) -> Checked {
 
 /// The runs without their cells, the oldest first, and their digests.
 fn headers(
-    newest_first: Vec<RunWire>,
+    newest_first: Vec<StoredRunWire>,
     machines: &BTreeMap<String, Machine>,
 ) -> Checked<(Vec<StoredRun>, Vec<String>)> {
     let mut ids = BTreeSet::new();
@@ -155,7 +155,7 @@ fn by_run<T>(key: &str, cell: &str, lines: Lines<T>) -> Checked<BTreeMap<String,
 }
 
 /// Adds a cell to the runs that have it: those with a line of requests.
-fn add_cell(runs: &mut [StoredRun], id: &str, cell: CellWire) -> Checked {
+fn add_cell(runs: &mut [StoredRun], id: &str, cell: StoredCellWire) -> Checked {
     let mut requests = by_run("requests", id, cell.requests)?;
     let mut failures = by_run("failures", id, cell.failures)?;
     let mut metrics = BTreeMap::new();

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::record::baseline::{Baseline, StoredRun, is_derived};
-use crate::record::baseline_wire::{DEFINITION, EpochWire, FAILURES, REQUESTS, RunWire};
+use crate::record::baseline_wire::{DEFINITION, EpochWire, FAILURES, REQUESTS, StoredRunWire};
 use crate::record::digest::{machine_keys, run_digest};
 use crate::record::json_text::one_line;
 use crate::record::series::Series;
@@ -32,7 +32,7 @@ pub(crate) fn text(baseline: &Baseline) -> String {
         .filter_map(|(run, key)| {
             let epoch = baseline.epochs.iter().find(|epoch| epoch.number == run.epoch)?;
             let digest = run_digest(&baseline.group, run, epoch);
-            Some(one_line(&RunWire::new(run, key.clone(), digest)))
+            Some(one_line(&StoredRunWire::new(run, key.clone(), digest)))
         })
         .collect();
     let epoch_lines: Vec<String> =

@@ -19,20 +19,20 @@ pub(crate) type Lines<T> = Vec<(String, Nested<T>)>;
 /// A whole file.
 #[derive(DeserializeDerive)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FileWire {
+pub(crate) struct BaselineWire {
     #[serde(rename = "schema")]
     pub(crate) _schema: u64,
     pub(crate) group: String,
     pub(crate) machines: UniqueMap<MachineWire>,
-    pub(crate) runs: Vec<RunWire>,
+    pub(crate) runs: Vec<StoredRunWire>,
     pub(crate) epochs: Vec<EpochWire>,
-    pub(crate) cells: UniqueMap<CellWire>,
+    pub(crate) cells: UniqueMap<StoredCellWire>,
 }
 
 /// What a file says of a run beside its lines.
 #[derive(Serialize, DeserializeDerive)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RunWire {
+pub(crate) struct StoredRunWire {
     pub(crate) id: String,
     pub(crate) epoch: u32,
     pub(crate) machine: String,
@@ -44,7 +44,7 @@ pub(crate) struct RunWire {
     pub(crate) digest: String,
 }
 
-impl RunWire {
+impl StoredRunWire {
     pub(crate) fn new(run: &StoredRun, machine: String, digest: String) -> Self {
         Self {
             id: run.id.clone(),
@@ -92,7 +92,7 @@ impl From<EpochWire> for Epoch {
 }
 
 /// A cell: its definition, and for each metric a line a run.
-pub(crate) struct CellWire {
+pub(crate) struct StoredCellWire {
     pub(crate) definition: String,
     pub(crate) requests: Lines<u64>,
     pub(crate) failures: Lines<u64>,
@@ -104,7 +104,7 @@ pub(crate) const DEFINITION: &str = "definition";
 pub(crate) const REQUESTS: &str = "requests";
 pub(crate) const FAILURES: &str = "failures";
 
-impl<'de> Deserialize<'de> for CellWire {
+impl<'de> Deserialize<'de> for StoredCellWire {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(CellVisitor)
     }
@@ -113,13 +113,13 @@ impl<'de> Deserialize<'de> for CellWire {
 struct CellVisitor;
 
 impl<'de> Visitor<'de> for CellVisitor {
-    type Value = CellWire;
+    type Value = StoredCellWire;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a cell with `definition`, `requests`, `failures` and metrics")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<CellWire, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<StoredCellWire, A::Error> {
         let (mut definition, mut requests, mut failures) = (None, None, None);
         let mut metrics = BTreeMap::new();
         while let Some(key) = access.next_key::<String>()? {
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for CellVisitor {
                 return Err(A::Error::custom(format_args!("the key `{key}` comes twice")));
             }
         }
-        Ok(CellWire {
+        Ok(StoredCellWire {
             definition: definition.ok_or_else(|| A::Error::missing_field(DEFINITION))?,
             requests: requests.ok_or_else(|| A::Error::missing_field(REQUESTS))?,
             failures: failures.ok_or_else(|| A::Error::missing_field(FAILURES))?,

@@ -2,8 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::record::baseline::{Epoch, StoredRun, is_derived};
-use crate::record::baseline_wire::{EpochWire, RunWire};
+use crate::record::baseline_wire::{EpochWire, StoredRunWire};
 use crate::record::environment::Machine;
 use crate::record::json_text::one_line;
 use crate::record::wire::MachineWire;
@@ -25,7 +26,7 @@ pub(crate) fn run_digest(group: &str, run: &StoredRun, epoch: &Epoch) -> String 
         digest.update(b"\n");
     };
     part(one_line(&group));
-    part(one_line(&RunWire::new(run, String::new(), String::new())));
+    part(one_line(&StoredRunWire::new(run, String::new(), String::new())));
     part(one_line(&MachineWire::from(&run.machine)));
     part(one_line(&EpochWire::from(epoch)));
     for (id, series) in &run.cells {
@@ -54,10 +55,6 @@ pub(crate) fn machine_keys(machines: &[&Machine]) -> Vec<String> {
     };
     let whole = MACHINE_BYTES[MACHINE_BYTES.len() - 1];
     MACHINE_BYTES.into_iter().map(keys).find(|keys| tells_apart(keys)).unwrap_or_else(|| keys(whole))
-}
-
-fn hex(hash: &[u8], bytes: usize) -> String {
-    hash.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

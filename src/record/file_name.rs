@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// What stands before the two hex digits of an encoded byte. Unlike `%` it needs no escape in a link.
 const ESCAPE: char = '=';
 /// What stands between the start of a long name and its digest; after the escape it is no hex digit, so that it cannot be
@@ -30,7 +32,7 @@ pub fn file_name(name: &str) -> String {
     }
     if encoded.len() > LONGEST {
         let hash = Sha256::digest(name.as_bytes());
-        let digest: String = hash.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&hash, DIGEST_BYTES);
         encoded.truncate(LONGEST - CUT.len() - digest.len());
         encoded = format!("{encoded}{CUT}{digest}");
     }
@@ -38,12 +40,12 @@ pub fn file_name(name: &str) -> String {
 }
 
 /// The name that [`file_name`] made this of; nothing when it was cut, or was not made by it.
-pub(crate) fn name_of(file_name_: &str) -> Option<String> {
-    if file_name_ == ESCAPE.to_string() {
+pub(crate) fn name_of(encoded: &str) -> Option<String> {
+    if encoded == ESCAPE.to_string() {
         return Some(String::new());
     }
-    let mut bytes = Vec::with_capacity(file_name_.len());
-    let mut rest = file_name_;
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
     while let Some(character) = rest.chars().next() {
         rest = &rest[character.len_utf8()..];
         if character == ESCAPE {
@@ -54,7 +56,7 @@ pub(crate) fn name_of(file_name_: &str) -> Option<String> {
             bytes.extend(character.to_string().as_bytes());
         }
     }
-    String::from_utf8(bytes).ok().filter(|name| file_name(name) == file_name_)
+    String::from_utf8(bytes).ok().filter(|name| file_name(name) == encoded)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod histogram;
 mod json_text;
 mod metric;
 mod proc_text;
+mod remedy;
 mod replay;
 mod round;
 mod run;
@@ -31,6 +32,7 @@ mod run_wire;
 mod series;
 mod tally;
 mod wire;
+pub(crate) mod words;
 
 pub use atomic::{WriteError, write_whole};
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub use file_name::file_name;
 pub use histogram::EncodedHistogram;
 pub use histogram::LatencyHistogram;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric, success_ratio};
+pub(crate) use remedy::UsualRound;
 pub use round::{Clock, Counts, Round};
 pub use run::{CellRun, Rules, Run, Stop};
 pub use run_file::{LastRun, RunFile, RunFileError};

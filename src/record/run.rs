@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::plan::{Cell, Confirmation, Group, Limit, Throughput};
+use crate::plan::{Cell, Confirmation, Group, Limit, Load, Throughput};
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::metric::Metric;
@@ -142,6 +142,11 @@ impl CellRun {
     /// `group/function/parameter`.
     pub fn full_id(&self) -> String {
         format!("{}/{}", self.group, self.id)
+    }
+
+    /// Whether a round of it lasts as long as its window, as that of a closed loop does: else until all of its requests are back.
+    pub fn is_timed(&self) -> bool {
+        self.load.starts_with(Load::CLOSED)
     }
 
     /// Its rounds as `judge` sees them.

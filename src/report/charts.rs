@@ -8,13 +8,14 @@ use super::chart::forest::{Forest, ForestRow};
 use super::chart::latency::Latency;
 use super::chart::percentiles::Percentiles;
 use super::chart::render::{Picture, RenderError, render as draw, render_svg};
-use super::chart::rounds::{Percentile, Rounds};
+use super::chart::rounds::{Rounds, Timeline};
 use super::chart::throughput::Throughput;
 use super::chart_files;
 use super::formats::Artifact;
 use super::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, subtitle};
 use super::view::{CellView, GroupView, Report, Row};
 use super::words;
+use crate::parallel;
 use crate::record::Better;
 
 /// The metric of the chart of a group.
@@ -52,6 +53,13 @@ impl Named {
         matches!(self.chart, Drawing::Rounds(_) | Drawing::Percentiles(_))
     }
 
+    fn files(&self) -> Result<Vec<Artifact>, RenderError> {
+        let picture = self.picture()?;
+        let files = chart_files::ENDINGS.into_iter().zip([picture.svg.into_bytes(), picture.png]);
+        let artifact = |(ending, bytes)| Artifact { name: format!("{}{ending}", self.name), bytes };
+        Ok(files.map(artifact).collect())
+    }
+
     /// It as SVG and as PNG.
     pub(crate) fn picture(&self) -> Result<Picture, RenderError> {
         match &self.chart {
@@ -66,18 +74,12 @@ impl Named {
 
 /// All charts as files; none when the report is to have none.
 pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
-    let mut artifacts = Vec::new();
     if !report.options.plots {
-        return Ok(artifacts);
+        return Ok(Vec::new());
     }
-    for named in of_all(report).into_iter().chain(report.groups.iter().flat_map(of_group)) {
-        let picture = named.picture()?;
-        let files = [picture.svg.into_bytes(), picture.png];
-        for (ending, bytes) in chart_files::ENDINGS.into_iter().zip(files) {
-            artifacts.push(Artifact { name: format!("{}{ending}", named.name), bytes });
-        }
-    }
-    Ok(artifacts)
+    let all: Vec<Named> = of_all(report).into_iter().chain(report.groups.iter().flat_map(of_group)).collect();
+    let drawn = parallel::map(all, parallel::cores(), |named| named.files());
+    Ok(drawn.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// The chart of the whole call: what changed. None when nothing was compared.
@@ -98,10 +100,6 @@ fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
         Better::Lower => (change.low, change.estimate, change.high),
         Better::Higher => (-change.high, -change.estimate, -change.low),
     };
-    let text = match row.is_difference() {
-        true => format!("{} points", words::points(change.estimate)),
-        false => words::change(change.estimate),
-    };
     Some(ForestRow {
         cell: cell.full_id(),
         metric: row.metric.title.to_owned(),
@@ -111,7 +109,7 @@ fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
         high,
         findable: comparison.findable,
         margin: comparison.margin,
-        text,
+        text: words::change_of(change.estimate, row.is_difference()),
     })
 }
 
@@ -157,7 +155,7 @@ fn rounds(cell: &CellView) -> Option<Rounds> {
         let base = cell.row(id).and_then(|row| row.base.as_ref());
         // A percentile that was not promised to each round comes and goes with its speed.
         let all = !values.is_empty() && values.iter().all(Option::is_some);
-        all.then(|| Percentile {
+        all.then(|| Timeline {
             name: name.to_owned(),
             values,
             base: base.map(|base| (base.value, base.interval)),
@@ -165,7 +163,7 @@ fn rounds(cell: &CellView) -> Option<Rounds> {
     };
     let tail =
         TAILS.into_iter().find_map(|(id, name)| of_rounds(id, name).filter(|_| cell.row(id).is_some()));
-    let percentiles: Vec<Percentile> = of_rounds(P50, "p50").into_iter().chain(tail).collect();
+    let percentiles: Vec<Timeline> = of_rounds(P50, "p50").into_iter().chain(tail).collect();
     let launches: Vec<usize> = cell.timeline.iter().map(|moment| moment.launch).collect();
     let (title, subtitle) = (cell.full_id(), subtitle(&[cell], &[P50, P99, P95, P90]));
     (launches.len() > 1 && !percentiles.is_empty())

@@ -8,10 +8,10 @@ pub(crate) fn in_words(runs: &[Run]) -> String {
     let known = runs.iter().filter_map(|run| run.environment.condition.as_ref());
     let Condition { others_share, stolen_share, throttled_share, heat_throttles, frequency_mhz } =
         Condition::worst(known);
-    let throttled = |share: f64| format!("throttled in {} of the periods", percent(share));
+    let throttled = |share: f64| format!("throttled in {} of the periods", words::percent(share));
     let parts: Vec<String> = [
-        others_share.map(|share| format!("others used {} of the CPUs", percent(share))),
-        stolen_share.map(|share| format!("{} stolen", percent(share))),
+        others_share.map(|share| format!("others used {} of the CPUs", words::percent(share))),
+        stolen_share.map(|share| format!("{} stolen", words::percent(share))),
         throttled_share.map(throttled),
         heat_throttles.filter(|count| *count > 0).map(|count| format!("slowed for heat {count} times")),
         frequency_mhz.map(frequency),
@@ -21,10 +21,6 @@ pub(crate) fn in_words(runs: &[Run]) -> String {
     .collect();
     let Some(first) = runs.first().filter(|_| !parts.is_empty()) else { return String::new() };
     format!("load {:.2} before, {}", first.environment.load, parts.join(", "))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 fn frequency((low, high): (f64, f64)) -> String {

@@ -15,14 +15,14 @@ const TRIM: f64 = 0.1;
 /// The percentiles of one cell; of a side without any there are none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Distribution {
-    pub(crate) base: Curve,
-    pub(crate) head: Curve,
+    pub(crate) base: PercentileCurve,
+    pub(crate) head: PercentileCurve,
     pub(crate) band: Band,
 }
 
 /// The percentiles of one side, by growing share.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Curve {
+pub(crate) struct PercentileCurve {
     pub(crate) percentiles: Vec<Percentile>,
     /// Whether nothing is known of what lies between them.
     pub(crate) is_of_points: bool,
@@ -85,7 +85,7 @@ struct Side {
 }
 
 impl Side {
-    fn over_rounds(self, band: Band) -> Curve {
+    fn over_rounds(self, band: Band) -> PercentileCurve {
         let percentile = |(nines, mut values): (f64, Vec<f64>)| {
             values.sort_by(f64::total_cmp);
             let last = values.len().checked_sub(1)?;
@@ -94,7 +94,7 @@ impl Side {
             Some(Percentile { nines, value, low: values[cut], high: values[last - cut] })
         };
         let percentiles = self.nines.into_iter().zip(self.values).filter_map(percentile).collect();
-        Curve { percentiles, is_of_points: self.is_of_points }
+        PercentileCurve { percentiles, is_of_points: self.is_of_points }
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
         Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, &baselines_of(&samples))
     }
 
-    fn at(curve: &Curve, nines: f64) -> Percentile {
+    fn at(curve: &PercentileCurve, nines: f64) -> Percentile {
         *curve
             .percentiles
             .iter()

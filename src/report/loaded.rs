@@ -20,13 +20,13 @@ const PERCENTILES: [(f64, &str, &str); 5] = [
 
 /// One measurement without rounds.
 #[derive(Debug)]
-pub(crate) struct Loaded<'a> {
+pub(crate) struct LoadReport<'a> {
     pub(crate) tally: &'a Tally,
     pub(crate) elapsed: Duration,
     pub(crate) concurrency: usize,
 }
 
-impl Loaded<'_> {
+impl LoadReport<'_> {
     /// The block of results, all of its figures over all responses whatever their status; then what only the successes tell.
     pub(crate) fn text(&self) -> String {
         let tally = self.tally;
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn the_block_is_that_of_the_script_line_for_line() {
         let tally = tally();
-        let loaded = Loaded { tally: &tally, elapsed: Duration::from_millis(4_296), concurrency: 100 };
+        let loaded = LoadReport { tally: &tally, elapsed: Duration::from_millis(4_296), concurrency: 100 };
         let text = loaded.text();
         let block: Vec<&str> = text.lines().take(13).collect();
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn the_data_has_what_the_design_names() {
         let tally = tally();
-        let data = Loaded { tally: &tally, elapsed: Duration::from_secs(5), concurrency: 100 }.json();
+        let data = LoadReport { tally: &tally, elapsed: Duration::from_secs(5), concurrency: 100 }.json();
         assert_eq!(data["requests"], 100);
         assert_eq!(data["status_codes"]["429"], 55);
         assert_eq!(data["faults"]["status_429"], 55);
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn what_came_instead_is_told_when_nothing_succeeded_and_only_then() {
         let failure =
-            |tally: &Tally| Loaded { tally, elapsed: Duration::from_secs(5), concurrency: 100 }.failure();
+            |tally: &Tally| LoadReport { tally, elapsed: Duration::from_secs(5), concurrency: 100 }.failure();
         let overloaded = tally();
         assert_eq!(failure(&overloaded), None);
         let mut gone = Tally::default();
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_measurement_without_any_response_is_shown_without_nan() {
         let tally = Tally::default();
-        let loaded = Loaded { tally: &tally, elapsed: Duration::ZERO, concurrency: 1 };
+        let loaded = LoadReport { tally: &tally, elapsed: Duration::ZERO, concurrency: 1 };
         assert!(!loaded.text().contains("NaN") && loaded.text().contains("No request succeeded."));
         assert_eq!(loaded.json()["throughput_per_s"], 0.0);
     }

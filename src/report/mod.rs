@@ -4,6 +4,7 @@
 //! a file with a `render` and a line in [`formats::FORMATS`]. Only [`write()`] touches the disk.
 
 mod against_last;
+mod cell_words;
 mod chart;
 mod chart_files;
 mod charts;
@@ -34,7 +35,7 @@ mod words;
 pub(crate) use against_last::against_last;
 pub(crate) use formats::{Place, ReportError, write};
 #[cfg(feature = "cli")]
-pub(crate) use loaded::Loaded;
+pub(crate) use loaded::LoadReport;
 pub(crate) use progress::{Mode, Progress};
 #[cfg(feature = "overhead")]
 pub use timed::ChangeChart;

@@ -102,7 +102,7 @@ fn figure(named: &charts::Named) -> Result<String, RenderError> {
 
 fn reading(report: &Report) -> String {
     let Some(cell) = report.cells().next() else { return String::new() };
-    let (confidence, level) = (words::level(cell.confidence), cell.level);
+    let (confidence, level) = (words::setting(cell.confidence), cell.level);
     let tests = match report.stages {
         Some(_) => "all suspects of the screening and all looks, on fresh pairs alone",
         None => "all comparisons of the call",

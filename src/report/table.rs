@@ -1,7 +1,7 @@
 //! The tables of a page: a row a cell and metric, with base, head, change, verdict and what would have been found.
 
+use super::cell_words::{client, findable, responses};
 use super::html::{badge, escaped, number};
-use super::terminal::{client, findable, responses};
 use super::view::{CellView, Report, Row};
 use super::words;
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Verdict};
@@ -145,9 +145,8 @@ fn change(row: &Row) -> String {
 pub(super) fn change_in_cell(change: Change, is_difference: bool) -> String {
     let Change { low, estimate, high } = change;
     let say = if is_difference { words::points } else { words::change };
-    let unit = if is_difference { " points" } else { "" };
     let range = words::range(&say(low), &say(high));
-    format!("{}{unit}<small>{}</small>", number(&say(estimate)), number(&range))
+    format!("{}<small>{}</small>", number(&words::change_of(estimate, is_difference)), number(&range))
 }
 
 /// Responses, client, limits and notes of a cell.
@@ -175,6 +174,7 @@ fn more(cell: &CellView) -> String {
         };
         line(label, &limit.reason);
     }
+    cell.anchors.iter().for_each(|anchor| line("anchor exceeded", &anchor.reason));
     cell.notes.iter().for_each(|note| line("note", note));
     if lines.is_empty() {
         return lines;

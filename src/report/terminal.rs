@@ -1,11 +1,12 @@
 //! The report for a terminal: a block a cell in words like criterion's, and last one sentence for the whole.
 
+use super::cell_words::{LAG, client, detectable, responses};
 use super::ink::{Ink, WIDTH, plain, wrapped};
 use super::sentence::{NOT_COMPARED, after_first_line};
 use super::view::{CellView, Report, Row};
 use super::words;
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Stage, Verdict};
-use crate::record::{Better, Fault, Unit};
+use crate::record::Unit;
 
 /// Labels stand in a column of this width ...
 const LABEL: usize = 14;
@@ -14,7 +15,6 @@ const INDENT: usize = 2;
 /// Where the text begins.
 const TEXT: usize = INDENT + LABEL + 1;
 const SUCCESS_RATIO: &str = "success_ratio";
-const LAG: &str = "lag";
 /// Terms that metrics and methods are named by, in plain words: said once, where one of them was printed.
 const TERMS: [(&str, &str); 2] = [
     ("client lag", "the time from a response until the client sends the next request"),
@@ -89,6 +89,10 @@ impl Printer {
             };
             let reason = wrapped(&plain(&limit.reason), TEXT);
             block.push_str(&self.labelled("limit", &self.ink.verdict(verdict, &reason)));
+        }
+        for anchor in &cell.anchors {
+            let reason = wrapped(&plain(&anchor.reason), TEXT);
+            block.push_str(&self.labelled("anchor", &self.ink.verdict(Verdict::Regressed, &reason)));
         }
         for note in &cell.notes {
             block.push_str(&self.line("note", note));
@@ -232,60 +236,6 @@ impl Printer {
     fn under(&self, label: &str, text: &str) -> String {
         format!("{:INDENT$}{label:>LABEL$} {text}\n", "")
     }
-}
-
-/// Responses by status, then what came instead of one.
-pub(crate) fn responses(cell: &CellView) -> String {
-    let counts = &cell.counts;
-    let mut parts: Vec<String> = Vec::new();
-    for (status, number) in &counts.statuses {
-        let unexpected =
-            if counts.faults.contains_key(&Fault::Status(*status)) { " (unexpected)" } else { "" };
-        parts.push(format!("{status}{unexpected}: {}", words::count(*number)));
-    }
-    let others = counts.faults.iter().filter(|(fault, _)| !matches!(fault, Fault::Status(_)));
-    parts.extend(others.map(|(fault, number)| format!("{}: {}", fault.in_words(), words::count(*number))));
-    parts.join(", ")
-}
-
-/// How promptly the client sent on, who told the time, and what went otherwise than it should.
-pub(crate) fn client(cell: &CellView) -> String {
-    let lag = cell.row(LAG).and_then(|row| row.head.as_ref());
-    let mut parts: Vec<String> = lag.iter().map(|lag| words::promptness(lag.value)).collect();
-    let counts = &cell.counts;
-    if counts.statuses.values().any(|&responses| responses > 0) {
-        parts.push(words::timed_by(cell.clock, counts.unstamped));
-    }
-    if counts.reconnects > 0 {
-        parts.push(words::plural(counts.reconnects, "reconnect"));
-    }
-    if counts.slow_sends > 0 {
-        let slow = words::plural(counts.slow_sends, "request");
-        parts.push(format!("{slow} took long to send, so that latency may be too high"));
-    }
-    parts.join(", ")
-}
-
-/// The smallest worsening of each judged metric that would have been found.
-fn detectable(cell: &CellView) -> String {
-    let judged = cell.rows.iter().filter(|row| row.is_judged());
-    let parts = judged.filter_map(|row| Some(format!("{} {}", row.metric.title, findable(row)?)));
-    parts.collect::<Vec<_>>().join(", ")
-}
-
-/// The smallest worsening that would have been found, in the metric's own direction.
-pub(crate) fn findable(row: &Row) -> Option<String> {
-    let comparison = row.comparison.as_ref()?;
-    let size = comparison.findable.filter(|size| size.is_finite())?;
-    let signed = match row.metric.better {
-        Better::Lower => size,
-        Better::Higher => -size,
-    };
-    Some(if row.is_difference() {
-        format!("{} points", words::points(signed))
-    } else {
-        words::change(signed)
-    })
 }
 
 const _: () = assert!(TEXT < WIDTH);

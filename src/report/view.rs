@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use super::distribution::Distribution;
 use super::stages::Stages;
-use crate::judge::{Change, Comparison, Estimate, LimitCheck, Verdict};
+use crate::judge::{AnchorCheck, Change, Comparison, Estimate, LimitCheck, Verdict};
 use crate::plan::Throughput;
-use crate::record::{Clock, Counts, Metric};
+use crate::record::{Counts, Metric};
 
 /// A whole call, ready to be shown.
 #[derive(Debug, Clone)]
@@ -83,10 +83,11 @@ pub(crate) struct CellView {
     /// All its metrics, in the order of the table of metrics.
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<LimitCheck>,
+    /// The anchors that it is shown to be worse than.
+    pub(crate) anchors: Vec<AnchorCheck>,
     pub(crate) notes: Vec<String>,
     /// What all its rounds counted together.
     pub(crate) counts: Counts,
-    pub(crate) clock: Clock,
     pub(crate) rounds: usize,
     pub(crate) launches: usize,
     /// Its rounds in order of time, run after run.

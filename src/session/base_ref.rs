@@ -3,20 +3,20 @@
 //! Everything lies in a cache folder of the repository's own: a worktree that lives while it is built, a build folder that stays
 //! warm, and the binaries by a key of all that they depend on. The user's working tree, index, stash and branches are never touched.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use crate::measure::output_within_our_life;
+use crate::session::base_cache;
 use crate::session::cargo_call::CargoCall;
 use crate::session::options::Paths;
 
-/// Hexadecimal digits of a key.
-const KEY_DIGITS: usize = 16;
 /// Variables by which a hook's git would make ours work on the user's index or tree.
 const GIT_VARIABLES: [&str; 5] =
     ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"];
@@ -90,10 +90,8 @@ pub(crate) fn build(
     let within: Vec<PathBuf> =
         heads.iter().map(|head| within(head, &paths.target)).collect::<Result<_, _>>()?;
     let folder = repository.cache();
-    make_folder(&folder)?;
-    // Two benches at once would build in one worktree.
-    let lock = File::create(folder.join("lock")).and_then(|file| file.lock().map(|()| file));
-    let _lock = lock.map_err(|source| BaseError::File { path: folder.join("lock"), source })?;
+    let lock = base_cache::locked(&folder);
+    let _lock = lock.map_err(|source| BaseError::File { path: folder.clone(), source })?;
     let kept = folder.join(repository.key(&commit, &recipe, &within));
     if !within.iter().all(|file| kept.join(file).is_file()) {
         if !quiet {
@@ -107,7 +105,9 @@ pub(crate) fn build(
         for file in &within {
             keep(&site.target.join(file), &kept.join(file), name)?;
         }
+        base_cache::prune(&folder, SystemTime::now());
     }
+    base_cache::used(&kept);
     let tree = folder.join("tree");
     let built = heads.into_iter().zip(&within).map(|(head, file)| {
         let base = kept.join(file);
@@ -179,7 +179,7 @@ impl Repository {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = cache.or_else(home).filter(|cache| !cache.starts_with(&self.top));
         let cache = cache.unwrap_or_else(std::env::temp_dir);
-        let name = hex(Sha256::digest(self.top.as_os_str().as_encoded_bytes()).as_slice());
+        let name = base_cache::name(&Sha256::digest(self.top.as_os_str().as_encoded_bytes()));
         cache.join("plimsoll").join(name)
     }
 
@@ -203,7 +203,7 @@ impl Repository {
             add(std::env::var_os(variable).unwrap_or_default().as_encoded_bytes());
         }
         files.iter().for_each(|file| add(file.as_os_str().as_encoded_bytes()));
-        hex(&digest.finalize())
+        base_cache::name(&digest.finalize())
     }
 
     /// The lock file that counts for the package, from the top.
@@ -337,9 +337,4 @@ fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     format!("`{}`", words.join(" "))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits[..KEY_DIGITS].to_owned()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::measure;
 use crate::plan::{Group, Plan};
 use crate::record::Fault;
-use crate::report::Loaded;
+use crate::report::LoadReport;
 use crate::session::error::SessionError;
 use crate::session::outcome::Outcome;
 
@@ -41,7 +41,7 @@ pub(crate) fn load(
     let cell = &group.cells[0];
     let loaded = measure::load(group, cell, length, seed)?;
     let shown =
-        Loaded { tally: &loaded.tally, elapsed: loaded.elapsed, concurrency: cell.load.concurrency() };
+        LoadReport { tally: &loaded.tally, elapsed: loaded.elapsed, concurrency: cell.load.concurrency() };
     match format {
         LoadFormat::Text => print!("{}", shown.text()),
         LoadFormat::Json => println!("{:#}", shown.json()),

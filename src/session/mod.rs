@@ -2,6 +2,7 @@
 //!
 //! This room alone knows how the others follow each other, and what each outcome means to the shell.
 
+mod base_cache;
 mod base_ref;
 mod cargo_call;
 mod duet;

@@ -12,7 +12,6 @@ pub mod location;
 pub mod moderate;
 pub mod multiple;
 pub mod normal;
-pub mod parallel;
 pub mod power;
 pub mod proportion;
 pub mod root;

@@ -30,12 +30,12 @@ const SLOPE_STEP: f64 = 1e-4;
 /// Relative tolerance of ln p: nine digits of the p value.
 const P_TOLERANCE: f64 = 1e-10;
 
-/// Failures and requests of one launch.
+/// Failures and requests of what is one sample: a launch, or a whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Launch {
+pub struct Sample {
     /// Requests that failed.
     pub failures: u64,
-    /// All requests; a launch without any says nothing and is passed over.
+    /// All requests; a sample without any says nothing and is passed over.
     pub requests: u64,
 }
 
@@ -84,7 +84,7 @@ impl Rise {
     /// is taken over. Degrees of freedom are Welch's. Where they are fewer than [`ALLOWANCE_DF`], as with a launch a side,
     /// [`ALLOWED_CORRELATION`] fills up what is missing, and [`Rise::rests_on_allowance`] says so. That is an assumption:
     /// with a launch a side and a true correlation of 0.01, 8 of 100 tests at level 0.01 are false alarms.
-    pub fn between(base: &[Launch], head: &[Launch]) -> Option<Self> {
+    pub fn between(base: &[Sample], head: &[Sample]) -> Option<Self> {
         let (base, head) = (observe(base)?, observe(head)?);
         let (base_correlation, head_correlation) = (correlation(&base), correlation(&head));
         let borrowed = |own: Option<f64>, other: Option<f64>| own.or(other).unwrap_or(0.0).max(0.0);
@@ -198,7 +198,7 @@ impl Side {
     }
 }
 
-fn observe(launches: &[Launch]) -> Option<Observed> {
+fn observe(launches: &[Sample]) -> Option<Observed> {
     let used: Vec<(f64, f64)> = launches
         .iter()
         .filter(|launch| launch.requests > 0)

@@ -178,6 +178,29 @@ fn absurd_rules_never_make_red() {
 }
 
 #[test]
+fn a_burst_with_too_few_successes_is_told_to_grow_and_not_to_take_longer() {
+    let burst = |requests: u64, successes: u64| {
+        let mut cell = usual(1.0);
+        cell.load = "burst(200)".into();
+        cell.rules.least_success_ratio = 0.0;
+        cell.rules.limits = vec![Limit::p99(Duration::from_millis(1))];
+        for round in &mut cell.rounds {
+            (round.counts.requests, round.counts.successes) = (requests, successes);
+            round.values.remove("latency_p50");
+            round.values.remove("latency_p99");
+        }
+        against(cell.clone(), cell)
+    };
+    let advice = |cell: &CellJudgement| cell.comparisons[1].advice.clone().unwrap();
+    let served = burst(10, 10);
+    assert_eq!(advice(&served), "a burst of 20 requests");
+    assert!(served.limits[0].reason.contains("successes: a burst of 1,000 requests would do"), "{served:?}");
+    let refused = burst(200, 10);
+    assert_eq!(advice(&refused), "a larger burst or a rate limit that serves more of it");
+    assert!(refused.limits[0].reason.contains("rate limit that serves more of it would do"), "{refused:?}");
+}
+
+#[test]
 fn a_limit_on_a_metric_that_head_lacks_is_undecided_and_says_why() {
     let mut head = p50(vec![vec![1e6]; 10]);
     head.rules.limits = vec![Limit::p99(Duration::from_millis(1)), Limit::p50(Duration::ZERO)];

@@ -9,7 +9,13 @@ use crate::judge::tests::simulated::Normal;
 use crate::record::{Better, Centre};
 use crate::stats::interval::interval;
 
-const TERMS: Terms = Terms { red: 0.01, equal: 0.05, fall: 0.001, level: 0.01, confidence: 0.95 };
+const TERMS: Terms = Terms {
+    noise_threshold: 0.01,
+    equivalence: 0.05,
+    failure_margin: 0.001,
+    significance_level: 0.01,
+    confidence_level: 0.95,
+};
 const PRECISION: Precision = Precision { confidence: 0.95, nresamples: 399, seed: 1 };
 const SPREAD: f64 = 0.03;
 
@@ -79,16 +85,18 @@ fn duets(world: World, launches: usize, trials: usize, seed: u64) -> (Rates, Rat
         let pairs = Pairs::new(&vec![vec![1.0]; launches], &head, Centre::Mean, Better::Lower).unwrap();
         let (shown, _) = pairs.interval(PRECISION);
         let plain = interval(&series, 0.95, PRECISION.nresamples, PRECISION.seed).unwrap();
-        let red = TERMS.red.ln_1p();
+        let red = TERMS.noise_threshold.ln_1p();
         after.covered += each * f64::from(u8::from(shown.low <= 0.0 && 0.0 <= shown.high));
         before.covered += each * f64::from(u8::from(plain.low <= 0.0 && 0.0 <= plain.high));
         after.red += each
-            * f64::from(u8::from(shown.low > red && pairs.difference().test(&TERMS).worse < TERMS.level));
+            * f64::from(u8::from(
+                shown.low > red && pairs.difference().test(&TERMS).worse < TERMS.significance_level,
+            ));
         let p = {
             let error = (crate::stats::location::sample_variance(&series).unwrap() / launches as f64).sqrt();
             crate::stats::student::p_above(plain.estimate, red, error, launches as f64 - 1.0)
         };
-        before.red += each * f64::from(u8::from(plain.low > red && p < TERMS.level));
+        before.red += each * f64::from(u8::from(plain.low > red && p < TERMS.significance_level));
         after.width += each / 100.0 * (shown.high - shown.low);
         before.width += each / 100.0 * (plain.high - plain.low);
     }
@@ -100,7 +108,7 @@ fn stored(world: World, runs: usize, luck: f64, trials: usize, seed: u64) -> (Ra
     let mut normal = Normal(fastrand::Rng::with_seed(seed));
     let (mut before, mut after) = (Rates::default(), Rates::default());
     let each = 100.0 / trials as f64;
-    let terms = Terms { red: 0.05, ..TERMS };
+    let terms = Terms { noise_threshold: 0.05, ..TERMS };
     for _ in 0..trials {
         let mut run = || -> RunValue {
             let luck = normal.next(luck);
@@ -116,7 +124,8 @@ fn stored(world: World, runs: usize, luck: f64, trials: usize, seed: u64) -> (Ra
             let found = samples.difference(Better::Lower, None).unwrap().difference;
             let shown = found.interval(0.95);
             rates.covered += each * f64::from(u8::from(shown.low <= 0.0 && 0.0 <= shown.high));
-            let is_red = shown.low > terms.red.ln_1p() && found.test(&terms).worse < terms.level;
+            let is_red = shown.low > terms.noise_threshold.ln_1p()
+                && found.test(&terms).worse < terms.significance_level;
             rates.red += each * f64::from(u8::from(is_red));
             rates.width += each / 100.0 * (shown.high - shown.low);
         }

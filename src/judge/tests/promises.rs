@@ -9,8 +9,14 @@ use crate::judge::stored::Samples;
 use crate::judge::tests::simulated::Normal;
 use crate::record::{Better, Centre};
 
-const STORED: Terms = Terms { red: 0.05, equal: 0.10, fall: 0.001, level: 0.01, confidence: 0.95 };
-const DUET: Terms = Terms { red: 0.01, equal: 0.05, ..STORED };
+const STORED: Terms = Terms {
+    noise_threshold: 0.05,
+    equivalence: 0.10,
+    failure_margin: 0.001,
+    significance_level: 0.01,
+    confidence_level: 0.95,
+};
+const DUET: Terms = Terms { noise_threshold: 0.01, equivalence: 0.05, ..STORED };
 const USUAL: f64 = 0.02;
 
 /// A run of ten launches that differ by two per cent.
@@ -39,9 +45,10 @@ fn measured(normal: &mut Normal, runs: usize, spread: f64, change: f64) -> Diffe
 
 /// Whether it is red, or equal, as one of so many tests.
 fn is_decided(found: &Difference, terms: &Terms, tests: usize) -> bool {
-    let shown = found.interval(terms.confidence);
-    let red = shown.low > terms.red.ln_1p() && found.test(terms).worse * (tests as f64) < terms.level;
-    red || (shown.low > -terms.equal.ln_1p() && shown.high < terms.equal.ln_1p())
+    let shown = found.interval(terms.confidence_level);
+    let red = shown.low > terms.noise_threshold.ln_1p()
+        && found.test(terms).worse * (tests as f64) < terms.significance_level;
+    red || (shown.low > -terms.equivalence.ln_1p() && shown.high < terms.equivalence.ln_1p())
 }
 
 #[test]
@@ -68,7 +75,7 @@ fn a_single_test_finds_what_plain_t_over_runs_does() {
         let found = (0..trials)
             .filter(|_| {
                 let found = measured(&mut normal, runs, USUAL, 1.1_f64.ln());
-                found.interval(0.95).low > STORED.red.ln_1p()
+                found.interval(0.95).low > STORED.noise_threshold.ln_1p()
             })
             .count();
         let power = found as f64 / f64::from(trials);
@@ -91,7 +98,7 @@ fn with_as_many_stored_runs_as_are_advised_four_of_five_calls_decide() {
     let now = samples(&[-spread, 0.0, spread], change);
     let difference = now.difference(Better::Lower, None).unwrap();
     assert!(!is_decided(&difference.difference, &STORED, 40));
-    let text = advice(&now, &difference, &STORED, tests);
+    let text = advice(&difference, &STORED, tests);
     let runs = number_before(&text, " in all");
     assert!((4..=10).contains(&runs), "{text}");
     let mut normal = Normal(fastrand::Rng::with_seed(13));

@@ -43,12 +43,12 @@ fn agrees(found: &Comparison, is_duet: bool) -> bool {
         return matches!(found.verdict, Verdict::Inconclusive | Verdict::Incomparable | Verdict::Unchanged);
     };
     let terms = Terms::new(&rules(), is_duet);
-    let (red, equal) = (terms.red.ln_1p(), terms.equal.ln_1p());
+    let (red, equal) = (terms.noise_threshold.ln_1p(), terms.equivalence.ln_1p());
     if found.is_difference() {
         return match found.verdict {
-            Verdict::Regressed => change.high < -terms.fall,
-            Verdict::Improved => change.low > terms.fall,
-            Verdict::Unchanged => change.estimate.abs() <= terms.fall,
+            Verdict::Regressed => change.high < -terms.failure_margin,
+            Verdict::Improved => change.low > terms.failure_margin,
+            Verdict::Unchanged => change.estimate.abs() <= terms.failure_margin,
             _ => true,
         };
     }
@@ -77,7 +77,7 @@ fn check(judged: &CellJudgement, is_duet: bool) {
         let withheld = found.change.is_some_and(|change| worsening(found.metric, &change).1 < 0.0);
         assert!(!is_open || withheld || found.advice.is_some(), "nothing is said to decide {found:?}");
     }
-    let red = Terms::new(&rules(), is_duet).red.ln_1p();
+    let red = Terms::new(&rules(), is_duet).noise_threshold.ln_1p();
     let is_exceeded = |check: &AnchorCheck| {
         let low = worsening(check.metric, &check.change).0;
         assert!(!low.is_nan() && (!check.exceeded || low > red - 1e-9), "{check:?}");

@@ -37,7 +37,7 @@ enum Kind {
     Absent,
     Url(String),
     InProcess(InProcess),
-    Command(Box<Launch>),
+    Command(Box<Startable>),
 }
 
 impl Launcher {
@@ -55,7 +55,7 @@ impl Launcher {
             Service::Url(url) => Kind::Url(url.trim_end_matches('/').to_owned()),
             Service::InProcess(server) => Kind::InProcess(server.clone()),
             Service::Command(command) => {
-                Kind::Command(Box::new(Launch::prepare(command, service_args, root, scratch)?))
+                Kind::Command(Box::new(Startable::prepare(command, service_args, root, scratch)?))
             }
         };
         Ok(Self { kind })
@@ -64,7 +64,7 @@ impl Launcher {
     /// Makes both sides of a duet find their stack at the same place (see `layout`).
     pub(crate) fn level(one: &mut Self, other: &mut Self) {
         if let (Kind::Command(one), Kind::Command(other)) = (&mut one.kind, &mut other.kind) {
-            Launch::level(one, other);
+            Startable::level(one, other);
         }
     }
 
@@ -101,7 +101,7 @@ fn local_url(port: u16) -> String {
 
 /// A program with all that its start needs but the port.
 #[derive(Debug)]
-pub(super) struct Launch {
+pub(super) struct Startable {
     program: Program,
     command: Command,
     args: Vec<String>,
@@ -110,7 +110,7 @@ pub(super) struct Launch {
     padding: Option<String>,
 }
 
-impl Launch {
+impl Startable {
     pub(super) fn prepare(
         command: &Command,
         service_args: &[String],

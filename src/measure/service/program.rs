@@ -36,13 +36,14 @@ use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 
 use super::error::ServiceError;
+use crate::hex::hex;
 
 /// Between a program's name and the process that pinned it.
 const PIN_MARK: &str = ".plimsoll-";
 /// The name of a folder that a program has to itself.
 const APART: &str = "program";
-/// Hexadecimal digits of a digest that are kept: enough to tell builds apart.
-const DIGEST_DIGITS: usize = 16;
+/// Bytes of a digest that are kept: enough to tell builds apart.
+const DIGEST_BYTES: usize = 8;
 
 /// The file of a service, the same in each launch.
 #[derive(Debug)]
@@ -225,9 +226,7 @@ fn digest(path: &Path) -> io::Result<String> {
         }
         hash.update(&chunk[..read]);
     }
-    let mut digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(DIGEST_DIGITS);
-    Ok(digits)
+    Ok(hex(&hash.finalize(), DIGEST_BYTES))
 }
 
 /// Whether it is a file of its own (no symbolic link) that the kernel runs without an interpreter's help.
@@ -302,7 +301,7 @@ mod tests {
         fs::write(&path, "a new file").unwrap();
         assert_eq!(fs::read(program.file()).unwrap(), before);
         assert!(program.check().is_ok());
-        assert_eq!(program.digest().unwrap().len(), DIGEST_DIGITS);
+        assert_eq!(program.digest().unwrap().len(), 2 * DIGEST_BYTES);
         assert_eq!(program.name(), path);
         let pin = program.file().to_owned();
         assert_eq!(pin.parent(), path.parent());

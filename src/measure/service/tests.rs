@@ -10,7 +10,7 @@ use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use super::error::ServiceError;
-use super::launcher::{Launch, Launcher, Running};
+use super::launcher::{Launcher, Running, Startable};
 use super::port::PortLease;
 use super::ready::Patience;
 use crate::plan::{Command, Service};
@@ -179,7 +179,7 @@ fn a_service_that_answers_with_503_is_not_ready_until_it_answers_with_200() {
 fn start_refused(ready: &str, refused: Duration) -> Result<String, ServiceError> {
     let folder = tempfile::tempdir().unwrap();
     let command = fixture("fixture_server").ready(ready);
-    let launch = Launch::prepare(&command, &[], folder.path(), folder.path()).unwrap();
+    let launch = Startable::prepare(&command, &[], folder.path(), folder.path()).unwrap();
     let life = block_on(launch.start(Patience { time_out: LONG, refused }, PortLease::new))?;
     Ok(get(&format!("http://127.0.0.1:{}", life.port()), "/"))
 }
@@ -221,7 +221,7 @@ fn the_port_stands_in_arguments_environment_and_port_and_service_args_come_last(
 fn a_port_that_accepts_does_not_count_when_the_service_itself_has_died() {
     let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let launch = Launch::prepare(&shell("exit 1"), &[], folder.path(), folder.path()).unwrap();
+    let launch = Startable::prepare(&shell("exit 1"), &[], folder.path(), folder.path()).unwrap();
     let lease = PortLease::of(stranger.local_addr().unwrap().port()).unwrap();
     // It may be quicker to accept than the service to die; then the run finds it dead.
     let died = match block_on(launch.start_on(lease, Patience::within(LONG))) {
@@ -237,7 +237,7 @@ fn a_service_that_dies_of_a_port_that_somebody_took_gets_another_one() {
     taken.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let taken_port = taken.local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
-    let launch = Launch::prepare(&fixture("fixture_server"), &[], folder.path(), folder.path()).unwrap();
+    let launch = Startable::prepare(&fixture("fixture_server"), &[], folder.path(), folder.path()).unwrap();
     let mut given = Vec::new();
     let life = block_on(launch.start(Patience::within(LONG), || {
         let lease = if given.is_empty() { PortLease::of(taken_port).unwrap() } else { PortLease::new()? };
@@ -315,11 +315,11 @@ fn both_sides_of_a_duet_find_their_stack_at_the_same_place() {
     fs::create_dir_all(&deep).unwrap();
     fs::copy(fs::canonicalize("/bin/sleep").unwrap(), deep.join("sleep")).unwrap();
     let built = deep.join("sleep").to_string_lossy().into_owned();
-    let launch = |command: Command| Launch::prepare(&command, &[], folder.path(), folder.path()).unwrap();
+    let launch = |command: Command| Startable::prepare(&command, &[], folder.path(), folder.path()).unwrap();
     let mut head = launch(Service::command("sleep").args(["30", "30"]));
     let mut base =
         launch(Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port}").env("B", ""));
-    let weights = |head: &Launch, base: &Launch| {
+    let weights = |head: &Startable, base: &Startable| {
         [head, base].map(|side| {
             let mut process = side.system_command(20_000).stdin(Stdio::null()).spawn().unwrap();
             let weight = weight_bytes(&process, Path::new(side.system_command(20_000).get_program()));
@@ -330,7 +330,7 @@ fn both_sides_of_a_duet_find_their_stack_at_the_same_place() {
     };
     let [without, other] = weights(&head, &base);
     assert_ne!(without, other);
-    Launch::level(&mut base, &mut head);
+    Startable::level(&mut base, &mut head);
     let [head, base] = weights(&head, &base);
     assert_eq!(head, base);
 }

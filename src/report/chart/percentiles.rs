@@ -11,7 +11,7 @@ use super::heading::Heading;
 use super::pen::{Area, At, Drawn, Marker, Pen, Stroke};
 use super::plot::{End, Plot};
 use super::render::Chart;
-use crate::report::distribution::{Curve, Distribution, Percentile};
+use crate::report::distribution::{Distribution, Percentile, PercentileCurve};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
 /// Half of all is no whole nine, but the percentile that people know best.
@@ -23,7 +23,7 @@ pub(crate) struct Percentiles {
     heading: Heading,
     description: Vec<String>,
     /// In nanoseconds; those that have no percentile are left out.
-    curves: Vec<(Side, Curve)>,
+    curves: Vec<(Side, PercentileCurve)>,
     unit: Unit,
     axis: Axis,
     /// The nines at the right end.
@@ -35,7 +35,7 @@ impl Percentiles {
     pub(crate) fn new(title: &str, subtitle: &str, distribution: &Distribution) -> Option<Self> {
         let Distribution { base, head, .. } = distribution;
         let last = head.percentiles.last().filter(|_| head.percentiles.len() > 1)?.nines;
-        let curves: Vec<(Side, Curve)> = [(Side::Base, base), (Side::Head, head)]
+        let curves: Vec<(Side, PercentileCurve)> = [(Side::Base, base), (Side::Head, head)]
             .into_iter()
             .filter(|(_, curve)| !curve.percentiles.is_empty())
             .map(|(side, curve)| (side, curve.clone()))
@@ -69,7 +69,12 @@ impl Percentiles {
     }
 
     /// The points of a curve by one of its values.
-    fn points(&self, plot: &Plot<'_>, curve: &Curve, value: impl Fn(&Percentile) -> f64) -> Vec<At> {
+    fn points(
+        &self,
+        plot: &Plot<'_>,
+        curve: &PercentileCurve,
+        value: impl Fn(&Percentile) -> f64,
+    ) -> Vec<At> {
         let at = |percentile: &Percentile| {
             (self.x(plot, percentile.nines), plot.y(value(percentile) / self.unit.size))
         };

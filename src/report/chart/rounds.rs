@@ -25,7 +25,7 @@ const MOST_TICKS: usize = 10;
 
 /// One percentile of each round, in nanoseconds.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Percentile {
+pub(crate) struct Timeline {
     /// `p50`.
     pub(crate) name: String,
     /// A value a round, in order of time; none where a round has none.
@@ -40,15 +40,15 @@ pub(crate) struct Rounds {
     description: Vec<String>,
     /// For each round the launch that served it, numbered over all runs.
     launches: Vec<usize>,
-    percentiles: Vec<Percentile>,
+    percentiles: Vec<Timeline>,
     unit: Unit,
     axis: Axis,
 }
 
 impl Rounds {
     /// Chooses unit and axis. `launches` has a value a round.
-    pub(crate) fn new(title: &str, subtitle: &str, launches: Vec<usize>, percentiles: &[Percentile]) -> Self {
-        let middle = |percentile: &Percentile| {
+    pub(crate) fn new(title: &str, subtitle: &str, launches: Vec<usize>, percentiles: &[Timeline]) -> Self {
+        let middle = |percentile: &Timeline| {
             let mut values: Vec<f64> = percentile.values.iter().flatten().copied().collect();
             values.sort_by(f64::total_cmp);
             values.get(values.len() / 2).copied().unwrap_or(0.0)
@@ -58,7 +58,7 @@ impl Rounds {
             percentiles.iter().flat_map(|p| p.values.iter().flatten().copied().chain(p.base.map(|b| b.0)));
         let largest = values.fold(0.0, f64::max).min(FARTHEST * usual.max(1.0));
         let unit = time_unit(largest);
-        let scaled = |percentile: &Percentile| Percentile {
+        let scaled = |percentile: &Timeline| Timeline {
             name: percentile.name.clone(),
             values: percentile.values.iter().map(|value| value.map(|ns| ns / unit.size)).collect(),
             base: percentile.base.map(|(value, interval)| {
@@ -151,7 +151,7 @@ impl Rounds {
         &self,
         pen: &Pen<'_, DB>,
         plot: &Plot<'_>,
-        percentile: &Percentile,
+        percentile: &Timeline,
         marker: Marker,
     ) -> Drawn<DB> {
         let Frame { left, right, .. } = plot.frame;

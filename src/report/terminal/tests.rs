@@ -1,6 +1,6 @@
 //! The text of each verdict, and that it fits a terminal.
 
-use crate::judge::{LimitCheck, LimitOutcome, Verdict};
+use crate::judge::{AnchorCheck, Change, LimitCheck, LimitOutcome, Verdict};
 use crate::plan::Throughput;
 use crate::record::metric;
 use crate::report::ink::WIDTH;
@@ -175,15 +175,29 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
         outcome: LimitOutcome::Holds,
         reason: "latency p99 is 44 ms, shown to keep its limit of 50 ms.".into(),
     });
+    let anchor = |exceeded: bool, reason: &str| AnchorCheck {
+        metric: metric("latency_p50").unwrap(),
+        anchor: "20261101T000000Z-00".into(),
+        change: Change { low: 0.06, estimate: 0.08, high: 0.10 },
+        p_adjusted: 0.001,
+        exceeded,
+        reason: reason.into(),
+    };
+    judgement.cells[0].anchors = vec![anchor(false, "Kept."), anchor(true, "Small steps have added up.")];
     judgement.notes.push("Five runs within 12 minutes.".into());
     let mut run = run_of(&samples(&[Verdict::Unchanged]));
     run.cells[0].throughput = Some(Throughput::Bytes(1024));
     run.cells[0].rounds[0].counts.unstamped = 7;
     run.cells[0].rounds[0].counts.slow_sends = 1;
     run.stop = Some(crate::record::Stop::Signal(2));
-    let text = Report::new("b", &[run.clone(), run], &[], &judgement, &options()).terminal(false, false);
+    let report = Report::new("b", &[run.clone(), run], &[], &judgement, &options());
+    let page = crate::report::table::results(&report);
+    assert!(page.contains("<p><b>anchor exceeded</b> Small steps have added up.</p>"), "{page}");
+    let text = report.terminal(false, false);
+    assert!(!text.contains("Kept.") && !page.contains("Kept."), "{text}");
     for part in [
         "  limit          latency p99 is 44 ms, shown to keep its limit of 50 ms.\n",
+        "  anchor         Small steps have added up.\n",
         "  note           Its rounds follow each other: \u{fffd}[2J\n",
         "                 214.2 KiB/s\n",
         "20 rounds in 20 launches\n",

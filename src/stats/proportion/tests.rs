@@ -1,17 +1,17 @@
 //! The failure-share test against plain cases, and by simulation: false alarms at the margin, and power.
 
-use super::{Launch, Rise};
+use super::{Rise, Sample};
 
 const MARGIN: f64 = 0.001;
 
 /// What is left of 0.01 after correcting for 130 tests.
 const CORRECTED: f64 = 0.01 / 130.0;
 
-fn launches(failures: &[u64], requests: u64) -> Vec<Launch> {
-    failures.iter().map(|&failures| Launch { failures, requests }).collect()
+fn launches(failures: &[u64], requests: u64) -> Vec<Sample> {
+    failures.iter().map(|&failures| Sample { failures, requests }).collect()
 }
 
-fn p(base: &[Launch], head: &[Launch]) -> f64 {
+fn p(base: &[Sample], head: &[Sample]) -> f64 {
     Rise::between(base, head).unwrap().p_above(MARGIN)
 }
 
@@ -100,7 +100,7 @@ fn sides_without_requests_cannot_be_compared_and_empty_launches_are_passed_over(
     assert_eq!(Rise::between(&[], &some), None);
     assert_eq!(Rise::between(&some, &launches(&[0, 0], 0)), None);
     let mut with_empty = some.clone();
-    with_empty.push(Launch { failures: 0, requests: 0 });
+    with_empty.push(Sample { failures: 0, requests: 0 });
     assert_eq!(Rise::between(&with_empty, &some), Rise::between(&some, &some));
 }
 
@@ -109,9 +109,9 @@ fn no_counts_yield_nan() {
     let mut rng = fastrand::Rng::with_seed(1);
     let pool = [0, 1, 2, 17, 100, 4000, u64::MAX];
     for _ in 0..300 {
-        let mut side = || -> Vec<Launch> {
+        let mut side = || -> Vec<Sample> {
             (0..rng.usize(1..5))
-                .map(|_| Launch { failures: pool[rng.usize(0..7)], requests: pool[rng.usize(0..7)] })
+                .map(|_| Sample { failures: pool[rng.usize(0..7)], requests: pool[rng.usize(0..7)] })
                 .collect()
         };
         let (base, head) = (side(), side());
@@ -208,11 +208,11 @@ fn intervals_cover_the_true_rise() {
 struct World(fastrand::Rng);
 
 impl World {
-    fn launches(&mut self, count: usize, requests: u64, share: f64, rho: f64) -> Vec<Launch> {
+    fn launches(&mut self, count: usize, requests: u64, share: f64, rho: f64) -> Vec<Sample> {
         (0..count)
             .map(|_| {
                 let luck = if rho > 0.0 && share > 0.0 { self.beta(share, rho) } else { share };
-                Launch { failures: self.binomial(requests, luck), requests }
+                Sample { failures: self.binomial(requests, luck), requests }
             })
             .collect()
     }

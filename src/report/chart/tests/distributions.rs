@@ -3,38 +3,38 @@
 use super::super::percentiles::Percentiles;
 use super::cases::LONG_ID;
 use super::{assert_sound, texts};
-use crate::report::distribution::{Band, Curve, Distribution, Percentile};
+use crate::report::distribution::{Band, Distribution, Percentile, PercentileCurve};
 
 const SUBTITLE: &str = "p50 1.253 ms, p99 3.391 ms; base 1.101 ms and 3.302 ms. Bands: all rounds but the lowest and the highest tenth.";
 
 /// The points at these nines of latencies that rise with each by `growth` times.
-fn curve(nines: &[f64], ns: f64, growth: f64, spread: f64) -> Curve {
+fn curve(nines: &[f64], ns: f64, growth: f64, spread: f64) -> PercentileCurve {
     let percentile = |&nines: &f64| {
         let value = ns * growth.powf(nines);
         let off = spread * (1.0 + nines);
         Percentile { nines, value, low: value * (1.0 - off), high: value * (1.0 + off) }
     };
-    Curve { percentiles: nines.iter().map(percentile).collect(), is_of_points: false }
+    PercentileCurve { percentiles: nines.iter().map(percentile).collect(), is_of_points: false }
 }
 
-fn head(last: f64, ns: f64, growth: f64, spread: f64) -> Curve {
+fn head(last: f64, ns: f64, growth: f64, spread: f64) -> PercentileCurve {
     let steps = (last * 16.0).ceil() as usize;
     let nines: Vec<f64> = (0..=steps).map(|step| last * step as f64 / steps as f64).collect();
     curve(&nines, ns, growth, spread)
 }
 
-fn base(ns: f64, growth: f64, spread: f64) -> Curve {
-    Curve { is_of_points: true, ..curve(&[0.301, 1.0, 1.301, 2.0], ns, growth, spread) }
+fn base(ns: f64, growth: f64, spread: f64) -> PercentileCurve {
+    PercentileCurve { is_of_points: true, ..curve(&[0.301, 1.0, 1.301, 2.0], ns, growth, spread) }
 }
 
-fn chart(title: &str, base: Curve, head: Curve) -> Percentiles {
+fn chart(title: &str, base: PercentileCurve, head: PercentileCurve) -> Percentiles {
     let distribution = Distribution { base, head, band: Band::Trimmed };
     Percentiles::new(title, SUBTITLE, &distribution).unwrap()
 }
 
 /// Each with its name.
 fn cases() -> Vec<(&'static str, Percentiles)> {
-    let none = Curve::default;
+    let none = PercentileCurve::default;
     let id = "tokenizer/3k_tokens/10";
     let mut wild = head(2.3, 2e6, 1.5, 0.02);
     wild.percentiles[20].high = 9e12;
@@ -74,11 +74,11 @@ fn shares_are_labelled_and_sides_are_named_at_their_ends() {
 
 #[test]
 fn what_is_no_curve_is_no_chart() {
-    let of = |head: Curve| {
+    let of = |head: PercentileCurve| {
         let distribution = Distribution { base: base(2e6, 1.6, 0.0), head, band: Band::None };
         Percentiles::new("cell", "", &distribution)
     };
-    assert!(of(Curve::default()).is_none());
+    assert!(of(PercentileCurve::default()).is_none());
     assert!(of(curve(&[0.301], 2e6, 1.6, 0.0)).is_none());
     assert!(of(curve(&[0.301, 1.0], 2e6, 1.6, 0.0)).is_some());
 }

@@ -1,6 +1,6 @@
 //! The rounds of a cell with every odd input that a run can hold.
 
-use super::super::rounds::{Percentile, Rounds};
+use super::super::rounds::{Rounds, Timeline};
 use super::cases::LONG_ID;
 use super::{assert_sound, texts};
 
@@ -12,7 +12,7 @@ fn rounds(
     values: impl Fn(usize) -> Option<f64>,
 ) -> Rounds {
     let all = launches * each;
-    let percentile = |name: &str, factor: f64| Percentile {
+    let percentile = |name: &str, factor: f64| Timeline {
         name: name.into(),
         values: (0..all).map(|round| values(round).map(|ns| ns * factor)).collect(),
         base: base.then_some((2.1e6 * factor, Some((2.0e6 * factor, 2.2e6 * factor)))),
