@@ -231,10 +231,11 @@ impl Repository {
     }
 
     fn remove(&self, tree: &Path) {
-        // Each of the three may have nothing to do. A git that was killed while it checked out leaves its worktree locked: hence twice.
-        _ = text(git(&self.top).args(["worktree", "remove", "--force", "--force"]).arg(tree));
+        // Either may have nothing to do. The folder goes first, since git keeps a worktree of which it finds only a part; a git that was
+        // killed while it checked out leaves it locked, hence twice. `git worktree prune` would also forget the user's own worktrees
+        // whose disk is away at the moment, with their index.
         _ = fs::remove_dir_all(tree);
-        _ = text(git(&self.top).args(["worktree", "prune"]));
+        _ = text(git(&self.top).args(["worktree", "remove", "--force", "--force"]).arg(tree));
     }
 
     fn make(
@@ -338,3 +339,6 @@ fn words(command: &Command) -> String {
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     format!("`{}`", words.join(" "))
 }
+
+#[cfg(test)]
+mod tests;
