@@ -44,8 +44,11 @@ pub(crate) fn overruled(
         .filter(|(said, overruled)| is(said, flag) && is(overruled, variable))
         .map(|(_, overruled)| overruled)
         .collect();
+    // A switch that is set to `0` or `false` asks for nothing.
+    let is_off = |id: &str| matches!(matches.try_get_one::<bool>(id), Ok(Some(false)));
     let counts = |id: &str| {
-        source(id).is_some_and(|from| from != ValueSource::DefaultValue) && !overruled.contains(id)
+        let is_told = source(id).is_some_and(|from| from != ValueSource::DefaultValue);
+        is_told && !is_off(id) && !overruled.contains(id)
     };
     if let Some((one, other)) = PAIRS.into_iter().find(|(one, other)| counts(one) && counts(other)) {
         let message = format!("{} cannot be used with {}", name(matches, one), name(matches, other));

@@ -184,6 +184,11 @@ fn a_flag_overrules_variables_and_an_empty_variable_says_nothing() {
         .expect_err("PLIMSOLL_BASE_REF cannot be used with PLIMSOLL_BASE_URL");
     let (reference, baseline) = (("PLIMSOLL_BASE_REF", ""), ("PLIMSOLL_BASELINE", ""));
     told(&[reference, baseline], &[]).expect_code(3).expect_err("`/no/such/program` was not found");
+    let (loud, verbose) = (("PLIMSOLL_QUIET", "0"), ("PLIMSOLL_VERBOSE", "1"));
+    told(&[loud, verbose], &[]).expect_code(3).expect_err("`/no/such/program` was not found");
+    told(&[("PLIMSOLL_QUIET", "1"), verbose], &[])
+        .expect_code(2)
+        .expect_err("PLIMSOLL_QUIET cannot be used with PLIMSOLL_VERBOSE");
     told(&[("PLIMSOLL_BASELINE", "other")], &["--save-baseline", "main"])
         .expect_code(3)
         .expect_err("`/no/such/program` was not found");
