@@ -12,8 +12,12 @@ use crate::plan::Service;
 /// Open files beside the connections: pipes to services, the runtime's own, reports.
 const OTHERS: u64 = 64;
 
-/// Sees to it that so many connections can be open at once, raising the soft limit to the hard one where it is in the way. What is
-/// started later inherits that: a service needs a file for each connection as well.
+/// How many times what this process needs the limit is raised to. What is started later inherits it, and a service needs a file for
+/// each connection as well, a proxy two.
+const FOR_SERVICES: u64 = 2;
+
+/// Sees to it that so many connections can be open at once, raising the soft limit where it is in the way, but not all the way to the
+/// hard one: that may be a thousand million, and there are services that keep a table of so many files, or close them one by one.
 ///
 /// # Errors
 /// When the hard limit is too low.
@@ -24,7 +28,8 @@ pub(crate) fn allow(connections: usize) -> Result<(), MeasureError> {
     if needed <= soft {
         return Ok(());
     }
-    let raised = needed <= hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+    let enough = needed.saturating_mul(FOR_SERVICES).min(hard);
+    let raised = needed <= hard && setrlimit(Resource::RLIMIT_NOFILE, enough, hard).is_ok();
     let limit = if needed <= hard { soft } else { hard };
     if raised { Ok(()) } else { Err(MeasureError::OpenFiles { connections, needed, limit }) }
 }
@@ -52,10 +57,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_connections_change_nothing_and_more_than_the_hard_limit_are_an_error_that_names_it() {
+    fn few_connections_change_nothing_more_raise_it_by_what_they_need_and_too_many_are_an_error() {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         allow(1).unwrap();
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (soft, hard));
+        // Low enough to be in the way, and enough for the tests beside this one.
+        let low = soft.min(4_096);
+        if low + OTHERS <= hard {
+            setrlimit(Resource::RLIMIT_NOFILE, low, hard).unwrap();
+            allow(usize::try_from(low).unwrap()).unwrap();
+            let raised = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+            assert_eq!(raised, ((2 * (low + OTHERS)).min(hard), hard));
+        }
         // Where there is no hard limit, all is allowed.
         if let Ok(most) = usize::try_from(hard)
             && most < usize::MAX
