@@ -35,12 +35,14 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Some services listen first and have their routes a moment later, once their database has answered, say: three seconds allow
-    /// for that on a busy machine, and are a tenth of the usual time-out.
+    /// for that on a busy machine, and are a tenth of the usual time-out. Whoever gives a service longer gives it longer for that, too.
     const REFUSED: Duration = Duration::from_secs(3);
+    /// The share of a long time-out that a refusal may last.
+    const REFUSED_PART: u32 = 10;
 
     /// For a service that may take so long in all.
     pub(super) fn within(time_out: Duration) -> Self {
-        Self { time_out, refused: Self::REFUSED }
+        Self { time_out, refused: Self::REFUSED.max(time_out / Self::REFUSED_PART) }
     }
 }
 
@@ -171,6 +173,12 @@ mod tests {
             assert_eq!(final_status(bytes.as_bytes()).unwrap(), expected, "{bytes}");
         }
         assert!(final_status(b"SSH-2.0-OpenSSH\r\n").is_err());
+    }
+
+    #[test]
+    fn whoever_waits_longer_in_all_waits_longer_for_routes_that_are_refused() {
+        let refused_s = |time_out_s| Patience::within(Duration::from_secs(time_out_s)).refused.as_secs();
+        assert_eq!([1, 30, 60, 120].map(refused_s), [3, 3, 6, 12]);
     }
 
     #[test]
