@@ -32,6 +32,8 @@ struct Case {
     direction: Direction,
     screening: Option<Change>,
     is_open: bool,
+    /// The last look that judged it.
+    look: usize,
     /// What the fresh pairs of its last look decided.
     decided: Option<Decided>,
 }
@@ -78,6 +80,7 @@ pub(super) fn confirm(
         },
         slower: case.direction == Direction::Slower,
         open: case.is_open,
+        look: case.look,
     };
     (judged, cases.iter().map(suspect).collect())
 }
@@ -100,7 +103,7 @@ fn suspects(draft: &Draft, call: &Call) -> Vec<Case> {
             Decided::Limit(check) => (check.metric, None),
         };
         let (cell, subject) = (draft.full_id(), tested.subject);
-        Some(Case { cell, metric, subject, direction, screening, is_open: true, decided: None })
+        Some(Case { cell, metric, subject, direction, screening, is_open: true, look: 0, decided: None })
     };
     draft.tests(call.learned).iter().filter_map(case).collect()
 }
@@ -135,6 +138,7 @@ fn take_look(
             Direction::Slower => Test { worse: adjusted, better: 1.0 },
             Direction::Faster => Test { worse: 1.0, better: adjusted },
         };
+        case.look = look;
         let stage = Stage::Confirmed { look, looks, screening: case.screening };
         case.decided = draft.decide_one(case.subject, test, call).map(|decided| decided.in_stage(stage));
         let worsening = if case.direction == Direction::Slower { tested.estimate } else { -tested.estimate };

@@ -221,6 +221,8 @@ pub struct Suspect {
     pub slower: bool,
     /// Whether another look would tell more: neither confirmed nor dropped, and looks are left.
     pub open: bool,
+    /// The last look that judged it, from 1; 0 when it was not measured again.
+    pub look: usize,
 }
 
 impl Comparison {

@@ -93,11 +93,6 @@ fn suspected(suspect: &Suspect, runs: &[Run], judgement: &Judgement) -> Option<S
         Some(place) => Found::Limit(cell.limits.get(place)?.clone()),
         None => Found::Comparison(cell.comparisons.iter().find(|one| one.metric == suspect.metric)?.clone()),
     };
-    let last_look = match &found {
-        Found::Comparison(Comparison { stage: Stage::Confirmed { look, .. }, .. }) => *look,
-        Found::Comparison(_) => 0,
-        Found::Limit(_) => usize::MAX,
-    };
     let pairs = |is_meant: &dyn Fn(usize) -> bool| {
         let meant = runs.iter().filter(|run| is_meant(run.look)).flat_map(|run| &run.cells);
         meant.filter(|cell| cell.full_id() == suspect.cell).map(|cell| cell.rounds.len()).sum()
@@ -107,7 +102,7 @@ fn suspected(suspect: &Suspect, runs: &[Run], judgement: &Judgement) -> Option<S
         metric: suspect.metric,
         slower: suspect.slower,
         screened_pairs: pairs(&|look| look == 0),
-        fresh_pairs: pairs(&|look| (1..=last_look).contains(&look)),
+        fresh_pairs: pairs(&|look| (1..=suspect.look).contains(&look)),
         found,
     })
 }
@@ -151,7 +146,7 @@ fn told(change: Option<Change>, is_difference: bool, pairs: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::Verdict;
+    use crate::judge::{LimitOutcome, Verdict};
     use crate::plan::Confirmation;
     use crate::record::metric;
     use crate::report::samples::{judgement_of, run_of, samples};
@@ -173,6 +168,7 @@ mod tests {
             limit: None,
             slower: true,
             open: place == 1,
+            look: usize::from(place == 0),
         };
         judgement.suspects = vec![suspect(0, "latency_p50"), suspect(1, "latency_p99")];
         let whole = Run { confirmation: Some(Confirmation::default()), ..run_of(&samples(&verdicts)) };
@@ -199,6 +195,27 @@ mod tests {
         for part in ["latency p99", "+1.2 %", "not measured again", "badge inconclusive"] {
             assert!(row("3k_tokens/10").contains(part), "{part} in {html}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_told_with_the_pairs_that_decided_it_however_long_its_cell_went_on() {
+        let (mut runs, mut judgement) = duet();
+        let limit = LimitCheck {
+            metric: metric("latency_p99").unwrap(),
+            limit: 1e6,
+            value: None,
+            p_adjusted: 1.0,
+            outcome: LimitOutcome::Holds,
+            reason: "latency p99 keeps its limit.".to_owned(),
+        };
+        judgement.cells[0].limits = vec![limit];
+        let dropped = Suspect { limit: Some(0), look: 1, open: false, ..judgement.suspects[0].clone() };
+        judgement.suspects = vec![dropped];
+        let further = Run { look: 2, ..runs[1].clone() };
+        runs.push(further);
+        let html = Stages::of(&runs, &judgement).unwrap().html();
+        let row = html.lines().find(|line| line.contains("keeps its limit")).unwrap();
+        assert_eq!(row.matches("<small>10 pairs</small>").count(), 2, "{row}");
     }
 
     #[test]

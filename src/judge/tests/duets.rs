@@ -256,7 +256,7 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
         Verdict::Inconclusive,
         "nothing is red by the screening alone"
     );
-    assert!(alone.suspects[0].open && alone.suspects[0].slower);
+    assert!(alone.suspects[0].open && alone.suspects[0].slower && alone.suspects[0].look == 0);
 
     let fresh =
         |slower: f64| Run { look: 1, confirmation: confirmation.clone(), ..run(vec![steady_cell(slower)]) };
@@ -275,7 +275,7 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
 
     let dropped = judge(&[], &[screening, fresh(1.0)], &Policy::usual());
     assert_eq!(of(&dropped.cells[0], "latency_p50"), Verdict::Unchanged);
-    assert!(dropped.suspects.iter().all(|suspect| !suspect.open), "futile");
+    assert!(dropped.suspects.iter().all(|suspect| !suspect.open && suspect.look == 1), "futile");
 }
 
 #[test]
