@@ -12,7 +12,7 @@ use crate::judge::shown::Precision;
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
 use crate::record::words::plural;
 use crate::record::{Better, Centre};
-use crate::stats::disorder::Disorder;
+use crate::stats::disorder::{Disorder, Widening};
 use crate::stats::interval::{Interval, interval, trimmed_interval};
 use crate::stats::location::sample_variance;
 
@@ -87,7 +87,8 @@ impl Pairs {
             _ => interval(&self.ratios.launches, confidence, nresamples, seed),
         };
         let pairs = plural(self.pairs as u64, "pair");
-        let widened = self.ratios.disorder.as_ref().map(widened).unwrap_or_default();
+        let widened =
+            self.ratios.disorder.as_ref().filter(|_| self.is_wider()).map(widened).unwrap_or_default();
         let Some(found) = found.map(|found| self.ratios.widen(found, confidence)) else {
             let method = format!("t over {pairs} of one launch, with an allowance for its luck{widened}");
             return (self.difference().interval(confidence), method);
@@ -109,6 +110,12 @@ impl Pairs {
     pub fn disorder(&self) -> Option<(Disorder, usize)> {
         let count = if self.launches() == 1 { self.pairs } else { self.launches() };
         Some((self.ratios.disorder?, count))
+    }
+
+    /// Whether that makes its interval wider. Two groups of one size do not, nor does what is within the resolution of a histogram.
+    pub fn is_wider(&self) -> bool {
+        self.disorder().is_some_and(|(disorder, count)| disorder.widening(count) != Widening::NONE)
+            && self.difference().standard_error > RESOLUTION
     }
 
     /// What it would be with so many launches of one pair each, in the order that they have now.
@@ -185,6 +192,23 @@ mod tests {
         assert!(
             few.interval(Precision { confidence: 0.95, nresamples: 1_000, seed: 1 }).1.contains("allowance")
         );
+    }
+
+    #[test]
+    fn order_that_makes_nothing_wider_is_not_told_as_if_it_did() {
+        let told = |ratio: &dyn Fn(usize) -> f64| {
+            let launches: Vec<Vec<f64>> = (0..20).map(|at| vec![ratio(at)]).collect();
+            let found = pairs(&launches.iter().map(Vec::as_slice).collect::<Vec<_>>(), Better::Lower);
+            assert!(found.disorder().is_some());
+            let (_, method) = found.interval(Precision { confidence: 0.95, nresamples: 1_000, seed: 1 });
+            assert_eq!(method.contains("widened"), found.is_wider(), "{method}");
+            found.is_wider()
+        };
+        assert!(told(&|at| 1.0 + 0.01 * at as f64));
+        assert!(!told(&|at| 1.0 + 1e-6 * at as f64), "within the resolution");
+        // Of each kind ten, and no one like the one before more often than by chance.
+        let slow = [0, 1, 3, 6, 7, 10, 13, 14, 16, 19];
+        assert!(!told(&|at| if slow.contains(&at) { 1.1 } else { 1.0 }), "two groups of one size");
     }
 
     #[test]
