@@ -7,7 +7,7 @@ use crate::judge::limits::LimitTest;
 use crate::judge::order::{order_note, ratio_note};
 use crate::judge::policy::Terms;
 use crate::judge::questions::{Against, Contest, Learned, Question, questions, unknown};
-use crate::judge::reason::{in_own_direction, reason};
+use crate::judge::reason::{in_own_direction, reason, with_the_rest};
 use crate::judge::shown::{Precision, estimate};
 use crate::judge::sides::{Base, HeadCell, Sides};
 use crate::judge::subject::{Call, Decided, Subject, Tested};
@@ -255,6 +255,7 @@ impl<'a> Draft<'a> {
             verdict,
             reason,
             values: if call.policy.verdicts_only { Vec::new() } else { self.values() },
+            fresh: Vec::new(),
             comparisons,
             limits,
             anchors,
@@ -280,7 +281,8 @@ impl<'a> Draft<'a> {
             // What is unchanged needs no reason.
             (None, None, None, Some(worst)) if worst.verdict == Verdict::Unchanged => (worst.verdict, None),
             (None, None, None, Some(worst)) => {
-                (worst.verdict, judged().find(|found| found.verdict == worst.verdict).and_then(reason))
+                let why = judged().find(|found| found.verdict == worst.verdict).and_then(reason);
+                (worst.verdict, why.map(|why| with_the_rest(why, worst.verdict, judged())))
             }
             (None, None, None, None) => {
                 (Verdict::Inconclusive, Some("There was nothing to compare.".to_owned()))
@@ -363,7 +365,17 @@ impl<'a> Draft<'a> {
         Precision { confidence: self.terms.confidence_level, nresamples, seed: SEED }
     }
 
+    /// Rounds of its fair runs.
+    pub fn rounds(&self) -> usize {
+        self.fair.iter().map(|&index| self.sides.head[index].cell.rounds.len()).sum()
+    }
+
     fn values(&self) -> Vec<Shown> {
+        METRICS.iter().filter_map(|metric| self.shown(metric)).collect()
+    }
+
+    /// Both sides' values of a metric; nothing when head has none.
+    pub fn shown(&self, metric: &'static Metric) -> Option<Shown> {
         let precision = self.precision();
         let value = |metric: &'static Metric, series: &[&Series]| {
             let runs: Vec<_> = series.iter().filter_map(|series| series.values.get(metric.id)).collect();
@@ -381,9 +393,6 @@ impl<'a> Draft<'a> {
             }
         };
         let series: Vec<&Series> = head.iter().map(|head| &head.series).collect();
-        let shown = |metric| {
-            Some(Shown { metric, head: value(metric, &series)?, base: value(metric, &base(metric)) })
-        };
-        METRICS.iter().filter_map(shown).collect()
+        Some(Shown { metric, head: value(metric, &series)?, base: value(metric, &base(metric)) })
     }
 }

@@ -12,7 +12,7 @@ use crate::judge::decide::Test;
 use crate::judge::evidence::SCREEN;
 use crate::judge::sides::sides;
 use crate::judge::subject::{Call, Decided, Subject, Tested};
-use crate::judge::verdict::{CellJudgement, Change, Comparison, Stage, Suspect, Verdict};
+use crate::judge::verdict::{CellJudgement, Change, Comparison, Shown, Stage, Suspect, Verdict};
 use crate::plan::Confirmation;
 use crate::record::{Metric, Run};
 use crate::stats::multiple::holm;
@@ -36,6 +36,8 @@ struct Case {
     look: usize,
     /// What the fresh pairs of its last look decided.
     decided: Option<Decided>,
+    /// What they showed of both sides.
+    shown: Option<Shown>,
 }
 
 /// What the screening and all looks so far say of the cells of a duet.
@@ -103,7 +105,17 @@ fn suspects(draft: &Draft, call: &Call) -> Vec<Case> {
             Decided::Limit(check) => (check.metric, None),
         };
         let (cell, subject) = (draft.full_id(), tested.subject);
-        Some(Case { cell, metric, subject, direction, screening, is_open: true, look: 0, decided: None })
+        Some(Case {
+            cell,
+            metric,
+            subject,
+            direction,
+            screening,
+            is_open: true,
+            look: 0,
+            decided: None,
+            shown: None,
+        })
     };
     draft.tests(call.learned).iter().filter_map(case).collect()
 }
@@ -139,8 +151,9 @@ fn take_look(
             Direction::Faster => Test { worse: 1.0, better: adjusted },
         };
         case.look = look;
-        let stage = Stage::Confirmed { look, looks, screening: case.screening };
+        let stage = Stage::Confirmed { look, looks, pairs: draft.rounds(), screening: case.screening };
         case.decided = draft.decide_one(case.subject, test, call).map(|decided| decided.in_stage(stage));
+        case.shown = if call.policy.verdicts_only { None } else { draft.shown(case.metric) };
         let worsening = if case.direction == Direction::Slower { tested.estimate } else { -tested.estimate };
         let is_confirmed = case.decided.as_ref().is_some_and(Decided::is_shown);
         let is_futile = worsening < tested.margin;
@@ -172,12 +185,14 @@ fn conclude(draft: &Draft, cases: &[Case], call: &Call) -> CellJudgement {
             None => {}
         }
     }
+    let decides = |case: &&&Case| matches!(case.decided, Some(Decided::Comparison(_)));
+    let fresh = own.iter().filter(decides).filter_map(|case| case.shown.clone()).collect();
     for case in own {
         if let (Subject::Limit(index), Some(Decided::Limit(fresh))) = (case.subject, &case.decided) {
             limits[index] = fresh.clone();
         }
     }
-    draft.conclude(comparisons, limits, Vec::new(), call)
+    CellJudgement { fresh, ..draft.conclude(comparisons, limits, Vec::new(), call) }
 }
 
 /// A suspect that was not measured again.

@@ -40,7 +40,8 @@ pub(super) fn too_many_failures(counts: &Counts, least: f64) -> Option<String> {
     let ratio = counts.success_ratio()?;
     (ratio < least).then(|| {
         format!(
-            "Only {} of its exchanges succeeded, at least {} are needed: the others' speed says nothing.",
+            "Only {} of its exchanges succeeded, at least {} are needed: the others' speed says nothing. Where so few are \
+             meant to, `group.least_success_ratio(…)` in the bench file asks for less.",
             rounded_down(ratio),
             share(least)
         )

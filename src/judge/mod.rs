@@ -107,9 +107,7 @@ mod tests;
 
 pub use call::judge;
 pub use policy::{OnMismatch, Policy};
-#[cfg(test)]
-pub use verdict::Shown;
 pub use verdict::{
-    AnchorCheck, CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Stage,
-    Suspect, Verdict,
+    AnchorCheck, CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Shown,
+    Stage, Suspect, Verdict,
 };

@@ -67,6 +67,8 @@ pub enum Stage {
         look: usize,
         /// How many looks there are at most.
         looks: usize,
+        /// Fresh pairs of rounds that decided.
+        pairs: usize,
         /// What the screening had shown.
         screening: Option<Change>,
     },
@@ -187,8 +189,10 @@ pub struct CellJudgement {
     pub limits: Vec<LimitCheck>,
     /// What came of holding it against the anchor of its epoch; empty where the epoch has one run only, and in a duet.
     pub anchors: Vec<AnchorCheck>,
-    /// Every metric that head has.
+    /// Every metric that head has; in a duet that was screened, what the screening showed of it.
     pub values: Vec<Shown>,
+    /// What the fresh pairs showed of the metrics that they decided: no value of the screening stands beside their change.
+    pub fresh: Vec<Shown>,
     /// What else is worth saying.
     pub notes: Vec<String>,
 }

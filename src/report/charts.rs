@@ -12,7 +12,7 @@ use super::chart::rounds::{Rounds, Timeline};
 use super::chart::throughput::Throughput;
 use super::chart_files;
 use super::formats::Artifact;
-use super::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, subtitle};
+use super::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, of_the_screening, subtitle};
 use super::view::{CellView, GroupView, Report, Row};
 use super::words;
 use crate::parallel;
@@ -152,7 +152,7 @@ fn rounds(cell: &CellView) -> Option<Rounds> {
     let of_rounds = |id: &str, name: &str| {
         let values: Vec<Option<f64>> =
             cell.timeline.iter().map(|moment| moment.latency_ns.get(id).copied()).collect();
-        let base = cell.row(id).and_then(|row| row.base.as_ref());
+        let base = cell.row(id).and_then(Row::base_of_rounds);
         // A percentile that was not promised to each round comes and goes with its speed.
         let all = !values.is_empty() && values.iter().all(Option::is_some);
         all.then(|| Timeline {
@@ -165,7 +165,8 @@ fn rounds(cell: &CellView) -> Option<Rounds> {
         TAILS.into_iter().find_map(|(id, name)| of_rounds(id, name).filter(|_| cell.row(id).is_some()));
     let percentiles: Vec<Timeline> = of_rounds(P50, "p50").into_iter().chain(tail).collect();
     let launches: Vec<usize> = cell.timeline.iter().map(|moment| moment.launch).collect();
-    let (title, subtitle) = (cell.full_id(), subtitle(&[cell], &[P50, P99, P95, P90]));
+    let subtitle = format!("{}{}", subtitle(&[cell], &[P50, P99, P95, P90]), of_the_screening(cell));
+    let title = cell.full_id();
     (launches.len() > 1 && !percentiles.is_empty())
         .then(|| Rounds::new(&title, &subtitle, launches, &percentiles))
 }

@@ -10,7 +10,7 @@ use super::sentence::sentence;
 use super::stages::Stages;
 use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
 use super::words;
-use crate::judge::{CellJudgement, Comparison, Estimate, Judgement};
+use crate::judge::{CellJudgement, Comparison, Estimate, Judgement, Shown};
 use crate::record::{Baseline, CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
 
 /// Shown though not judged: what services for language models are loaded for.
@@ -53,6 +53,7 @@ impl Report {
             sentence: sentence(bench, options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
             is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
+            tests: judgement.tests,
             stages: Stages::of(runs, judgement),
             facts: facts(runs, judgement.tests),
             condition: condition::in_words(runs),
@@ -76,6 +77,11 @@ fn measured<'a>(runs: &'a [Run], judged: &CellJudgement) -> Vec<&'a CellRun> {
     let same = |cell: &&CellRun| cell.group == judged.group && cell.id == judged.id;
     let screening = runs.iter().filter(|run| run.look == 0);
     screening.filter_map(|run| run.cells.iter().find(same)).collect()
+}
+
+fn fresh_pairs(runs: &[Run], judged: &CellJudgement) -> usize {
+    let looks = runs.iter().filter(|run| run.look > 0).flat_map(|run| &run.cells);
+    looks.filter(|cell| cell.full_id() == judged.full_id()).map(|cell| cell.rounds.len()).sum()
 }
 
 fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
@@ -105,6 +111,8 @@ fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
         counts,
         rounds: measured.iter().map(|cell| cell.rounds.len()).sum(),
         launches: measured.iter().map(|cell| launches(cell)).sum(),
+        is_duet: measured.iter().any(|cell| !cell.base.is_empty()),
+        fresh_pairs: fresh_pairs(runs, judged),
         timeline: timeline(&measured),
         distribution: Distribution::default(),
         level: last.map_or(f64::NAN, |cell| cell.rules.significance_level),
@@ -134,20 +142,24 @@ fn launches(cell: &CellRun) -> usize {
 fn rows(cell: &CellJudgement) -> Vec<Row> {
     let tail = highest_tail(cell);
     let row = |metric: &'static Metric| {
-        let shown = cell.values.iter().find(|shown| shown.metric == metric);
+        let of_metric = |shown: &[Shown]| shown.iter().find(|shown| shown.metric == metric).cloned();
+        let whole = of_metric(&cell.values);
+        let fresh = of_metric(&cell.fresh);
+        let screening = whole.clone().filter(|_| fresh.is_some());
+        let shown = fresh.or(whole);
         let comparison = cell.comparisons.iter().find(|comparison| comparison.metric == metric);
         if shown.is_none() && comparison.is_none() {
             return None;
         }
         let bare =
             |value: Option<f64>| Some(Estimate { value: value?, interval: None, method: String::new() });
-        let head = shown.map(|shown| shown.head.clone());
-        let base = shown.and_then(|shown| shown.base.clone());
+        let (head, base) = shown.map(|shown| (Some(shown.head), shown.base)).unwrap_or_default();
         Some(Row {
             metric,
             primary: is_primary(metric, comparison, tail),
             head: head.or_else(|| bare(comparison?.head)),
             base: base.or_else(|| bare(comparison?.base)),
+            screening,
             comparison: comparison.cloned(),
         })
     };

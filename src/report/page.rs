@@ -104,8 +104,8 @@ fn reading(report: &Report) -> String {
     let Some(cell) = report.cells().next() else { return String::new() };
     let (confidence, level) = (words::setting(cell.confidence), cell.level);
     let tests = match report.stages {
-        Some(_) => "all suspects of the screening and all looks, on fresh pairs alone",
-        None => "all comparisons of the call",
+        Some(_) => "all suspects of the screening and all looks, on fresh pairs alone".to_owned(),
+        None => format!("the {} tests of the call, as the interval is not", report.tests),
     };
     let base = if report.is_duet { "what was measured beside it" } else { "the stored baseline" };
     format!(

@@ -142,6 +142,7 @@ fn judged(sample: &Sample) -> CellJudgement {
         limits: Vec::new(),
         anchors: Vec::new(),
         values: metrics.iter().map(|metric| shown(metric)).collect(),
+        fresh: Vec::new(),
         notes: Vec::new(),
     }
 }

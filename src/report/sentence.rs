@@ -5,6 +5,7 @@
 use super::view::ReportOptions;
 use super::words;
 use crate::judge::{Judgement, Verdict};
+use crate::record::Better;
 
 /// What a report says first when there was nothing to compare.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
@@ -56,7 +57,8 @@ pub(crate) fn after_first_line(sentence: &str) -> String {
 }
 
 /// What a call proves in which nothing is red: how small a slow-down it would have found, from the sharpest of its judged comparisons
-/// to the bluntest. The success ratio, which falls by points and not by per cent, stands in each cell's block alone.
+/// to the bluntest, each as more time: half the throughput is a slow-down of 100 %. The success ratio, which falls by points and
+/// not by per cent, stands in each cell's block alone.
 fn would_have_found(judgement: &Judgement) -> Option<String> {
     if judgement.count(Verdict::Regressed) > 0 {
         return None;
@@ -64,7 +66,7 @@ fn would_have_found(judgement: &Judgement) -> Option<String> {
     let comparisons = judgement.cells.iter().flat_map(|cell| &cell.comparisons);
     let speeds: Vec<Option<f64>> = comparisons
         .filter(|comparison| comparison.judged && !comparison.is_difference())
-        .map(|comparison| comparison.findable.filter(|size| size.is_finite()))
+        .map(|comparison| slow_down(comparison.metric.better, comparison.findable?))
         .collect();
     let sizes = || speeds.iter().copied().flatten();
     let (least, most) = (sizes().min_by(f64::total_cmp)?, sizes().max_by(f64::total_cmp)?);
@@ -75,9 +77,18 @@ fn would_have_found(judgement: &Judgement) -> Option<String> {
     };
     let blind = match speeds.len() - sizes().count() {
         0 => String::new(),
-        blind => format!(" (none in {blind} of {} comparisons)", speeds.len()),
+        blind => format!("; {blind} of {} comparisons could have found none", speeds.len()),
     };
     Some(format!("Nothing was shown to be slower; {found} would have been found{blind}."))
+}
+
+/// How much more time a worsening is; nothing where that has no bound.
+fn slow_down(better: Better, worsening: f64) -> Option<f64> {
+    let size = match better {
+        Better::Lower => worsening,
+        Better::Higher => (1.0 - worsening).recip() - 1.0,
+    };
+    (size.is_finite() && size >= 0.0).then_some(size)
 }
 
 fn advice(bench: &str, baseline: &str) -> String {
@@ -135,22 +146,24 @@ mod tests {
         let said = |judgement: &Judgement| sentence("t", &options(), judgement, false);
         assert_eq!(
             said(&judgement),
-            "2 cells: 1 inconclusive, 1 unchanged. Nothing was shown to be slower; a slow-down of 17.0 % would have been found."
+            "2 cells: 1 inconclusive, 1 unchanged. Nothing was shown to be slower; slow-downs of 17.0 to 20.5 % would have been found."
         );
         let set = |judgement: &mut Judgement, cell: usize, metric: &str, findable: Option<f64>| {
             let mut comparisons = judgement.cells[cell].comparisons.iter_mut();
             comparisons.find(|found| found.metric.id == metric).unwrap().findable = findable;
         };
-        set(&mut judgement, 0, "throughput", Some(0.0912));
+        set(&mut judgement, 0, "latency_p50", Some(0.0912));
+        // A throughput that is down by 30 % is a service that takes 42.9 % longer.
+        set(&mut judgement, 0, "throughput", Some(0.3));
         set(&mut judgement, 1, "latency_p99", Some(0.42));
         // Neither what falls by points nor what is not judged is one of the slow-downs.
         set(&mut judgement, 1, "success_ratio", Some(0.9));
         set(&mut judgement, 1, "output_token_throughput", Some(0.8));
-        let range = "; slow-downs of 9.1 to 42.0 % would have been found";
+        let range = "; slow-downs of 9.1 to 42.9 % would have been found";
         assert!(said(&judgement).ends_with(&format!("{range}.")), "{}", said(&judgement));
-        set(&mut judgement, 0, "latency_p50", Some(f64::INFINITY));
+        set(&mut judgement, 0, "latency_p99", Some(f64::INFINITY));
         set(&mut judgement, 1, "latency_p50", None);
-        let blind = format!("{range} (none in 2 of 6 comparisons).");
+        let blind = format!("{range}; 2 of 6 comparisons could have found none.");
         assert!(said(&judgement).ends_with(&blind), "{}", said(&judgement));
         judgement.cells[1].verdict = Verdict::Regressed;
         assert!(!said(&judgement).contains("found"), "a red call proves more than that");

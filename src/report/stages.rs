@@ -146,10 +146,13 @@ fn told(change: Option<Change>, is_difference: bool, pairs: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{LimitOutcome, Verdict};
+    use crate::judge::{Estimate, LimitOutcome, Shown, Verdict};
     use crate::plan::Confirmation;
     use crate::record::metric;
-    use crate::report::samples::{judgement_of, run_of, samples};
+    use crate::report::samples::{judgement_of, options, run_of, samples};
+    use crate::report::subtitle::of_percentiles;
+    use crate::report::table::results;
+    use crate::report::view::Report;
 
     /// Two cells: the first looked slower in p50 and was measured again in one look, the second looked slower in p99 and was not.
     fn duet() -> (Vec<Run>, Judgement) {
@@ -161,7 +164,11 @@ mod tests {
         let screening = Some(Change { low: 0.1, estimate: 0.3, high: 0.5 });
         let p50 =
             judgement.cells[0].comparisons.iter_mut().find(|one| one.metric.id == "latency_p50").unwrap();
-        p50.stage = Stage::Confirmed { look: 1, looks: 3, screening };
+        p50.stage = Stage::Confirmed { look: 1, looks: 3, pairs: 10, screening };
+        let estimate = |value: f64| Estimate { value, interval: None, method: String::new() };
+        let (head, base) = (estimate(40e6), estimate(32.5e6));
+        judgement.cells[0].fresh =
+            vec![Shown { metric: metric("latency_p50").unwrap(), head, base: Some(base) }];
         let suspect = |place: usize, id: &str| Suspect {
             cell: judgement.cells[place].full_id(),
             metric: metric(id).unwrap(),
@@ -171,7 +178,8 @@ mod tests {
             look: usize::from(place == 0),
         };
         judgement.suspects = vec![suspect(0, "latency_p50"), suspect(1, "latency_p99")];
-        let whole = Run { confirmation: Some(Confirmation::default()), ..run_of(&samples(&verdicts)) };
+        let mut whole = Run { confirmation: Some(Confirmation::default()), ..run_of(&samples(&verdicts)) };
+        whole.cells.iter_mut().for_each(|cell| cell.base = cell.rounds.clone());
         let mut again = Run { look: 1, ..whole.clone() };
         again.cells.truncate(1);
         (vec![whole, again], judgement)
@@ -216,6 +224,38 @@ mod tests {
         let html = Stages::of(&runs, &judgement).unwrap().html();
         let row = html.lines().find(|line| line.contains("keeps its limit")).unwrap();
         assert_eq!(row.matches("<small>10 pairs</small>").count(), 2, "{row}");
+    }
+
+    #[test]
+    fn beside_a_change_of_fresh_pairs_stands_no_value_of_the_screening_and_they_are_counted() {
+        let (runs, judgement) = duet();
+        let report = Report::new("b", &runs, &[], &judgement, &options());
+        let text = report.terminal(false, false);
+        let (block, other) = text.split_once("3k_tokens/10").unwrap();
+        for part in [
+            "10 rounds in 10 launches, then 10 fresh pairs\n",
+            "latency p50    40.00 ms\n            base 32.50 ms\n          change [+19.0 % +23.1 %",
+            "       screening [+10.0 % +30.0 % +50.0 %]\n",
+            " 10 fresh pairs decided: head, base and change are of them alone\n",
+        ] {
+            assert!(block.contains(part), "{part} in {block}");
+        }
+        assert!(!block.contains("28.39 ms"), "the screening's: {block}");
+        assert!(!other.contains("fresh pairs decided"), "{other}");
+        assert!(text.contains("\np: corrected over all suspects and looks"), "{text}");
+        let table = results(&report);
+        let row = table.lines().find(|line| line.contains("latency p50")).unwrap();
+        for part in ["10 fresh pairs</span>", ">32.50 ms<", ">40.00 ms<"] {
+            assert!(row.contains(part), "{part} in {row}");
+        }
+        // Its charts draw the rounds of the screening, and say so.
+        let [confirmed, screened] = [0, 1].map(|nth| of_percentiles(&report.groups[0].cells[nth]));
+        assert!(confirmed.starts_with("p50 28.39 ms, p99 53.94 ms; base 23.06 ms"), "{confirmed}");
+        assert!(
+            confirmed.ends_with("These are the rounds of the screening; fresh pairs decided."),
+            "{confirmed}"
+        );
+        assert!(!screened.contains("screening"), "{screened}");
     }
 
     #[test]

@@ -46,9 +46,10 @@ pub(crate) fn subtitle(cells: &[&CellView], metrics: &[&str]) -> String {
         0 => String::new(),
         alone => format!(" {alone} of {} had nothing to compare with.", cells.len()),
     };
+    let base = if cells.iter().all(|cell| cell.is_duet) { "base" } else { "the baseline" };
     let text = match (changed.len(), compared.len()) {
-        (0, 1) => format!("{}: {others} against the baseline.", compared[0].0.id),
-        (0, all) => format!("All {all} are {others} against the baseline."),
+        (0, 1) => format!("{}: {others} against {base}.", compared[0].0.id),
+        (0, all) => format!("All {all} are {others} against {base}."),
         (some, _) => {
             let more = match some.saturating_sub(MOST_NAMED) {
                 0 => String::new(),
@@ -66,10 +67,10 @@ pub(crate) fn of_percentiles(cell: &CellView) -> String {
     let tail = TAILS.into_iter().find(|(id, _)| cell.row(id).is_some_and(|row| row.head.is_some()));
     let named = std::iter::once((P50, "p50")).chain(tail);
     let rows: Vec<(&str, &Row)> = named.filter_map(|(id, name)| Some((name, cell.row(id)?))).collect();
-    let head = rows
-        .iter()
-        .filter_map(|(name, row)| Some(format!("{name} {}", words::duration_ns(row.head.as_ref()?.value))));
-    let base = rows.iter().filter_map(|(_, row)| Some(words::duration_ns(row.base.as_ref()?.value)));
+    let head = rows.iter().filter_map(|(name, row)| {
+        Some(format!("{name} {}", words::duration_ns(row.head_of_rounds()?.value)))
+    });
+    let base = rows.iter().filter_map(|(_, row)| Some(words::duration_ns(row.base_of_rounds()?.value)));
     let (head, base) = (head.collect::<Vec<_>>().join(", "), words::list(&base.collect::<Vec<_>>()));
     let (base, bands) = match base.is_empty() {
         true => (base, "Band"),
@@ -80,7 +81,12 @@ pub(crate) fn of_percentiles(cell: &CellView) -> String {
         Band::All => format!(" {bands}: from the lowest round to the highest."),
         Band::Trimmed => format!(" {bands}: all rounds but the lowest and the highest tenth."),
     };
-    format!("{head}{base}.{bands}")
+    format!("{head}{base}.{bands}{}", of_the_screening(cell))
+}
+
+/// What a chart of a cell's rounds must say where other rounds decided.
+pub(crate) fn of_the_screening(cell: &CellView) -> &'static str {
+    if cell.is_confirmed() { " These are the rounds of the screening; fresh pairs decided." } else { "" }
 }
 
 fn in_words(row: &Row) -> Option<String> {
@@ -107,6 +113,8 @@ mod tests {
             "All 2 are unchanged or inconclusive against the baseline."
         );
         assert_eq!(subtitle(&cells[..1], &["latency_p50"]), "3k_tokens/5: unchanged against the baseline.");
+        let duet = CellView { is_duet: true, ..cells[0].clone() };
+        assert_eq!(subtitle(&[&duet], &["latency_p50"]), "3k_tokens/5: unchanged against base.");
         let view = report_of(&[Verdict::Unchanged, Verdict::New, Verdict::New]);
         let cells: Vec<&CellView> = view.cells().collect();
         let expected = "3k_tokens/5: unchanged against the baseline. 2 of 3 had nothing to compare with.";

@@ -81,15 +81,14 @@ pub(crate) fn others(report: &Report) -> String {
 const COLUMNS: usize = 7;
 
 fn heading(cell: &CellView) -> String {
-    let rounds = words::plural(cell.rounds as u64, "round");
-    let launches = words::plural(cell.launches as u64, "launch");
     let why = cell.reason.as_ref().map(|reason| format!("<p class=\"why\">{}</p>", escaped(reason)));
     format!(
         "<tr class=\"cell\"><th colspan=\"{COLUMNS}\" scope=\"rowgroup\"><span class=\"id\">{}</span>{}\
-         <span class=\"load\">{}, {rounds} in {launches}</span>{}</th></tr>\n",
+         <span class=\"load\">{}, {}</span>{}</th></tr>\n",
         escaped(&cell.full_id()),
         badge(cell.verdict),
         escaped(&cell.load),
+        cell.extent(),
         why.unwrap_or_default()
     )
 }
@@ -97,11 +96,12 @@ fn heading(cell: &CellView) -> String {
 fn result(row: &Row, span: &Span, level: f64) -> String {
     let unit = row.metric.unit;
     let comparison = row.comparison.as_ref();
-    let shown = if comparison.is_some_and(|comparison| !comparison.judged) {
-        "<span class=\"shown\">not judged</span>"
-    } else {
-        ""
+    let shown = match row.fresh_pairs() {
+        _ if comparison.is_some_and(|comparison| !comparison.judged) => "not judged".to_owned(),
+        Some(pairs) => words::plural(pairs as u64, "fresh pair"),
+        None => String::new(),
     };
+    let shown = if shown.is_empty() { shown } else { format!("<span class=\"shown\">{shown}</span>") };
     format!(
         "<tr><td class=\"metric\">{}{shown}</td>{}{}{}<td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n",
         escaped(row.metric.title),

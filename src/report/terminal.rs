@@ -29,7 +29,8 @@ impl Report {
         let printer = Printer { ink: Ink { colour }, verbose };
         let mut text = String::new();
         if !self.compared {
-            text.push_str(&format!("{}\n\n", printer.ink.bold(&format!("{NOT_COMPARED} with a baseline"))));
+            let base = if self.is_duet { "base" } else { "a baseline" };
+            text.push_str(&format!("{}\n\n", printer.ink.bold(&format!("{NOT_COMPARED} with {base}"))));
         }
         for cell in self.cells() {
             text.push_str(&printer.cell(cell));
@@ -43,6 +44,7 @@ impl Report {
             text.push_str(&format!("{}\n", wrapped(&plain(note), 0)));
         }
         text.push_str(&printer.terms_in(&text));
+        text.push_str(&printer.correction(self));
         text.push_str(&printer.sentence(self));
         text
     }
@@ -68,6 +70,17 @@ impl Printer {
         let used = TERMS.iter().filter(|(term, _)| text.contains(term));
         let line = |(term, meaning): &(&str, &str)| self.ink.dim(&wrapped(&format!("{term}: {meaning}"), 0));
         used.map(|term| format!("{}\n", line(term))).collect()
+    }
+
+    /// What p values were corrected for, which the intervals beside them are not.
+    fn correction(&self, report: &Report) -> String {
+        let over = match (&report.stages, report.tests) {
+            _ if !report.compared => return String::new(),
+            (Some(_), _) => "corrected over all suspects and looks; that of a screening is not".to_owned(),
+            (None, 0 | 1) => return String::new(),
+            (None, tests) => format!("corrected over the {tests} tests of the call; the intervals are not"),
+        };
+        format!("{}\n", self.ink.dim(&wrapped(&format!("p: {over}"), 0)))
     }
 
     fn cell(&self, cell: &CellView) -> String {
@@ -102,9 +115,7 @@ impl Printer {
     }
 
     fn title(&self, cell: &CellView) -> String {
-        let rounds = words::plural(cell.rounds as u64, "round");
-        let launches = words::plural(cell.launches as u64, "launch");
-        let measured = format!("{}, {rounds} in {launches}", cell.load);
+        let measured = format!("{}, {}", cell.load, cell.extent());
         format!("{}  {}\n", self.ink.bold(&plain(&cell.full_id())), self.ink.dim(&measured))
     }
 
@@ -123,9 +134,10 @@ impl Printer {
             if let Some(head) = row.head.as_ref().filter(|head| !head.method.is_empty()) {
                 text.push_str(&self.line("", &head.method));
             }
-            if let Some(base) = &row.base {
-                text.push_str(&self.under("base", &self.estimate(base, unit)));
-            }
+        }
+        // Two values of fresh pairs belong together: the cell's other levels are of other rounds.
+        if let Some(base) = row.base.as_ref().filter(|_| self.verbose || row.fresh_pairs().is_some()) {
+            text.push_str(&self.under("base", &self.estimate(base, unit)));
         }
         if let Some(comparison) = &row.comparison {
             text.push_str(&self.comparison(comparison, cell));
@@ -159,6 +171,12 @@ impl Printer {
         if let Stage::Confirmed { screening: Some(screening), .. } = comparison.stage {
             let change = self.change(screening, comparison.is_difference());
             text.push_str(&self.under("screening", &change));
+        }
+        if let Stage::Confirmed { pairs, .. } = comparison.stage {
+            let pairs = words::plural(pairs as u64, "fresh pair");
+            text.push_str(
+                &self.line("", &format!("{pairs} decided: head, base and change are of them alone")),
+            );
         }
         if self.verbose || comparison.change.is_none() {
             text.push_str(&self.line("", &comparison.method));

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::distribution::Distribution;
 use super::stages::Stages;
-use crate::judge::{AnchorCheck, Change, Comparison, Estimate, LimitCheck, Verdict};
+use super::words;
+use crate::judge::{AnchorCheck, Change, Comparison, Estimate, LimitCheck, Shown, Stage, Verdict};
 use crate::plan::Throughput;
 use crate::record::{Counts, Metric};
 
@@ -21,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) compared: bool,
     /// Whether base was measured beside head.
     pub(crate) is_duet: bool,
+    /// How many tests share the significance level.
+    pub(crate) tests: usize,
     /// How a duet was screened and its suspects confirmed; nothing where all was judged at once.
     pub(crate) stages: Option<Stages>,
     /// The machine, the build and the run, by name.
@@ -90,6 +93,10 @@ pub(crate) struct CellView {
     pub(crate) counts: Counts,
     pub(crate) rounds: usize,
     pub(crate) launches: usize,
+    /// Whether base was measured beside head.
+    pub(crate) is_duet: bool,
+    /// Pairs of rounds that were measured anew after a screening, by which what looked slower is decided.
+    pub(crate) fresh_pairs: usize,
     /// Its rounds in order of time, run after run.
     pub(crate) timeline: Vec<Moment>,
     /// Its latency percentiles; empty when no charts are drawn.
@@ -117,6 +124,8 @@ pub(crate) struct Row {
     pub(crate) primary: bool,
     pub(crate) head: Option<Estimate>,
     pub(crate) base: Option<Estimate>,
+    /// What the rounds of the screening showed, where head, base and change are of fresh pairs.
+    pub(crate) screening: Option<Shown>,
     /// What came of comparing; nothing when there was nothing to compare with.
     pub(crate) comparison: Option<Comparison>,
 }
@@ -134,6 +143,22 @@ impl CellView {
         let regressed =
             |row: &Row| row.comparison.as_ref().is_some_and(|c| c.judged && c.verdict == Verdict::Regressed);
         self.limits.iter().any(LimitCheck::is_broken) && !self.rows.iter().any(regressed)
+    }
+
+    /// How much was measured: `30 rounds in 15 launches, then 60 fresh pairs`.
+    pub(crate) fn extent(&self) -> String {
+        let rounds = words::plural(self.rounds as u64, "round");
+        let launches = words::plural(self.launches as u64, "launch");
+        let fresh = match self.fresh_pairs {
+            0 => String::new(),
+            pairs => format!(", then {}", words::plural(pairs as u64, "fresh pair")),
+        };
+        format!("{rounds} in {launches}{fresh}")
+    }
+
+    /// Whether anything of it was decided by fresh pairs, which its rounds in order of time are not.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.rows.iter().any(|row| row.fresh_pairs().is_some())
     }
 
     /// `group/function/parameter`.
@@ -157,6 +182,27 @@ impl Row {
     /// The change, if there is one to tell.
     pub(crate) fn change(&self) -> Option<Change> {
         self.comparison.as_ref()?.change
+    }
+
+    /// So many fresh pairs head, base and change are of; nothing where they are of all rounds that were measured at once.
+    pub(crate) fn fresh_pairs(&self) -> Option<usize> {
+        match self.comparison.as_ref()?.stage {
+            Stage::Confirmed { pairs, .. } => Some(pairs),
+            Stage::Screened | Stage::Whole => None,
+        }
+    }
+
+    /// Head as the rounds of the cell show it that were not measured again.
+    pub(crate) fn head_of_rounds(&self) -> Option<&Estimate> {
+        self.screening.as_ref().map(|shown| &shown.head).or(self.head.as_ref())
+    }
+
+    /// Base beside them.
+    pub(crate) fn base_of_rounds(&self) -> Option<&Estimate> {
+        match &self.screening {
+            Some(shown) => shown.base.as_ref(),
+            None => self.base.as_ref(),
+        }
     }
 
     /// Whether it counts for the cell's verdict.

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::judge::{Policy, judge};
+use crate::judge::{Judgement, Policy, judge};
 use crate::measure::{self, Site};
 use crate::plan::Plan;
-use crate::record::{Baseline, BaselineStore, LastRun, Run, RunFile, Stop, metric};
+use crate::record::{Baseline, BaselineStore, CellRun, LastRun, Run, RunFile, Stop, metric};
 use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
 use crate::session::duet::{Base, next_look, set_base, told};
 use crate::session::error::SessionError;
@@ -108,6 +108,13 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     let whole = runs.split(|run| run.look > 0).next().unwrap_or_default();
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
     let ears = measure::listen()?;
+    if origin == Origin::Measurement
+        && let Some(why) = nothing_measured(runs)
+    {
+        eprintln!("Nothing is reported, and the last report stays: {why} before one round was complete.");
+        let outcome = Outcome::of(runs, &Judgement::default(), &[]).and(Outcome::NotMeasured);
+        return save(whole, &Judgement::default(), outcome, options);
+    }
     let mut failures: Vec<SessionError> = keep_runs(measured).err().into_iter().collect();
     let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
     let policy = Policy { on_mismatch, filtered, ..Policy::usual() };
@@ -149,6 +156,19 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         eprintln!("{}", report.sentence);
     }
     save(whole, &judgement, outcome, options)
+}
+
+/// Why not one round of any cell was measured; nothing where one was, or where cells tell by themselves why not.
+fn nothing_measured(runs: &[Run]) -> Option<String> {
+    let is_silent = |cell: &CellRun| cell.rounds.is_empty() && cell.invalid.is_none();
+    if !runs.iter().flat_map(|run| &run.cells).all(is_silent) {
+        return None;
+    }
+    runs.iter().find_map(|run| run.stop.as_ref()).map(|stop| match stop {
+        Stop::Signal(number) => format!("signal {number} ended the measuring"),
+        Stop::TimeUp => "the time was up".to_owned(),
+        Stop::Failed(why) => format!("measuring failed ({why})"),
+    })
 }
 
 /// Keeps what was measured before anything else is done with it.

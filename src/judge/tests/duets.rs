@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::judge::fixture::{Nested, baseline, cell, rules, run, steady, usual_values};
 use crate::judge::tests::simulated::Normal;
-use crate::judge::verdict::{Judgement, Stage};
+use crate::judge::verdict::{Judgement, Shown, Stage};
 use crate::judge::{CellJudgement, Policy, Verdict, judge};
 use crate::plan::Confirmation;
 use crate::record::{CellRun, Fault, Run};
@@ -267,11 +267,21 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
         (comparison.change.unwrap().estimate - 0.1).abs() < 1e-9,
         "the fresh 10 %, not the screening's 20 %"
     );
-    let Stage::Confirmed { look: 1, looks: 3, screening: Some(before) } = comparison.stage else {
+    let Stage::Confirmed { look: 1, looks: 3, pairs: 30, screening: Some(before) } = comparison.stage else {
         panic!("{:?}", comparison.stage)
     };
     assert!((before.estimate - 0.2).abs() < 1e-9);
     assert!(confirmed.suspects.iter().all(|suspect| !suspect.open));
+    let head_over_base = |shown: &Shown| shown.head.value / shown.base.as_ref().unwrap().value;
+    let of_p50 = |shown: &[Shown]| {
+        let ratios = shown.iter().filter(|shown| shown.metric.id == "latency_p50").map(head_over_base);
+        ratios.collect::<Vec<_>>()
+    };
+    let cell = &confirmed.cells[0];
+    assert!((of_p50(&cell.fresh)[0] - 1.1).abs() < 1e-9, "both sides of the pairs that decided");
+    assert!((of_p50(&cell.values)[0] - 1.2).abs() < 1e-9, "the screening");
+    assert!((comparison.head.unwrap() / comparison.base.unwrap() - 1.1).abs() < 1e-9);
+    assert!(alone.cells[0].fresh.is_empty());
 
     let dropped = judge(&[], &[screening, fresh(1.0)], &Policy::usual());
     assert_eq!(of(&dropped.cells[0], "latency_p50"), Verdict::Unchanged);

@@ -40,6 +40,7 @@ tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
   Performance has regressed: latency p50 is 23.1 % higher (interval +19.0 % to
   +27.2 %).
 
+p: corrected over the 4 tests of the call; the intervals are not
 1 cell: 1 regressed (tokenizer/3k_tokens/5).
 ";
     assert_eq!(text(Verdict::Regressed), expected);
