@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 /// What cannot be meant at once.
-const PAIRS: [(&str, &str); 12] = [
+const PAIRS: [(&str, &str); 15] = [
     ("save_baseline", "baseline"),
     ("baseline", "baseline_lenient"),
     ("load_baseline", "save_baseline"),
@@ -19,6 +19,10 @@ const PAIRS: [(&str, &str); 12] = [
     ("load_baseline", "base_command"),
     ("load_baseline", "base_url"),
     ("load_baseline", "base_arg"),
+    // A duet compares with no stored baseline.
+    ("baseline", "base_ref"),
+    ("baseline", "base_command"),
+    ("baseline", "base_url"),
     ("quiet", "verbose"),
     ("base_ref", "base_command"),
     ("base_ref", "base_url"),
@@ -101,6 +105,7 @@ mod tests {
         let both = told(&["base_url", "base_command"], &["--base-ref=a"]);
         assert_eq!(both, Ok(vec!["base_command", "base_url"]));
         assert_eq!(told(&["baseline"], &["--save-baseline=a"]), Ok(vec!["baseline"]));
+        assert_eq!(told(&["baseline"], &["--base-ref=a"]), Ok(vec!["baseline"]));
         assert_eq!(told(&["base_ref"], &["--quiet=1"]), Ok(vec![]));
     }
 
@@ -108,6 +113,9 @@ mod tests {
     fn two_flags_or_two_variables_are_refused() {
         let conflict = Err(ErrorKind::ArgumentConflict);
         assert_eq!(told(&[], &["--base-ref=a", "--base-url=b"]), conflict);
+        for base in ["--base-ref=a", "--base-command=a", "--base-url=a"] {
+            assert_eq!(told(&[], &["--baseline=main", base]), conflict, "{base}");
+        }
         assert_eq!(told(&["base_ref", "base_command"], &[]), conflict);
         assert_eq!(told(&["base_ref"], &["--base-url=a", "--base-command=b"]), conflict);
     }

@@ -1,24 +1,35 @@
 //! The end that somebody asks for by Ctrl-C, SIGTERM or SIGHUP.
 //!
 //! The first signal of a run asks for an orderly end: the walk looks at [`Interrupt::signalled`] or waits for
-//! [`Interrupt::wait`]. A second one ends the process at once, and the services' guardians end them. With no run under way
-//! the first one ends the process too, as it would any program.
+//! [`Interrupt::wait`]. A second Ctrl-C or SIGTERM ends the process at once, and the services' guardians end them. With no run
+//! under way the first one ends the process too, as it would any program.
+//!
+//! What only follows from the first one is no second one: the parent's death (cargo dies of the Ctrl-C that we hear as well), the
+//! hang-up of a terminal whose first process that parent was, and the same signal passed on once more by a runner.
 //!
 //! The signals are heard in a thread of their own: the client's runtime may be busy, and its time is measured.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::measure::parent::{PARENT_DIED, parent_is_gone};
+
 /// A process that ends by a signal has this plus the signal's number as its exit code.
 pub(crate) const SIGNAL_BASE: i32 = 128;
 
+/// Within this time two signals are one that came twice: by the terminal or the group, and by a runner that passes it on.
+const ONE_SIGNAL: Duration = Duration::from_millis(200);
+
 static HEARD: LazyLock<watch::Sender<Option<i32>>> = LazyLock::new(|| watch::Sender::new(None));
 static RUNS: AtomicUsize = AtomicUsize::new(0);
+/// When somebody first asked for this run's end by Ctrl-C or SIGTERM.
+static ASKED: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// A run's ear for signals, as long as it lives.
 #[derive(Debug)]
@@ -37,6 +48,7 @@ impl Interrupt {
         }
         if RUNS.fetch_add(1, Ordering::SeqCst) == 0 {
             HEARD.send_replace(None);
+            *asked() = None;
         }
         Ok(Self { heard: HEARD.subscribe() })
     }
@@ -77,30 +89,59 @@ fn start_listening() -> io::Result<()> {
 }
 
 async fn listen(tell: &mpsc::SyncSender<io::Result<()>>) {
-    let all = (ear(SignalKind::interrupt()), ear(SignalKind::terminate()), ear(SignalKind::hangup()));
-    let (mut interrupt, mut terminate, mut hangup) = match all {
-        (Ok(interrupt), Ok(terminate), Ok(hangup)) => (interrupt, terminate, hangup),
-        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+    let all = (
+        ear(SignalKind::interrupt()),
+        ear(SignalKind::terminate()),
+        ear(SignalKind::hangup()),
+        signal(SignalKind::from_raw(PARENT_DIED as i32)),
+    );
+    let (mut interrupt, mut terminate, mut hangup, mut parent) = match all {
+        (Ok(interrupt), Ok(terminate), Ok(hangup), Ok(parent)) => (interrupt, terminate, hangup, parent),
+        (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) | (.., Err(error)) => {
             _ = tell.send(Err(error));
             return;
         }
     };
     _ = tell.send(Ok(()));
     loop {
-        let kind = tokio::select! {
-            () = next(&mut interrupt) => SignalKind::interrupt(),
-            () = next(&mut terminate) => SignalKind::terminate(),
-            () = next(&mut hangup) => SignalKind::hangup(),
-        };
-        hear(kind.as_raw_value());
+        // The cause before what follows from it, when both have come.
+        tokio::select! {
+            biased;
+            () = next(&mut interrupt) => hear_request(SignalKind::interrupt().as_raw_value()),
+            () = next(&mut terminate) => hear_request(SignalKind::terminate().as_raw_value()),
+            () = next(&mut hangup) => hear(SignalKind::hangup().as_raw_value()),
+            _ = parent.recv() => if parent_is_gone() { hear(SignalKind::terminate().as_raw_value()) },
+        }
     }
 }
 
-fn hear(signal: i32) {
-    if RUNS.load(Ordering::SeqCst) == 0 || HEARD.borrow().is_some() {
-        std::process::exit(SIGNAL_BASE + signal);
+/// Hears what somebody sends to end us; the second one does so at once.
+fn hear_request(signal: i32) {
+    let before = *asked().get_or_insert_with(Instant::now);
+    if before.elapsed() > ONE_SIGNAL {
+        end(signal);
     }
-    HEARD.send_replace(Some(signal));
+    hear(signal);
+}
+
+/// Hears a signal, which counts if it is the first.
+fn hear(signal: i32) {
+    if RUNS.load(Ordering::SeqCst) == 0 {
+        end(signal);
+    }
+    HEARD.send_if_modified(|heard| {
+        let is_first = heard.is_none();
+        heard.get_or_insert(signal);
+        is_first
+    });
+}
+
+fn end(signal: i32) {
+    std::process::exit(SIGNAL_BASE + signal);
+}
+
+fn asked() -> std::sync::MutexGuard<'static, Option<Instant>> {
+    ASKED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ear(kind: SignalKind) -> io::Result<Option<Signal>> {
@@ -129,7 +170,8 @@ fn ignored_by(status: &str) -> Option<u64> {
 mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, ExitStatus};
-    use std::time::Duration;
+
+    use nix::sys::signal::Signal;
 
     use super::*;
 
@@ -141,22 +183,39 @@ mod tests {
     fn fixture_signals() {
         let Ok(case) = std::env::var(CASE) else { return };
         let own = nix::unistd::Pid::this();
-        let terminate = || nix::sys::signal::kill(own, nix::sys::signal::SIGTERM).unwrap();
+        let send = |signal| nix::sys::signal::kill(own, signal).unwrap();
         let mut interrupt = Some(Interrupt::install().unwrap());
         if case == "no run" {
             interrupt = None;
         }
-        terminate();
+        send(Signal::SIGTERM);
         if let Some(interrupt) = &interrupt {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             assert_eq!(runtime.block_on(interrupt.wait()), 15);
             assert_eq!(interrupt.signalled(), Some(15));
         }
-        if case == "once" {
-            std::process::exit(42);
+        match case.as_str() {
+            "once" => {}
+            // Later than a signal that is passed on.
+            "twice" => std::thread::sleep(2 * ONE_SIGNAL),
+            "passed on" => send(Signal::SIGTERM),
+            "what follows" => {
+                std::thread::sleep(2 * ONE_SIGNAL);
+                send(Signal::SIGHUP);
+                send(PARENT_DIED);
+                // As when the parent is really gone.
+                hear(15);
+            }
+            _ => {}
         }
-        terminate();
-        std::thread::sleep(Duration::from_secs(60));
+        if case == "twice" || case == "no run" {
+            send(Signal::SIGTERM);
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        // Time for what should not end us to do so.
+        std::thread::sleep(ONE_SIGNAL);
+        assert_eq!(interrupt.as_ref().and_then(Interrupt::signalled), Some(15));
+        std::process::exit(42);
     }
 
     fn run(case: &str) -> ExitStatus {
@@ -169,6 +228,12 @@ mod tests {
     fn the_first_signal_of_a_run_is_told_and_the_second_ends_the_process() {
         assert_eq!(run("once").code(), Some(42));
         assert_eq!(run("twice").code(), Some(143));
+    }
+
+    #[test]
+    fn neither_a_signal_passed_on_nor_what_follows_from_the_first_is_a_second_one() {
+        assert_eq!(run("passed on").code(), Some(42));
+        assert_eq!(run("what follows").code(), Some(42));
     }
 
     #[test]

@@ -81,12 +81,12 @@ impl<'a> Measurement<'a, '_> {
             if self.is_measured(index) {
                 cell.warm_up(share, self.seed(index, WARM_UP, visit.launch)).await;
             }
+            if let Some(death) = running.has_died(&self.name(index)) {
+                return Err(failed(&death));
+            }
             cells.push((index, cell));
         }
-        match running.has_died() {
-            Some(death) => Err(failed(&death)),
-            None => Ok(Live { side, running, cells }),
-        }
+        Ok(Live { side, running, cells })
     }
 
     /// All rounds of the sides that live, in a duet pair after pair.
@@ -125,11 +125,17 @@ impl<'a> Measurement<'a, '_> {
         let (_, cell) =
             live.cells.iter_mut().find(|(cell, _)| *cell == index).expect("a visit loads its own cells");
         let tally = cell.round(self.seed(index, number, 0)).await;
-        if let Some(death) = live.running.has_died() {
+        if let Some(death) = live.running.has_died(&self.name(index)) {
             return Err(self.failed(visit, live.side, &death));
         }
         let tally = tally.ok_or_else(|| Stop::Failed(MeasureError::ClockSet.to_string()))?;
         Ok(Round::close(tally, visit.launch, started))
+    }
+
+    /// The whole id of a cell.
+    fn name(&self, cell: usize) -> String {
+        let (group, cell) = self.cells[cell];
+        group.full_id(cell)
     }
 
     fn failed(&self, visit: &Visit, side: Side, error: &dyn std::error::Error) -> Stop {

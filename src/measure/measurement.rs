@@ -169,10 +169,12 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for &index in &self.stands[stand].cells.clone() {
             let (group, cell) = self.cells[index];
             let mut live = self.live(index, running)?;
-            let slowest = live.try_each(MOST_TRIED).await.map_err(|wrong| match running.has_died() {
-                // One that died gives no answer; that it died says more.
-                Some(death) => death.into(),
-                None => MeasureError::wrong_answer(group, cell, wrong),
+            let slowest = live.try_each(MOST_TRIED).await.map_err(|wrong| {
+                match running.has_died(&group.full_id(cell)) {
+                    // One that died gives no answer; that it died says more.
+                    Some(death) => death.into(),
+                    None => MeasureError::wrong_answer(group, cell, wrong),
+                }
             })?;
             let too_slow = reach::too_slow(group, cell.load, slowest);
             self.planned[index].invalid = self.planned[index].invalid.take().or(too_slow);
@@ -184,7 +186,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
             round_times.push(if cell.load.is_timed() { group.settings.window() } else { trial.window });
             reach::decide(&mut self.planned[index], group, cell.load, cell.metrics.as_deref(), trial);
-            if let Some(death) = running.has_died() {
+            if let Some(death) = running.has_died(&group.full_id(cell)) {
                 return Err(death.into());
             }
         }

@@ -32,12 +32,12 @@ mod window;
 mod worker;
 
 pub use error::MeasureError;
-pub(crate) use interrupt::SIGNAL_BASE;
+pub(crate) use interrupt::{Interrupt, SIGNAL_BASE};
 pub use measurement::Site;
 #[cfg(feature = "cli")]
 pub(crate) use once::{load, no_free_port};
 pub(crate) use parent::watch_parent;
-pub(crate) use service::output_within_our_life;
+pub(crate) use service::output_unless_interrupted;
 
 use runtime::on_one_thread;
 
@@ -45,8 +45,8 @@ use crate::plan::Plan;
 use crate::record::{Event, Run};
 
 /// Takes signals from now on, as long as what it gives lives: the first one is only noted, a second one ends the process.
-pub(crate) fn listen() -> std::io::Result<interrupt::Interrupt> {
-    interrupt::Interrupt::install()
+pub(crate) fn listen() -> std::io::Result<Interrupt> {
+    Interrupt::install()
 }
 
 /// Measures all runs of a plan, telling what happens on the way.
@@ -56,7 +56,7 @@ pub(crate) fn listen() -> std::io::Result<interrupt::Interrupt> {
 /// # Errors
 /// When nothing could be measured: a service that does not start, a first request that is no success.
 pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Result<Vec<Run>, MeasureError> {
-    let interrupt = interrupt::Interrupt::install()?;
+    let interrupt = Interrupt::install()?;
     on_one_thread(async {
         let _guard = stamp::Guard::open().await;
         measurement::Measurement::prepare(plan, site, tell)?.measure(&interrupt).await

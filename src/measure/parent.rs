@@ -3,7 +3,18 @@
 //! `cargo bench` runs the bench as a child. Ctrl-C reaches both; a SIGTERM to cargo alone (a CI that cancels a job) does not,
 //! and the bench would measure on with nobody to read it.
 
-/// Asks the kernel for a SIGTERM when the parent dies, if that is cargo (which sets `CARGO`). A bench that is run by hand
+use std::sync::OnceLock;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getppid};
+
+/// What the kernel sends when the parent dies. None that people or runners send to end something: of Ctrl-C cargo dies at once, so
+/// that its end is told right behind it, and would count as a second one.
+pub(crate) const PARENT_DIED: Signal = Signal::SIGUSR2;
+
+static PARENT: OnceLock<Pid> = OnceLock::new();
+
+/// Asks the kernel for a signal when the parent dies, if that is cargo (which sets `CARGO`). A bench that is run by hand
 /// may outlive its shell, as any program under `nohup` may.
 ///
 /// The kernel speaks of the parent's *thread* that started us: cargo starts benches from its main thread; other runners
@@ -15,16 +26,20 @@ pub(crate) fn watch_parent() {
     }
 }
 
+/// Whether the parent that is watched is gone. The signal alone does not show it: anybody may send that.
+pub(crate) fn parent_is_gone() -> bool {
+    PARENT.get().is_some_and(|parent| *parent != getppid())
+}
+
 #[cfg(target_os = "linux")]
 fn ask_kernel() {
     use nix::sys::prctl::set_pdeathsig;
-    use nix::sys::signal::{Signal, raise};
-    use nix::unistd::getppid;
-    let parent = getppid();
-    let asked = set_pdeathsig(Signal::SIGTERM);
+    use nix::sys::signal::raise;
+    let parent = *PARENT.get_or_init(getppid);
+    let asked = set_pdeathsig(PARENT_DIED);
     // It may have died between the two calls: then nobody would tell us any more.
     if asked.is_ok() && getppid() != parent {
-        _ = raise(Signal::SIGTERM);
+        _ = raise(PARENT_DIED);
     }
 }
 

@@ -3,13 +3,17 @@
 //! Each repository has a folder of its own there, by a digest of its path; in it lie the lock, the build folder and a folder for
 //! each base, by its key. When each was last used its time of modification tells.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::hex::hex;
+use crate::measure::Interrupt;
+
+/// How often it is tried whether another bench has built its base.
+const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// What was not used for so long is removed when something else is built.
 const KEPT_UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -24,12 +28,20 @@ pub(super) fn name(digest: &[u8]) -> String {
 }
 
 /// Makes a repository's folder and locks it until the file is dropped: two benches at once would build in one worktree.
-pub(super) fn locked(folder: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// When files fail, or a signal comes while another bench has it.
+pub(super) fn locked(folder: &Path, ears: &Interrupt) -> io::Result<File> {
     let path = folder.join(LOCK);
     loop {
         fs::create_dir_all(folder)?;
         let lock = File::create(&path)?;
-        lock.lock()?;
+        while let Err(why) = lock.try_lock() {
+            match why {
+                TryLockError::WouldBlock if ears.signalled().is_none() => std::thread::sleep(LOCK_POLL),
+                other => return Err(other.into()),
+            }
+        }
         // Another process may have removed the folder in the meantime.
         let own = lock.metadata()?.ino();
         if fs::metadata(&path).is_ok_and(|there| there.ino() == own) {

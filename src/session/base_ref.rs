@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
-use crate::measure::output_within_our_life;
+use crate::measure::{Interrupt, output_unless_interrupted};
 use crate::session::base_cache;
 use crate::session::cargo_call::CargoCall;
 use crate::session::options::Paths;
@@ -79,6 +79,7 @@ pub(crate) fn build(
     programs: &[PathBuf],
     paths: &Paths,
     quiet: bool,
+    ears: &Interrupt,
 ) -> Result<Vec<Built>, BaseError> {
     let repository = Repository::of(&paths.root)?;
     let commit = repository.commit(name)?;
@@ -90,7 +91,7 @@ pub(crate) fn build(
     let within: Vec<PathBuf> =
         heads.iter().map(|head| within(head, &paths.target)).collect::<Result<_, _>>()?;
     let folder = repository.cache();
-    let lock = base_cache::locked(&folder);
+    let lock = base_cache::locked(&folder, ears);
     let _lock = lock.map_err(|source| BaseError::File { path: folder.clone(), source })?;
     let kept = folder.join(repository.key(&commit, &recipe, &within));
     if !within.iter().all(|file| kept.join(file).is_file()) {
@@ -99,7 +100,7 @@ pub(crate) fn build(
         }
         let site = Site { tree: folder.join("tree"), target: folder.join("target") };
         let checked_out = repository.check_out(&commit, &site.tree);
-        let made = checked_out.and_then(|()| repository.make(name, &recipe, &within, &site, quiet));
+        let made = checked_out.and_then(|()| repository.make(name, &recipe, &within, &site, quiet, ears));
         repository.remove(&site.tree);
         made?;
         for file in &within {
@@ -245,6 +246,7 @@ impl Repository {
         files: &[PathBuf],
         site: &Site,
         quiet: bool,
+        ears: &Interrupt,
     ) -> Result<(), BaseError> {
         let package = site.tree.join(&self.package);
         let mut command = match recipe {
@@ -259,7 +261,7 @@ impl Repository {
         let told = words(&command);
         command.stdout(Stdio::null()).stderr(if quiet { Stdio::piped() } else { Stdio::inherit() });
         let failed = |source| BaseError::File { path: PathBuf::from(command_name(recipe)), source };
-        let Output { status, stderr, .. } = output_within_our_life(&mut command).map_err(failed)?;
+        let Output { status, stderr, .. } = output_unless_interrupted(&mut command, ears).map_err(failed)?;
         if status.success() {
             return Ok(());
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::judge::{Judgement, Policy, judge};
+use crate::measure::Interrupt;
 use crate::plan::{Command, Group, Plan, Service};
 use crate::record::{Baseline, Run};
 use crate::session::base_ref::{self, Built};
@@ -50,8 +51,8 @@ pub(crate) enum Base {
     IsHead,
 }
 
-/// Gives each group the base that the call names.
-pub(crate) fn set_base(plan: &mut Plan, options: &Options) -> Result<Base, SessionError> {
+/// Gives each group the base that the call names. A signal ends the build of one.
+pub(crate) fn set_base(plan: &mut Plan, options: &Options, ears: &Interrupt) -> Result<Base, SessionError> {
     let Options { duet, paths, service_args, quiet, .. } = options;
     match &duet.base {
         None => {}
@@ -65,7 +66,7 @@ pub(crate) fn set_base(plan: &mut Plan, options: &Options) -> Result<Base, Sessi
         }
         Some(BaseSource::Commit { name, build }) => {
             let programs = programs(plan)?;
-            let built = base_ref::build(name, build.as_deref(), &programs, paths, *quiet)?;
+            let built = base_ref::build(name, build.as_deref(), &programs, paths, *quiet, ears)?;
             if built.iter().all(Built::is_head) && duet.base_args == *service_args {
                 return Ok(Base::IsHead);
             }

@@ -44,7 +44,14 @@ pub(crate) enum Origin {
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError> {
     let mut plan = plan.validated()?;
     check_metrics(&plan)?;
-    if options.load.is_none() && set_base(&mut plan, options)? == Base::IsHead {
+    // From here on, so that a signal between two steps is none without a run, and a second one anywhere is known as such.
+    let ears = measure::listen()?;
+    let base = if options.load.is_none() { set_base(&mut plan, options, &ears) } else { Ok(Base::Set) };
+    if let Some(signal) = ears.signalled() {
+        eprintln!("Interrupted before anything was measured.");
+        return Ok(Outcome::Interrupted(signal));
+    }
+    if base? == Base::IsHead {
         println!(
             "Base and head are the same program to the byte: nothing can have changed, and nothing was measured."
         );

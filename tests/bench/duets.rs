@@ -54,13 +54,13 @@ fn a_kill_leaves_neither_side_of_a_duet() {
 }
 
 /// A package with a commit, whose program is copied where cargo would build it.
-struct Repository {
-    package: Package,
+pub struct Repository {
+    pub package: Package,
     cache: TempDir,
 }
 
 impl Repository {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let package = Package::new();
         fs::write(package.path(".gitignore"), "/target\n/reports\n").unwrap();
         fs::create_dir_all(package.path("target/release")).unwrap();
@@ -74,12 +74,12 @@ impl Repository {
     }
 
     #[track_caller]
-    fn git(&self, args: &[&str]) -> String {
+    pub fn git(&self, args: &[&str]) -> String {
         run(Command::new("git").args(args).current_dir(self.package.root())).expect_code(0).out
     }
 
     /// Against its own commit, of which another program comes, with the path in which it was built; as soon as the file `go` is there.
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let root = self.package.root().display();
         let build = format!(
             "test -e '{root}/target/go' || sleep 60; mkdir -p \"$CARGO_TARGET_DIR/release\" && \

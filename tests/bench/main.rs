@@ -37,6 +37,9 @@ const ALL: [&[Check]; 6] =
     [calls::CHECKS, baselines::CHECKS, verdicts::CHECKS, duets::CHECKS, faults::CHECKS, signals::CHECKS];
 
 fn main() -> ExitCode {
+    if std::env::var_os(suite::CARGO).is_some() {
+        return suite::be_cargo();
+    }
     if let Ok(name) = std::env::var(suite::SUITE) {
         return suite::be(&name);
     }

@@ -13,6 +13,8 @@ use crate::common::{Ran, alive, run};
 
 /// Names the suite to be.
 pub const SUITE: &str = "PLIMSOLL_TEST_SUITE";
+/// Makes this binary cargo, which starts a bench and waits for it.
+pub const CARGO: &str = "PLIMSOLL_TEST_CARGO";
 /// The package's folder. Everything that a bench starts inherits it, so one can look for what is left.
 const ROOT: &str = "PLIMSOLL_TEST_ROOT";
 
@@ -27,6 +29,13 @@ pub fn be(name: &str) -> ExitCode {
     let root = std::env::var(ROOT).unwrap();
     let target = BenchTarget { name: "fixture", package_root: root.leak(), target_tmpdir: None };
     plimsoll::__private::main(target, |harness| define(harness, name))
+}
+
+/// Is the parent of the bench, and like cargo dies of a signal without a word.
+pub fn be_cargo() -> ExitCode {
+    let mut bench = Command::new(std::env::current_exe().unwrap());
+    bench.args(std::env::args_os().skip(1)).env_remove(CARGO).env("CARGO", "cargo");
+    ExitCode::from(u8::from(!bench.status().unwrap().success()))
 }
 
 fn serve(program: &str) -> plimsoll::Command {

@@ -112,8 +112,10 @@ pub(crate) enum ServiceError {
     },
 
     /// It ended in mid-run.
-    #[error("The service died while it was measured: `{command}` {how}.{hint}{output}")]
+    #[error("The service died while cell `{cell}` loaded it: `{command}` {how}.{hint}{output}")]
     Died {
+        /// The whole id of the cell.
+        cell: String,
         /// The command line.
         command: String,
         /// "was killed by SIGKILL".
@@ -125,8 +127,10 @@ pub(crate) enum ServiceError {
     },
 
     /// The server in this process returned or panicked.
-    #[error("The server in this process has ended while it was needed: {how}.")]
+    #[error("The server in this process ended while cell `{cell}` loaded it: {how}.")]
     DiedInProcess {
+        /// The whole id of the cell.
+        cell: String,
         /// "it returned" or "it panicked: …".
         how: String,
     },

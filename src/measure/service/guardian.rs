@@ -11,16 +11,32 @@
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::measure::interrupt::Interrupt;
+
+/// How often it is looked whether a command has ended, or a signal has come.
+const POLL: Duration = Duration::from_millis(20);
+
 /// Runs a command to its end, which comes with ours at the latest: killed in the middle of a build, we would leave a compiler
-/// behind, which writes where the next call builds. What it writes to pipes is given.
-pub(crate) fn output_within_our_life(command: &mut Command) -> io::Result<Output> {
+/// behind, which writes where the next call builds. A signal to us kills it. What it writes to pipes is given.
+pub(crate) fn output_unless_interrupted(command: &mut Command, ears: &Interrupt) -> io::Result<Output> {
     let guardian = Guardian::spawn()?;
     let child = command.process_group(guardian.group().as_raw()).spawn()?;
+    let waiting = std::thread::spawn(move || child.wait_with_output());
+    while !waiting.is_finished() {
+        if ears.signalled().is_some() {
+            // The guardian leads that group and is not reaped before it is dropped: the number is ours.
+            _ = killpg(guardian.group(), Signal::SIGKILL);
+            break;
+        }
+        std::thread::sleep(POLL);
+    }
     // The guardian is dropped last, and kills nothing then: what a build leaves running on purpose (a server of its cache) stays.
-    child.wait_with_output()
+    waiting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that waited for it has panicked")))
 }
 
 /// The shell that outlives us by a moment.

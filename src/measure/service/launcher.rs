@@ -242,11 +242,12 @@ impl LeasedProcess {
         ServiceError::DiedEarly { command: self.line, how: ending.sentence(), hint: ending.hint(), output }
     }
 
-    pub(super) fn death(&mut self) -> Option<ServiceError> {
+    pub(super) fn death(&mut self, cell: &str) -> Option<ServiceError> {
         let ending = self.process.ending()?;
         let output = self.process.output().last_words();
         let command = self.line.clone();
-        Some(ServiceError::Died { command, how: ending.sentence(), hint: ending.hint(), output })
+        let cell = cell.to_owned();
+        Some(ServiceError::Died { cell, command, how: ending.sentence(), hint: ending.hint(), output })
     }
 }
 
@@ -297,11 +298,14 @@ impl Running {
     }
 
     /// Why it is no longer there, with its last output. Does not wait. Of a service that already ran only its answers tell.
-    pub(crate) fn has_died(&mut self) -> Option<ServiceError> {
+    /// `cell` is the one that loads it.
+    pub(crate) fn has_died(&mut self, cell: &str) -> Option<ServiceError> {
         match &mut self.life {
             Life::Foreign => None,
-            Life::InProcess(server) => server.ending().map(|how| ServiceError::DiedInProcess { how }),
-            Life::Process(life) => life.death(),
+            Life::InProcess(server) => {
+                server.ending().map(|how| ServiceError::DiedInProcess { cell: cell.to_owned(), how })
+            }
+            Life::Process(life) => life.death(cell),
         }
     }
 

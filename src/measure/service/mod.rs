@@ -32,5 +32,5 @@ mod ready;
 mod tests;
 
 pub(crate) use error::ServiceError;
-pub(crate) use guardian::output_within_our_life;
+pub(crate) use guardian::output_unless_interrupted;
 pub(crate) use launcher::{Launcher, Running};

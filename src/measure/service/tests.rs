@@ -141,7 +141,7 @@ fn fixture_plimsoll() {
     let mut file = fs::OpenOptions::new().append(true).create(true).open(&pids).unwrap();
     writeln!(file, "{}", running.pid().unwrap()).unwrap();
     std::thread::sleep(LONG);
-    assert!(running.has_died().is_none());
+    assert!(running.has_died("g/c/4").is_none());
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_port_that_accepts_does_not_count_when_the_service_itself_has_died() {
     // It may be quicker to accept than the service to die; then the run finds it dead.
     let died = match block_on(launch.start_on(lease, Patience::within(LONG))) {
         Err(error) => matches!(error, ServiceError::DiedEarly { .. }),
-        Ok(mut life) => eventually(|| life.death().is_some()),
+        Ok(mut life) => eventually(|| life.death("g/c/4").is_some()),
     };
     assert!(died);
 }
@@ -244,17 +244,18 @@ fn a_service_that_dies_of_a_port_that_somebody_took_gets_another_one() {
         given.push(lease.port());
         Ok(lease)
     }));
-    assert!(life.unwrap().death().is_none());
+    assert!(life.unwrap().death("g/c/4").is_none());
     assert_eq!((given.len(), given[0]), (2, taken_port));
 }
 
 #[test]
 fn a_service_that_dies_in_mid_run_is_found_dead_with_its_last_output() {
     let mut running = start(fixture("fixture_server"), LONG).unwrap();
-    assert!(running.has_died().is_none());
+    assert!(running.has_died("g/c/4").is_none());
     assert_eq!(get(running.url(), "/die"), "");
-    assert!(eventually(|| running.has_died().is_some()));
-    let text = running.has_died().unwrap().to_string();
+    assert!(eventually(|| running.has_died("g/c/4").is_some()));
+    let text = running.has_died("g/c/4").unwrap().to_string();
+    assert!(text.contains("cell `g/c/4`"), "{text}");
     assert!(text.contains("ended with exit status 7") && text.contains("| a request of death"), "{text}");
 }
 
@@ -350,7 +351,7 @@ fn a_server_in_this_process_serves_and_stops() {
     let mut running = block_on(Launcher::prepare(&server, &[], folder, folder).unwrap().start(LONG)).unwrap();
     let url = running.url().to_owned();
     assert!(get(&url, "/").ends_with("hello"));
-    assert!(running.has_died().is_none());
+    assert!(running.has_died("g/c/4").is_none());
     block_on(running.stop());
     assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
 }
@@ -363,8 +364,8 @@ fn a_server_in_this_process_that_panics_or_returns_has_died() {
         let folder = Path::new(".");
         let launcher = Launcher::prepare(&server, &[], folder, folder).unwrap();
         let mut running = block_on(launcher.start(LONG)).unwrap();
-        assert!(eventually(|| running.has_died().is_some()));
-        assert!(running.has_died().unwrap().to_string().contains(how));
+        assert!(eventually(|| running.has_died("g/c/4").is_some()));
+        assert!(running.has_died("g/c/4").unwrap().to_string().contains(how));
     }
 }
 
@@ -375,5 +376,5 @@ fn an_address_that_already_runs_is_taken_as_it_is() {
     let mut running =
         block_on(Launcher::prepare(&service, &[], folder, folder).unwrap().start(LONG)).unwrap();
     assert_eq!(running.url(), "http://127.0.0.1:9");
-    assert!(running.has_died().is_none());
+    assert!(running.has_died("g/c/4").is_none());
 }
