@@ -114,7 +114,7 @@ mod tests {
     fn a_base_that_was_not_used_for_a_month_goes_and_the_others_and_the_build_folder_stay() {
         let cache = tempfile::tempdir().unwrap();
         let own = cache.path().join(name(&[1; 32]));
-        let _lock = locked(&own).unwrap();
+        let _lock = locked(&own, &crate::measure::listen().unwrap()).unwrap();
         let [old, young] = [31, 29].map(|days| base(&own, &name(&[days; 32]), days.into()));
         let target = base(&own, "target", 99);
         let again = base(&own, &name(&[3; 32]), 31);
@@ -129,7 +129,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let repository = |byte: u8, days: u32| {
             let folder = cache.path().join(name(&[byte; 32]));
-            let lock = locked(&folder).unwrap();
+            let lock = locked(&folder, &crate::measure::listen().unwrap()).unwrap();
             base(&folder, &name(&[9; 32]), days);
             age(&folder.join(LOCK), days);
             (folder, lock)
