@@ -2,8 +2,8 @@
 //!
 //! A cell's time is chosen by what its rounds must hold: p99 is judged where a round has a thousand exchanges. The fast cells
 //! have ten times that in a third of a second, and so the default of ten seconds. Answers of 300,000 tokens come 1,300 times a
-//! second: in `length` they have their p95, and `at_limit`, which is the same load, pays for rounds of a second and their p99. A burst
-//! lasts as long as it lasts, and its ten answers have no tail.
+//! second: they have their p95. `at_limit`, where not one may be refused, is loaded three times as long, with forty thousand requests a
+//! run. A burst lasts as long as it lasts, and its ten answers have no tail.
 
 use std::time::Duration;
 
