@@ -130,10 +130,8 @@ impl Printer {
             Some(head) => text.push_str(&self.labelled(row.metric.title, &self.estimate(head, unit))),
             None => text.push_str(&self.labelled(row.metric.title, "no value")),
         }
-        if self.verbose {
-            if let Some(head) = row.head.as_ref().filter(|head| !head.method.is_empty()) {
-                text.push_str(&self.line("", &head.method));
-            }
+        if let Some(head) = row.head.as_ref().filter(|head| self.verbose && !head.method.is_empty()) {
+            text.push_str(&self.line("", &head.method));
         }
         // Two values of fresh pairs belong together: the cell's other levels are of other rounds.
         if let Some(base) = row.base.as_ref().filter(|_| self.verbose || row.fresh_pairs().is_some()) {
