@@ -1,5 +1,6 @@
 //! From a plan to a report.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -135,7 +136,8 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     let report =
         Report { title: title.to_owned(), ..Report::new(bench, runs, baselines, &judgement, &wanted) };
     if !options.quiet {
-        print!("{}", report.terminal(options.colour, options.verbose));
+        // Whoever was to read it may be gone, as behind a pipe; the page and the baseline are written all the same.
+        let _ = write!(std::io::stdout(), "{}", report.terminal(options.colour, options.verbose));
     }
     let last = LastRun::of(&options.paths.scratch(), bench);
     if origin == Origin::Measurement {
