@@ -193,8 +193,8 @@ fn targets_are_read_from_a_file() {
     let [hello, nowhere] = ["200", "404"].map(|status| data["status_codes"][status].as_u64().unwrap_or(0));
     assert!(hello > 0 && nowhere > 0 && hello + nowhere == 64, "{data}");
     // Without URL and file it is the file of that name in the working directory.
-    let usual = run(plimsoll(&["load", "-n", "8"]).current_dir(&folder)).expect_code(0);
-    assert_eq!(times(&usual.out, "200") + times(&usual.out, "404"), 8);
+    let usual = run(plimsoll(&["load", "-n", "64"]).current_dir(&folder)).expect_code(0);
+    assert_eq!(times(&usual.out, "200") + times(&usual.out, "404"), 64);
 }
 
 #[test]
