@@ -29,7 +29,8 @@ const PAIRS: [(&str, &str); 15] = [
     ("base_command", "base_url"),
 ];
 /// Flags that mean nothing without another.
-const NEEDS: [(&str, &str); 1] = [("base_build", "base_ref")];
+const NEEDS: [(&str, &str); 3] =
+    [("base_build", "base_ref"), ("base_copy", "base_ref"), ("base_arg", "base_ref")];
 
 /// The arguments whose variables do not count, since a flag contradicts them.
 ///

@@ -1,5 +1,6 @@
 //! The flags of a duet: what base is, and how suspects are confirmed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
@@ -10,28 +11,33 @@ use crate::session::{BaseSource, Duet};
 
 /// Base and head in one run.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Duets: base and head measured side by side, without a baseline file")]
+#[command(next_help_heading = "Duets: base and head measured side by side, without a baseline")]
 pub(crate) struct DuetFlags {
-    /// Compare with this commit: build it outside the working tree and measure it beside
+    /// Compare with this commit, or with the merge base of A...B: both it and the working tree are built and measured side by side
     #[arg(long, value_name = "REF", env = "PLIMSOLL_BASE_REF")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_ref: Option<String>,
-    /// How to build it, run in its package's folder, when cargo's own call cannot be read
+    /// Command that builds each side of --base-ref, run in the package's folder of its tree. CARGO_TARGET_DIR names the folder
+    /// for what is built [default: the `cargo build` that fits this `cargo bench`]
     #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_build: Option<String>,
-    /// Compare with what this command line starts
-    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    base_command: Option<String>,
-    /// Compare with what already runs there
-    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    base_url: Option<String>,
-    /// An argument to append to base's command line alone (repeatable)
+    /// Copy a file or folder that git ignores, such as `.env`, to both sides of --base-ref (repeatable)
+    #[arg(long, value_name = "PATH", action = ArgAction::Append)]
+    #[arg(env = "PLIMSOLL_BASE_COPY", value_delimiter = None)]
+    base_copy: Vec<PathBuf>,
+    /// Start base of --base-ref with these arguments in place of those of the bench file (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None)]
     base_arg: Vec<String>,
+    /// Compare with the service that this command line starts
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    base_command: Option<String>,
+    /// Compare with the service that already runs there
+    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    base_url: Option<String>,
     /// Let only the side that is being measured live
     #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
     alone: bool,
@@ -69,12 +75,12 @@ impl DuetFlags {
 
     /// What the session has to know.
     pub(crate) fn duet(&self) -> Duet {
-        let by_ref =
-            |commit: &String| BaseSource::Commit { name: commit.clone(), build: self.base_build.clone() };
         Duet {
-            base: (self.base_ref.as_ref().map(by_ref))
+            base: (self.base_ref.clone().map(BaseSource::Commit))
                 .or_else(|| self.base_command.clone().map(BaseSource::Command))
                 .or_else(|| self.base_url.clone().map(BaseSource::Url)),
+            base_build: self.base_build.clone(),
+            base_copy: self.base_copy.clone(),
             base_args: self.base_arg.clone(),
             confirms_faster: self.confirm == Confirm::Both,
             max_time: self.max_time,

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
 use crate::bench::contradictions::overruled;
 use crate::bench::duet_flags::DuetFlags;
 use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
-use crate::session::{BaselineUse, Colour, FailOn, OnMismatch, Save};
+use crate::session::{BaselineUse, Colour, FailOn, Save};
 
 /// The flags of a bench binary.
 #[derive(Debug, Parser)]
@@ -83,12 +83,13 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None)]
     pub(crate) service_arg: Vec<String>,
-    /// What fails the call beside a regression
+    /// What fails the call besides a regression
     #[arg(long, value_name = "WHAT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
     pub(crate) fail_on: Vec<FailOn>,
-    /// What to do with a baseline of another machine
-    #[arg(long, value_name = "WHAT", default_value = "incomparable", env = "PLIMSOLL_ON_MISMATCH")]
-    pub(crate) on_mismatch: OnMismatch,
+    /// Name of this machine. Stored runs are compared with only on the machine of the same name
+    #[arg(long, value_name = "NAME", env = "PLIMSOLL_TEST_BED")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) test_bed: Option<String>,
     /// Draw no charts
     #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT", value_parser = FalseyValueParser::new())]
     pub(crate) noplot: bool,

@@ -7,7 +7,7 @@ use crate::calibrate::simulate::{Banks, CellDraws, Draw};
 use crate::calibrate::world::World;
 use crate::plan::{Confirmation, Settings};
 use crate::record::{
-    Better, CellRun, Counts, EncodedHistogram, Environment, Machine, Metric, Round, Rules, Run,
+    Better, CellRun, Counts, EncodedHistogram, Environment, Machine, Metric, Round, Rules, Run, TestBed,
 };
 
 /// The only group of a simulated call.
@@ -36,6 +36,7 @@ pub(super) fn run(
         elapsed: Duration::ZERO,
         environment: Environment { machine: machine(), ..Environment::default() },
         cells: cells.iter().map(|cell| cell_run(cell, world, banks)).collect(),
+        base_ref: None,
         stop: None,
         look,
         confirmation: confirmation.cloned(),
@@ -51,6 +52,7 @@ fn machine() -> Machine {
         memory_gib: 4,
         is_virtual: true,
         loopback: true,
+        test_bed: TestBed { id: Some("boot:here".into()), ..TestBed::default() },
     }
 }
 
@@ -71,6 +73,7 @@ fn cell_run(draws: &CellDraws, world: &World, banks: &Banks) -> CellRun {
         rules: rules(),
         rounds: side(&draws.head, head),
         base: side(&draws.base, base),
+        base_failure: None,
         invalid: None,
         notes: Vec::new(),
     }

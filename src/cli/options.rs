@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{ArgAction, Args};
 
-use crate::session::{BaselineUse, Colour, Duet, FailOn, OnMismatch, Options, Paths};
+use crate::session::{BaselineUse, Colour, Duet, FailOn, Options, Paths};
 
 /// Where the package is, and how the outcome is shown and judged.
 #[derive(Debug, Args)]
@@ -17,9 +17,6 @@ pub(crate) struct SavedArgs {
     /// What fails the call beside a regression
     #[arg(long, value_name = "WHAT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
     fail_on: Vec<FailOn>,
-    /// What to do with runs of another machine
-    #[arg(long, value_name = "WHAT", default_value = "incomparable", env = "PLIMSOLL_ON_MISMATCH")]
-    on_mismatch: OnMismatch,
     /// Draw no charts
     #[arg(long)]
     noplot: bool,
@@ -42,8 +39,9 @@ impl SavedArgs {
             load: None,
             service_args: Vec::new(),
             duet: Duet::default(),
-            on_mismatch: self.on_mismatch,
+            test_bed: None,
             fail_on: self.fail_on.clone(),
+            bench_args: Vec::new(),
             is_whole: true,
             plots: !self.noplot,
             colour: self.color.applies(std::io::stdout().is_terminal()),

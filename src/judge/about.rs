@@ -42,6 +42,12 @@ fn of_group(group: &str, stored: &[&StoredRun], runs: &[Run]) -> Vec<String> {
             plural(span.as_secs().div_ceil(60).max(1), "minute")
         ));
     }
+    let named = runs.iter().map(|run| &run.environment.machine.test_bed);
+    if named.clone().any(|here| stored.iter().any(|run| run.machine.test_bed.is_another_machine_of(here))) {
+        notes.push(format!(
+            "The test bed of `{group}` is more than one machine: runs under its name come from machines with other ids."
+        ));
+    }
     notes.extend(
         changed_setup(stored, runs).map(|change| format!("Since the baseline of `{group}` {change}.")),
     );

@@ -28,13 +28,14 @@ const LEAST_CELLS_TO_LEARN: usize = 3;
 ///
 /// Cells keep the order of their definition. Without a baseline each cell is [`New`](crate::judge::Verdict::New).
 pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement {
-    let sides = sides(baselines, runs.iter().filter(|run| run.look == 0), policy);
+    let sides = sides(baselines, runs.iter().filter(|run| run.look == 0));
     let mut notes = about::notes(&sides, runs);
     if !policy.verdicts_only {
         notes.extend(pause::notes(runs.iter()));
     }
     let drafts: Vec<Draft> = sides.into_iter().filter_map(Draft::new).collect();
     let order: Vec<String> = drafts.iter().map(Draft::full_id).collect();
+    let other_test_bed = drafts.iter().find_map(Draft::other_test_bed);
     let learned = learn(&drafts);
     let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());
     let (screened, at_once): (Vec<Draft>, Vec<Draft>) =
@@ -55,6 +56,7 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
         cells,
         gone: if whole { gone(baselines, runs) } else { Vec::new() },
         tests: tests + suspects.iter().filter(|suspect| suspect.slower).count(),
+        other_test_bed,
         notes,
         suspects,
     }

@@ -13,7 +13,7 @@ use crate::judge::sides::{Base, HeadCell, Sides};
 use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::success::Success;
 use crate::judge::verdict::{
-    AnchorCheck, CellJudgement, Change, Comparison, LimitCheck, Shown, Stage, Verdict,
+    AnchorCheck, CellJudgement, Change, Comparison, LimitCheck, OtherTestBed, Shown, Stage, Verdict,
 };
 use crate::record::{Better, Counts, METRICS, Metric, Series, success_ratio};
 
@@ -28,7 +28,7 @@ pub(super) struct Draft<'a> {
     /// Indices of the runs of head that were measured fairly.
     fair: Vec<usize>,
     /// Why the cell as a whole has no verdict by comparison, if so.
-    instead: Option<(Verdict, String)>,
+    instead: Option<(Verdict, Option<String>)>,
     success: Option<Success>,
     questions: Vec<Question>,
     limits: Vec<LimitTest>,
@@ -56,7 +56,7 @@ impl<'a> Draft<'a> {
         draft.notes.extend(unknown(rules).map(|id| format!("There is no metric `{id}` to judge.")));
         let mut reasons = reasons.into_iter().flatten();
         if draft.fair.is_empty() {
-            draft.instead = reasons.next().map(|reason| (Verdict::Invalid, reason));
+            draft.instead = reasons.next().map(|reason| (Verdict::Invalid, Some(reason)));
             return Some(draft);
         }
         draft.notes.extend(reasons.map(|reason| format!("One run is left out: {reason}")));
@@ -77,8 +77,10 @@ impl<'a> Draft<'a> {
         let failing = too_many_failures(&counts, rules.least_success_ratio);
         let (mut success, mut asked) = (None, Vec::new());
         let mut instead = match &self.sides.base {
-            Base::New(reason) => Some((Verdict::New, reason.clone())),
-            Base::Incomparable(reason) => Some((Verdict::Incomparable, reason.clone())),
+            Base::New(reason) => Some((Verdict::New, Some(reason.clone()))),
+            Base::Incomparable(reason) => Some((Verdict::Incomparable, Some(reason.clone()))),
+            // Said once for the whole call.
+            Base::OtherTestBed(_) => Some((Verdict::Incomparable, None)),
             Base::Duet => {
                 let mut base = Counts::default();
                 head.iter().for_each(|head| base.add(&head.cell.base_counts()));
@@ -90,7 +92,7 @@ impl<'a> Draft<'a> {
                 if failing.is_none() && base_fails.is_none() {
                     asked = questions(&Contest { head: &head, against: Against::Duet }, rules);
                 }
-                base_fails.map(|reason| (Verdict::Incomparable, format!("Base: {reason}")))
+                base_fails.map(|reason| (Verdict::Incomparable, Some(format!("Base: {reason}"))))
             }
             Base::Runs { current, earlier } => {
                 success = Success::new(
@@ -110,7 +112,7 @@ impl<'a> Draft<'a> {
         let limits = match failing {
             None => rules.limits.iter().filter_map(|limit| LimitTest::new(limit, &head, is_duet)).collect(),
             Some(reason) => {
-                instead = Some((Verdict::Invalid, reason));
+                instead = Some((Verdict::Invalid, Some(reason)));
                 Vec::new()
             }
         };
@@ -120,6 +122,13 @@ impl<'a> Draft<'a> {
         };
         self.notes.extend(asked.iter().filter(|question| question.judged).find_map(answered));
         (self.success, self.questions, self.limits, self.instead) = (success, asked, limits, instead);
+    }
+
+    /// The test beds of base and head, if they differ.
+    pub fn other_test_bed(&self) -> Option<OtherTestBed> {
+        let Base::OtherTestBed(run) = self.sides.base else { return None };
+        let here = self.sides.head.first()?.machine.test_bed.clone();
+        Some(OtherTestBed { base: run.machine.test_bed.clone(), commit: run.commit.clone(), here })
     }
 
     /// Whether both sides were measured together.
@@ -186,7 +195,7 @@ impl<'a> Draft<'a> {
     fn anchors(&self, learned: &Learned) -> impl Iterator<Item = AnchorTest<'_>> {
         let current = match &self.sides.base {
             Base::Runs { current, .. } => &current[..],
-            Base::New(_) | Base::Incomparable(_) | Base::Duet => &[],
+            Base::New(_) | Base::Incomparable(_) | Base::OtherTestBed(_) | Base::Duet => &[],
         };
         let anchor = current.iter().find(|stored| stored.is_anchor).map(|stored| stored.run.id.as_str());
         let against = move |question| AnchorTest::new(question, anchor?, learned);
@@ -277,7 +286,7 @@ impl<'a> Draft<'a> {
         match (regressed, broken, &self.instead, worst) {
             (Some(comparison), ..) => (Verdict::Regressed, reason(comparison)),
             (None, Some(broken), ..) => (Verdict::Regressed, Some(broken)),
-            (None, None, Some((verdict, reason)), _) => (*verdict, Some(reason.clone())),
+            (None, None, Some((verdict, reason)), _) => (*verdict, reason.clone()),
             // What is unchanged needs no reason.
             (None, None, None, Some(worst)) if worst.verdict == Verdict::Unchanged => (worst.verdict, None),
             (None, None, None, Some(worst)) => {
@@ -389,7 +398,7 @@ impl<'a> Draft<'a> {
                     let compared = current.iter().filter(|stored| stored.serves(metric));
                     compared.map(|stored| stored.series).collect()
                 }
-                Base::New(_) | Base::Incomparable(_) => Vec::new(),
+                Base::New(_) | Base::Incomparable(_) | Base::OtherTestBed(_) => Vec::new(),
             }
         };
         let series: Vec<&Series> = head.iter().map(|head| &head.series).collect();

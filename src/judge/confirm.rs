@@ -60,7 +60,7 @@ pub(super) fn confirm(
         if measured.is_empty() {
             break;
         }
-        let drafts: BTreeMap<String, Draft> = sides(&[], fresh(), call.policy)
+        let drafts: BTreeMap<String, Draft> = sides(&[], fresh())
             .into_iter()
             .filter_map(Draft::new)
             .map(|draft| (draft.full_id(), draft))

@@ -7,7 +7,7 @@ use crate::judge::verdict::{Judgement, Verdict};
 use crate::plan::Settings;
 use crate::record::{
     Baseline, CellRun, Counts, EncodedHistogram, Environment, Epoch, Fault, METRICS, Machine, Round, Rules,
-    Run, metric,
+    Run, TestBed, metric,
 };
 
 /// Values of a metric: a launch each, and in it a round each.
@@ -62,6 +62,7 @@ pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
         rules: rules(),
         rounds,
         base: Vec::new(),
+        base_failure: None,
         invalid: None,
         notes: Vec::new(),
     }
@@ -120,7 +121,11 @@ pub(super) const CPUS: u32 = 4;
 
 fn machine() -> Machine {
     let (arch, os, cpu) = ("x86_64".into(), "linux".into(), "EPYC".into());
-    Machine { arch, os, cpu, cpus: CPUS, memory_gib: 16, is_virtual: true, loopback: true }
+    Machine { arch, os, cpu, cpus: CPUS, memory_gib: 16, is_virtual: true, loopback: true, test_bed: here() }
+}
+
+pub(super) fn here() -> TestBed {
+    TestBed { id: Some("boot:here".into()), ..TestBed::default() }
 }
 
 pub(super) fn run(cells: Vec<CellRun>) -> Run {
@@ -131,6 +136,7 @@ pub(super) fn run(cells: Vec<CellRun>) -> Run {
         elapsed: Duration::from_secs(10),
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
+        base_ref: None,
         stop: None,
         look: 0,
         confirmation: None,

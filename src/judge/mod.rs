@@ -106,8 +106,8 @@ mod fixture;
 mod tests;
 
 pub use call::judge;
-pub use policy::{OnMismatch, Policy};
+pub use policy::Policy;
 pub use verdict::{
-    AnchorCheck, CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome, Shown,
-    Stage, Suspect, Verdict,
+    AnchorCheck, CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome,
+    OtherTestBed, Shown, Stage, Suspect, Verdict,
 };

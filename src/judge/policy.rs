@@ -6,20 +6,9 @@ use crate::record::Rules;
 /// By how much the share of failures may rise: 0.1 points.
 const FAILURE_MARGIN: f64 = 0.001;
 
-/// What to do with a stored run of another machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum OnMismatch {
-    /// Leave it out; without any other the cell is incomparable.
-    Incomparable,
-    /// Compare with it all the same, and say so.
-    Compare,
-}
-
 /// What a whole call is judged by. Levels, margins and resamples are each cell's own ([`Rules`]).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// What to do with stored runs of another machine.
-    pub on_mismatch: OnMismatch,
     /// Whether only a selection of the cells was asked for: those of a baseline that are missing are not gone then.
     pub filtered: bool,
     /// Whether to leave out what no verdict depends on, values and findable changes: for simulations.
@@ -27,9 +16,9 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Nothing is left out but stored runs of another machine.
+    /// All cells of the bench, and all that a report shows.
     pub const fn usual() -> Self {
-        Self { on_mismatch: OnMismatch::Incomparable, filtered: false, verdicts_only: false }
+        Self { filtered: false, verdicts_only: false }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::policy::{OnMismatch, Policy};
 use crate::record::words::{plural, share};
 use crate::record::{Baseline, CellRun, Judged, Machine, Metric, Run, Series, StoredRun};
 
@@ -53,6 +52,8 @@ pub(super) enum Base<'a> {
     New(String),
     /// No stored run is comparable, and why.
     Incomparable(String),
+    /// All stored runs that could be compared with were measured on another test bed; the newest of them.
+    OtherTestBed(&'a StoredRun),
     /// Each run of head has its own base beside it.
     Duet,
     /// Stored runs.
@@ -68,7 +69,6 @@ pub(super) enum Base<'a> {
 pub(super) fn sides<'a>(
     baselines: &'a [Baseline],
     runs: impl IntoIterator<Item = &'a Run>,
-    policy: &Policy,
 ) -> Vec<Sides<'a>> {
     let mut places = BTreeMap::new();
     let mut heads: Vec<Vec<HeadCell>> = Vec::new();
@@ -82,7 +82,7 @@ pub(super) fn sides<'a>(
             heads[place].push(HeadCell { machine: &run.environment.machine, cell, series, base });
         }
     }
-    heads.into_iter().map(|head| matched(head, baselines, policy)).collect()
+    heads.into_iter().map(|head| matched(head, baselines)).collect()
 }
 
 /// Whole ids of cells that the baseline of a measured group has in any epoch (each cell has a current one of its own) and head has
@@ -108,11 +108,15 @@ pub(super) fn depends_on_window(metric: &Metric) -> bool {
     metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id)
 }
 
-fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Policy) -> Sides<'a> {
+fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline]) -> Sides<'a> {
     if head.iter().any(|head| head.base.is_some()) {
         return Sides { head, base: Base::Duet, notes: Vec::new() };
     }
     let first = head.first().map(|head| head.cell);
+    if let Some(failure) = first.and_then(|cell| cell.base_failure.as_ref()) {
+        let reason = format!("Base cannot answer it ({failure}), so it was measured on head alone.");
+        return Sides { head, base: Base::New(reason), notes: Vec::new() };
+    }
     let baseline = first.and_then(|cell| baselines.iter().find(|baseline| baseline.group == cell.group));
     let Some((cell, baseline)) = first.zip(baseline) else {
         return Sides {
@@ -135,12 +139,16 @@ fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Poli
     let mut notes = Vec::new();
     let mut epochs: BTreeMap<u32, Vec<StoredCell>> = BTreeMap::new();
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
+    let mut elsewhere: Vec<&StoredRun> = Vec::new();
     for (run, series) in candidates {
         let is_current = Some(run.epoch) == current;
-        let problem = failing(series, &head)
-            .or_else(|| redefined(series, &head))
-            .or_else(|| foreign(run, &head, policy, is_current, &mut notes));
-        match problem {
+        let problem = failing(series, &head).or_else(|| redefined(series, &head));
+        if problem.is_none() && !head.iter().all(|head| run.machine.test_bed.is_same(&head.machine.test_bed))
+        {
+            elsewhere.extend(is_current.then_some(run));
+            continue;
+        }
+        match problem.or_else(|| other_facts(run, &head)) {
             Some(problem) if is_current => *left_out.entry(problem).or_default() += 1,
             Some(_) => {}
             None => epochs.entry(run.epoch).or_default().push(StoredCell {
@@ -153,7 +161,10 @@ fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Poli
     }
     let base = match current.and_then(|current| epochs.remove(&current)) {
         Some(current) => Base::Runs { current, earlier: epochs.into_values().collect() },
-        None => Base::Incomparable(left_out.keys().cloned().collect::<Vec<_>>().join(" ")),
+        None => match elsewhere.last() {
+            Some(newest) => Base::OtherTestBed(newest),
+            None => Base::Incomparable(left_out.keys().cloned().collect::<Vec<_>>().join(" ")),
+        },
     };
     if matches!(base, Base::Runs { .. }) {
         let count = |(problem, count): (&String, &usize)| {
@@ -161,6 +172,12 @@ fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline], policy: &Poli
             format!("{} {are} left out: {problem}", plural(*count as u64, "stored run"))
         };
         notes.extend(left_out.iter().map(count));
+        if !elsewhere.is_empty() {
+            notes.push(format!(
+                "{} on another test bed, not compared with.",
+                plural(elsewhere.len() as u64, "stored run")
+            ));
+        }
     }
     Sides { head, base, notes }
 }
@@ -183,22 +200,8 @@ fn redefined(stored: &Series, head: &[HeadCell]) -> Option<String> {
         .then(|| "The cell was redefined since: record a new baseline.".to_owned())
 }
 
-/// Why a stored run of another machine is not compared with; a note instead if it is all the same.
-fn foreign(
-    run: &StoredRun,
-    head: &[HeadCell],
-    policy: &Policy,
-    is_current: bool,
-    notes: &mut Vec<String>,
-) -> Option<String> {
+/// Why a stored run of this test bed is not compared with: the machine is not what it was.
+fn other_facts(run: &StoredRun, head: &[HeadCell]) -> Option<String> {
     let difference = head.iter().find_map(|head| run.machine.mismatch(head.machine))?;
-    if policy.on_mismatch == OnMismatch::Compare {
-        let note =
-            format!("A stored run comes from another machine ({difference}) and is compared with as asked.");
-        if is_current && !notes.contains(&note) {
-            notes.push(note);
-        }
-        return None;
-    }
-    Some(format!("It was measured on another machine ({difference}): use a duet, or record a baseline here."))
+    Some(format!("The machine has changed since ({difference}): use a duet, or record a new baseline."))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::Metric;
+use crate::record::{Metric, TestBed};
 
 /// What is said of a cell or of one of its metrics; the worse, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,6 +197,17 @@ pub struct CellJudgement {
     pub notes: Vec<String>,
 }
 
+/// Stored runs that were not compared with, since they were measured on another test bed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherTestBed {
+    /// Where the newest of them was measured.
+    pub base: TestBed,
+    /// The commit that it measured.
+    pub commit: Option<String>,
+    /// Where head was measured.
+    pub here: TestBed,
+}
+
 /// What is said of a whole call.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judgement {
@@ -206,6 +217,8 @@ pub struct Judgement {
     pub gone: Vec<String>,
     /// How many tests share the significance level.
     pub tests: usize,
+    /// Set if a cell was not compared because its stored runs were measured on another test bed.
+    pub other_test_bed: Option<OtherTestBed>,
     /// What is worth saying of the baselines as such.
     pub notes: Vec<String>,
     /// What a duet's screening found to look slower or faster.

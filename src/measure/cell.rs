@@ -63,12 +63,19 @@ impl<'a> LiveCell<'a> {
         })
     }
 
-    /// Makes each of the first `most` requests once; ends with the first that fails. The slowest exchange, or what was wrong.
-    pub(crate) async fn try_each(&mut self, most: usize) -> Result<Duration, WrongAnswer> {
+    /// Makes each of the first `most` requests, up to `tries` times until it succeeds; ends with the first that never does. The
+    /// slowest exchange, or what was wrong.
+    pub(crate) async fn try_each(&mut self, most: usize, tries: usize) -> Result<Duration, WrongAnswer> {
         let mut slowest = Duration::ZERO;
         let client = self.clients.first_mut().expect("a load has at least one worker");
         for request in self.requests.iter().take(most) {
-            let exchange = client.exchange(request).await;
+            let mut exchange = client.exchange(request).await;
+            for _ in 1..tries {
+                if exchange.fault.is_none() {
+                    break;
+                }
+                exchange = client.exchange(request).await;
+            }
             if let Some(fault) = exchange.fault {
                 return Err(WrongAnswer {
                     url: request.uri.to_string(),

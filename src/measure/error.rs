@@ -4,7 +4,7 @@ use std::io;
 
 use crate::measure::cell::WrongAnswer;
 use crate::measure::service::ServiceError;
-use crate::plan::{Cell, EndpointError, Group};
+use crate::plan::{Cell, EndpointError, Group, Side};
 
 /// Why nothing could be measured. What happens later, once rounds are there, stands in the run.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,14 @@ pub enum MeasureError {
     /// The service did not start.
     #[error(transparent)]
     Service(#[from] ServiceFailure),
+    /// One side of a duet did not start.
+    #[error("{side} did not start: {source}{}", hint(*side))]
+    SideStart {
+        /// Base or head.
+        side: Side,
+        /// Why.
+        source: ServiceFailure,
+    },
     /// A cell's endpoint cannot be requested of this service.
     #[error("cell `{cell}`: {source}")]
     Endpoint {
@@ -73,7 +81,21 @@ impl From<ServiceError> for MeasureError {
     }
 }
 
+fn hint(side: Side) -> &'static str {
+    match side {
+        Side::Base => {
+            "\nIf base does not know an argument of head's, give it arguments of its own: each --base-arg is one of them, and they take the \
+             place of those in the bench file."
+        }
+        Side::Head => "",
+    }
+}
+
 impl MeasureError {
+    pub(crate) fn side_start(side: Side, error: ServiceError) -> Self {
+        Self::SideStart { side, source: ServiceFailure(error) }
+    }
+
     pub(crate) fn wrong_answer(group: &Group, cell: &Cell, WrongAnswer { url, what }: WrongAnswer) -> Self {
         Self::WrongAnswer { cell: group.full_id(cell), url, what }
     }

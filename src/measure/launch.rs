@@ -12,17 +12,8 @@ use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
 use crate::measure::measurement::{Measurement, WARM_UP, mix};
 use crate::measure::service::Running;
-use crate::plan::Visit;
+use crate::plan::{Side, Visit};
 use crate::record::{CellRun, Counters, Round, Stop};
-
-/// The two services that a duet compares. Without a duet there is the head alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The service as it was.
-    Base,
-    /// The service as it is.
-    Head,
-}
 
 /// One side of a launch while it lives.
 struct Live<'a> {
@@ -78,7 +69,7 @@ impl<'a> Measurement<'a, '_> {
         let mut cells = Vec::new();
         for &index in &stand.cells {
             let mut cell = self.live(index, &running).map_err(|error| failed(&error))?;
-            if self.is_measured(index) {
+            if self.is_measured(index) && !(side == Side::Base && self.is_new(index)) {
                 cell.warm_up(share, self.seed(index, WARM_UP, visit.launch)).await;
             }
             if let Some(death) = running.has_died(&self.name(index)) {
@@ -103,6 +94,9 @@ impl<'a> Measurement<'a, '_> {
         for &(index, number) in turns {
             rng.shuffle(live);
             for one in &mut *live {
+                if one.side == Side::Base && self.is_new(index) {
+                    continue;
+                }
                 let round = self.round(one, visit, (index, number), begun.elapsed()).await?;
                 match one.side {
                     Side::Base => cells[index].base.push(round),

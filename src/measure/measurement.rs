@@ -7,15 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
 use crate::measure::interrupt::Interrupt;
-use crate::measure::launch::Side;
 use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
-use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, affordable_launches};
+use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Side, affordable_launches};
 use crate::record::{CellRun, ConditionSum, Environment, Event, Run, Stop, run_id};
 
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
 const MOST_TRIED: usize = 100;
+
+/// Base's trial makes a request again before it says that base cannot answer it: an endpoint may fail at times.
+const TRIES_OF_BASE: usize = 5;
 
 /// The number of what is loaded before the first round of a launch: it never meets a round's deck.
 pub(crate) const WARM_UP: usize = usize::MAX;
@@ -29,8 +31,8 @@ pub struct Site<'a> {
     pub scratch: &'a Path,
     /// Arguments to append to each service's command line; in a duet to head's.
     pub service_args: &'a [String],
-    /// Arguments to append to the command line of a duet's base.
-    pub base_args: &'a [String],
+    /// The user's name for this machine.
+    pub test_bed: Option<&'a str>,
     /// When to end with what is known, if not before.
     pub until: Option<Instant>,
 }
@@ -97,7 +99,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 Some(stand) => stand.cells.push(index),
                 None => {
                     let mut head = prepared(&group.service, site.service_args)?;
-                    let base = group.base.as_ref().map(|base| prepared(base, site.base_args));
+                    let base = group.base.as_ref().map(|base| prepared(base, &[]));
                     let mut base = base.transpose()?;
                     base.iter_mut().for_each(|base| Launcher::level(base, &mut head));
                     stands.push(Stand { head, base, group, cells: vec![index], launches: 1 });
@@ -138,6 +140,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     /// Starts each service once: each request is made and checked, each cell has a round that does not count, and what that
     /// shows decides on launches and metrics. In a duet base shows it: what head lacks must not go missing because it is slow.
+    /// A cell that base cannot answer is new: it is measured on head alone.
     async fn trial(&mut self) -> Result<(), MeasureError> {
         for index in 0..self.stands.len() {
             let ready_time_out = self.stands[index].group.settings.ready_time_out;
@@ -146,10 +149,13 @@ impl<'a, 'e> Measurement<'a, 'e> {
             for side in self.sides(index) {
                 let stand = &self.stands[index];
                 (self.tell)(Event::Launching { service: service_in_words(stand.service(side)) });
-                let mut running = stand.launcher(side).start(ready_time_out).await?;
+                let started = stand.launcher(side).start(ready_time_out).await;
+                let mut running = started.map_err(|error| match self.sides(index).len() {
+                    1 => MeasureError::from(error),
+                    _ => MeasureError::side_start(side, error),
+                })?;
                 started_in += running.started_in();
-                let decides = self.sides(index)[0] == side;
-                let tried = self.trial_of(index, &mut running, decides).await;
+                let tried = self.trial_of(index, &mut running, side).await;
                 running.stop().await;
                 round_times.extend(tried?);
             }
@@ -158,26 +164,34 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Ok(())
     }
 
-    /// The trial of one service; gives the time that a round of each cell takes, if it decides.
+    /// The trial of one service; gives the time that a round takes of each cell whose metrics it decides.
     async fn trial_of(
         &mut self,
         stand: usize,
         running: &mut Running,
-        decides: bool,
+        side: Side,
     ) -> Result<Vec<Duration>, MeasureError> {
         let mut round_times = Vec::new();
+        let is_duet = self.stands[stand].base.is_some();
         for &index in &self.stands[stand].cells.clone() {
             let (group, cell) = self.cells[index];
             let mut live = self.live(index, running)?;
-            let slowest = live.try_each(MOST_TRIED).await.map_err(|wrong| {
-                match running.has_died(&group.full_id(cell)) {
-                    // One that died gives no answer; that it died says more.
-                    Some(death) => death.into(),
-                    None => MeasureError::wrong_answer(group, cell, wrong),
-                }
-            })?;
+            let tries = if side == Side::Base { TRIES_OF_BASE } else { 1 };
+            let slowest = match live.try_each(MOST_TRIED, tries).await {
+                Ok(slowest) => slowest,
+                Err(wrong) => match running.has_died(&group.full_id(cell)) {
+                    // A service that died gives no answer; that it died says more.
+                    Some(death) => return Err(death.into()),
+                    None if side == Side::Base => {
+                        self.planned[index].base_failure = Some(wrong.what);
+                        continue;
+                    }
+                    None => return Err(MeasureError::wrong_answer(group, cell, wrong)),
+                },
+            };
             let too_slow = reach::too_slow(group, cell.load, slowest);
             self.planned[index].invalid = self.planned[index].invalid.take().or(too_slow);
+            let decides = side == Side::Base || !is_duet || self.is_new(index);
             if self.planned[index].invalid.is_some() || !decides {
                 continue;
             }
@@ -211,9 +225,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     fn announce(&mut self) {
         let measured = (0..self.cells.len()).filter(|&cell| self.is_measured(cell));
-        let groups = measured.map(|cell| self.cells[cell].0);
-        let (rounds, windows) = groups.fold((0, Duration::ZERO), |(rounds, windows), group| {
-            let sides: u32 = if group.base.is_some() { 2 } else { 1 };
+        let cells = measured.map(|cell| (self.cells[cell].0, self.is_new(cell)));
+        let (rounds, windows) = cells.fold((0, Duration::ZERO), |(rounds, windows), (group, is_new)| {
+            let sides: u32 = if group.base.is_some() && !is_new { 2 } else { 1 };
             let settings = &group.settings;
             (rounds + sides as usize * settings.sample_size, windows + sides * settings.measurement_time)
         });
@@ -231,6 +245,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             started,
             elapsed: Duration::ZERO,
             environment,
+            base_ref: None,
             cells: self.planned.clone(),
             stop: None,
             look: self.plan.look,
@@ -252,7 +267,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         run.cells
             .iter_mut()
             .zip(&self.cells)
-            .filter(|(_, (group, _))| group.base.is_some())
+            .filter(|(cell, (group, _))| group.base.is_some() && cell.base_failure.is_none())
             .for_each(|(cell, _)| cell.keep_pairs());
         // What a round would reach says nothing where none came to its end.
         run.cells.iter_mut().filter(|cell| cell.rounds.is_empty()).for_each(|cell| cell.notes.clear());
@@ -286,6 +301,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
         self.planned[cell].invalid.is_none()
     }
 
+    /// Whether base cannot answer a cell, so that it is measured on head alone.
+    pub(crate) fn is_new(&self, cell: usize) -> bool {
+        self.planned[cell].base_failure.is_some()
+    }
+
     pub(crate) fn plan_seed(&self) -> u64 {
         self.plan.seed
     }
@@ -308,7 +328,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
             Service::Url(url) => is_loopback(url),
             Service::Absent => cell.targets.endpoints().iter().all(|endpoint| is_loopback(endpoint.url())),
         };
-        let mut environment = Environment::collect(self.cells.iter().all(is_local), self.site.root);
+        let mut environment =
+            Environment::collect(self.cells.iter().all(is_local), self.site.root, self.site.test_bed);
         for stand in &self.stands {
             let told = [("service", Some(&stand.head)), ("base service", stand.base.as_ref())];
             for (what, launcher) in told {

@@ -79,7 +79,7 @@ pub fn check(
             let running = stand.head.start(stand.group.settings.ready_time_out).await?;
             for &index in &stand.cells {
                 let (group, cell) = measurement.cells[index];
-                let tried = measurement.live(index, &running)?.try_each(usize::MAX).await;
+                let tried = measurement.live(index, &running)?.try_each(usize::MAX, 1).await;
                 let wrong = tried.err().map(|wrong| MeasureError::wrong_answer(group, cell, wrong));
                 tell(&group.full_id(cell), wrong.as_ref());
             }

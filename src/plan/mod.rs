@@ -13,6 +13,7 @@ mod load;
 mod schedule;
 mod service;
 mod settings;
+mod side;
 mod suite;
 mod targets;
 
@@ -31,5 +32,6 @@ pub(crate) use service::with_port;
 pub use service::{Command, InProcess, Service};
 pub use settings::{DEFAULTS, QUICK, Settings};
 pub(crate) use settings::{Margins, is_fraction, is_level};
+pub use side::Side;
 pub use suite::{Plan, PlanError};
 pub use targets::{Order, Targets, TargetsError};

@@ -48,7 +48,6 @@ impl Service {
             env: BTreeMap::new(),
             directory: None,
             ready: None,
-            apart: false,
         }
     }
 
@@ -123,8 +122,6 @@ pub struct Command {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) ready: Option<String>,
-    /// Whether its program is run from a folder of its own, as that of a duet's other side is, and not beside its neighbours.
-    pub(crate) apart: bool,
 }
 
 impl Command {

@@ -12,6 +12,7 @@ use crate::record::proc_text::{
     cpu_model, has_hypervisor_flag, is_virtual_board, kernel_version, load_average, memory_bytes,
     rounded_gib, rustc_version,
 };
+use crate::record::test_bed::TestBed;
 
 /// Digits of a commit.
 const SHORT_COMMIT: &str = "--short=7";
@@ -21,11 +22,11 @@ const NOT_BASELINES: &str = ":(exclude,top,glob)**/baselines/*/*.json";
 impl Environment {
     /// Asks this machine, and the working tree around `package_root`.
     ///
-    /// `loopback` says whether the service is reached by loopback. The compiler is asked only below cargo, where it is the one
+    /// `loopback` says whether the service is reached by loopback, `test_bed` how the user calls this machine. The compiler is asked only below cargo, where it is the one
     /// that built the bench. A tree is dirty when a file in git was changed, but for baselines; new files do not count.
-    pub fn collect(loopback: bool, package_root: &Path) -> Self {
+    pub fn collect(loopback: bool, package_root: &Path, test_bed: Option<&str>) -> Self {
         Self {
-            machine: machine(loopback),
+            machine: machine(loopback, test_bed),
             setup: setup(package_root)
                 .into_iter()
                 .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -46,19 +47,21 @@ impl Environment {
     }
 }
 
-fn machine(loopback: bool) -> Machine {
+fn machine(loopback: bool, test_bed: Option<&str>) -> Machine {
     let cpuinfo = text("/proc/cpuinfo").unwrap_or_default();
     let memory = text("/proc/meminfo")
         .and_then(|meminfo| memory_bytes(&meminfo))
         .or_else(|| sysctl("hw.memsize")?.parse().ok());
+    let is_virtual = is_virtual(&cpuinfo);
     Machine {
         arch: env::consts::ARCH.to_owned(),
         os: env::consts::OS.to_owned(),
         cpu: cpu_model(&cpuinfo).or_else(|| sysctl("machdep.cpu.brand_string")).unwrap_or_default(),
         cpus: available_parallelism().ok().and_then(|cpus| u32::try_from(cpus.get()).ok()).unwrap_or(0),
         memory_gib: memory.map_or(0, rounded_gib),
-        is_virtual: is_virtual(&cpuinfo),
+        is_virtual,
         loopback,
+        test_bed: TestBed::here(test_bed, is_virtual),
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn this_machine_is_known() {
-        let environment = Environment::collect(true, Path::new(env!("CARGO_MANIFEST_DIR")));
+        let environment = Environment::collect(true, Path::new(env!("CARGO_MANIFEST_DIR")), None);
         let machine = &environment.machine;
         assert_eq!(machine.mismatch(machine), None, "nothing is unknown: {machine:?}");
         assert!(machine.cpus >= 1 && machine.loopback);
@@ -131,9 +134,9 @@ mod tests {
     #[test]
     fn outside_git_there_is_no_commit() {
         let folder = tempfile::tempdir().unwrap();
-        let environment = Environment::collect(false, folder.path());
+        let environment = Environment::collect(false, folder.path(), None);
         assert_eq!((environment.commit, environment.dirty), (None, false));
-        let nowhere = Environment::collect(false, &folder.path().join("gone"));
+        let nowhere = Environment::collect(false, &folder.path().join("gone"), None);
         assert_eq!((nowhere.commit, nowhere.dirty), (None, false));
     }
 
@@ -151,13 +154,13 @@ mod tests {
             fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
             fs::write(root.join(name), text).unwrap();
         };
-        let dirty = || Environment::collect(true, &root.join("a")).dirty;
+        let dirty = || Environment::collect(true, &root.join("a"), None).dirty;
         run(&["init", "-q"]);
         write("lib.rs", "1");
         write("a/baselines/main/g.json", "1");
         run(&["add", "."]);
         run(&["commit", "-q", "-m", "first"]);
-        assert_eq!(Environment::collect(true, root).commit.unwrap().len(), 7);
+        assert_eq!(Environment::collect(true, root, None).commit.unwrap().len(), 7);
         assert!(!dirty());
         write("new.rs", "1");
         write("a/baselines/main/g.json", "2");

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::record::condition::Condition;
+use crate::record::test_bed::TestBed;
 
-/// The hard facts of a machine: a baseline of another machine is not compared with.
+/// The hard facts of a machine: runs of another test bed, or of one whose facts changed, are not compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Machine {
     /// `x86_64`, `aarch64`.
@@ -21,6 +22,8 @@ pub struct Machine {
     pub is_virtual: bool,
     /// Whether the service is reached by loopback rather than by a network.
     pub loopback: bool,
+    /// Which machine it is.
+    pub test_bed: TestBed,
 }
 
 /// The machine and the build that a run was measured with.
@@ -45,9 +48,10 @@ pub struct Environment {
 const SAME_MEMORY: f64 = 0.02;
 
 impl Machine {
-    /// In words how another machine differs from this one, the baseline's; nothing when both are alike.
+    /// How the facts of another machine differ from those of this one, the baseline's; `None` if they are the same. Equal facts do not
+    /// make the same machine: [`TestBed::is_same`] says that.
     ///
-    /// What is not known of either is a difference: nobody can say that it is the same.
+    /// A fact that is not known of either is a difference: nobody can say that it is the same.
     pub fn mismatch(&self, other: &Self) -> Option<String> {
         let mut differences = Vec::new();
         for (what, base, head) in [
@@ -98,6 +102,7 @@ mod tests {
             memory_gib: 252,
             is_virtual: true,
             loopback: true,
+            test_bed: TestBed::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! `judge` sees each cell as a [`Series`]: values a launch and round. The table of all metrics is [`METRICS`].
 
 mod atomic;
+mod base_ref;
 mod baseline;
 mod baseline_file;
 mod baseline_parse;
@@ -31,10 +32,12 @@ mod run_id;
 mod run_wire;
 mod series;
 mod tally;
+mod test_bed;
 mod wire;
 pub(crate) mod words;
 
 pub use atomic::{WriteError, write_whole};
+pub use base_ref::BaseRef;
 #[cfg(test)]
 pub use baseline::Epoch;
 pub use baseline::{Baseline, KEPT_RUNS, StoredRun};
@@ -57,3 +60,4 @@ pub use run_file::{LastRun, RunFile, RunFileError};
 pub use run_id::{run_id, time_of_run};
 pub use series::Series;
 pub use tally::Tally;
+pub use test_bed::TestBed;

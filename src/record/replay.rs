@@ -24,6 +24,7 @@ impl StoredRun {
             started: time_of_run(&self.id).unwrap_or(UNIX_EPOCH),
             elapsed: Duration::ZERO,
             environment: Environment { machine, setup, commit, dirty, load, condition: None },
+            base_ref: None,
             cells: group.cells.iter().filter_map(cell).collect(),
             stop: None,
             look: 0,

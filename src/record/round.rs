@@ -62,7 +62,7 @@ pub struct Round {
 impl Round {
     /// Closes a tally: takes the values of all metrics and compresses the histograms.
     pub fn close(tally: &Tally, launch: usize, started: Duration) -> Self {
-        let value = |metric: &'static Metric| Some((metric.id, (metric.value)(tally)?));
+        let value = |metric: &'static Metric| Some((metric.id, fifteen_digits((metric.value)(tally)?)));
         Self {
             launch,
             started,
@@ -73,6 +73,12 @@ impl Round {
             failure_latency: tally.failure_latency.encode(),
         }
     }
+}
+
+/// A number as a file gives it back to the bit: serde_json reads up to 15 digits exactly, and more only by a feature that the whole build
+/// would get, the service included.
+fn fifteen_digits(value: f64) -> f64 {
+    format!("{value:.14e}").parse().unwrap_or(value)
 }
 
 impl Counts {

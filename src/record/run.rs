@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::plan::{Cell, Confirmation, Group, Limit, Load, Throughput};
+use crate::record::base_ref::BaseRef;
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::metric::Metric;
@@ -23,6 +24,8 @@ pub struct Run {
     pub elapsed: Duration,
     /// The machine and the build.
     pub environment: Environment,
+    /// What a duet by `--base-ref` compared.
+    pub base_ref: Option<BaseRef>,
     /// Its cells in the order of their definition.
     pub cells: Vec<CellRun>,
     /// Why it ended before its time, if it did.
@@ -94,6 +97,8 @@ pub struct CellRun {
     pub rounds: Vec<Round>,
     /// In a duet the rounds of base, each the partner of the round of head in the same place.
     pub base: Vec<Round>,
+    /// In a duet, what base answered in the trial if it cannot answer this cell, which is then measured on head alone.
+    pub base_failure: Option<String>,
     /// Why it could not be measured fairly, if it could not.
     pub invalid: Option<String>,
     /// What else is worth saying.
@@ -134,6 +139,7 @@ impl CellRun {
             rules: Rules::of(group),
             rounds: Vec::new(),
             base: Vec::new(),
+            base_failure: None,
             invalid: None,
             notes: Vec::new(),
         }

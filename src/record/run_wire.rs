@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Confirmation, Limit, Settings, Throughput, is_fraction, is_level};
+use crate::record::base_ref::BaseRef;
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::histogram::EncodedHistogram;
@@ -35,6 +36,8 @@ pub(crate) struct RunWire {
     elapsed_ns: u64,
     environment: EnvironmentWire,
     stop: Option<StopWire>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base_ref: Option<BaseRef>,
     #[serde(default, skip_serializing_if = "is_first")]
     look: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -82,6 +85,8 @@ struct CellWire {
     window_ns: u64,
     metrics: Vec<String>,
     rules: RulesWire,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base_failure: Option<String>,
     invalid: Option<String>,
     notes: Vec<String>,
     rounds: Vec<RoundWire>,
@@ -177,6 +182,7 @@ impl From<&Run> for RunWire {
                 Stop::Failed(why) => StopWire::Failed(why.clone()),
                 Stop::TimeUp => StopWire::TimeUp,
             }),
+            base_ref: run.base_ref.clone(),
             look: run.look,
             confirm_pairs: run
                 .confirmation
@@ -205,6 +211,7 @@ impl From<&CellRun> for CellWire {
             window_ns: ns(cell.window),
             metrics: cell.metrics.iter().map(|metric| metric.id.to_owned()).collect(),
             rules: RulesWire::from(&cell.rules),
+            base_failure: cell.base_failure.clone(),
             invalid: cell.invalid.clone(),
             notes: cell.notes.clone(),
             rounds: cell.rounds.iter().map(RoundWire::from).collect(),
@@ -285,6 +292,7 @@ impl RunWire {
                 StopWire::Failed(why) => Stop::Failed(why),
                 StopWire::TimeUp => Stop::TimeUp,
             }),
+            base_ref: self.base_ref,
             look: self.look,
             confirmation,
         })
@@ -321,6 +329,7 @@ impl CellWire {
             rules,
             rounds,
             base,
+            base_failure: self.base_failure,
             invalid: self.invalid,
             notes: self.notes,
         })

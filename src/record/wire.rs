@@ -10,6 +10,7 @@ use serde::{Deserialize as DeserializeDerive, Serialize};
 
 use crate::record::condition::Condition;
 use crate::record::environment::Machine;
+use crate::record::test_bed::TestBed;
 
 /// The layout that this version writes and reads.
 pub(crate) const SCHEMA: u64 = 1;
@@ -37,19 +38,21 @@ pub(crate) struct MachineWire {
     #[serde(rename = "virtual")]
     is_virtual: bool,
     loopback: bool,
+    #[serde(default, skip_serializing_if = "TestBed::is_unknown")]
+    test_bed: TestBed,
 }
 
 impl From<&Machine> for MachineWire {
     fn from(machine: &Machine) -> Self {
-        let Machine { arch, os, cpu, cpus, memory_gib, is_virtual, loopback } = machine.clone();
-        Self { arch, os, cpu, cpus, memory_gib, is_virtual, loopback }
+        let Machine { arch, os, cpu, cpus, memory_gib, is_virtual, loopback, test_bed } = machine.clone();
+        Self { arch, os, cpu, cpus, memory_gib, is_virtual, loopback, test_bed }
     }
 }
 
 impl From<MachineWire> for Machine {
     fn from(wire: MachineWire) -> Self {
-        let MachineWire { arch, os, cpu, cpus, memory_gib, is_virtual, loopback } = wire;
-        Self { arch, os, cpu, cpus, memory_gib, is_virtual, loopback }
+        let MachineWire { arch, os, cpu, cpus, memory_gib, is_virtual, loopback, test_bed } = wire;
+        Self { arch, os, cpu, cpus, memory_gib, is_virtual, loopback, test_bed }
     }
 }
 

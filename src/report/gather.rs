@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::condition;
 use super::distribution::Distribution;
 use super::notes::{over_groups, shared};
 use super::sentence::sentence;
 use super::stages::Stages;
 use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
 use super::words;
+use super::{base_ref, condition};
 use crate::judge::{CellJudgement, Comparison, Estimate, Judgement, Shown};
 use crate::record::{Baseline, CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
 
@@ -42,6 +42,9 @@ impl Report {
         }
         let stops = runs.iter().filter_map(|run| run.stop.as_ref());
         let mut notes: Vec<String> = stops.map(stop_in_words).collect();
+        notes.extend(
+            runs.first().and_then(|run| run.base_ref.as_ref()).map(base_ref::notes).unwrap_or_default(),
+        );
         notes.extend(shared(&mut groups));
         notes.extend(over_groups(&judgement.notes, &groups));
         if !judgement.gone.is_empty() {
@@ -50,7 +53,7 @@ impl Report {
         }
         Self {
             title: bench.to_owned(),
-            sentence: sentence(bench, options, judgement, runs.iter().any(|run| run.stop.is_some())),
+            sentence: sentence(options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
             is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
             tests: judgement.tests,

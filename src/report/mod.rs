@@ -4,6 +4,7 @@
 //! a file with a `render` and a line in [`formats::FORMATS`]. Only [`write()`] touches the disk.
 
 mod against_last;
+mod base_ref;
 mod cell_words;
 mod chart;
 mod chart_files;
@@ -33,10 +34,12 @@ mod view;
 mod words;
 
 pub(crate) use against_last::against_last;
+pub(crate) use base_ref::{base_warnings, same_trees};
 pub(crate) use formats::{Place, ReportError, write};
 #[cfg(feature = "cli")]
 pub(crate) use loaded::LoadReport;
 pub(crate) use progress::{Mode, Progress};
+pub(crate) use sentence::OPEN_GATE;
 #[cfg(feature = "overhead")]
 pub use timed::ChangeChart;
 pub(crate) use view::{Report, ReportOptions};

@@ -8,7 +8,7 @@ use crate::plan::Cell;
 use crate::plan::{BenchmarkId, Endpoint, Group, Load, Location};
 use crate::record::{
     Baseline, CellRun, Counts, EncodedHistogram, Environment, Fault, Judged, LatencyHistogram, Machine,
-    Metric, Round, Run, metric,
+    Metric, Round, Run, TestBed, metric,
 };
 
 pub(crate) const GROUP: &str = "tokenizer";
@@ -235,6 +235,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
                 memory_gib: 16,
                 is_virtual: true,
                 loopback: true,
+                test_bed: TestBed { id: Some("boot:here".into()), ..TestBed::default() },
             },
             setup: setup.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             commit: Some("abc1234".into()),
@@ -243,6 +244,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
             condition: None,
         },
         cells: samples.iter().map(cell).collect(),
+        base_ref: None,
         stop: None,
         look: 0,
         confirmation: None,
@@ -269,7 +271,14 @@ pub(crate) fn no_baseline(cells: usize) -> Judgement {
 }
 
 pub(crate) fn options() -> ReportOptions {
-    ReportOptions { plots: true, baseline: "main".into(), records: false, overview: true }
+    ReportOptions {
+        plots: true,
+        baseline: "main".into(),
+        records: false,
+        record_command: "cargo bench --bench tokenizer -- --save-baseline main --runs 5".into(),
+        duet_command: None,
+        overview: true,
+    }
 }
 
 pub(crate) fn report(samples: &[Sample]) -> Report {

@@ -4,11 +4,14 @@
 
 use super::view::ReportOptions;
 use super::words;
-use crate::judge::{Judgement, Verdict};
-use crate::record::Better;
+use crate::judge::{Judgement, OtherTestBed, Verdict};
+use crate::record::{Better, TestBed};
 
 /// What a report says first when there was nothing to compare.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
+/// The last line in CI of a call that compared nothing.
+pub(crate) const OPEN_GATE: &str = "this gate is open: nothing was compared. `--base-ref origin/main...HEAD` compares with where the \
+     branch began; `--test-bed NAME` with a baseline that was recorded under that name compares on machines of your own";
 /// In the order of telling, with whether the cells are named.
 const ORDER: [(Verdict, bool); 8] = [
     (Verdict::Regressed, true),
@@ -22,7 +25,7 @@ const ORDER: [(Verdict, bool); 8] = [
 ];
 
 /// The sentence.
-pub(crate) fn sentence(bench: &str, options: &ReportOptions, judgement: &Judgement, stopped: bool) -> String {
+pub(crate) fn sentence(options: &ReportOptions, judgement: &Judgement, stopped: bool) -> String {
     let early = if stopped { " Measuring ended before its time." } else { "" };
     let cells = judgement.cells.len();
     if cells == 0 {
@@ -33,8 +36,14 @@ pub(crate) fn sentence(bench: &str, options: &ReportOptions, judgement: &Judgeme
         return if options.records {
             format!("{NOT_COMPARED}: there was no baseline `{baseline}` yet.{early}")
         } else {
-            format!("{NOT_COMPARED}: there is no baseline yet; {}{early}", advice(bench, baseline))
+            format!(
+                "{NOT_COMPARED}: there is no baseline yet; `{}` records one.{early}",
+                options.record_command
+            )
         };
+    }
+    if let Some(other) = judgement.other_test_bed.as_ref().filter(|_| judgement.compared_nothing()) {
+        return format!("{NOT_COMPARED}: {}{early}", elsewhere(other, options));
     }
     let mut parts: Vec<String> =
         ORDER.iter().filter_map(|(verdict, named)| part(judgement, *verdict, *named)).collect();
@@ -91,8 +100,19 @@ fn slow_down(better: Better, worsening: f64) -> Option<f64> {
     (size.is_finite() && size >= 0.0).then_some(size)
 }
 
-fn advice(bench: &str, baseline: &str) -> String {
-    format!("`cargo bench --bench {bench} -- --save-baseline {baseline} --runs 5` records one.")
+/// That stored runs were measured on another machine, and what compares on this one.
+fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
+    let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
+    let command = match &options.duet_command {
+        Some(command) => format!("`{command}` compares here"),
+        None => format!("`{}` records one here", options.record_command),
+    };
+    format!(
+        "the baseline `{}` was measured on another test bed ({}; this one is {}); {command}.",
+        options.baseline,
+        id(&other.base),
+        id(&other.here)
+    )
 }
 
 fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> {
@@ -118,7 +138,7 @@ mod tests {
     fn the_worst_comes_first_and_is_named() {
         let cells = [Verdict::Unchanged, Verdict::Regressed, Verdict::Unchanged];
         assert_eq!(
-            sentence("tokenizer", &options(), &judgement_of(&cells), false),
+            sentence(&options(), &judgement_of(&cells), false),
             "3 cells: 1 regressed (tokenizer/3k_tokens/10), 2 unchanged."
         );
     }
@@ -130,12 +150,12 @@ mod tests {
         let mut judgement = judgement_of(&cells);
         judgement.gone.push("tokenizer/old".into());
         assert_eq!(
-            sentence("tokenizer", &options(), &judgement, true),
+            sentence(&options(), &judgement, true),
             "6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), \
              1 improved (tokenizer/3k_tokens/30), 1 gone. Measuring ended before its time."
         );
         assert_eq!(
-            sentence("t", &options(), &judgement_of(&[Verdict::Regressed; 4]), false),
+            sentence(&options(), &judgement_of(&[Verdict::Regressed; 4]), false),
             "4 cells: 4 regressed."
         );
     }
@@ -143,7 +163,7 @@ mod tests {
     #[test]
     fn where_nothing_is_red_it_says_what_would_have_been_found() {
         let mut judgement = judgement_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
-        let said = |judgement: &Judgement| sentence("t", &options(), judgement, false);
+        let said = |judgement: &Judgement| sentence(&options(), judgement, false);
         assert_eq!(
             said(&judgement),
             "2 cells: 1 inconclusive, 1 unchanged. Nothing was shown to be slower; slow-downs of 17.0 to 20.5 % would have been found."
@@ -171,10 +191,10 @@ mod tests {
 
     #[test]
     fn below_a_first_line_that_said_it_nothing_is_not_compared_twice() {
-        let first = sentence("b", &options(), &no_baseline(2), false);
+        let first = sentence(&options(), &no_baseline(2), false);
         assert_eq!(
             after_first_line(&first),
-            "There is no baseline yet; `cargo bench --bench b -- --save-baseline main --runs 5` records one."
+            "There is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one."
         );
         assert_eq!(after_first_line("NOT COMPARED: 2 cells: 2 invalid."), "2 cells: 2 invalid.");
         assert_eq!(after_first_line("2 cells: 2 unchanged."), "2 cells: 2 unchanged.");
@@ -183,23 +203,20 @@ mod tests {
     #[test]
     fn without_anything_to_compare_with_it_says_so_first() {
         assert_eq!(
-            sentence("tokenizer", &options(), &no_baseline(2), false),
+            sentence(&options(), &no_baseline(2), false),
             "NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one."
         );
         let recording = ReportOptions { records: true, ..options() };
         assert_eq!(
-            sentence("tokenizer", &recording, &no_baseline(2), false),
+            sentence(&recording, &no_baseline(2), false),
             "NOT COMPARED: there was no baseline `main` yet."
         );
         let mut judgement = judgement_of(&[Verdict::Incomparable, Verdict::Invalid]);
         judgement.cells.iter_mut().for_each(|cell| cell.comparisons.clear());
         assert_eq!(
-            sentence("tokenizer", &options(), &judgement, false),
+            sentence(&options(), &judgement, false),
             "NOT COMPARED: 2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5)."
         );
-        assert_eq!(
-            sentence("t", &options(), &Judgement::default(), false),
-            "NOT COMPARED: nothing was measured."
-        );
+        assert_eq!(sentence(&options(), &Judgement::default(), false), "NOT COMPARED: nothing was measured.");
     }
 }

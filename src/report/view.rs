@@ -47,6 +47,10 @@ pub(crate) struct ReportOptions {
     pub(crate) baseline: String,
     /// Whether what was measured is about to become a baseline.
     pub(crate) records: bool,
+    /// The command that records a baseline here.
+    pub(crate) record_command: String,
+    /// The command that compares here without one; `None` if no duet of this bench is known.
+    pub(crate) duet_command: Option<String>,
     /// Whether the page above its folder leads to all benches.
     pub(crate) overview: bool,
 }

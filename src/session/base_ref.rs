@@ -1,346 +1,426 @@
-//! Base from a commit: checked out outside the working tree, built as head was, kept for the next time.
+//! `--base-ref`: base and head as two trees that are built by one procedure.
 //!
-//! Everything lies in a cache folder of the repository's own: a worktree that lives while it is built, a build folder that stays
-//! warm, and the binaries by a key of all that they depend on. The user's working tree, index, stash and branches are never touched.
+//! Both lie in a cache folder of the repository's own, under paths of equal length: base is a commit, head the working tree as
+//! `git add -A` would take it. Both are built by the same command, in the environment that cargo was started with, into folders of their
+//! own, and each service runs in its own tree. The two sides therefore differ in what the trees differ in, and in nothing else. The
+//! user's index, branches, configuration and build folders are never touched.
 
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::SystemTime;
+use std::process::Command as Process;
 
-use memchr::memmem;
 use sha2::{Digest, Sha256};
 
-use crate::measure::{Interrupt, output_unless_interrupted};
+use crate::measure::Interrupt;
+use crate::plan::{Command, Plan, Service, Side};
+use crate::record::BaseRef;
 use crate::session::base_cache;
-use crate::session::cargo_call::CargoCall;
-use crate::session::options::Paths;
+use crate::session::base_error::BaseError;
+use crate::session::cargo::{self, CargoCall, Package, Site};
+use crate::session::error::SessionError;
+use crate::session::git::{Repository, Tree, short, top_of};
+use crate::session::options::{Options, Paths};
 
-/// Variables by which a hook's git would make ours work on the user's index or tree.
-const GIT_VARIABLES: [&str; 5] =
-    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"];
+/// Names the folder for all that `--base-ref` keeps.
+const CACHE_VARIABLE: &str = "PLIMSOLL_CACHE_DIR";
+/// Files that tell cargo and rustup how to build, in the folder of the call and in each folder above it.
+const CONFIGURATION: [&str; 4] =
+    [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
+/// Differing files that a report names.
+const MOST_NAMED: usize = 5;
+/// What ends a path within an argument or a variable.
+const PATH_ENDS: [char; 8] = [':', ';', ',', '=', ' ', '"', '\'', '\n'];
 
-/// One program of both commits.
+/// What became of `--base-ref`.
 #[derive(Debug)]
-pub(crate) struct Built {
-    /// Head's, as cargo built it.
-    pub(crate) head: PathBuf,
-    /// Base's.
-    pub(crate) base: PathBuf,
-    is_head: bool,
+pub(crate) enum Resolved {
+    /// Both trees are the same, and both sides would be started in the same way.
+    Same(BaseRef),
+    /// Both sides are built, and the plan names their programs. Nobody else changes the trees while the lock is held.
+    Built { base: BaseRef, _lock: File },
 }
 
-impl Built {
-    /// Whether base is the same file to the byte.
-    pub(crate) fn is_head(&self) -> bool {
-        self.is_head
-    }
-}
-
-/// Why there is no base.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BaseError {
-    #[error("--base-ref needs git, and {}", .0)]
-    Git(String),
-    #[error("--base-ref {name}: there is no such commit here{hint}")]
-    NoCommit { name: String, hint: &'static str },
-    #[error(
-        "--base-ref: how cargo was told to build cannot be read (the bench was not started by `cargo bench`): say it with \
-         --base-build 'cargo build --profile bench --bin NAME'"
-    )]
-    NoCall,
-    #[error("--base-ref: the program {} lies outside the build folder {}, so plimsoll cannot tell what to build", program.display(), target.display())]
-    Outside { program: PathBuf, target: PathBuf },
-    #[error("--base-ref: {} cannot be written or read: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("base ({name}) could not be built: {command} ended with {status}{output}")]
-    Build { name: String, command: String, status: std::process::ExitStatus, output: String },
-    #[error("base ({name}) was built, but there is no {} of it: does that commit have this binary?", missing.display())]
-    NoBinary { name: String, missing: PathBuf },
-}
-
-impl BaseError {
-    /// Whether it is the commit's fault and not the call's.
-    pub(crate) fn is_build(&self) -> bool {
-        matches!(self, Self::Build { .. } | Self::NoBinary { .. })
-    }
-}
-
-/// The program's path as the package sees it.
-pub(crate) fn absolute(program: &str, root: &Path) -> PathBuf {
-    root.join(program)
-}
-
-/// Builds the programs of a commit, or finds them built.
-pub(crate) fn build(
+/// Builds both sides and puts them into the plan.
+pub(crate) fn resolve(
+    plan: &mut Plan,
     name: &str,
-    build: Option<&str>,
-    programs: &[PathBuf],
-    paths: &Paths,
-    quiet: bool,
-    ears: &Interrupt,
-) -> Result<Vec<Built>, BaseError> {
-    let repository = Repository::of(&paths.root)?;
-    let commit = repository.commit(name)?;
-    let recipe = match build {
-        Some(command) => Recipe::Shell(command.to_owned()),
-        None => Recipe::Cargo(CargoCall::of_parent().ok_or(BaseError::NoCall)?),
-    };
-    let heads: Vec<PathBuf> = programs.iter().map(|program| paths.root.join(program)).collect();
-    let within: Vec<PathBuf> =
-        heads.iter().map(|head| within(head, &paths.target)).collect::<Result<_, _>>()?;
-    let folder = repository.cache();
-    let lock = base_cache::locked(&folder, ears);
-    let _lock = lock.map_err(|source| BaseError::File { path: folder.clone(), source })?;
-    let kept = folder.join(repository.key(&commit, &recipe, &within));
-    if !within.iter().all(|file| kept.join(file).is_file()) {
+    options: &Options,
+    signals: &Interrupt,
+) -> Result<Resolved, SessionError> {
+    let Options { duet, paths, quiet, .. } = options;
+    let programs = programs(plan)?;
+    let root = paths.root.canonicalize().unwrap_or_else(|_| paths.root.clone());
+    let layout = Layout::new(top_of(&root)?)?;
+    let call = CargoCall::of_ancestor();
+    if call.is_none() && duet.base_build.is_none() {
+        return Err(BaseError::NoCall.into());
+    }
+    let lock = base_cache::locked(&layout.folder, signals).map_err(BaseError::file(&layout.folder))?;
+    let repository = Repository::open(&layout.top, &layout.folder.join("git"))?;
+    let mut facts = repository.base_commit(name)?;
+    let called_in = call.as_ref().map_or(root.as_path(), |call| &call.folder);
+    let taken_along = taken_along(&repository, &layout.top, &root, called_in, &duet.base_copy)?;
+    let base = repository.tree_of(&facts.commit)?;
+    let head = repository.snapshot(&taken_along, signals)?;
+    // What plimsoll writes itself does not change the service.
+    let package = root.strip_prefix(&layout.top).unwrap_or(Path::new(""));
+    let own = ["baselines", "reports"].map(|folder| package.join(folder));
+    let left_out: Vec<PathBuf> = own.iter().chain(&taken_along).cloned().collect();
+    let differing = base.differing(&head, &left_out)?;
+    facts.differing_count = differing.len();
+    facts.differing = differing.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
+    if !quiet {
+        crate::report::base_warnings(&facts).iter().for_each(|warning| eprintln!("warning: {warning}"));
+    }
+    if differing.is_empty() && duet.base_args.is_empty() && options.service_args.is_empty() {
+        return Ok(Resolved::Same(facts));
+    }
+    for (side, tree) in [(Side::Base, &base), (Side::Head, &head)] {
+        layout.lay_out(side, tree, &taken_along, signals)?;
+    }
+    let build = |side: Side, what: &str| {
         if !quiet {
-            eprintln!("Building base: {name} ({})", &commit[..commit.len().min(10)]);
+            eprintln!("Building {side}: {what}");
         }
-        let site = Site { tree: folder.join("tree"), target: folder.join("target") };
-        let checked_out = repository.check_out(&commit, &site.tree);
-        let made = checked_out.and_then(|()| repository.make(name, &recipe, &within, &site, quiet, ears));
-        repository.remove(&site.tree);
-        made?;
-        for file in &within {
-            keep(&site.target.join(file), &kept.join(file), name)?;
+        let builder = Builder { side, layout: &layout, root: &root, paths, quiet: *quiet, signals };
+        match (&duet.base_build, &call) {
+            (Some(command), call) => builder.by_command(command, call.as_ref(), &programs),
+            (None, Some(call)) => builder.by_cargo(call, &programs),
+            (None, None) => Err(BaseError::NoCall),
         }
-        base_cache::prune(&folder, SystemTime::now());
-    }
-    base_cache::used(&kept);
-    let tree = folder.join("tree");
-    let built = heads.into_iter().zip(&within).map(|(head, file)| {
-        let base = kept.join(file);
-        let bytes = fs::read(&base).unwrap_or_default();
-        let is_head = fs::read(&head).is_ok_and(|head| head == bytes);
-        if !is_head && !quiet && memmem::find(&bytes, tree.as_os_str().as_encoded_bytes()).is_some() {
-            eprintln!("warning: {}", of_its_folder(file));
-        }
-        Built { head, base, is_head }
+    };
+    let head = build(Side::Head, "the working tree")?;
+    let base = build(Side::Base, &format!("{name} ({})", short(&facts.commit)))?;
+    base_cache::prune(&layout.folder);
+    facts.programs.clone_from(&head.described);
+    facts.outside = base.outside.union(&head.outside).cloned().collect();
+    facts.toolchains =
+        (base.toolchain != head.toolchain).then(|| (base.toolchain.clone(), head.toolchain.clone()));
+    facts.same_programs = programs.iter().all(|program| {
+        let content = |built: &Built| built.paths.get(program).and_then(|path| fs::read(path).ok());
+        content(&base) == content(&head)
     });
-    Ok(built.collect())
+    for group in &mut plan.groups {
+        let Service::Command(command) = &group.service else { continue };
+        let mut of_base = layout.command(Side::Base, command, &base, &root);
+        if !duet.base_args.is_empty() {
+            of_base.args.clone_from(&duet.base_args);
+        }
+        let of_head = layout.command(Side::Head, command, &head, &root);
+        (group.base, group.service) = (Some(of_base.into()), of_head.into());
+    }
+    Ok(Resolved::Built { base: facts, _lock: lock })
 }
 
-/// Paths that the compiler writes are made those of head; what a program asks for by itself is not.
-fn of_its_folder(program: &Path) -> String {
-    format!(
-        "base's {} holds the path of the folder in which it was built (as by env!(\"CARGO_MANIFEST_DIR\")): it will find nothing there, \
-         and the path's length moves what lies behind it, by which alone a program can be a little faster or slower",
-        program.display()
-    )
+/// The distinct programs of all groups.
+fn programs(plan: &Plan) -> Result<BTreeSet<String>, SessionError> {
+    let program = |group: &crate::plan::Group| match &group.service {
+        Service::Command(command) => Ok(command.program().to_owned()),
+        _ => Err(SessionError::NoProgram { group: group.name.clone() }),
+    };
+    plan.groups.iter().map(program).collect()
 }
 
-/// How base is built.
-enum Recipe {
-    Cargo(CargoCall),
-    Shell(String),
+/// What both trees get though git does not have it, below the top folder: what the user names, and cargo's configuration if it is
+/// not tracked. It tells how to build and not what.
+fn taken_along(
+    repository: &Repository,
+    top: &Path,
+    root: &Path,
+    called_in: &Path,
+    copies: &[PathBuf],
+) -> Result<Vec<PathBuf>, BaseError> {
+    let mut paths = Vec::new();
+    for copy in copies {
+        let wrong = || BaseError::Copy { path: copy.clone(), top: top.to_owned() };
+        let path = root.join(copy).canonicalize().map_err(|_| wrong())?;
+        let below = path.strip_prefix(top).ok().filter(|below| !below.as_os_str().is_empty());
+        paths.push(below.ok_or_else(wrong)?.to_owned());
+    }
+    let within = called_in.ancestors().filter_map(|folder| folder.strip_prefix(top).ok());
+    let files = within.flat_map(|folder| CONFIGURATION.map(|file| folder.join(file)));
+    paths.extend(repository.untracked(files.filter(|file| top.join(file).is_file()).collect()));
+    Ok(paths)
 }
 
-/// Where base is built.
-struct Site {
-    tree: PathBuf,
-    target: PathBuf,
-}
-
-/// The user's repository, and the package's place in it.
-struct Repository {
+/// Where the two sides lie.
+struct Layout {
+    /// The folder of this repository in the cache.
+    folder: PathBuf,
+    /// The top of the user's working tree.
     top: PathBuf,
-    package: PathBuf,
-    root: PathBuf,
 }
 
-impl Repository {
-    fn of(root: &Path) -> Result<Self, BaseError> {
-        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        let top = text(git(&root).args(["rev-parse", "--show-toplevel"]))
-            .map_err(|why| BaseError::Git(format!("{} is in no repository: {why}", root.display())))?;
-        let top = PathBuf::from(top);
-        let top = top.canonicalize().unwrap_or(top);
-        let package = root.strip_prefix(&top).unwrap_or(Path::new("")).to_owned();
-        Ok(Self { top, package, root })
-    }
-
-    fn commit(&self, name: &str) -> Result<String, BaseError> {
-        let wanted = format!("{name}^{{commit}}");
-        text(git(&self.top).args(["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])).map_err(|_| {
-            let shallow = text(git(&self.top).args(["rev-parse", "--is-shallow-repository"]));
-            let hint = if shallow.is_ok_and(|answer| answer == "true") {
-                ": this clone is shallow; fetch all of it (`fetch-depth: 0` in actions/checkout, or `git fetch --unshallow`)"
-            } else {
-                ": `git fetch` may bring it"
-            };
-            BaseError::NoCommit { name: name.to_owned(), hint }
-        })
-    }
-
-    /// A folder for this repository, outside of it: a base within a workspace would be taken for a member of that.
-    fn cache(&self) -> PathBuf {
-        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let cache = cache.or_else(home).filter(|cache| !cache.starts_with(&self.top));
-        let cache = cache.unwrap_or_else(std::env::temp_dir);
-        let name = base_cache::name(&Sha256::digest(self.top.as_os_str().as_encoded_bytes()));
-        cache.join("plimsoll").join(name)
-    }
-
-    /// Everything that a binary depends on.
-    fn key(&self, commit: &str, recipe: &Recipe, files: &[PathBuf]) -> String {
-        let mut digest = Sha256::new();
-        let mut add = |bytes: &[u8]| {
-            digest.update((bytes.len() as u64).to_le_bytes());
-            digest.update(bytes);
-        };
-        add(commit.as_bytes());
-        match recipe {
-            Recipe::Cargo(call) => call.args.iter().for_each(|arg| add(arg.as_bytes())),
-            Recipe::Shell(command) => add(command.as_bytes()),
+impl Layout {
+    fn new(top: PathBuf) -> Result<Self, BaseError> {
+        let absolute =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let own = absolute(CACHE_VARIABLE);
+        if let Some(folder) = own.as_ref().filter(|folder| folder.starts_with(&top)) {
+            return Err(BaseError::CacheInside { folder: folder.clone() });
         }
-        let lock = self.lock_file().and_then(|lock| fs::read(self.top.join(lock)).ok());
-        add(&lock.unwrap_or_default());
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        add(text(Command::new(rustc).arg("-vV").current_dir(&self.root)).unwrap_or_default().as_bytes());
-        for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
-            add(std::env::var_os(variable).unwrap_or_default().as_encoded_bytes());
-        }
-        files.iter().for_each(|file| add(file.as_os_str().as_encoded_bytes()));
-        base_cache::name(&digest.finalize())
+        let usual = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        let usual = usual.filter(|folder| !folder.starts_with(&top)).unwrap_or_else(std::env::temp_dir);
+        let cache = own.unwrap_or_else(|| usual.join("plimsoll"));
+        let name = base_cache::name(&Sha256::digest(top.as_os_str().as_encoded_bytes()));
+        Ok(Self { folder: cache.join(name), top })
     }
 
-    /// The lock file that counts for the package, from the top.
-    fn lock_file(&self) -> Option<PathBuf> {
-        let within = |folder: &Path| folder.join("Cargo.lock").is_file();
-        let folder =
-            self.root.ancestors().take_while(|folder| folder.starts_with(&self.top)).find(|at| within(at))?;
-        folder.join("Cargo.lock").strip_prefix(&self.top).ok().map(Path::to_owned)
+    /// Where what lies at a path of the user's lies for one side.
+    fn on(&self, side: Side, path: &Path) -> PathBuf {
+        self.folder.join(side.to_string()).join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// A worktree of that commit; what a killed process left is cleared away first.
-    fn check_out(&self, commit: &str, tree: &Path) -> Result<(), BaseError> {
-        self.remove(tree);
-        let mut add = git(&self.top);
-        add.args(["-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", "--force"])
-            .arg(tree)
-            .arg(commit);
-        text(&mut add).map_err(|why| BaseError::Git(format!("`git worktree add` failed: {why}")))?;
-        // A base without a lock file would be built from other versions than head.
-        if let Some(lock) = self.lock_file().filter(|lock| !tree.join(lock).exists()) {
-            let to = tree.join(&lock);
-            fs::copy(self.top.join(&lock), &to).map_err(|source| BaseError::File { path: to, source })?;
+    /// The folder for all that is built of one side.
+    fn target(&self, side: Side) -> PathBuf {
+        self.folder.join(format!("{side}-target"))
+    }
+
+    /// Checks one side out, and puts next to it what lies next to the repository.
+    fn lay_out(
+        &self,
+        side: Side,
+        tree: &Tree,
+        taken_along: &[PathBuf],
+        signals: &Interrupt,
+    ) -> Result<(), BaseError> {
+        self.link_surroundings(side).map_err(BaseError::file(&self.on(side, &self.top)))?;
+        let folder = self.on(side, &self.top);
+        tree.check_out(side, &folder, signals)?;
+        for path in taken_along {
+            let to = folder.join(path);
+            // An untracked configuration must not hide one that base has in git.
+            if to.exists() && CONFIGURATION.iter().any(|file| path.ends_with(file)) {
+                continue;
+            }
+            let parent = to.parent().unwrap_or(&folder);
+            let cleared = fs::create_dir_all(parent)
+                .map(|()| _ = fs::remove_dir_all(&to).or_else(|_| fs::remove_file(&to)));
+            cleared.map_err(BaseError::file(parent))?;
+            let mut copy = Process::new("cp");
+            copy.arg("-pR").arg(self.top.join(path)).arg(parent);
+            cargo::run(&mut copy, side, true, signals)?;
         }
         Ok(())
     }
 
-    fn remove(&self, tree: &Path) {
-        // Either may have nothing to do. The folder goes first, since git keeps a worktree of which it finds only a part; a git that was
-        // killed while it checked out leaves it locked, hence twice. `git worktree prune` would also forget the user's own worktrees
-        // whose disk is away at the moment, with their index.
-        _ = fs::remove_dir_all(tree);
-        _ = text(git(&self.top).args(["worktree", "remove", "--force", "--force"]).arg(tree));
+    /// Links, in each folder above the tree, what lies in that folder above the repository: configuration of cargo and rustup, and
+    /// packages that are named by a relative path.
+    fn link_surroundings(&self, side: Side) -> io::Result<()> {
+        for (inner, outer) in self.top.ancestors().zip(self.top.ancestors().skip(1)) {
+            let folder = self.on(side, outer);
+            fs::create_dir_all(&folder)?;
+            let own = self.on(side, inner);
+            for old in fs::read_dir(&folder)?.flatten().filter(|old| old.path() != own) {
+                let is_folder = old.file_type()?.is_dir();
+                if is_folder { fs::remove_dir_all(old.path())? } else { fs::remove_file(old.path())? }
+            }
+            // A folder that may not be listed has nothing that a build could find.
+            for there in fs::read_dir(outer).into_iter().flatten().flatten() {
+                let (path, link) = (there.path(), folder.join(there.file_name()));
+                let is_cargo = there.file_name() == ".cargo";
+                // Cargo finds configuration above the cache by itself, and would count it twice.
+                let is_found_anyway = is_cargo && self.folder.starts_with(outer);
+                if path == inner
+                    || there.file_name() == ".git"
+                    || is_found_anyway
+                    || self.folder.starts_with(&path)
+                {
+                    continue;
+                }
+                // Cargo writes lock files; the user's is not its to write.
+                if there.file_name() == "Cargo.lock" {
+                    fs::copy(&path, &link)?;
+                } else {
+                    symlink(&path, &link)?;
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn make(
+    /// How one side is started: by its own program, in its own tree.
+    fn command(&self, side: Side, command: &Command, built: &Built, root: &Path) -> Command {
+        let text = |text: &str| self.text_on(side, text);
+        let program = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
+        let folder = command.directory.as_ref().map_or_else(|| root.to_owned(), |folder| root.join(folder));
+        let is_inside = folder.starts_with(&self.top);
+        let inherited = std::env::vars().filter(|(_, value)| *value != text(value));
+        let variables = inherited.chain(command.env.clone());
+        Command {
+            program: program.unwrap_or_else(|| command.program.clone()),
+            args: command.args.iter().map(|arg| text(arg)).collect(),
+            env: variables.map(|(name, value)| (name, text(&value))).collect(),
+            directory: Some(if is_inside { self.on(side, &folder) } else { folder }),
+            ..command.clone()
+        }
+    }
+
+    /// A text in which each path of the repository is that of the same file in the side's tree. Paths of files that git does not have
+    /// stay the user's.
+    fn text_on(&self, side: Side, text: &str) -> String {
+        let top = self.top.to_string_lossy();
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(&*top) {
+            let (before, found) = rest.split_at(at);
+            let path = &found[..found.find(PATH_ENDS).unwrap_or(found.len())];
+            let path = Path::new(path);
+            out.push_str(before);
+            let is_tracked = [Side::Base, Side::Head].iter().any(|side| self.on(*side, path).exists());
+            match path.starts_with(&self.top) && is_tracked {
+                true => out.push_str(&self.on(side, &self.top).to_string_lossy()),
+                false => out.push_str(&top),
+            }
+            rest = &found[top.len()..];
+        }
+        out + rest
+    }
+}
+
+/// What came of building one side.
+#[derive(Debug, Default)]
+struct Built {
+    /// The programs, by what the bench file calls them.
+    paths: BTreeMap<String, PathBuf>,
+    /// What was built, in words.
+    described: Vec<String>,
+    /// Packages that lie outside the tree.
+    outside: BTreeSet<String>,
+    toolchain: String,
+}
+
+/// Builds one side.
+struct Builder<'a> {
+    side: Side,
+    layout: &'a Layout,
+    root: &'a Path,
+    paths: &'a Paths,
+    quiet: bool,
+    signals: &'a Interrupt,
+}
+
+impl Builder<'_> {
+    /// By the `cargo build` that fits the user's `cargo bench`.
+    fn by_cargo(&self, call: &CargoCall, programs: &BTreeSet<String>) -> Result<Built, BaseError> {
+        let tree = self.layout.on(self.side, &self.layout.top);
+        let is_inside = call.folder.starts_with(&self.layout.top);
+        let folder = if is_inside { self.layout.on(self.side, &call.folder) } else { call.folder.clone() };
+        // A folder that only head has.
+        let folder = if folder.is_dir() { folder } else { tree.clone() };
+        let manifest = self.manifest(call)?;
+        let target = self.layout.target(self.side);
+        let site =
+            Site { side: self.side, tree: &tree, manifest: &manifest, folder: &folder, target: &target };
+        let packages = call.packages(&site, self.signals)?;
+        let own = self.layout.on(self.side, &self.root.join("Cargo.toml"));
+        let mut by_package: BTreeMap<&str, (&Package, BTreeSet<String>)> = BTreeMap::new();
+        for program in programs {
+            let name = Path::new(program).file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = name.filter(|_| program.contains('/'));
+            let name = name.ok_or_else(|| BaseError::NotCargo { program: program.clone() })?;
+            let package = Package::of_program(&packages, &name, &own)?;
+            let package = package.ok_or_else(|| match self.side {
+                Side::Head => BaseError::NotCargo { program: program.clone() },
+                Side::Base => {
+                    BaseError::NoProgram { side: self.side, program: name.clone(), place: String::new() }
+                }
+            })?;
+            by_package.entry(package.name()).or_insert_with(|| (package, BTreeSet::new())).1.insert(name);
+        }
+        let mut built = Built { toolchain: call.toolchain(&folder), ..Built::default() };
+        for (package, names) in by_package.into_values() {
+            let made = call.build(&site, package, &names, self.quiet, self.signals)?;
+            built.outside.extend(made.outside);
+            built.described.extend(names.iter().map(|name| format!("{name} of package {}", package.name())));
+            for program in programs {
+                let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
+                if let Some(path) = made.paths.get(&*name) {
+                    built.paths.insert(program.clone(), path.clone());
+                }
+            }
+        }
+        Ok(built)
+    }
+
+    /// The manifest of the workspace in this side's tree, with the lock file that the user has if git does not have it.
+    fn manifest(&self, call: &CargoCall) -> Result<PathBuf, BaseError> {
+        // Where it lies is asked of the user's own tree: base may not have the bench's package.
+        let own = self.root.join("Cargo.toml");
+        let users = call.workspace_manifest(&call.folder, &own).unwrap_or(own);
+        let users = users.canonicalize().unwrap_or(users);
+        let manifest = self.layout.on(self.side, &users);
+        let (from, to) = (users.with_file_name("Cargo.lock"), manifest.with_file_name("Cargo.lock"));
+        if from.is_file() && !to.exists() && manifest.exists() {
+            fs::copy(&from, &to).map_err(BaseError::file(&to))?;
+        }
+        Ok(manifest)
+    }
+
+    /// By the user's own command, run in the package's folder of the side's tree.
+    fn by_command(
         &self,
-        name: &str,
-        recipe: &Recipe,
-        files: &[PathBuf],
-        site: &Site,
-        quiet: bool,
-        ears: &Interrupt,
-    ) -> Result<(), BaseError> {
-        let package = site.tree.join(&self.package);
-        let mut command = match recipe {
-            Recipe::Shell(line) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", line]);
-                shell
+        line: &str,
+        call: Option<&CargoCall>,
+        programs: &BTreeSet<String>,
+    ) -> Result<Built, BaseError> {
+        let target = self.layout.target(self.side);
+        let folder = self.layout.on(self.side, self.root);
+        let folder = if folder.is_dir() { folder } else { self.layout.on(self.side, &self.layout.top) };
+        let mut shell = Process::new("sh");
+        call.into_iter().for_each(|call| call.set_environment(&mut shell));
+        shell.args(["-c", line]).current_dir(&folder);
+        shell.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
+        cargo::run(&mut shell, self.side, self.quiet, self.signals)?;
+        let mut built = Built { described: vec![format!("by `{line}`")], ..Built::default() };
+        for program in programs.iter().filter(|program| program.contains('/')) {
+            let path = self.root.join(program);
+            let in_target = path.strip_prefix(&self.paths.target).ok().map(|below| target.join(below));
+            let in_tree = path.starts_with(&self.layout.top).then(|| self.layout.on(self.side, &path));
+            let places: Vec<PathBuf> = in_target.into_iter().chain(in_tree).collect();
+            // A program of the system is the same on both sides.
+            if places.is_empty() {
+                continue;
             }
-            Recipe::Cargo(call) => self.cargo(call, files, site),
-        };
-        command.current_dir(&package).env("CARGO_TARGET_DIR", &site.target).stdin(Stdio::null());
-        let told = words(&command);
-        command.stdout(Stdio::null()).stderr(if quiet { Stdio::piped() } else { Stdio::inherit() });
-        let failed = |source| BaseError::File { path: PathBuf::from(command_name(recipe)), source };
-        let Output { status, stderr, .. } = output_unless_interrupted(&mut command, ears).map_err(failed)?;
-        if status.success() {
-            return Ok(());
+            let found = places.iter().find(|place| place.is_file()).ok_or_else(|| {
+                let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+                BaseError::NoProgram {
+                    side: self.side,
+                    program: program.clone(),
+                    place: format!(
+                        " ({}). Files that git ignores are not in the trees: --base-copy takes them along",
+                        looked.join(", ")
+                    ),
+                }
+            })?;
+            built.paths.insert(program.clone(), found.clone());
         }
-        let output = String::from_utf8_lossy(&stderr);
-        let output = if output.is_empty() { String::new() } else { format!(":\n{output}") };
-        Err(BaseError::Build { name: name.to_owned(), command: told, status, output })
+        Ok(built)
     }
-
-    /// The same build as head's, with paths as head has them: where they are part of a binary they would change its layout.
-    fn cargo(&self, call: &CargoCall, files: &[PathBuf], site: &Site) -> Command {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.arg("build").args(&call.args);
-        for bin in files.iter().filter_map(|file| file.file_name()) {
-            cargo.arg("--bin").arg(bin);
-        }
-        let remap = format!("--remap-path-prefix={}={}", site.tree.display(), self.top.display());
-        match std::env::var("CARGO_ENCODED_RUSTFLAGS").or_else(|_| std::env::var("RUSTFLAGS")) {
-            Ok(_) if std::env::var_os("CARGO_ENCODED_RUSTFLAGS").is_some() => {
-                let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-                cargo.env("CARGO_ENCODED_RUSTFLAGS", format!("{flags}\u{1f}{remap}"));
-            }
-            Ok(flags) => {
-                cargo.env("RUSTFLAGS", format!("{flags} {remap}"));
-            }
-            Err(_) => {
-                cargo.args(["--config", &format!("build.rustflags=[{remap:?}]")]);
-            }
-        }
-        cargo
-    }
-}
-
-fn command_name(recipe: &Recipe) -> &'static str {
-    match recipe {
-        Recipe::Cargo(_) => "cargo",
-        Recipe::Shell(_) => "sh",
-    }
-}
-
-/// The file's place in the build folder, which is the same for base.
-fn within(head: &Path, target: &Path) -> Result<PathBuf, BaseError> {
-    let outside = || BaseError::Outside { program: head.to_owned(), target: target.to_owned() };
-    head.strip_prefix(target).map(Path::to_owned).map_err(|_| outside())
-}
-
-/// Copies a binary into the cache, whole or not at all.
-fn keep(from: &Path, to: &Path, name: &str) -> Result<(), BaseError> {
-    if !from.is_file() {
-        return Err(BaseError::NoBinary { name: name.to_owned(), missing: from.to_owned() });
-    }
-    make_folder(to.parent().unwrap_or(to))?;
-    let partial = to.with_extension("partial");
-    let copied = fs::copy(from, &partial).and_then(|_| fs::rename(&partial, to));
-    copied.map_err(|source| BaseError::File { path: to.to_owned(), source })
-}
-
-fn make_folder(path: &Path) -> Result<(), BaseError> {
-    fs::create_dir_all(path).map_err(|source| BaseError::File { path: path.to_owned(), source })
-}
-
-fn git(folder: &Path) -> Command {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(folder);
-    GIT_VARIABLES.iter().for_each(|variable| _ = git.env_remove(variable));
-    git
-}
-
-/// What a command prints, trimmed; else what it complains of.
-fn text(command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
-}
-
-fn words(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-    format!("`{}`", words.join(" "))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_tracked_files_become_those_of_the_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout { folder: folder.path().to_owned(), top: "/home/user/shop".into() };
+        let tree = layout.on(Side::Head, &layout.top);
+        fs::create_dir_all(tree.join("config")).unwrap();
+        let base = layout.on(Side::Base, &layout.top).to_string_lossy().into_owned();
+        let text = |text: &str| layout.text_on(Side::Base, text);
+        assert_eq!(text("--config=/home/user/shop/config"), format!("--config={base}/config"));
+        assert_eq!(
+            text("/home/user/shop:/home/user/shop/.venv/bin"),
+            format!("{base}:/home/user/shop/.venv/bin")
+        );
+        for other in ["/home/user/shopping", "/home/user", "", "/home/user/shop/ignored.db"] {
+            assert_eq!(text(other), other);
+        }
+    }
+}

@@ -6,19 +6,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::judge::{Judgement, Policy, judge};
-use crate::measure::Interrupt;
 use crate::plan::{Command, Group, Plan, Service};
 use crate::record::{Baseline, Run};
-use crate::session::base_ref::{self, Built};
 use crate::session::error::SessionError;
-use crate::session::options::Options;
 
 /// What a call says of its duet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Duet {
     /// What base is, unless each group says so itself.
     pub(crate) base: Option<BaseSource>,
-    /// Arguments for base alone.
+    /// The command that builds one side of `--base-ref`, instead of cargo.
+    pub(crate) base_build: Option<String>,
+    /// What git does not have and both sides of `--base-ref` need.
+    pub(crate) base_copy: Vec<PathBuf>,
+    /// Base's arguments in place of head's, if there are any.
     pub(crate) base_args: Vec<String>,
     /// Whether what looks faster is measured again, too.
     pub(crate) confirms_faster: bool,
@@ -29,33 +30,18 @@ pub(crate) struct Duet {
 /// What base is.
 #[derive(Debug, Clone)]
 pub(crate) enum BaseSource {
-    /// What is built from a commit.
-    Commit {
-        /// A name of the commit.
-        name: String,
-        /// How to build it, if not as cargo was told to build head.
-        build: Option<String>,
-    },
+    /// What is built from a commit, by its name.
+    Commit(String),
     /// What a command line starts.
     Command(String),
     /// What already runs.
     Url(String),
 }
 
-/// What became of the base that a call names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Base {
-    /// There is something to compare, or no duet was asked for.
-    Set,
-    /// It is head to the byte, with the same arguments: there is nothing to compare.
-    IsHead,
-}
-
-/// Gives each group the base that the call names. A signal ends the build of one.
-pub(crate) fn set_base(plan: &mut Plan, options: &Options, ears: &Interrupt) -> Result<Base, SessionError> {
-    let Options { duet, paths, service_args, quiet, .. } = options;
+/// Gives each group the base that the call names by a command line or an address.
+pub(crate) fn set_base(plan: &mut Plan, duet: &Duet) -> Result<(), SessionError> {
     match &duet.base {
-        None => {}
+        None | Some(BaseSource::Commit(_)) => {}
         Some(BaseSource::Url(url)) => {
             plan.groups.iter_mut().for_each(|group| group.base = Some(Service::url(url)))
         }
@@ -64,24 +50,8 @@ pub(crate) fn set_base(plan: &mut Plan, options: &Options, ears: &Interrupt) -> 
             let words = words.ok_or_else(|| SessionError::BaseCommand(line.clone()))?;
             plan.groups.iter_mut().for_each(|group| group.base = Some(started_by(group, &words).into()));
         }
-        Some(BaseSource::Commit { name, build }) => {
-            let programs = programs(plan)?;
-            let built = base_ref::build(name, build.as_deref(), &programs, paths, *quiet, ears)?;
-            if built.iter().all(Built::is_head) && duet.base_args == *service_args {
-                return Ok(Base::IsHead);
-            }
-            for group in &mut plan.groups {
-                let Service::Command(head) = &mut group.service else { continue };
-                let of_head = base_ref::absolute(head.program(), &paths.root);
-                let Some(built) = built.iter().find(|built| built.head == of_head) else { continue };
-                // Base lies in another folder than head: neither is run where it lies.
-                head.apart = true;
-                let program = built.base.to_string_lossy().into_owned();
-                group.base = Some(Command { program, ..head.clone() }.into());
-            }
-        }
     }
-    Ok(Base::Set)
+    Ok(())
 }
 
 /// A command line that is told its port and asked whether it is ready as head is.
@@ -92,21 +62,6 @@ fn started_by(group: &Group, words: &[String]) -> Command {
         _ => Service::command(program),
     };
     command.args(args)
-}
-
-/// The programs of all groups; each must be one that cargo built.
-fn programs(plan: &Plan) -> Result<Vec<PathBuf>, SessionError> {
-    let mut programs: Vec<PathBuf> = Vec::new();
-    for group in &plan.groups {
-        let Service::Command(command) = &group.service else {
-            return Err(SessionError::NoProgram { group: group.name.clone() });
-        };
-        let program = PathBuf::from(command.program());
-        if !programs.contains(&program) {
-            programs.push(program);
-        }
-    }
-    Ok(programs)
 }
 
 /// The plan of the next look at suspects; nothing when all is decided, or measuring ended early.

@@ -7,7 +7,7 @@ use crate::measure::MeasureError;
 use crate::plan::PlanError;
 use crate::record::{BaselineError, METRICS, RunFileError};
 use crate::report::ReportError;
-use crate::session::base_ref::BaseError;
+use crate::session::base_error::BaseError;
 use crate::session::outcome::{NOT_MEASURED, WRONG_CALL};
 
 /// What ends a call before its time.
@@ -32,7 +32,7 @@ pub(crate) enum SessionError {
     WouldDrop { name: String, cell: String },
     #[error(transparent)]
     Base(#[from] BaseError),
-    #[error("--base-command: `{0}` is no command line")]
+    #[error("--base-command: `{0}` is not a command line")]
     BaseCommand(String),
     #[error(
         "--base-ref: group `{group}` does not start a program of cargo's (Service::command(env!(\"CARGO_BIN_EXE_…\"))), so there \
@@ -48,6 +48,10 @@ pub(crate) enum SessionError {
     Saved(String),
     #[error(transparent)]
     Measure(#[from] MeasureError),
+    #[error(
+        "{0}\nEach side runs in a tree of its own, without the files that git ignores: if one is missing there, --base-copy takes it along."
+    )]
+    InTree(#[source] MeasureError),
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error("what was measured could not be kept: {0}")]
@@ -64,9 +68,12 @@ impl SessionError {
         ExitCode::from(match self {
             Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsReqwest { .. }) => WRONG_CALL,
             Self::Base(error) if !error.is_build() => WRONG_CALL,
-            Self::Base(_) | Self::Measure(_) | Self::Report(_) | Self::NotKept(_) | Self::Signals(_) => {
-                NOT_MEASURED
-            }
+            Self::Base(_)
+            | Self::Measure(_)
+            | Self::InTree(_)
+            | Self::Report(_)
+            | Self::NotKept(_)
+            | Self::Signals(_) => NOT_MEASURED,
             _ => WRONG_CALL,
         })
     }

@@ -3,10 +3,12 @@
 //! This room alone knows how the others follow each other, and what each outcome means to the shell.
 
 mod base_cache;
+mod base_error;
 mod base_ref;
-mod cargo_call;
+mod cargo;
 mod duet;
 mod error;
+mod git;
 #[cfg(feature = "cli")]
 mod load;
 mod neighbour;
@@ -37,5 +39,4 @@ pub(crate) use saved::{accept, compare, report};
 pub(crate) use stored::{drop_baseline, list_baselines, show_baseline};
 pub(crate) use walk::{check, run};
 
-pub(crate) use crate::judge::OnMismatch;
 pub(crate) use crate::measure::watch_parent;

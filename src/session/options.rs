@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::judge::OnMismatch;
 use crate::session::duet::Duet;
 
 /// The baseline that is compared with when none is named.
@@ -49,7 +48,7 @@ impl Save {
 pub(crate) enum FailOn {
     /// A comparison that could not be decided: exit code 1
     Inconclusive,
-    /// A comparison that could not be made (another machine, a redefined cell, no baseline at all): exit code 3
+    /// A comparison that could not be made (another test bed, a redefined cell, no baseline at all): exit code 3
     Incomparable,
 }
 
@@ -92,8 +91,11 @@ pub(crate) struct Options {
     pub(crate) load: Option<String>,
     pub(crate) service_args: Vec<String>,
     pub(crate) duet: Duet,
-    pub(crate) on_mismatch: OnMismatch,
+    /// The user's name for this machine.
+    pub(crate) test_bed: Option<String>,
     pub(crate) fail_on: Vec<FailOn>,
+    /// The arguments of the bench, as the user gave them.
+    pub(crate) bench_args: Vec<String>,
     /// Whether all cells of the bench are planned, so that one that only the baseline has is gone.
     pub(crate) is_whole: bool,
     pub(crate) plots: bool,
@@ -113,8 +115,9 @@ impl Options {
             load: None,
             service_args: Vec::new(),
             duet: Duet::default(),
-            on_mismatch: OnMismatch::Incomparable,
+            test_bed: None,
             fail_on: Vec::new(),
+            bench_args: Vec::new(),
             is_whole: true,
             plots: false,
             colour: false,

@@ -34,7 +34,7 @@ pub(crate) fn compare(
     let bench = &bench_of(&head_runs);
     let title = &format!("{bench}, one file against another");
     let (place, runs, baselines, origin) = (&place, &head_runs[..], &baselines[..], Origin::File);
-    conclude(&Measured { bench, title, place, runs, baselines, origin }, options)
+    conclude(&Measured { bench, title, place, runs, baselines, origin, has_programs: false }, options)
 }
 
 /// Judges the runs of all files together against the usual or the named baseline, as far as there is one, and reports: into
@@ -64,7 +64,7 @@ pub(crate) fn report(
     let bench = &bench_of(&runs);
     let title = &format!("{bench}, from saved runs");
     let (place, runs, baselines, origin) = (&place, &runs[..], &baselines[..], Origin::File);
-    conclude(&Measured { bench, title, place, runs, baselines, origin }, options)
+    conclude(&Measured { bench, title, place, runs, baselines, origin, has_programs: false }, options)
 }
 
 fn place(output: Option<&Path>, usual: &str, options: &Options) -> Place {

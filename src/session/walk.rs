@@ -4,12 +4,14 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::judge::{Judgement, Policy, judge};
-use crate::measure::{self, Site};
-use crate::plan::Plan;
+use crate::judge::{Judgement, OtherTestBed, Policy, judge};
+use crate::measure::{self, MeasureError, Site};
+use crate::plan::{Plan, Service};
 use crate::record::{Baseline, BaselineStore, CellRun, LastRun, Run, RunFile, Stop, metric};
 use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
-use crate::session::duet::{Base, next_look, set_base, told};
+use crate::session::base_ref::{self, Resolved};
+use crate::session::cargo::command_line;
+use crate::session::duet::{BaseSource, next_look, set_base, told};
 use crate::session::error::SessionError;
 use crate::session::neighbour::leave_note;
 use crate::session::options::{BaselineUse, Options, Save};
@@ -27,6 +29,8 @@ pub(crate) struct Measured<'a> {
     pub(crate) runs: &'a [Run],
     pub(crate) baselines: &'a [Baseline],
     pub(crate) origin: Origin,
+    /// Whether each service is a program that could be built of another commit.
+    pub(crate) has_programs: bool,
 }
 
 /// Where runs come from, and so what is kept of them.
@@ -45,17 +49,21 @@ pub(crate) enum Origin {
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError> {
     let mut plan = plan.validated()?;
     check_metrics(&plan)?;
-    // From here on, so that a signal between two steps is none without a run, and a second one anywhere is known as such.
-    let ears = measure::listen()?;
-    let base = if options.load.is_none() { set_base(&mut plan, options, &ears) } else { Ok(Base::Set) };
-    if let Some(signal) = ears.signalled() {
+    // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
+    let signals = measure::listen()?;
+    let resolved = match &options.duet.base {
+        _ if options.load.is_some() => Ok(None),
+        Some(BaseSource::Commit(name)) => base_ref::resolve(&mut plan, name, options, &signals).map(Some),
+        _ => set_base(&mut plan, &options.duet).map(|()| None),
+    };
+    if let Some(signal) = signals.signalled() {
         eprintln!("Interrupted before anything was measured.");
         return Ok(Outcome::Interrupted(signal));
     }
-    if base? == Base::IsHead {
-        println!(
-            "Base and head are the same program to the byte: nothing can have changed, and nothing was measured."
-        );
+    // The lock on the trees is held until the report is written.
+    let resolved = resolved?;
+    if let Some(Resolved::Same(base)) = &resolved {
+        println!("{}", crate::report::same_trees(base));
         return Ok(Outcome::Passed);
     }
     // Once more, with the bases that the call named.
@@ -64,12 +72,25 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     let baselines = read_baselines(&store, &plan, options)?;
     check_save(&store, &plan, options)?;
     pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(Save::replaces));
-    let (runs, origin) = match &options.load {
+    let (mut runs, origin) = match &options.load {
         Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
-        None => (measure_all(&plan, &baselines, options)?, Origin::Measurement),
+        None => {
+            let measured = measure_all(&plan, &baselines, options).map_err(|error| match error {
+                SessionError::Measure(error @ MeasureError::SideStart { .. }) if resolved.is_some() => {
+                    SessionError::InTree(error)
+                }
+                error => error,
+            });
+            (measured?, Origin::Measurement)
+        }
     };
+    if let Some(Resolved::Built { base, .. }) = &resolved {
+        runs.iter_mut().for_each(|run| run.base_ref = Some(base.clone()));
+    }
     let (bench, place) = (&plan.bench, &Place::below(&options.paths.reports(), &plan.bench));
-    conclude(&Measured { bench, title: bench, place, runs: &runs, baselines: &baselines, origin }, options)
+    let has_programs = plan.groups.iter().all(|group| matches!(&group.service, Service::Command(_)));
+    let (title, runs, baselines) = (bench.as_str(), &runs[..], &baselines[..]);
+    conclude(&Measured { bench, title, place, runs, baselines, origin, has_programs }, options)
 }
 
 /// All runs of a plan, and in a duet further looks at what they make suspect.
@@ -111,7 +132,7 @@ pub(super) fn measure_all(
 
 /// Judges runs, reports and keeps them.
 pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Outcome, SessionError> {
-    let Measured { bench, title, place, runs, baselines, origin } = *measured;
+    let Measured { bench, title, place, runs, baselines, origin, .. } = *measured;
     // Looks at suspects come last, and are not runs of their own.
     let whole = runs.split(|run| run.look > 0).next().unwrap_or_default();
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
@@ -124,13 +145,15 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         return save(whole, &Judgement::default(), outcome, options);
     }
     let mut failures: Vec<SessionError> = keep_runs(measured).err().into_iter().collect();
-    let (on_mismatch, filtered) = (options.on_mismatch, !options.is_whole);
-    let policy = Policy { on_mismatch, filtered, ..Policy::usual() };
+    let policy = Policy { filtered: !options.is_whole, ..Policy::usual() };
     let judgement = judge(baselines, runs, &policy);
+    let command = |flags: &[&str]| command_line(bench, options.bench_args.iter().cloned(), flags);
     let wanted = ReportOptions {
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
+        record_command: command(&["--save-baseline", options.baseline.name(), "--runs", "5"]),
+        duet_command: duet_command(judgement.other_test_bed.as_ref(), measured, &command),
         overview: place.has_overview(),
     };
     let report =
@@ -164,7 +187,23 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     if options.quiet && outcome != Outcome::Passed {
         eprintln!("{}", report.sentence);
     }
-    save(whole, &judgement, outcome, options)
+    let saved = save(whole, &judgement, outcome, options)?;
+    let is_gate = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
+    if is_gate && judgement.compared_nothing() && options.save.is_none() && origin == Origin::Measurement {
+        eprintln!("warning: {}", crate::report::OPEN_GATE);
+    }
+    Ok(saved)
+}
+
+/// The command that compares on this machine with what a baseline of another test bed measured, if each service is a program.
+fn duet_command(
+    other: Option<&OtherTestBed>,
+    measured: &Measured<'_>,
+    command: &dyn Fn(&[&str]) -> String,
+) -> Option<String> {
+    let commit = other?.commit.as_deref()?;
+    (measured.origin == Origin::Measurement && measured.has_programs)
+        .then(|| command(&["--base-ref", commit]))
 }
 
 /// Why not one round of any cell was measured; nothing where one was, or where cells tell by themselves why not.
@@ -220,7 +259,7 @@ fn site<'a>(options: &'a Options, scratch: &'a Path, until: Option<Instant>) -> 
         root: &options.paths.root,
         scratch,
         service_args: &options.service_args,
-        base_args: &options.duet.base_args,
+        test_bed: options.test_bed.as_deref(),
         until,
     }
 }

@@ -11,7 +11,7 @@ crate::checks!(baselines:
     a_named_baseline_must_be_there,
     a_baseline_stands_in_for_a_measurement,
     damaged_baselines_are_named_and_nothing_is_measured,
-    a_redefined_cell_and_another_machine_are_incomparable,
+    a_redefined_cell_and_another_test_bed_are_incomparable,
     saved_runs_are_compared_accepted_listed_shown_and_dropped,
 );
 
@@ -100,28 +100,42 @@ fn damaged_baselines_are_named_and_nothing_is_measured() {
     assert!(!package.path("reports").exists());
 }
 
-fn a_redefined_cell_and_another_machine_are_incomparable() {
+fn a_redefined_cell_and_another_test_bed_are_incomparable() {
     let package = Package::with_baseline();
     let both = |suite: &str| {
         let ran = package.bench(suite, &["--noplot"]);
         // Invalid when the machine is too busy to measure at all.
         assert!(matches!(ran.code, Some(0 | 3)), "{}\n{}", ran.out, ran.err);
-        assert!(ran.code == Some(3) || ran.out.contains("incomparable"), "{}", ran.out);
+        assert!(ran.code == Some(3) || ran.out.to_lowercase().contains("incomparable"), "{}", ran.out);
         assert!(ran.out.starts_with("NOT COMPARED"), "{}", ran.out);
         package.bench(suite, &["--noplot", "--fail-on", "incomparable"]).expect_code(3);
     };
     both("redefined");
+    // As if another machine had recorded it: said once, with the command that compares here.
     package.bench("usual", &["--noplot"]);
     fs::remove_file(package.baseline("main")).unwrap();
     let run = package.reports().join("run.json");
     let here = fs::read_to_string(&run).unwrap();
-    let elsewhere = here.replacen("\"cpu\": \"", "\"cpu\": \"Another ", 1);
+    let elsewhere = here.replace("\"id\": \"boot:", "\"id\": \"boot:another-");
+    let elsewhere = elsewhere.replace("\"id\":\"boot:", "\"id\":\"boot:another-");
     assert_ne!(elsewhere, here);
     fs::write(&run, elsewhere).unwrap();
     package.plimsoll(&["accept", run.to_str().unwrap()]).expect_code(0);
     both("usual");
-    let forced = package.bench("usual", &["--noplot", "--on-mismatch", "compare"]);
-    assert!(forced.code != Some(2) && !forced.out.contains("incomparable"), "{}\n{}", forced.out, forced.err);
+    let ran = package.bench("usual", &["--noplot"]);
+    let said = "The baseline `main` was measured on another test bed (boot:another-";
+    assert_eq!(ran.out.matches("another test bed").count(), 1, "{}", ran.out);
+    ran.expect_out(said).expect_out("--save-baseline main --runs 5` records one here");
+    // A name brings a machine with a new boot id back.
+    let named = ["--noplot", "--test-bed", "desk"];
+    package.bench("usual", &[&named[..], &["--save-baseline", "main"]].concat());
+    let ran = package.bench("usual", &named);
+    assert!(!ran.out.contains("NOT COMPARED") && !ran.out.contains("test bed"), "{}", ran.out);
+    let mut in_ci = package.command("usual", &["--noplot", "--test-bed", "another desk", "--bench"]);
+    let ran = crate::common::run(in_ci.env("CI", "true"));
+    let last = ran.err.trim().lines().last().unwrap_or_default();
+    assert!(last.starts_with("warning: this gate is open"), "{}", ran.err);
+    ran.expect_code(0).expect_err("--base-ref origin/main...HEAD").expect_err("--test-bed NAME");
 }
 
 fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {

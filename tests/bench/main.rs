@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod base_ref;
 mod baselines;
 mod calls;
 mod duets;
@@ -33,8 +34,15 @@ macro_rules! checks {
     };
 }
 
-const ALL: [&[Check]; 6] =
-    [calls::CHECKS, baselines::CHECKS, verdicts::CHECKS, duets::CHECKS, faults::CHECKS, signals::CHECKS];
+const ALL: [&[Check]; 7] = [
+    calls::CHECKS,
+    baselines::CHECKS,
+    verdicts::CHECKS,
+    duets::CHECKS,
+    base_ref::CHECKS,
+    faults::CHECKS,
+    signals::CHECKS,
+];
 
 fn main() -> ExitCode {
     if std::env::var_os(suite::CARGO).is_some() {

@@ -9,14 +9,22 @@ use plimsoll::__private::BenchTarget;
 use plimsoll::{BenchmarkGroup, BenchmarkId, Endpoint, Harness, Limit, Load, Service};
 use tempfile::TempDir;
 
-use crate::common::{Ran, alive, run};
+use crate::common::{Ran, alive, mark, run};
 
 /// Names the suite to be.
 pub const SUITE: &str = "PLIMSOLL_TEST_SUITE";
 /// Makes this binary cargo, which starts a bench and waits for it.
 pub const CARGO: &str = "PLIMSOLL_TEST_CARGO";
 /// The package's folder. Everything that a bench starts inherits it, so one can look for what is left.
-const ROOT: &str = "PLIMSOLL_TEST_ROOT";
+pub const SUITE_ROOT: &str = "PLIMSOLL_TEST_ROOT";
+/// The bench that the bench file of a package of its own becomes: this one.
+pub const SUITE_BENCH: &str = "PLIMSOLL_TEST_BENCH";
+/// The program of the suite `shop`.
+pub const PROGRAM: &str = "PLIMSOLL_TEST_PROGRAM";
+/// Another endpoint that it loads.
+pub const ALSO: &str = "PLIMSOLL_TEST_ALSO";
+/// An argument of its program.
+const ARG: &str = "PLIMSOLL_TEST_ARG";
 
 /// The one cell of most suites.
 pub const CELL: &str = "api/hello/4";
@@ -26,7 +34,7 @@ pub const BUILT: &str = "target/release/api";
 
 /// Is the bench of that name.
 pub fn be(name: &str) -> ExitCode {
-    let root = std::env::var(ROOT).unwrap();
+    let root = std::env::var(SUITE_ROOT).unwrap();
     let target = BenchTarget { name: "fixture", package_root: root.leak(), target_tmpdir: None };
     plimsoll::__private::main(target, |harness| define(harness, name))
 }
@@ -54,6 +62,14 @@ fn define(harness: &mut Harness, name: &str) {
             hello(&mut group, "/hello", 2);
         }
         "built" => hello(group.service(serve(BUILT)), "/hello", 4),
+        "shop" => {
+            let shop = Service::command(std::env::var(PROGRAM).unwrap());
+            group.service(shop.args(std::env::var(ARG)));
+            hello(&mut group, "/hello", 2);
+            if let Ok(path) = std::env::var(ALSO) {
+                group.bench_endpoint("also", Endpoint::get(path), Load::closed(2));
+            }
+        }
         "many" => hello(&mut group, "/hello", 300),
         "redefined" => hello(&mut group, "/hello?other", 4),
         "limited" => hello(group.limit(Limit::p50(Duration::from_micros(1))), "/hello", 4),
@@ -128,7 +144,13 @@ impl Package {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PLIMSOLL_")) {
             command.env_remove(name);
         }
-        command.env(SUITE, suite).env(ROOT, self.root()).env("NO_COLOR", "1").env_remove("CARGO").args(args);
+        command
+            .env(SUITE, suite)
+            .env("OF_TEST", mark(self.root()))
+            .env(SUITE_ROOT, self.root())
+            .env("NO_COLOR", "1")
+            .env_remove("CARGO")
+            .args(args);
         command
     }
 

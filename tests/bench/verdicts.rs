@@ -69,7 +69,10 @@ fn a_duet_is_red_by_fresh_pairs_and_without_a_baseline() {
     let run = package.reports().join("run.json");
     package.plimsoll(&["report", run.to_str().unwrap(), "--noplot"]).expect_code(1).expect_out("look 1 of 2");
     in_three_tries("it is not", || package.bench("usual", &duet), |ran| ran.code == Some(0));
-    package.bench("usual", &["--base-command", "'", "--noplot"]).expect_code(2).expect_err("no command line");
+    package
+        .bench("usual", &["--base-command", "'", "--noplot"])
+        .expect_code(2)
+        .expect_err("is not a command line");
     package.bench("usual", &["--base-ref", "HEAD", "--noplot"]).expect_code(2).expect_err("needs git");
 }
 

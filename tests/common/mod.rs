@@ -50,10 +50,11 @@ impl Ran {
         self
     }
 
-    /// Insists on a part of what was written to standard output.
+    /// Insists on a part of what was written to standard output, wherever its lines are broken.
     #[track_caller]
     pub fn expect_out(self, part: &str) -> Self {
-        assert!(self.out.contains(part), "no `{part}` in:\n{}", self.out);
+        let unbroken = self.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(self.out.contains(part) || unbroken.contains(part), "no `{part}` in:\n{}", self.out);
         self
     }
 }
@@ -180,9 +181,14 @@ impl Drop for Server {
     }
 }
 
-/// The living processes that inherited a variable with this value, with their command lines. The dead have no environment.
-pub fn alive(value: &Path) -> Vec<(i32, String)> {
-    let wanted = format!("={}\0", value.display());
+/// A mark for the processes of a folder that is not a path: in a service's environment paths become those of its tree.
+pub fn mark(folder: &Path) -> String {
+    folder.to_string_lossy().replace('/', "~")
+}
+
+/// The living processes that inherited a variable with the [mark] of a folder, with their command lines. The dead have no environment.
+pub fn alive(folder: &Path) -> Vec<(i32, String)> {
+    let wanted = format!("={}\0", mark(folder));
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };

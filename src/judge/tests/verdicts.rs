@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::judge::fixture::{
-    CPUS, Nested, baseline, cell, failing, let_in, new_epoch_from, rules, run, steady, usual, usual_values,
-    worst,
+    CPUS, Nested, baseline, cell, failing, here, let_in, new_epoch_from, rules, run, steady, usual,
+    usual_values, worst,
 };
-use crate::judge::{CellJudgement, OnMismatch, Policy, Verdict, judge};
+use crate::judge::{CellJudgement, Policy, Verdict, judge};
 use crate::plan::Limit;
-use crate::record::{Baseline, CellRun, Fault, Stop};
+use crate::record::{Baseline, CellRun, Fault, Stop, TestBed};
 
 fn five(slower: f64) -> Baseline {
     baseline((0..5).map(|run| usual(slower * (1.0 + 0.002 * f64::from(run)))).collect())
@@ -176,22 +176,48 @@ fn rates_of_a_client_that_lags_more_than_the_service_takes_decide_nothing() {
 }
 
 #[test]
-fn another_machine_is_incomparable_says_how_and_may_be_compared_when_asked() {
+fn a_machine_that_changed_is_incomparable_and_says_how() {
     let mut base = five(1.0);
     base.runs.iter_mut().for_each(|run| run.machine.cpus = 64);
     let cell = against(base.clone(), usual(3.0));
     assert_eq!((cell.verdict, cell.comparisons.len()), (Verdict::Incomparable, 0));
     let reason = cell.reason.unwrap();
     assert!(reason.contains("4 CPUs instead of 64") && reason.contains("duet"), "{reason}");
-    let policy = Policy { on_mismatch: OnMismatch::Compare, ..Policy::usual() };
-    let forced = judge(std::slice::from_ref(&base), &[run(vec![usual(3.0)])], &policy).cells.remove(0);
-    assert_eq!((forced.verdict, forced.notes.len()), (Verdict::Regressed, 1), "{:?}", forced.notes);
     // Some of the stored runs are from here: the others are left out.
     base.runs[1..].iter_mut().for_each(|run| run.machine.cpus = CPUS);
     let mixed = against(base, usual(3.0));
     assert_eq!(mixed.verdict, Verdict::Regressed);
     assert!(mixed.comparisons[1].method.contains("4 stored runs"));
     assert!(mixed.notes[0].starts_with("1 stored run is left out"), "{:?}", mixed.notes);
+}
+
+#[test]
+fn runs_of_another_test_bed_are_not_compared_with_which_is_said_once_for_the_call() {
+    let mut base = five(1.0);
+    let elsewhere = |id: Option<&str>| TestBed { id: id.map(str::to_owned), ..TestBed::default() };
+    for id in [Some("boot:there"), Some("name:ci"), None] {
+        base.runs.iter_mut().for_each(|run| run.machine.test_bed = elsewhere(id));
+        let judgement = judge(std::slice::from_ref(&base), &[run(vec![usual(3.0)])], &Policy::usual());
+        let cell = &judgement.cells[0];
+        assert_eq!((cell.verdict, &cell.reason, cell.comparisons.len()), (Verdict::Incomparable, &None, 0));
+        let other = judgement.other_test_bed.unwrap();
+        assert_eq!((other.base, other.here), (elsewhere(id), here()));
+    }
+    // Runs of this test bed are compared with, the others left out.
+    base.runs[1..].iter_mut().for_each(|run| run.machine.test_bed = here());
+    let mixed = against(base, usual(3.0));
+    assert_eq!(mixed.verdict, Verdict::Regressed);
+    assert!(mixed.comparisons[1].method.contains("4 stored runs"));
+    assert_eq!(mixed.notes, ["1 stored run on another test bed, not compared with."]);
+}
+
+#[test]
+fn a_cell_that_base_cannot_answer_is_new_and_its_limits_count() {
+    let head = CellRun { base_failure: Some("status 404 instead of a 2xx".into()), ..usual(1.0) };
+    let judgement = judge(&[], &[run(vec![head])], &Policy::usual());
+    let cell = &judgement.cells[0];
+    assert_eq!(cell.verdict, Verdict::New);
+    assert!(cell.reason.as_ref().unwrap().contains("404"), "{:?}", cell.reason);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn cell(load: Load, endpoint: Endpoint) -> Cell {
 }
 
 fn site(scratch: &tempfile::TempDir) -> Site<'_> {
-    Site { root: scratch.path(), scratch: scratch.path(), service_args: &[], base_args: &[], until: None }
+    Site { root: scratch.path(), scratch: scratch.path(), service_args: &[], test_bed: None, until: None }
 }
 
 fn measured(plan: &Plan) -> (Result<Vec<Run>, MeasureError>, Vec<Event>) {

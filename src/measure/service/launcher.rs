@@ -119,7 +119,7 @@ impl Startable {
     ) -> Result<Self, ServiceError> {
         let search_path = command.env.get("PATH").map_or_else(own_search_path, OsString::from);
         Ok(Self {
-            program: Program::prepare(&command.program, root, &search_path, scratch, command.apart)?,
+            program: Program::prepare(&command.program, root, &search_path, scratch)?,
             command: command.clone(),
             args: command.args.iter().chain(service_args).cloned().collect(),
             directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),

@@ -12,10 +12,6 @@
 //! files or libraries beside its own executable finds them; only if that folder cannot be written, in the scratch folder.
 //! `argv[0]` is the path of the original. A service that starts itself anew by `argv[0]` gets the original.
 //!
-//! **In a duet of two builds** the originals lie in folders whose paths differ in length, and what a program is called lies in its memory
-//! (see `layout`). There each copy lies in a folder of its own within the scratch folder, under the original's name and by a path of
-//! the same length, which is `argv[0]` too: neither side finds anything beside its executable, as base has nothing there.
-//!
 //! **What is run where it is**, since a copy of it would be something else: a script (it finds its files by `$0`, and what it
 //! starts is not pinned anyway), a symbolic link (virtual environments and package managers lead elsewhere by them) and
 //! a program of PATH (installed, not built). These are compared before each launch with what they were: a change in mid-run
@@ -40,8 +36,6 @@ use crate::hex::hex;
 
 /// Between a program's name and the process that pinned it.
 const PIN_MARK: &str = ".plimsoll-";
-/// The name of a folder that a program has to itself.
-const APART: &str = "program";
 /// Bytes of a digest that are kept: enough to tell builds apart.
 const DIGEST_BYTES: usize = 8;
 
@@ -56,18 +50,17 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Finds the program (a path relative to `root`, a bare name in `search_path`) and pins it: beside itself, or `apart` from all else.
+    /// Finds the program (a path relative to `root`, a bare name in `search_path`) and pins it.
     pub(crate) fn prepare(
         program: &str,
         root: &Path,
         search_path: &OsStr,
         scratch: &Path,
-        apart: bool,
     ) -> Result<Self, ServiceError> {
         let by_path = program.contains('/');
         let named = if by_path { at_path(program, root)? } else { on_path(program, root, search_path)? };
-        let pin = if by_path && is_binary(&named) { Pin::of(&named, scratch, apart) } else { None };
-        let runs = pin.as_ref().map_or(&*named, |pin| &*pin.0.path);
+        let pin = if by_path && is_binary(&named) { Pin::of(&named, scratch) } else { None };
+        let runs = pin.as_ref().map_or(&*named, |pin| &*pin.0);
         let state = FileState::of(runs).ok();
         let digest = if pin.is_some() { OnceCell::new() } else { OnceCell::from(digest(runs).ok()) };
         Ok(Self { named, pin, digest, state })
@@ -75,15 +68,12 @@ impl Program {
 
     /// The file to run.
     pub(crate) fn file(&self) -> &Path {
-        self.pin.as_ref().map_or(&*self.named, |pin| &*pin.0.path)
+        self.pin.as_ref().map_or(&*self.named, |pin| &*pin.0)
     }
 
     /// What the service sees as `argv[0]`.
     pub(crate) fn name(&self) -> &Path {
-        match &self.pin {
-            Some(Pin(Place { path, folder: Some(_) })) => path,
-            _ => &self.named,
-        }
+        &self.named
     }
 
     /// The beginning of the SHA-256 of what is run, unless it may not be read.
@@ -106,59 +96,28 @@ impl Program {
 
 /// A copy or a link of a program, removed with this value.
 #[derive(Debug)]
-struct Pin(Place);
-
-/// Where a pin can lie.
-#[derive(Debug, Clone)]
-struct Place {
-    path: PathBuf,
-    /// The folder that it has to itself, if it has one.
-    folder: Option<PathBuf>,
-}
-
-impl Place {
-    /// Also after half a copy; there may be nothing.
-    fn clear(&self) {
-        _ = fs::remove_file(&self.path);
-        _ = self.folder.as_ref().map(fs::remove_dir_all);
-    }
-
-    fn take(&self, program: &Path, make: fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
-        // Left by an earlier process of our id.
-        self.clear();
-        self.folder.as_ref().map_or(Ok(()), fs::create_dir)?;
-        make(program, &self.path)
-    }
-}
+struct Pin(PathBuf);
 
 impl Pin {
-    fn of(program: &Path, scratch: &Path, apart: bool) -> Option<Self> {
+    fn of(program: &Path, scratch: &Path) -> Option<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = program.file_name()?;
+        let mut name = program.file_name()?.to_owned();
         // Of one length for all pins of this process.
-        let mark = format!("{PIN_MARK}{}-{:06}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let marked = |name: &OsStr| {
-            let mut name = name.to_owned();
-            name.push(&mark);
-            name
-        };
-        let folder = program.parent()?;
+        name.push(format!("{PIN_MARK}{}-{:06}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
         let scratch = fs::create_dir_all(scratch).is_ok().then_some(scratch);
-        let folders: Vec<&Path> = [Some(folder), scratch].into_iter().flatten().collect();
+        let folders: Vec<&Path> = [Some(program.parent()?), scratch].into_iter().flatten().collect();
         folders.iter().for_each(|folder| remove_stale(folder));
-        let own = scratch.filter(|_| apart).map(|scratch| scratch.join(marked(OsStr::new(APART))));
-        let own = own.into_iter().map(|folder| Place { path: folder.join(name), folder: Some(folder) });
-        let others = folders.iter().map(|folder| Place { path: folder.join(marked(name)), folder: None });
-        let places: Vec<Place> = own.chain(others).collect();
         let make: [fn(&Path, &Path) -> io::Result<()>; 2] =
             [|from, to| fs::copy(from, to).map(drop), |from, to| fs::hard_link(from, to)];
         // A limit on the size of files (`ulimit -f`) is then an error of the copy and does not kill this process.
         _ = SigSet::from(Signal::SIGXFSZ).thread_block();
         for make in make {
-            for place in &places {
+            for folder in &folders {
                 // Removed again if it is but half made.
-                let pin = Self(place.clone());
-                if place.take(program, make).is_ok() {
+                let pin = Self(folder.join(&name));
+                // Left by an earlier process of our id.
+                _ = fs::remove_file(&pin.0);
+                if make(program, &pin.0).is_ok() {
                     return Some(pin);
                 }
             }
@@ -169,7 +128,8 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        self.0.clear();
+        // Also after half a copy; there may be nothing.
+        _ = fs::remove_file(&self.0);
     }
 }
 
@@ -178,8 +138,7 @@ fn remove_stale(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         if pinned_by(&entry.file_name()).is_some_and(|pid| !is_alive(pid)) {
-            let path = entry.path();
-            _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -286,7 +245,7 @@ mod tests {
     }
 
     fn prepared(program: &str, root: &Path) -> Result<Program, ServiceError> {
-        Program::prepare(program, root, &own_search_path(), &root.join("scratch"), false)
+        Program::prepare(program, root, &own_search_path(), &root.join("scratch"))
     }
 
     #[test]
@@ -307,27 +266,6 @@ mod tests {
         assert_eq!(pin.parent(), path.parent());
         drop(program);
         assert!(!pin.exists());
-    }
-
-    #[test]
-    fn programs_that_run_apart_have_paths_and_names_of_equal_length_and_leave_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let scratch = folder.path().join("scratch");
-        let deep = folder.path().join("a/deeper/folder");
-        fs::create_dir_all(&deep).unwrap();
-        let prepared = [built(folder.path()), built(&deep)].map(|path| {
-            let path = path.to_str().unwrap();
-            Program::prepare(path, folder.path(), &own_search_path(), &scratch, true).unwrap()
-        });
-        let length = |program: &Program| (program.file().as_os_str().len(), program.name().as_os_str().len());
-        assert_eq!(length(&prepared[0]), length(&prepared[1]));
-        for program in &prepared {
-            assert_eq!(program.file(), program.name());
-            assert_eq!(program.file().file_name().unwrap(), "server");
-        }
-        assert_ne!(prepared[0].file(), prepared[1].file());
-        drop(prepared);
-        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
     }
 
     #[test]
@@ -359,11 +297,7 @@ mod tests {
         for path in [&stale, &used, &other] {
             fs::write(path, "").unwrap();
         }
-        let stale_folder = folder.path().join(format!("{APART}{PIN_MARK}{}-000001", dead.id()));
-        fs::create_dir(&stale_folder).unwrap();
-        fs::write(stale_folder.join("server"), "").unwrap();
         let _program = prepared("./server", folder.path()).unwrap();
-        assert!(!stale_folder.exists());
         assert!(!stale.exists() && used.exists() && other.exists());
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::plan::{Cell, Endpoint, Group, Limit, Load, Location, Throughput};
+use crate::record::base_ref::BaseRef;
 use crate::record::condition::Condition;
 use crate::record::environment::{Environment, Machine};
 use crate::record::fault::Fault;
@@ -19,7 +20,7 @@ fn round(launch: usize, rng: &mut fastrand::Rng) -> Round {
     tally.failure_latency.record(Duration::from_millis(1));
     tally.counts.statuses.extend([(200, 100), (429, 1)]);
     tally.counts.faults.extend([(Fault::Status(429), 1), (Fault::TimeOut, 2)]);
-    tally.output_tokens.add(-rng.f64() * 1e300);
+    tally.output_tokens.add(-rng.f64() * 1e6);
     tally.counts.unstamped = 7;
     Round::close(&tally, launch, Duration::from_millis(launch as u64))
 }
@@ -55,15 +56,16 @@ fn run() -> Run {
             setup: [("kernel".to_owned(), "6.8".to_owned())].into(),
             commit: Some("abc1234".to_owned()),
             dirty: true,
-            load: 0.1 + 0.2,
+            load: 0.3,
             condition: Some(Condition {
-                others_share: Some(0.1 + 0.2),
+                others_share: Some(0.3),
                 heat_throttles: Some(3),
                 frequency_mhz: Some((2_900.5, 3_400.0)),
                 ..Condition::default()
             }),
         },
         cells: vec![measured, invalid],
+        base_ref: Some(BaseRef { name: "main".to_owned(), lacking: 2, ..BaseRef::default() }),
         stop: Some(Stop::Failed("the service died".to_owned())),
         look: 0,
         confirmation: None,

@@ -1,0 +1,411 @@
+//! What `--base-ref` asks of git: commits, a snapshot of the working tree, and checkouts in folders of our own.
+//!
+//! The user's repository is only read. The snapshot is taken with an index of our own, new objects go to a store of our own, and each
+//! checkout has a private `.git` that shares the user's objects and refs without being registered as a worktree.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+
+use crate::measure::{Interrupt, output_unless_interrupted};
+use crate::plan::Side;
+use crate::record::BaseRef;
+use crate::session::base_cache;
+use crate::session::base_error::BaseError;
+
+/// A git hook sets these. They would make our calls work on the user's index or tree.
+const GIT_VARIABLES: [&str; 6] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+];
+/// User settings that would run programs, or change folders that are not ours.
+const SETTINGS: [&str; 4] =
+    ["core.fsmonitor=false", "core.hooksPath=/dev/null", "submodule.recurse=false", "core.splitIndex=false"];
+/// How a file of Git LFS begins whose content is not there.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+
+/// The user's repository, or one of its submodules, and our folder for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    /// The top folder of the working tree; `None` if only the store of a submodule is there.
+    top: Option<PathBuf>,
+    git_dir: PathBuf,
+    /// What all worktrees of the repository share.
+    common_dir: PathBuf,
+    /// Our indexes, checkouts' `.git` folders and objects for it.
+    store: PathBuf,
+}
+
+/// The files of one side: a tree of a repository, and those of its submodules.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    repository: Repository,
+    /// The tree object.
+    id: String,
+    /// The commit that a checkout names as `HEAD`.
+    commit: String,
+    /// By their folder.
+    submodules: Vec<(PathBuf, Tree)>,
+}
+
+/// The top folder of the working tree around a folder.
+pub(crate) fn top_of(folder: &Path) -> Result<PathBuf, BaseError> {
+    let top = text(git().arg("-C").arg(folder).args(["rev-parse", "--show-toplevel"]))
+        .map_err(|why| BaseError::Git(format!("{} is not in a repository: {why}", folder.display())))?;
+    let top = PathBuf::from(top);
+    Ok(top.canonicalize().unwrap_or(top))
+}
+
+impl Repository {
+    /// Opens the repository whose working tree has this top folder. `store` is our folder for it.
+    pub(crate) fn open(top: &Path, store: &Path) -> Result<Self, BaseError> {
+        let ask = |what: &str| {
+            text(git().arg("-C").arg(top).args(["rev-parse", "--path-format=absolute", what]))
+                .map(PathBuf::from)
+                .map_err(BaseError::Git)
+        };
+        Self::with_store(Some(top.to_owned()), ask("--absolute-git-dir")?, ask("--git-common-dir")?, store)
+    }
+
+    fn with_store(
+        top: Option<PathBuf>,
+        git_dir: PathBuf,
+        common_dir: PathBuf,
+        store: &Path,
+    ) -> Result<Self, BaseError> {
+        let repository = Self { top, git_dir, common_dir, store: store.to_owned() };
+        let info = repository.objects().join("info");
+        fs::create_dir_all(&info).map_err(BaseError::file(&info))?;
+        let mut alternates = repository.common_dir.join("objects").into_os_string();
+        alternates.push("\n");
+        let path = info.join("alternates");
+        fs::write(&path, alternates.as_bytes()).map_err(BaseError::file(&path))?;
+        Ok(repository)
+    }
+
+    /// New objects: those of the snapshot.
+    fn objects(&self) -> PathBuf {
+        self.store.join("objects")
+    }
+
+    /// A call on the user's repository that finds our objects too.
+    fn git(&self) -> Command {
+        let mut git = git();
+        git.arg("--git-dir")
+            .arg(&self.git_dir)
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.objects()));
+        git
+    }
+
+    fn commit(&self, name: &str) -> Result<String, BaseError> {
+        let wanted = format!("{name}^{{commit}}");
+        let found = text(self.git().args(["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]));
+        found.map_err(|_| BaseError::NoCommit { name: name.to_owned(), remedy: self.remedy(name) })
+    }
+
+    /// The command that fetches a commit.
+    fn remedy(&self, name: &str) -> String {
+        let is_shallow = text(self.git().args(["rev-parse", "--is-shallow-repository"]));
+        let depth = if is_shallow.is_ok_and(|answer| answer == "true") { " --depth=1" } else { "" };
+        match name.split_once('/') {
+            Some((remote, branch)) if !branch.is_empty() => {
+                format!("git fetch{depth} {remote} {branch}:refs/remotes/{remote}/{branch}")
+            }
+            _ => format!("git fetch{depth} origin {name}"),
+        }
+    }
+
+    /// The commit of a name of git's, or the merge base of `A...B`.
+    pub(crate) fn base_commit(&self, name: &str) -> Result<BaseRef, BaseError> {
+        let head = self.commit("HEAD")?;
+        let mut base = BaseRef { name: name.to_owned(), ..BaseRef::default() };
+        base.commit = match name.split_once("...") {
+            Some((one, other)) => {
+                let commit = |name: &str| self.commit(if name.is_empty() { "HEAD" } else { name });
+                let (one, other) = (commit(one)?, commit(other)?);
+                let bases = text(self.git().args(["merge-base", "--all", &one, &other])).unwrap_or_default();
+                base.merge_bases = bases.lines().count();
+                let first =
+                    bases.lines().next().ok_or_else(|| BaseError::NoMergeBase { name: name.to_owned() })?;
+                first.to_owned()
+            }
+            None if name.contains("..") => return Err(BaseError::Range(name.to_owned())),
+            None => {
+                let commit = self.commit(name)?;
+                let count = text(self.git().args(["rev-list", "--count", &format!("{head}..{commit}")]));
+                base.lacking = count.ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+                commit
+            }
+        };
+        let parents =
+            text(self.git().args(["rev-list", "--parents", "--max-count=1", &head])).unwrap_or_default();
+        let parents: Vec<&str> = parents.split(' ').skip(1).collect();
+        base.head_is_merge = parents.len() > 1 && parents.contains(&base.commit.as_str());
+        Ok(base)
+    }
+
+    /// The files of a commit.
+    pub(crate) fn tree_of(&self, commit: &str) -> Result<Tree, BaseError> {
+        let id = text(self.git().args(["rev-parse", "--verify", &format!("{commit}^{{tree}}")]))
+            .map_err(BaseError::Git)?;
+        self.with_submodules(id, commit, |module, commit, path| {
+            module
+                .tree_of(commit)
+                .map_err(|_| BaseError::Submodule { path: path.to_owned(), commit: commit.to_owned() })
+        })
+    }
+
+    /// The working tree as `git add -A` would take it, without the paths in `left_out`.
+    pub(crate) fn snapshot(&self, left_out: &[PathBuf], signals: &Interrupt) -> Result<Tree, BaseError> {
+        let Some(top) = &self.top else { return Err(BaseError::Git("there is no working tree".to_owned())) };
+        let index = self.store.join("snapshot.index");
+        _ = fs::remove_file(index.with_extension("index.lock"));
+        // The user's index knows which files are unchanged, so that they need not be read. Its time is part of what it knows: git reads a
+        // file again that was written in the same second.
+        if copy_with_time(&self.git_dir.join("index"), &index).is_err() {
+            _ = fs::remove_file(&index);
+        }
+        let call = || {
+            let mut git = git();
+            git.arg("--git-dir").arg(&self.git_dir).arg("--work-tree").arg(top).current_dir(top);
+            git.env("GIT_INDEX_FILE", &index).env("GIT_OBJECT_DIRECTORY", self.objects());
+            git
+        };
+        let mut add = call();
+        // Ignored files are not added anyway, and git refuses to hear of them.
+        let is_ignored = |path: &Path| text(call().args(["check-ignore", "--quiet", "--"]).arg(path)).is_ok();
+        let left_out = left_out.iter().filter(|path| !is_ignored(path));
+        add.args(["add", "--all", "--", "."]).args(left_out.map(|path| excluded(path)));
+        guarded(&mut add, signals)?;
+        let id = text(call().arg("write-tree")).map_err(BaseError::Git)?;
+        let head = self.commit("HEAD")?;
+        self.with_submodules(id, &head, |module, commit, _| match &module.top {
+            Some(_) => module.snapshot(&[], signals),
+            None => module.tree_of(commit),
+        })
+    }
+
+    fn with_submodules(
+        &self,
+        id: String,
+        commit: &str,
+        tree_of: impl Fn(&Self, &str, &Path) -> Result<Tree, BaseError>,
+    ) -> Result<Tree, BaseError> {
+        const SUBMODULE: &[u8] = b"160000 commit ";
+        let listed =
+            bytes(self.git().args(["ls-tree", "-r", "-z", "--full-tree", &id])).map_err(BaseError::Git)?;
+        let mut submodules = Vec::new();
+        for line in listed.split(|&byte| byte == 0).filter_map(|line| line.strip_prefix(SUBMODULE)) {
+            let Some(tab) = line.iter().position(|&byte| byte == b'\t') else { continue };
+            let (commit, path) =
+                (String::from_utf8_lossy(&line[..tab]), PathBuf::from(OsStr::from_bytes(&line[tab + 1..])));
+            // One that was never fetched is an empty folder for the user too.
+            if let Some(module) = self.submodule(&id, &path)? {
+                submodules.push((path.clone(), tree_of(&module, &commit, &path)?));
+            }
+        }
+        Ok(Tree { repository: self.clone(), id, commit: commit.to_owned(), submodules })
+    }
+
+    /// The repository of a submodule: in its folder, or in the store that its name leads to.
+    fn submodule(&self, tree: &str, path: &Path) -> Result<Option<Self>, BaseError> {
+        let digest = base_cache::name(&Sha256::digest(path.as_os_str().as_bytes()));
+        let store = self.store.join("modules").join(digest);
+        if let Some(folder) =
+            self.top.as_ref().map(|top| top.join(path)).filter(|folder| folder.join(".git").exists())
+        {
+            return Self::open(&folder, &store).map(Some);
+        }
+        let modules = format!("{tree}:.gitmodules");
+        let listed =
+            text(self.git().args(["config", "--blob", &modules, "--get-regexp", r"^submodule\..*\.path$"]));
+        let listed = listed.unwrap_or_default();
+        let name = listed.lines().find_map(|line| {
+            let (key, value) = line.split_once(' ')?;
+            (Path::new(value) == path).then(|| key.strip_prefix("submodule.")?.strip_suffix(".path"))?
+        });
+        let found =
+            name.map(|name| self.common_dir.join("modules").join(name)).filter(|found| found.is_dir());
+        found.map(|found| Self::with_store(None, found.clone(), found, &store)).transpose()
+    }
+
+    /// Which of these paths below the top folder git does not track.
+    pub(crate) fn untracked(&self, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+        let Some(top) = &self.top else { return Vec::new() };
+        let is_tracked = |path: &PathBuf| {
+            let mut list = git();
+            list.arg("-C").arg(top).args(["ls-files", "--error-unmatch", "--"]).arg(literal(path));
+            text(&mut list).is_ok()
+        };
+        paths.into_iter().filter(|path| !is_tracked(path)).collect()
+    }
+}
+
+impl Tree {
+    /// The paths in which two trees differ, but for those below the folders in `left_out`.
+    pub(crate) fn differing(&self, other: &Self, left_out: &[PathBuf]) -> Result<Vec<PathBuf>, BaseError> {
+        let mut diff = other.repository.git();
+        diff.args([
+            "diff-tree",
+            "-r",
+            "-z",
+            "--name-only",
+            "--ignore-submodules",
+            &self.id,
+            &other.id,
+            "--",
+            ".",
+        ]);
+        diff.args(left_out.iter().map(|path| excluded(path)));
+        let listed = bytes(&mut diff).map_err(BaseError::Git)?;
+        let listed = listed.split(|&byte| byte == 0).filter(|path| !path.is_empty());
+        let mut paths: Vec<PathBuf> = listed.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect();
+        for (path, theirs) in &other.submodules {
+            match self.submodules.iter().find(|(own, _)| own == path) {
+                Some((_, ours)) => {
+                    paths.extend(ours.differing(theirs, &[])?.iter().map(|inner| path.join(inner)))
+                }
+                None => paths.push(path.clone()),
+            }
+        }
+        let is_gone = |path: &PathBuf| !other.submodules.iter().any(|(theirs, _)| theirs == path);
+        paths.extend(self.submodules.iter().map(|(path, _)| path).filter(|path| is_gone(path)).cloned());
+        Ok(paths)
+    }
+
+    /// Makes a folder hold exactly these files. Files that are right already keep their times, which tell cargo what is fresh.
+    pub(crate) fn check_out(&self, side: Side, folder: &Path, signals: &Interrupt) -> Result<(), BaseError> {
+        let git_dir = self.repository.store.join(side.to_string());
+        let made = [git_dir.as_path(), folder].into_iter().try_for_each(fs::create_dir_all);
+        made.map_err(BaseError::file(folder))?;
+        let line = |path: &Path| [path.as_os_str().as_bytes(), b"\n"].concat();
+        for (path, content) in [
+            (git_dir.join("commondir"), line(&self.repository.common_dir)),
+            (git_dir.join("gitdir"), line(&folder.join(".git"))),
+            (git_dir.join("HEAD"), format!("{}\n", self.commit).into_bytes()),
+            (folder.join(".git"), [b"gitdir: ".as_slice(), &line(&git_dir)].concat()),
+        ] {
+            if fs::read(&path).ok().as_ref() != Some(&content) {
+                fs::write(&path, content).map_err(BaseError::file(&path))?;
+            }
+        }
+        // Left by a call that was killed; the cache is locked, so it is nobody's.
+        _ = fs::remove_file(git_dir.join("index.lock"));
+        let call = || {
+            let mut git = git();
+            git.arg("--git-dir").arg(&git_dir).arg("--work-tree").arg(folder).current_dir(folder);
+            git.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.repository.objects()));
+            // Missing files of Git LFS are looked for in the local store alone.
+            git.env("GIT_LFS_SKIP_SMUDGE", "1");
+            git
+        };
+        guarded(call().args(["read-tree", "--reset", "-u", &self.id]), signals)?;
+        guarded(call().args(["clean", "-ffdxq"]), signals)?;
+        self.fill_lfs(folder, call, signals)?;
+        self.submodules
+            .iter()
+            .try_for_each(|(path, module)| module.check_out(side, &folder.join(path), signals))
+    }
+
+    /// Fills files of Git LFS from the local store, where the user has Git LFS.
+    fn fill_lfs(
+        &self,
+        folder: &Path,
+        call: impl Fn() -> Command,
+        signals: &Interrupt,
+    ) -> Result<(), BaseError> {
+        if text(call().args(["config", "--get", "filter.lfs.smudge"])).is_err() {
+            return Ok(());
+        }
+        let listed =
+            bytes(call().args(["ls-files", "-z", "--", ":(attr:filter=lfs)"])).map_err(BaseError::Git)?;
+        let is_pointer = |path: &Path| fs::read(path).is_ok_and(|content| content.starts_with(LFS_POINTER));
+        let listed = listed.split(|&byte| byte == 0).filter(|path| !path.is_empty());
+        let pointers: Vec<&Path> = listed
+            .map(|path| Path::new(OsStr::from_bytes(path)))
+            .filter(|path| is_pointer(&folder.join(path)))
+            // A user who lives with the pointer does not need the content.
+            .filter(|path| !self.repository.top.as_ref().is_some_and(|top| is_pointer(&top.join(path))))
+            .collect();
+        if pointers.is_empty() {
+            return Ok(());
+        }
+        guarded(call().args(["lfs", "checkout"]), signals)?;
+        match pointers.into_iter().find(|path| is_pointer(&folder.join(path))) {
+            Some(path) => Err(BaseError::Lfs { path: path.to_owned(), commit: self.commit.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first digits of a commit's id.
+pub(crate) fn short(commit: &str) -> &str {
+    const DIGITS: usize = 10;
+    commit.get(..DIGITS).unwrap_or(commit)
+}
+
+fn git() -> Command {
+    let mut git = Command::new("git");
+    GIT_VARIABLES.iter().for_each(|variable| _ = git.env_remove(variable));
+    // Without optional locks `git` does not refresh an index that it only reads.
+    git.env("GIT_OPTIONAL_LOCKS", "0");
+    git.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+    git
+}
+
+fn copy_with_time(from: &Path, to: &Path) -> io::Result<()> {
+    let modified = fs::metadata(from)?.modified()?;
+    fs::copy(from, to)?;
+    fs::File::options().write(true).open(to)?.set_modified(modified)
+}
+
+/// A pathspec for exactly this path below the top folder.
+fn literal(path: &Path) -> OsString {
+    let mut pathspec = OsString::from(":(top,literal)");
+    pathspec.push(path);
+    pathspec
+}
+
+fn excluded(path: &Path) -> OsString {
+    let mut pathspec = OsString::from(":(top,exclude,literal)");
+    pathspec.push(path);
+    pathspec
+}
+
+/// A path as git takes it in a list that is separated by colons.
+fn quoted(path: &Path) -> OsString {
+    let text = path.to_string_lossy();
+    if text.contains([':', '"', '\\']) {
+        return format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"")).into();
+    }
+    path.into()
+}
+
+/// Runs a command that may take long: it ends with this process, and by a signal.
+fn guarded(command: &mut Command, signals: &Interrupt) -> Result<(), BaseError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output =
+        output_unless_interrupted(command, signals).map_err(|error| BaseError::Git(error.to_string()))?;
+    let complaint = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if output.status.success() { Ok(()) } else { Err(BaseError::Git(complaint())) }
+}
+
+/// What a command prints; else its complaint.
+fn bytes(command: &mut Command) -> Result<Vec<u8>, String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let complaint = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if output.status.success() { Ok(output.stdout) } else { Err(complaint()) }
+}
+
+fn text(command: &mut Command) -> Result<String, String> {
+    bytes(command).map(|output| String::from_utf8_lossy(&output).trim().to_owned())
+}
