@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -78,9 +79,6 @@ pub(crate) fn resolve(
     if differing.is_empty() && duet.base_args.is_empty() && options.service_args.is_empty() {
         return Ok(Resolved::Same(facts));
     }
-    for (side, tree) in [(Side::Base, &base), (Side::Head, &head)] {
-        layout.lay_out(side, tree, &taken_along, signals)?;
-    }
     let build = |side: Side, what: &str| {
         if !quiet {
             eprintln!("Building {side}: {what}");
@@ -92,7 +90,10 @@ pub(crate) fn resolve(
             (None, None) => Err(BaseError::NoCall),
         }
     };
+    layout.lay_out(Side::Head, &head, &taken_along, signals)?;
     let head = build(Side::Head, "the working tree")?;
+    layout.seed_base(signals)?;
+    layout.lay_out(Side::Base, &base, &taken_along, signals)?;
     let base = build(Side::Base, &format!("{name} ({})", short(&facts.commit)))?;
     base_cache::prune(&layout.folder);
     facts.programs.clone_from(&head.described);
@@ -205,6 +206,29 @@ impl Layout {
             cargo::run(&mut copy, side, true, signals)?;
         }
         Ok(())
+    }
+
+    /// Gives the first build of base what head has built of other people's packages. Only before base's first checkout: its files are then
+    /// newer than all that was built, and cargo builds all packages of the repository again. After it, cargo would take head's programs
+    /// for base's.
+    fn seed_base(&self, signals: &Interrupt) -> Result<(), BaseError> {
+        let [from, to] = [Side::Head, Side::Base].map(|side| self.target(side));
+        let is_first = !to.exists() && !self.on(Side::Base, &self.top).join(".git").exists();
+        // A file system that counts in whole seconds could give both the same time.
+        let is_fine =
+            |time: SystemTime| time.duration_since(UNIX_EPOCH).is_ok_and(|time| time.subsec_nanos() > 0);
+        let modified = fs::metadata(from.join("CACHEDIR.TAG")).and_then(|tag| tag.modified());
+        if !is_first || !modified.is_ok_and(is_fine) {
+            return Ok(());
+        }
+        // Whole or not at all.
+        let partial = to.with_extension("partial");
+        let removed = fs::remove_dir_all(&partial);
+        removed
+            .or_else(|error| if partial.exists() { Err(error) } else { Ok(()) })
+            .map_err(BaseError::file(&partial))?;
+        cargo::run(Process::new("cp").arg("-pR").arg(&from).arg(&partial), Side::Base, true, signals)?;
+        fs::rename(&partial, &to).map_err(BaseError::file(&to))
     }
 
     /// Links, in each folder above the tree, what lies in that folder above the repository: configuration of cargo and rustup, and
