@@ -34,13 +34,14 @@
 //!
 //! # Features
 //!
-//! All are on by default; a dev-dependency needs none of them.
+//! All but `https` are on by default; a dev-dependency needs none of them.
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | the `plimsoll` command |
 //! | `serve` | the reference API |
-//! | `reqwest` | https, HTTP/2, proxies and redirects |
+//! | `reqwest` | HTTP/2, proxies and redirects |
+//! | `https` | https, by rustls with *ring* |
 
 // Some of what only the command uses is no longer reached without it; with all features nothing dead is let pass.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command uses it"))]

@@ -60,13 +60,15 @@ pub enum MeasureError {
         /// How many there can be.
         limit: u64,
     },
-    /// Something is asked for that only reqwest does, and it was left out.
-    #[error(
-        "cell `{cell}` asks for https, HTTP/2, a proxy or redirects: build plimsoll with its feature `reqwest`"
-    )]
-    NeedsReqwest {
+    /// A cell asks for something that was left out of this build.
+    #[error("cell `{cell}` asks for {what}: build plimsoll with its feature `{feature}`")]
+    NeedsFeature {
         /// The cell's whole id.
         cell: String,
+        /// What it asks for.
+        what: &'static str,
+        /// The feature of this crate.
+        feature: &'static str,
     },
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Stand<'a> {
     /// Indices of its cells.
     pub(crate) cells: Vec<usize>,
     launches: usize,
+    /// How long starting and warming up all sides of one launch takes.
+    start_time: Duration,
 }
 
 impl Stand<'_> {
@@ -94,7 +96,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let prepared = |service, args| Launcher::prepare(service, args, site.root, site.scratch);
         let mut stands: Vec<Stand<'a>> = Vec::new();
         for (index, (group, cell)) in cells.iter().enumerate() {
-            needs_reqwest(group, cell)?;
+            check_features(group, cell)?;
             match stands.iter_mut().find(|stand| shares_launches(stand.group, group)) {
                 Some(stand) => stand.cells.push(index),
                 None => {
@@ -102,7 +104,14 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     let base = group.base.as_ref().map(|base| prepared(base, &[]));
                     let mut base = base.transpose()?;
                     base.iter_mut().for_each(|base| Launcher::level(base, &mut head));
-                    stands.push(Stand { head, base, group, cells: vec![index], launches: 1 });
+                    stands.push(Stand {
+                        head,
+                        base,
+                        group,
+                        cells: vec![index],
+                        launches: 1,
+                        start_time: Duration::ZERO,
+                    });
                 }
             }
         }
@@ -160,6 +169,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 round_times.extend(tried?);
             }
             self.stands[index].launches = self.launches_of(index, started_in, &round_times);
+            let warm_up = self.stands[index].group.settings.warm_up_time;
+            self.stands[index].start_time =
+                started_in + warm_up * u32::try_from(self.sides(index).len()).unwrap_or(u32::MAX);
         }
         Ok(())
     }
@@ -232,8 +244,13 @@ impl<'a, 'e> Measurement<'a, 'e> {
             (rounds + sides as usize * settings.sample_size, windows + sides * settings.measurement_time)
         });
         self.rounds_in_all = rounds * self.plan.runs;
-        let windows = windows * u32::try_from(self.plan.runs).unwrap_or(u32::MAX);
-        (self.tell)(Event::Started { cells: self.cells.len(), rounds: self.rounds_in_all, windows });
+        let runs = u32::try_from(self.plan.runs).unwrap_or(u32::MAX);
+        let windows = windows * runs;
+        let starts = |stand: &Stand| stand.start_time * u32::try_from(stand.launches).unwrap_or(u32::MAX);
+        let time = windows + self.stands.iter().map(starts).sum::<Duration>() * runs;
+        let is_duet = self.stands.iter().any(|stand| stand.base.is_some());
+        let (cells, rounds) = (self.cells.len(), self.rounds_in_all);
+        (self.tell)(Event::Started { cells, rounds, windows, time, is_duet });
     }
 
     async fn run(&mut self, number: usize, interrupt: &Interrupt) -> Run {
@@ -389,15 +406,19 @@ fn service_in_words(service: &Service) -> String {
     }
 }
 
-/// Whether a cell asks for something that only reqwest does, and that was left out of this build.
-pub(crate) fn needs_reqwest(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
+/// Whether a cell asks for something that was left out of this build.
+pub(crate) fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
     let is_https = |url: &str| url.starts_with("https:");
     let service_is_https = matches!(&group.service, Service::Url(url) if is_https(url));
-    let asks = !group.transport.is_plain()
-        || service_is_https
-        || cell.targets.endpoints().iter().any(|endpoint| is_https(endpoint.url()));
-    if asks && !cfg!(feature = "reqwest") {
-        return Err(MeasureError::NeedsReqwest { cell: group.full_id(cell) });
+    let asks_for_https =
+        service_is_https || cell.targets.endpoints().iter().any(|endpoint| is_https(endpoint.url()));
+    let missing =
+        |what, feature| Err(MeasureError::NeedsFeature { cell: group.full_id(cell), what, feature });
+    if asks_for_https && !cfg!(feature = "https") {
+        return missing("https", "https");
+    }
+    if !group.transport.is_plain() && !cfg!(feature = "reqwest") {
+        return missing("HTTP/2, a proxy or redirects", "reqwest");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
 use crate::measure::interrupt::Interrupt;
-use crate::measure::measurement::needs_reqwest;
+use crate::measure::measurement::check_features;
 use crate::measure::open_files;
 use crate::measure::resolve::Resolver;
 use crate::measure::runtime::on_one_thread;
@@ -31,7 +31,7 @@ pub struct Loaded {
 /// # Errors
 /// When an endpoint cannot be requested. Faults are counted, not errors.
 pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> Result<Loaded, MeasureError> {
-    needs_reqwest(group, cell)?;
+    check_features(group, cell)?;
     open_files::allow(cell.load.concurrency())?;
     let interrupt = Interrupt::install()?;
     on_one_thread(async {

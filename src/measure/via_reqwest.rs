@@ -99,8 +99,6 @@ impl ViaReqwest {
 }
 
 fn build(options: &ClientOptions, request: &Request) -> reqwest::Result<Client> {
-    // Whoever comes first installs it; the same one, so it does not matter who.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let transport = &options.transport;
     let mut builder = Client::builder()
         .connect_timeout(options.connect_time_out)
@@ -109,6 +107,10 @@ fn build(options: &ClientOptions, request: &Request) -> reqwest::Result<Client> 
         .pool_idle_timeout(LONGEST_IDLE)
         .redirect(if transport.follow { Policy::limited(MOST_REDIRECTS) } else { Policy::none() })
         .dns_resolver(Arc::new(Names(options.lookup)));
+    #[cfg(feature = "https")]
+    if let Some(tls) = tls(transport.http2) {
+        builder = builder.tls_backend_preconfigured(tls);
+    }
     builder = match &transport.proxy {
         Some(proxy) => builder.proxy(Proxy::all(proxy)?),
         None => builder.no_proxy(),
@@ -119,6 +121,20 @@ fn build(options: &ClientOptions, request: &Request) -> reqwest::Result<Client> 
         (false, _) => builder.http1_only(),
     };
     builder.build()
+}
+
+/// TLS with the certificates that the system trusts. The crypto provider is passed by value: what a service in this process installs as
+/// its default stays its own choice. `None` if the system's certificates cannot be read; the exchange then fails for its own reason.
+#[cfg(feature = "https")]
+fn tls(http2: bool) -> Option<rustls::ClientConfig> {
+    use rustls_platform_verifier::BuilderVerifierExt;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    let mut config = config.with_platform_verifier().ok()?.with_no_client_auth();
+    let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Some(config)
 }
 
 /// A name that has no address, marked so that it is known again among reqwest's causes.
@@ -164,6 +180,7 @@ fn kind_of_cause(cause: &(dyn StdError + 'static), is_connect: bool) -> Option<F
     if cause.is::<Unresolved>() {
         return Some(Fault::Dns);
     }
+    #[cfg(feature = "https")]
     if cause.is::<rustls::Error>() {
         return Some(Fault::Tls);
     }

@@ -13,6 +13,10 @@ pub enum Event {
         rounds: usize,
         /// How long the windows of all rounds take together: the least that it will last.
         windows: Duration,
+        /// How long it will last, starts and warm-ups included.
+        time: Duration,
+        /// Whether base and head are measured.
+        is_duet: bool,
     },
     /// A service is being started, or its first answers are being checked.
     Launching {

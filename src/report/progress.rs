@@ -139,10 +139,16 @@ impl Course {
     /// Takes note of an event; the line that is to be printed for it, if any.
     fn follow(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
-            Event::Started { cells, rounds, windows } => {
+            Event::Started { cells, rounds, windows, time, is_duet } => {
                 *self = Self { of: *rounds, windows: *windows, ..Self::new(now) };
                 let (cells, rounds) = (plural(*cells as u64, "cell"), plural(*rounds as u64, "round"));
-                Some(format!("Measuring {cells} in {rounds}: at least {}", elapsed(*windows)))
+                let time = elapsed(*time);
+                Some(match is_duet {
+                    true => format!(
+                        "Measuring base and head, {cells} in {rounds}: about {time}, longer if a cell looks slower"
+                    ),
+                    false => format!("Measuring {cells} in {rounds}: about {time}"),
+                })
             }
             Event::Launching { service } => {
                 let first = !std::mem::replace(&mut self.launched, true);
@@ -192,9 +198,14 @@ mod tests {
 
     fn started(now: Instant) -> Course {
         let mut course = Course::new(now);
-        let event = Event::Started { cells: 4, rounds: ROUNDS, windows: Duration::from_secs(40) };
-        let line = course.follow(&event, now);
-        assert_eq!(line.as_deref(), Some("Measuring 4 cells in 100 rounds: at least 40 s"));
+        let [windows, time] = [40, 52].map(Duration::from_secs);
+        let started = |is_duet| Event::Started { cells: 4, rounds: ROUNDS, windows, time, is_duet };
+        let line = course.follow(&started(true), now);
+        let of_a_duet =
+            "Measuring base and head, 4 cells in 100 rounds: about 52 s, longer if a cell looks slower";
+        assert_eq!(line.as_deref(), Some(of_a_duet));
+        let line = course.follow(&started(false), now);
+        assert_eq!(line.as_deref(), Some("Measuring 4 cells in 100 rounds: about 52 s"));
         course
     }
 

@@ -66,7 +66,7 @@ impl SessionError {
     /// The exit code: 2 for what the user got wrong, all of it found before anything is measured; else 3.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsReqwest { .. }) => WRONG_CALL,
+            Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsFeature { .. }) => WRONG_CALL,
             Self::Base(error) if !error.is_build() => WRONG_CALL,
             Self::Base(_)
             | Self::Measure(_)

@@ -10,5 +10,5 @@ mod kept;
 mod ports;
 mod server;
 mod subject;
-#[cfg(all(feature = "reqwest", target_os = "linux"))]
+#[cfg(all(feature = "https", target_os = "linux"))]
 mod tls;
