@@ -13,20 +13,20 @@ use crate::session::{BaseSource, Duet};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Duets: base and head measured side by side, without a baseline")]
 pub(crate) struct DuetFlags {
-    /// Compare with this commit, or with the merge base of A...B: both it and the working tree are built and measured side by side
+    /// Build this commit (or the merge base of A...B) and the working tree, and measure them side by side
     #[arg(long, value_name = "REF", env = "PLIMSOLL_BASE_REF")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_ref: Option<String>,
-    /// Command that builds each side of --base-ref, run in the package's folder of its tree. CARGO_TARGET_DIR names the folder
-    /// for what is built [default: the `cargo build` that fits this `cargo bench`]
+    /// Build each side of --base-ref with this command. It runs in the package's folder of each tree, with CARGO_TARGET_DIR set to the
+    /// folder for what is built [default: `cargo build` with the options of this `cargo bench`]
     #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_build: Option<String>,
-    /// Copy a file or folder that git ignores, such as `.env`, to both sides of --base-ref (repeatable)
+    /// Copy this file or folder, which git ignores, into both trees of --base-ref (repeatable)
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_BASE_COPY", value_delimiter = None)]
     base_copy: Vec<PathBuf>,
-    /// Start base of --base-ref with these arguments in place of those of the bench file (repeatable)
+    /// Argument for base of --base-ref (repeatable). Together they replace all arguments of the bench file
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None)]
     base_arg: Vec<String>,
@@ -34,20 +34,20 @@ pub(crate) struct DuetFlags {
     #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_command: Option<String>,
-    /// Compare with the service that already runs there
+    /// Compare with the service that runs at this address
     #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     base_url: Option<String>,
-    /// Let only the side that is being measured live
+    /// Stop the other side while one side is measured
     #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
     alone: bool,
-    /// Which suspects are measured again before anything is said of them
+    /// Which apparent changes to measure again before reporting them
     #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
     confirm: Confirm,
-    /// Fresh pairs at each look at the suspects, earlier looks included
+    /// Total number of fresh pairs at each look at an apparent change [default: 30,60,120]
     #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
     confirm_pairs: Option<Vec<usize>>,
-    /// End measuring after this time, with what is known then
+    /// Stop after this time and report what was measured so far
     #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MAX_TIME")]
     max_time: Option<Duration>,
 }
@@ -55,11 +55,11 @@ pub(crate) struct DuetFlags {
 /// Which suspects are confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Confirm {
-    /// None: all is judged at once, corrected over all
+    /// None: judge all cells at once
     None,
-    /// What looks slower
+    /// Cells that look slower
     Slower,
-    /// What looks slower, and what looks faster
+    /// Cells that look slower or faster
     Both,
 }
 

@@ -18,7 +18,7 @@ use crate::session::{BaselineUse, Colour, FailOn, Save};
 pub(crate) struct Flags {
     /// Only cells whose id matches this regular expression
     pub(crate) filter: Option<String>,
-    /// The filter is a whole id
+    /// Match the filter as a whole id
     #[arg(long)]
     pub(crate) exact: bool,
     /// List the cells and end
@@ -27,50 +27,50 @@ pub(crate) struct Flags {
     /// Make each request once, check it, measure nothing
     #[arg(long)]
     pub(crate) test: bool,
-    /// Put what is measured in the place of this baseline
+    /// Save the run as this baseline, replacing what is stored
     #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     save_baseline: Option<String>,
-    /// Add to the baseline instead: that of --save-baseline, else the one that is compared with
+    /// Add the run to the baseline instead of replacing it (the one of --save-baseline, else the one compared with)
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     append: bool,
-    /// Compare with this baseline, which must hold each cell
+    /// Compare with this baseline; fail if it lacks a cell
     #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     baseline: Option<String>,
-    /// Compare with this baseline as far as it goes
+    /// Compare with this baseline; cells that it lacks are new
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     baseline_lenient: Option<String>,
-    /// Measure nothing: take this baseline as what was measured
+    /// Take this stored baseline as the new run instead of measuring
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) load_baseline: Option<String>,
-    /// Rounds of a cell
+    /// Number of rounds per cell
     #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE")]
     sample_size: Option<usize>,
-    /// The time of a cell's rounds together
+    /// Total measuring time per cell
     #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MEASUREMENT_TIME")]
     measurement_time: Option<Duration>,
-    /// The warm-up of a launch
+    /// Warm-up time per launch
     #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_WARM_UP_TIME")]
     warm_up_time: Option<Duration>,
     /// Resamples of a bootstrap
     #[arg(long, value_name = "N", env = "PLIMSOLL_NRESAMPLES")]
     nresamples: Option<usize>,
-    /// What is too little to be red, as a fraction
+    /// Ignore changes smaller than this fraction [default: 0.05; 0.01 in a duet]
     #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_NOISE_THRESHOLD")]
     noise_threshold: Option<f64>,
-    /// Confidence of the intervals that are shown
+    /// Confidence level of the displayed intervals
     #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_CONFIDENCE_LEVEL")]
     confidence_level: Option<f64>,
-    /// One-sided error for a whole call
+    /// False-alarm rate of the whole call
     #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_SIGNIFICANCE_LEVEL")]
     significance_level: Option<f64>,
-    /// Fewer rounds, less time: while developing
+    /// Measure for less time, while developing
     #[arg(long, env = "PLIMSOLL_QUICK", value_parser = FalseyValueParser::new())]
     quick: bool,
-    /// Whole runs to measure
+    /// Number of whole runs
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_RUNS")]
     pub(crate) runs: usize,
     /// Launches of each service in a run
@@ -83,10 +83,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None)]
     pub(crate) service_arg: Vec<String>,
-    /// What fails the call besides a regression
+    /// Fail on these verdicts too
     #[arg(long, value_name = "WHAT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
     pub(crate) fail_on: Vec<FailOn>,
-    /// Name of this machine. Stored runs are compared with only on the machine of the same name
+    /// Name of this machine. Stored runs are compared only if they were recorded under the same name [default: machine or boot id]
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_TEST_BED")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) test_bed: Option<String>,
@@ -222,7 +222,7 @@ fn without_empty_variable(arg: Arg) -> Arg {
 fn defaults() -> String {
     let rows = DEFAULTS.iter().map(|(name, value, meaning)| format!("  {name:<20} {value:<16} {meaning}"));
     format!(
-        "Defaults:\n{}\n\nFlags win over the bench file. Each of ours is also a variable PLIMSOLL_….",
+        "Defaults:\n{}\n\nFlags win over the bench file. Most flags are also variables: --quick is PLIMSOLL_QUICK.",
         rows.collect::<Vec<_>>().join("\n")
     )
 }

@@ -113,7 +113,7 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> O
         duet: flags.duet.duet(),
         test_bed: flags.test_bed.clone(),
         fail_on: flags.fail_on.clone(),
-        bench_args: std::env::args().skip(1).collect(),
+        bench_args: std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
         is_whole,
         plots: !flags.noplot,
         colour: flags.color.applies(std::io::stdout().is_terminal()),

@@ -45,7 +45,7 @@ fn of_group(group: &str, stored: &[&StoredRun], runs: &[Run]) -> Vec<String> {
     let named = runs.iter().map(|run| &run.environment.machine.test_bed);
     if named.clone().any(|here| stored.iter().any(|run| run.machine.test_bed.is_another_machine_of(here))) {
         notes.push(format!(
-            "The test bed of `{group}` is more than one machine: runs under its name come from machines with other ids."
+            "Stored runs of `{group}` come from several machines under the name of this test bed."
         ));
     }
     notes.extend(

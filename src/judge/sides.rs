@@ -114,8 +114,9 @@ fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline]) -> Sides<'a> 
     }
     let first = head.first().map(|head| head.cell);
     if let Some(failure) = first.and_then(|cell| cell.base_failure.as_ref()) {
-        let reason = format!("Base cannot answer it ({failure}), so it was measured on head alone.");
-        return Sides { head, base: Base::New(reason), notes: Vec::new() };
+        let reason = format!("Base cannot answer it ({}), so it was measured on head alone.", failure.what);
+        let base = if failure.is_broken { Base::Incomparable(reason) } else { Base::New(reason) };
+        return Sides { head, base, notes: Vec::new() };
     }
     let baseline = first.and_then(|cell| baselines.iter().find(|baseline| baseline.group == cell.group));
     let Some((cell, baseline)) = first.zip(baseline) else {

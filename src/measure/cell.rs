@@ -78,6 +78,7 @@ impl<'a> LiveCell<'a> {
             }
             if let Some(fault) = exchange.fault {
                 return Err(WrongAnswer {
+                    fault,
                     url: request.uri.to_string(),
                     what: wrong(fault, &request.endpoint),
                 });
@@ -174,6 +175,8 @@ impl<'a> LiveCell<'a> {
 /// A first request that was no success.
 #[derive(Debug)]
 pub(crate) struct WrongAnswer {
+    /// The kind of fault.
+    pub(crate) fault: Fault,
     /// What was requested.
     pub(crate) url: String,
     /// What came, and what should have.

@@ -37,7 +37,7 @@ pub enum MeasureError {
     )]
     ClockSet,
     /// A first request, made to try it, was no success.
-    #[error("cell `{cell}`: {url} was tried once before measuring, and the answer was no success: {what}")]
+    #[error("cell `{cell}`: the test request to {url} failed: {what}")]
     WrongAnswer {
         /// The cell's whole id.
         cell: String,
@@ -61,7 +61,7 @@ pub enum MeasureError {
         limit: u64,
     },
     /// A cell asks for something that was left out of this build.
-    #[error("cell `{cell}` asks for {what}: build plimsoll with its feature `{feature}`")]
+    #[error("cell `{cell}` needs {what}: enable the feature `{feature}` of plimsoll")]
     NeedsFeature {
         /// The cell's whole id.
         cell: String,
@@ -86,8 +86,8 @@ impl From<ServiceError> for MeasureError {
 fn hint(side: Side) -> &'static str {
     match side {
         Side::Base => {
-            "\nIf base does not know an argument of head's, give it arguments of its own: each --base-arg is one of them, and they take the \
-             place of those in the bench file."
+            "\nIf base does not know one of these arguments, pass its own with --base-arg, once per argument. They replace all \
+             arguments of the bench file."
         }
         Side::Head => "",
     }
@@ -98,7 +98,11 @@ impl MeasureError {
         Self::SideStart { side, source: ServiceFailure(error) }
     }
 
-    pub(crate) fn wrong_answer(group: &Group, cell: &Cell, WrongAnswer { url, what }: WrongAnswer) -> Self {
+    pub(crate) fn wrong_answer(
+        group: &Group,
+        cell: &Cell,
+        WrongAnswer { url, what, .. }: WrongAnswer,
+    ) -> Self {
         Self::WrongAnswer { cell: group.full_id(cell), url, what }
     }
 }

@@ -11,10 +11,13 @@ use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
 use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Side, affordable_launches};
-use crate::record::{CellRun, ConditionSum, Environment, Event, Run, Stop, run_id};
+use crate::record::{BaseFailure, CellRun, ConditionSum, Environment, Event, Fault, Run, Stop, run_id};
 
 /// Lines of a targets file that are tried before anything is timed; a check alone tries all.
 const MOST_TRIED: usize = 100;
+
+/// Statuses from here on say that a server failed.
+const SERVER_ERRORS: u16 = 500;
 
 /// Base's trial makes a request again before it says that base cannot answer it: an endpoint may fail at times.
 const TRIES_OF_BASE: usize = 5;
@@ -195,7 +198,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     // A service that died gives no answer; that it died says more.
                     Some(death) => return Err(death.into()),
                     None if side == Side::Base => {
-                        self.planned[index].base_failure = Some(wrong.what);
+                        let is_broken = match wrong.fault {
+                            Fault::Status(status) => status >= SERVER_ERRORS,
+                            fault => fault != Fault::Body,
+                        };
+                        self.planned[index].base_failure = Some(BaseFailure { what: wrong.what, is_broken });
                         continue;
                     }
                     None => return Err(MeasureError::wrong_answer(group, cell, wrong)),

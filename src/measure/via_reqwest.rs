@@ -108,8 +108,8 @@ fn build(options: &ClientOptions, request: &Request) -> reqwest::Result<Client> 
         .redirect(if transport.follow { Policy::limited(MOST_REDIRECTS) } else { Policy::none() })
         .dns_resolver(Arc::new(Names(options.lookup)));
     #[cfg(feature = "https")]
-    if let Some(tls) = tls(transport.http2) {
-        builder = builder.tls_backend_preconfigured(tls);
+    {
+        builder = builder.tls_backend_preconfigured(tls(transport.http2));
     }
     builder = match &transport.proxy {
         Some(proxy) => builder.proxy(Proxy::all(proxy)?),
@@ -123,18 +123,25 @@ fn build(options: &ClientOptions, request: &Request) -> reqwest::Result<Client> 
     builder.build()
 }
 
-/// TLS with the certificates that the system trusts. The crypto provider is passed by value: what a service in this process installs as
-/// its default stays its own choice. `None` if the system's certificates cannot be read; the exchange then fails for its own reason.
+/// TLS with the certificates that the system trusts; if they cannot be read, none is trusted. The crypto provider is passed by value:
+/// what a service in this process installs as its default stays its own choice.
 #[cfg(feature = "https")]
-fn tls(http2: bool) -> Option<rustls::ClientConfig> {
+fn tls(http2: bool) -> rustls::ClientConfig {
     use rustls_platform_verifier::BuilderVerifierExt;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    let mut config = config.with_platform_verifier().ok()?.with_no_client_auth();
+    let config = || {
+        let config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider));
+        config
+            .with_safe_default_protocol_versions()
+            .expect("the provider has cipher suites for both versions of TLS")
+    };
+    let mut config = match config().with_platform_verifier() {
+        Ok(config) => config.with_no_client_auth(),
+        Err(_) => config().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
+    };
     let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Some(config)
+    config
 }
 
 /// A name that has no address, marked so that it is known again among reqwest's causes.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Digits of a commit's id that people read.
+const DIGITS: usize = 10;
+
 /// Base and head of a duet by `--base-ref`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,4 +31,16 @@ pub struct BaseRef {
     pub outside: Vec<String>,
     /// The compilers of base and head, if they differ.
     pub toolchains: Option<(String, String)>,
+}
+
+impl BaseRef {
+    /// The name of base and the first digits of its commit.
+    pub(crate) fn described(&self) -> String {
+        format!("{} ({})", self.name, self.short_commit())
+    }
+
+    /// The first digits of base's commit.
+    pub(crate) fn short_commit(&self) -> &str {
+        self.commit.get(..DIGITS).unwrap_or(&self.commit)
+    }
 }

@@ -55,7 +55,7 @@ pub use histogram::LatencyHistogram;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric, success_ratio};
 pub(crate) use remedy::UsualRound;
 pub use round::{Clock, Counts, Round};
-pub use run::{CellRun, Rules, Run, Stop};
+pub use run::{BaseFailure, CellRun, Rules, Run, Stop};
 pub use run_file::{LastRun, RunFile, RunFileError};
 pub use run_id::{run_id, time_of_run};
 pub use series::Series;

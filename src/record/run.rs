@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use crate::plan::{Cell, Confirmation, Group, Limit, Load, Throughput};
 use crate::record::base_ref::BaseRef;
 use crate::record::environment::Environment;
@@ -45,6 +47,15 @@ pub enum Stop {
     Failed(String),
     /// The time was up that it was given.
     TimeUp,
+}
+
+/// Why base of a duet could not answer a cell in the trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseFailure {
+    /// What it answered.
+    pub what: String,
+    /// Whether base failed (a 5xx, no whole answer) rather than that it does not know the request: base may be broken then.
+    pub is_broken: bool,
 }
 
 /// The rules by which a cell is judged, as its group set them.
@@ -97,8 +108,8 @@ pub struct CellRun {
     pub rounds: Vec<Round>,
     /// In a duet the rounds of base, each the partner of the round of head in the same place.
     pub base: Vec<Round>,
-    /// In a duet, what base answered in the trial if it cannot answer this cell, which is then measured on head alone.
-    pub base_failure: Option<String>,
+    /// In a duet, why base could not answer this cell in the trial. The cell is then measured on head alone.
+    pub base_failure: Option<BaseFailure>,
     /// Why it could not be measured fairly, if it could not.
     pub invalid: Option<String>,
     /// What else is worth saying.

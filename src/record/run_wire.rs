@@ -17,7 +17,7 @@ use crate::record::fault::Fault;
 use crate::record::histogram::EncodedHistogram;
 use crate::record::metric::{Metric, Unit, metric};
 use crate::record::round::{Counts, Round};
-use crate::record::run::{CellRun, Rules, Run, Stop};
+use crate::record::run::{BaseFailure, CellRun, Rules, Run, Stop};
 use crate::record::run_id::rfc3339;
 use crate::record::wire::{ConditionWire, LARGEST_COUNT, MachineWire};
 
@@ -86,7 +86,7 @@ struct CellWire {
     metrics: Vec<String>,
     rules: RulesWire,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    base_failure: Option<String>,
+    base_failure: Option<BaseFailure>,
     invalid: Option<String>,
     notes: Vec<String>,
     rounds: Vec<RoundWire>,

@@ -3,13 +3,10 @@
 use super::words::{list, plural};
 use crate::record::BaseRef;
 
-/// Digits of a commit's id that people read.
-const DIGITS: usize = 10;
-
 /// What the user should know before the two sides are built.
 pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
     let BaseRef { name, .. } = base;
-    let commit = short(&base.commit);
+    let commit = base.short_commit();
     let mut warnings = Vec::new();
     if base.merge_bases > 1 {
         warnings
@@ -17,13 +14,13 @@ pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
     }
     if base.head_is_merge {
         warnings.push(format!(
-            "HEAD is a merge commit, as CI checks out for a pull request; base is its parent {commit}"
+            "HEAD is a merge commit, as CI makes one for a pull request; base is its parent {commit}"
         ));
     }
     if base.lacking > 0 {
         let commits = plural(base.lacking as u64, "commit");
         warnings.push(format!(
-            "base has {commits} that head lacks; `--base-ref {name}...HEAD` compares with where the branch began"
+            "base has {commits} that head lacks; `--base-ref {name}...HEAD` compares with the commit where the branch began"
         ));
     }
     warnings
@@ -32,37 +29,37 @@ pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
 /// The whole report of a call in which the two trees are the same.
 pub(crate) fn same_trees(base: &BaseRef) -> String {
     format!(
-        "Nothing to compare: the working tree is the same as base, {} ({}). Nothing was built or measured.",
-        base.name,
-        short(&base.commit)
+        "Nothing to compare: the working tree is the same as base, {}. Nothing was built or measured.",
+        base.described()
     )
 }
 
 /// Sentences on what was compared.
 pub(super) fn notes(base: &BaseRef) -> Vec<String> {
-    let programs =
-        if base.programs.is_empty() { String::new() } else { format!(": {}", list(&base.programs)) };
+    let programs = match base.programs.is_empty() {
+        true => String::new(),
+        false => format!(" Measured: {}.", list(&base.programs)),
+    };
     let mut notes = vec![format!(
-        "Base is {} ({}), head the working tree; both were built in the same way{programs}.",
-        base.name,
-        short(&base.commit)
+        "Base is {}, head is the working tree. Both were built by the same command.{programs}",
+        base.described()
     )];
     if base.same_programs {
         let others = base.differing_count - base.differing.len().min(base.differing_count);
         let more = if others > 0 { format!(" and {others} more") } else { String::new() };
         let files = match base.differing_count {
-            0 => "no file differs".to_owned(),
-            1 => format!("one file differs: {}", base.differing.join(", ")),
-            count => format!("{count} files differ: {}{more}", base.differing.join(", ")),
+            0 => "and no file differs".to_owned(),
+            1 => format!("although one file differs: {}", base.differing.join(", ")),
+            count => format!("although {count} files differ: {}{more}", base.differing.join(", ")),
         };
-        notes.push(format!("The programs of base and head are the same to the byte; {files}."));
+        notes.push(format!("The programs of base and head are the same to the byte, {files}."));
     }
     if let Some((of_base, of_head)) = &base.toolchains {
         notes.push(format!("Base was built with {of_base}, head with {of_head}."));
     }
     if !base.outside.is_empty() {
         notes.push(format!(
-            "Outside of the repository, and so the same on both sides: {}.",
+            "Both sides use the same packages from outside the repository: {}.",
             list(&base.outside)
         ));
     }
@@ -74,10 +71,6 @@ pub(super) fn notes(base: &BaseRef) -> Vec<String> {
             .unwrap_or_default()
     }));
     notes
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..DIGITS).unwrap_or(commit)
 }
 
 #[cfg(test)]
@@ -100,12 +93,12 @@ mod tests {
             ..BaseRef::default()
         };
         let expected = [
-            "Base is main (0123456789), head the working tree; both were built in the same way: server of package shop.",
-            "The programs of base and head are the same to the byte; 4 files differ: a, b and 2 more.",
+            "Base is main (0123456789), head is the working tree. Both were built by the same command. Measured: server of package shop.",
+            "The programs of base and head are the same to the byte, although 4 files differ: a, b and 2 more.",
             "Base was built with rustc 1.90.0, head with rustc 1.95.0.",
-            "Outside of the repository, and so the same on both sides: shared.",
-            "HEAD is a merge commit, as CI checks out for a pull request; base is its parent 0123456789.",
-            "Base has 3 commits that head lacks; `--base-ref main...HEAD` compares with where the branch began.",
+            "Both sides use the same packages from outside the repository: shared.",
+            "HEAD is a merge commit, as CI makes one for a pull request; base is its parent 0123456789.",
+            "Base has 3 commits that head lacks; `--base-ref main...HEAD` compares with the commit where the branch began.",
         ];
         assert_eq!(notes(&base), expected);
         let several = BaseRef { name: "a...b".to_owned(), merge_bases: 2, ..BaseRef::default() };

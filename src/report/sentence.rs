@@ -10,8 +10,9 @@ use crate::record::{Better, TestBed};
 /// What a report says first when there was nothing to compare.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
 /// The last line in CI of a call that compared nothing.
-pub(crate) const OPEN_GATE: &str = "this gate is open: nothing was compared. `--base-ref origin/main...HEAD` compares with where the \
-     branch began; `--test-bed NAME` with a baseline that was recorded under that name compares on machines of your own";
+pub(crate) const OPEN_GATE: &str = "nothing was compared, so this gate is open. In a pull request, `--base-ref origin/main...HEAD` \
+     compares with the commit where the branch began. On machines of your own, record a baseline with `--test-bed NAME` and pass the \
+     same name here";
 /// In the order of telling, with whether the cells are named.
 const ORDER: [(Verdict, bool); 8] = [
     (Verdict::Regressed, true),
@@ -104,11 +105,11 @@ fn slow_down(better: Better, worsening: f64) -> Option<f64> {
 fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
     let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
     let command = match &options.duet_command {
-        Some(command) => format!("`{command}` compares here"),
-        None => format!("`{}` records one here", options.record_command),
+        Some(command) => format!("To compare on this machine: `{command}`"),
+        None => format!("To record one on this machine: `{}`", options.record_command),
     };
     format!(
-        "the baseline `{}` was measured on another test bed ({}; this one is {}); {command}.",
+        "the baseline `{}` was measured on another test bed ({}; this machine is {}). {command}.",
         options.baseline,
         id(&other.base),
         id(&other.here)

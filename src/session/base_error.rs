@@ -8,8 +8,12 @@ use crate::plan::Side;
 /// Why there is nothing to compare.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BaseError {
-    #[error("--base-ref needs git: {0}")]
+    #[error("--base-ref: {} is not in a git repository: {why}", folder.display())]
+    NoRepository { folder: PathBuf, why: String },
+    #[error("--base-ref: git failed: {0}")]
     Git(String),
+    #[error("--base-ref: HEAD has no commit yet")]
+    NoHead,
     #[error("--base-ref {name}: this clone does not have that commit: try `{remedy}`")]
     NoCommit { name: String, remedy: String },
     #[error(
@@ -17,7 +21,7 @@ pub(crate) enum BaseError {
     )]
     Range(String),
     #[error(
-        "--base-ref {name}: the two have no common commit in this clone: fetch the history (`fetch-depth: 0` in actions/checkout, \
+        "--base-ref {name}: the two commits have no common ancestor in this clone: fetch the history (`fetch-depth: 0` in actions/checkout, \
          or `git fetch --unshallow`)"
     )]
     NoMergeBase { name: String },
@@ -28,45 +32,50 @@ pub(crate) enum BaseError {
     )]
     Submodule { path: PathBuf, commit: String },
     #[error(
-        "--base-ref: the content of {} is not here, only its pointer of Git LFS: try `git lfs fetch origin {commit}`",
+        "--base-ref: {} is only a Git LFS pointer, its content was not fetched: try `git lfs fetch origin {commit}`",
         path.display()
     )]
     Lfs { path: PathBuf, commit: String },
     #[error(
-        "--base-ref: this bench was not started by `cargo bench`, so plimsoll does not know how to build the two sides: give the \
+        "--base-ref: this bench was not started by `cargo bench`, so plimsoll does not know how to build the two sides: pass the \
          command that builds one, such as --base-build 'cargo build --release'"
     )]
     NoCall,
     #[error(
-        "--base-ref: cargo does not build `{program}`: give the command that prepares each of the two trees with --base-build \
-         (`--base-build true` if there is nothing to build), or the command that starts base with --base-command"
+        "--base-ref: cargo does not build `{program}`: pass its build command with --base-build (`--base-build true` if there is nothing \
+         to build), or start base with --base-command"
     )]
     NotCargo { program: String },
     #[error(
-        "--base-ref: several packages have a program named `{program}` ({packages}): give the command that builds it with --base-build"
+        "--base-ref: several packages have a program named `{program}` ({packages}): pass the command that builds the right one, such as \
+         --base-build 'cargo build --release -p PACKAGE'"
     )]
     Ambiguous { program: String, packages: String },
     #[error(
-        "--base-copy {}: not a file or folder of the repository {}",
+        "--base-copy {}: no such file or folder in the repository {}",
         path.display(),
         top.display()
     )]
     Copy { path: PathBuf, top: PathBuf },
     #[error(
-        "the cache folder {} lies in the repository, where cargo would take it for a part of it: set PLIMSOLL_CACHE_DIR to a folder \
-         outside",
+        "the cache folder {} is inside the repository, where cargo would treat it as part of your workspace: set PLIMSOLL_CACHE_DIR to a \
+         folder outside",
         folder.display()
     )]
     CacheInside { folder: PathBuf },
+    #[error(
+        "--base-arg replaces the arguments of all groups, but `{one}` and `{other}` have different ones: measure one of them, by a filter"
+    )]
+    Arguments { one: String, other: String },
     #[error("--base-ref: cannot read or write {}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("{side} could not be built: `{command}` ended with {status}{output}")]
     Build { side: Side, command: String, status: std::process::ExitStatus, output: String },
-    #[error("{side} was built, but has no program `{program}`{place}")]
+    #[error("{side} was built, but the build did not produce `{program}`{place}")]
     NoProgram { side: Side, program: String, place: String },
     #[error(
-        "{side} was built from {}, outside of the tree that plimsoll made for it: name the package's workspace by a relative path, or \
-         give the command that builds it with --base-build",
+        "cargo built {side} from {}, outside of its tree: use a relative path for `package.workspace` in Cargo.toml, or pass a build \
+         command with --base-build",
         manifest.display()
     )]
     Outside { side: Side, manifest: PathBuf },
@@ -78,8 +87,9 @@ impl BaseError {
         move |source| Self::File { path: path.to_owned(), source }
     }
 
-    /// Whether the call is right, and something could not be built.
-    pub(crate) fn is_build(&self) -> bool {
-        matches!(self, Self::Build { .. } | Self::NoProgram { .. } | Self::Outside { .. })
+    /// Whether the call is right, and something failed that it needs.
+    pub(crate) fn is_failure(&self) -> bool {
+        use BaseError::{Build, File, Git, NoProgram, Outside};
+        matches!(self, Build { .. } | NoProgram { .. } | Outside { .. } | File { .. } | Git(_))
     }
 }

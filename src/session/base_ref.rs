@@ -11,18 +11,17 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
 use crate::measure::Interrupt;
-use crate::plan::{Command, Plan, Service, Side};
+use crate::plan::{Command, Group, Plan, Service, Side};
 use crate::record::BaseRef;
 use crate::session::base_cache;
 use crate::session::base_error::BaseError;
 use crate::session::cargo::{self, CargoCall, Package, Site};
 use crate::session::error::SessionError;
-use crate::session::git::{Repository, Tree, short, top_of};
+use crate::session::git::{Repository, Tree, top_of};
 use crate::session::options::{Options, Paths};
 
 /// Names the folder for all that `--base-ref` keeps.
@@ -53,6 +52,9 @@ pub(crate) fn resolve(
 ) -> Result<Resolved, SessionError> {
     let Options { duet, paths, quiet, .. } = options;
     let programs = programs(plan)?;
+    if !duet.base_args.is_empty() {
+        check_arguments(plan)?;
+    }
     let root = paths.root.canonicalize().unwrap_or_else(|_| paths.root.clone());
     let layout = Layout::new(top_of(&root)?)?;
     let call = CargoCall::of_ancestor();
@@ -68,8 +70,8 @@ pub(crate) fn resolve(
     let head = repository.snapshot(&taken_along, signals)?;
     // What plimsoll writes itself does not change the service.
     let package = root.strip_prefix(&layout.top).unwrap_or(Path::new(""));
-    let own = ["baselines", "reports"].map(|folder| package.join(folder));
-    let left_out: Vec<PathBuf> = own.iter().chain(&taken_along).cloned().collect();
+    let own = own_files(&root).into_iter().map(|path| package.join(path));
+    let left_out: Vec<PathBuf> = own.chain(taken_along.iter().cloned()).collect();
     let differing = base.differing(&head, &left_out)?;
     facts.differing_count = differing.len();
     facts.differing = differing.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
@@ -79,38 +81,40 @@ pub(crate) fn resolve(
     if differing.is_empty() && duet.base_args.is_empty() && options.service_args.is_empty() {
         return Ok(Resolved::Same(facts));
     }
-    let build = |side: Side, what: &str| {
+    let build = |side: Side, tree: &Tree, what: &str| {
         if !quiet {
             eprintln!("Building {side}: {what}");
         }
+        layout.lay_out(side, tree, &taken_along, signals)?;
         let builder = Builder { side, layout: &layout, root: &root, paths, quiet: *quiet, signals };
-        match (&duet.base_build, &call) {
+        let built = match (&duet.base_build, &call) {
             (Some(command), call) => builder.by_command(command, call.as_ref(), &programs),
             (None, Some(call)) => builder.by_cargo(call, &programs),
             (None, None) => Err(BaseError::NoCall),
-        }
+        }?;
+        let note = layout.built(side);
+        fs::write(&note, tree.identity()).map_err(BaseError::file(&note))?;
+        Ok::<_, BaseError>(built)
     };
-    layout.lay_out(Side::Head, &head, &taken_along, signals)?;
-    let head = build(Side::Head, "the working tree")?;
-    layout.seed_base(signals)?;
-    layout.lay_out(Side::Base, &base, &taken_along, signals)?;
-    let base = build(Side::Base, &format!("{name} ({})", short(&facts.commit)))?;
+    let head = build(Side::Head, &head, "the working tree")?;
+    layout.seed_base(&head.by_path, signals)?;
+    let base = build(Side::Base, &base, &facts.described())?;
     base_cache::prune(&layout.folder);
     facts.programs.clone_from(&head.described);
     facts.outside = base.outside.union(&head.outside).cloned().collect();
     facts.toolchains =
         (base.toolchain != head.toolchain).then(|| (base.toolchain.clone(), head.toolchain.clone()));
     facts.same_programs = programs.iter().all(|program| {
-        let content = |built: &Built| built.paths.get(program).and_then(|path| fs::read(path).ok());
-        content(&base) == content(&head)
+        let content = |built: &Built| fs::read(built.paths.get(program)?).ok();
+        content(&base).is_some_and(|base| Some(base) == content(&head))
     });
     for group in &mut plan.groups {
         let Service::Command(command) = &group.service else { continue };
-        let mut of_base = layout.command(Side::Base, command, &base, &root);
+        let mut of_base = layout.command(Side::Base, command, &base, &root, paths);
         if !duet.base_args.is_empty() {
             of_base.args.clone_from(&duet.base_args);
         }
-        let of_head = layout.command(Side::Head, command, &head, &root);
+        let of_head = layout.command(Side::Head, command, &head, &root, paths);
         (group.base, group.service) = (Some(of_base.into()), of_head.into());
     }
     Ok(Resolved::Built { base: facts, _lock: lock })
@@ -118,11 +122,31 @@ pub(crate) fn resolve(
 
 /// The distinct programs of all groups.
 fn programs(plan: &Plan) -> Result<BTreeSet<String>, SessionError> {
-    let program = |group: &crate::plan::Group| match &group.service {
+    let program = |group: &Group| match &group.service {
         Service::Command(command) => Ok(command.program().to_owned()),
         _ => Err(SessionError::NoProgram { group: group.name.clone() }),
     };
     plan.groups.iter().map(program).collect()
+}
+
+/// That all groups start their services with the same arguments, so that others can replace them.
+fn check_arguments(plan: &Plan) -> Result<(), BaseError> {
+    let args = |group: &Group| match &group.service {
+        Service::Command(command) => command.args.clone(),
+        _ => Vec::new(),
+    };
+    match plan.groups.windows(2).find(|pair| args(&pair[0]) != args(&pair[1])) {
+        Some(pair) => Err(BaseError::Arguments { one: pair[0].name.clone(), other: pair[1].name.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// What plimsoll itself writes below a package's folder.
+fn own_files(root: &Path) -> Vec<PathBuf> {
+    let reports = fs::read_dir(root.join("reports")).into_iter().flatten().flatten();
+    let reports = reports.filter(|report| report.path().join("run.json").is_file());
+    let reports = reports.map(|report| Path::new("reports").join(report.file_name()));
+    reports.chain(["baselines", "reports/index.html"].map(PathBuf::from)).collect()
 }
 
 /// What both trees get though git does not have it, below the top folder: what the user names, and cargo's configuration if it is
@@ -160,12 +184,14 @@ impl Layout {
         let absolute =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let own = absolute(CACHE_VARIABLE);
-        if let Some(folder) = own.as_ref().filter(|folder| folder.starts_with(&top)) {
-            return Err(BaseError::CacheInside { folder: folder.clone() });
-        }
         let usual = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
         let usual = usual.filter(|folder| !folder.starts_with(&top)).unwrap_or_else(std::env::temp_dir);
         let cache = own.unwrap_or_else(|| usual.join("plimsoll"));
+        let made = fs::create_dir_all(&cache).and_then(|()| cache.canonicalize());
+        let cache = made.map_err(BaseError::file(&cache))?;
+        if cache.starts_with(&top) {
+            return Err(BaseError::CacheInside { folder: cache });
+        }
         let name = base_cache::name(&Sha256::digest(top.as_os_str().as_encoded_bytes()));
         Ok(Self { folder: cache.join(name), top })
     }
@@ -180,6 +206,11 @@ impl Layout {
         self.folder.join(format!("{side}-target"))
     }
 
+    /// Holds the identity of the tree that was built last.
+    fn built(&self, side: Side) -> PathBuf {
+        self.folder.join(format!("{side}-built"))
+    }
+
     /// Checks one side out, and puts next to it what lies next to the repository.
     fn lay_out(
         &self,
@@ -191,6 +222,7 @@ impl Layout {
         self.link_surroundings(side).map_err(BaseError::file(&self.on(side, &self.top)))?;
         let folder = self.on(side, &self.top);
         tree.check_out(side, &folder, signals)?;
+        tree.renew_changed(&folder, fs::read_to_string(self.built(side)).ok().as_deref())?;
         for path in taken_along {
             let to = folder.join(path);
             // An untracked configuration must not hide one that base has in git.
@@ -198,6 +230,12 @@ impl Layout {
                 continue;
             }
             let parent = to.parent().unwrap_or(&folder);
+            // A link in the tree must not lead to the user's own files.
+            let is_inside = |parent: &Path| Ok(parent.canonicalize()?.starts_with(folder.canonicalize()?));
+            let made = fs::create_dir_all(parent).and_then(|()| is_inside(parent));
+            if !made.map_err(BaseError::file(parent))? {
+                return Err(BaseError::Copy { path: path.clone(), top: folder });
+            }
             let cleared = fs::create_dir_all(parent)
                 .map(|()| _ = fs::remove_dir_all(&to).or_else(|_| fs::remove_file(&to)));
             cleared.map_err(BaseError::file(parent))?;
@@ -208,26 +246,23 @@ impl Layout {
         Ok(())
     }
 
-    /// Gives the first build of base what head has built of other people's packages. Only before base's first checkout: its files are then
-    /// newer than all that was built, and cargo builds all packages of the repository again. After it, cargo would take head's programs
-    /// for base's.
-    fn seed_base(&self, signals: &Interrupt) -> Result<(), BaseError> {
+    /// Gives the first build of base what head has built of other people's packages. What head has built of packages by path is
+    /// forgotten: those are base's own to build.
+    fn seed_base(&self, by_path: &BTreeSet<String>, signals: &Interrupt) -> Result<(), BaseError> {
         let [from, to] = [Side::Head, Side::Base].map(|side| self.target(side));
-        let is_first = !to.exists() && !self.on(Side::Base, &self.top).join(".git").exists();
-        // A file system that counts in whole seconds could give both the same time.
-        let is_fine =
-            |time: SystemTime| time.duration_since(UNIX_EPOCH).is_ok_and(|time| time.subsec_nanos() > 0);
-        let modified = fs::metadata(from.join("CACHEDIR.TAG")).and_then(|tag| tag.modified());
-        if !is_first || !modified.is_ok_and(is_fine) {
+        if to.exists() || by_path.is_empty() {
             return Ok(());
         }
         // Whole or not at all.
         let partial = to.with_extension("partial");
-        let removed = fs::remove_dir_all(&partial);
-        removed
-            .or_else(|error| if partial.exists() { Err(error) } else { Ok(()) })
-            .map_err(BaseError::file(&partial))?;
+        let cleared = if partial.exists() { fs::remove_dir_all(&partial) } else { Ok(()) };
+        cleared.map_err(BaseError::file(&partial))?;
         cargo::run(Process::new("cp").arg("-pR").arg(&from).arg(&partial), Side::Base, true, signals)?;
+        let forgotten = forget(&partial, by_path).map_err(BaseError::file(&partial))?;
+        // A cargo that keeps its notes elsewhere: base is built from nothing.
+        if forgotten == 0 {
+            return fs::remove_dir_all(&partial).map_err(BaseError::file(&partial));
+        }
         fs::rename(&partial, &to).map_err(BaseError::file(&to))
     }
 
@@ -267,18 +302,31 @@ impl Layout {
     }
 
     /// How one side is started: by its own program, in its own tree.
-    fn command(&self, side: Side, command: &Command, built: &Built, root: &Path) -> Command {
+    fn command(&self, side: Side, command: &Command, built: &Built, root: &Path, paths: &Paths) -> Command {
         let text = |text: &str| self.text_on(side, text);
         let program = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
         let folder = command.directory.as_ref().map_or_else(|| root.to_owned(), |folder| root.join(folder));
         let is_inside = folder.starts_with(&self.top);
-        let inherited = std::env::vars().filter(|(_, value)| *value != text(value));
-        let variables = inherited.chain(command.env.clone());
+        let inherited = std::env::vars_os();
+        let inherited =
+            inherited.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        // Libraries that cargo has built are in another folder than the user's.
+        let in_target = |value: &str| replaced(value, &paths.target, &self.target(side), |_| true);
+        let changed = |(name, value): (String, String)| {
+            Some((name, in_target(&value))).filter(|(_, new)| *new != value)
+        };
+        let inherited: Vec<(String, String)> = inherited.collect();
+        let libraries = inherited.iter().cloned().filter_map(changed);
+        let others = inherited.iter().filter(|(_, value)| *value != text(value)).cloned();
+        let variables: BTreeMap<String, String> =
+            others.chain(libraries).chain(command.env.clone()).collect();
+        let folder = if is_inside { self.on(side, &folder) } else { folder };
         Command {
             program: program.unwrap_or_else(|| command.program.clone()),
             args: command.args.iter().map(|arg| text(arg)).collect(),
-            env: variables.map(|(name, value)| (name, text(&value))).collect(),
-            directory: Some(if is_inside { self.on(side, &folder) } else { folder }),
+            env: variables.into_iter().map(|(name, value)| (name, text(&value))).collect(),
+            // A package that only head has is benched from the top of base's tree.
+            directory: Some(if folder.is_dir() { folder } else { self.on(side, &self.top) }),
             ..command.clone()
         }
     }
@@ -286,23 +334,50 @@ impl Layout {
     /// A text in which each path of the repository is that of the same file in the side's tree. Paths of files that git does not have
     /// stay the user's.
     fn text_on(&self, side: Side, text: &str) -> String {
-        let top = self.top.to_string_lossy();
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(&*top) {
-            let (before, found) = rest.split_at(at);
-            let path = &found[..found.find(PATH_ENDS).unwrap_or(found.len())];
-            let path = Path::new(path);
-            out.push_str(before);
-            let is_tracked = [Side::Base, Side::Head].iter().any(|side| self.on(*side, path).exists());
-            match path.starts_with(&self.top) && is_tracked {
-                true => out.push_str(&self.on(side, &self.top).to_string_lossy()),
-                false => out.push_str(&top),
-            }
-            rest = &found[top.len()..];
-        }
-        out + rest
+        let is_tracked =
+            |path: &Path| [Side::Base, Side::Head].iter().any(|side| self.on(*side, path).exists());
+        replaced(text, &self.top, &self.on(side, &self.top), is_tracked)
     }
+}
+
+/// A text in which one folder stands for another, in the paths for which `holds`.
+fn replaced(text: &str, from: &Path, to: &Path, holds: impl Fn(&Path) -> bool) -> String {
+    let needle = from.to_string_lossy();
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(&*needle) {
+        let (before, found) = rest.split_at(at);
+        // At the start of a path: `/x`, `--config=/x`, `file:///x`, but not `db/x`.
+        let begins =
+            (out.is_empty() && before.is_empty()) || before.ends_with(PATH_ENDS) || before.ends_with("//");
+        // A path may hold a space or a comma; the longest that there is counts.
+        let below = &found[needle.len()..];
+        let ends = below.match_indices(PATH_ENDS).map(|(at, _)| at).chain([below.len()]);
+        let mut paths = ends.map(|end| Path::new(&found[..needle.len() + end]));
+        let is_path = begins && paths.any(|path| path.starts_with(from) && holds(path));
+        out.push_str(before);
+        out.push_str(&if is_path { to.to_string_lossy() } else { needle.clone() });
+        rest = below;
+    }
+    out + rest
+}
+
+/// Removes cargo's notes on what it has built of some packages; says of how many it found any.
+fn forget(target: &Path, packages: &BTreeSet<String>) -> io::Result<usize> {
+    let folders = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    // `release/.fingerprint`, or `x86_64-unknown-linux-gnu/release/.fingerprint`.
+    let profiles = folders(target).into_iter().flat_map(|one| folders(&one).into_iter().chain([one]));
+    let mut forgotten = 0;
+    for note in profiles.flat_map(|profile| folders(&profile.join(".fingerprint"))) {
+        let name = note.file_name().unwrap_or_default().to_string_lossy();
+        if name.rsplit_once('-').is_some_and(|(package, _)| packages.contains(package)) {
+            fs::remove_dir_all(&note)?;
+            forgotten += 1;
+        }
+    }
+    Ok(forgotten)
 }
 
 /// What came of building one side.
@@ -314,6 +389,8 @@ struct Built {
     described: Vec<String>,
     /// Packages that lie outside the tree.
     outside: BTreeSet<String>,
+    /// The names of all packages by path.
+    by_path: BTreeSet<String>,
     toolchain: String,
 }
 
@@ -359,6 +436,7 @@ impl Builder<'_> {
         for (package, names) in by_package.into_values() {
             let made = call.build(&site, package, &names, self.quiet, self.signals)?;
             built.outside.extend(made.outside);
+            built.by_path.extend(made.by_path);
             built.described.extend(names.iter().map(|name| format!("{name} of package {}", package.name())));
             for program in programs {
                 let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
@@ -398,13 +476,21 @@ impl Builder<'_> {
         call.into_iter().for_each(|call| call.set_environment(&mut shell));
         shell.args(["-c", line]).current_dir(&folder);
         shell.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
-        cargo::run(&mut shell, self.side, self.quiet, self.signals)?;
-        let mut built = Built { described: vec![format!("by `{line}`")], ..Built::default() };
-        for program in programs.iter().filter(|program| program.contains('/')) {
+        let places = |program: &String| {
             let path = self.root.join(program);
             let in_target = path.strip_prefix(&self.paths.target).ok().map(|below| target.join(below));
             let in_tree = path.starts_with(&self.layout.top).then(|| self.layout.on(self.side, &path));
-            let places: Vec<PathBuf> = in_target.into_iter().chain(in_tree).collect();
+            [in_target, in_tree]
+        };
+        // A program of an earlier call must not be taken for what this command builds. The trees are clean already.
+        programs
+            .iter()
+            .filter_map(|program| places(program)[0].clone())
+            .for_each(|old| _ = fs::remove_file(old));
+        cargo::run(&mut shell, self.side, self.quiet, self.signals)?;
+        let mut built = Built { described: vec![format!("by `{line}`")], ..Built::default() };
+        for program in programs.iter().filter(|program| program.contains('/')) {
+            let places: Vec<PathBuf> = places(program).into_iter().flatten().collect();
             // A program of the system is the same on both sides.
             if places.is_empty() {
                 continue;
@@ -443,8 +529,24 @@ mod tests {
             text("/home/user/shop:/home/user/shop/.venv/bin"),
             format!("{base}:/home/user/shop/.venv/bin")
         );
-        for other in ["/home/user/shopping", "/home/user", "", "/home/user/shop/ignored.db"] {
+        for other in [
+            "/home/user/shopping",
+            "/home/user",
+            "",
+            "/home/user/shop/ignored.db",
+            "postgres://db/home/user/shop",
+        ] {
             assert_eq!(text(other), other);
         }
+        let [user, own] = ["/home/user/shop/target", "/cache/base-target"].map(Path::new);
+        let libraries = "/home/user/shop/target/release/deps:/usr/lib:/home/user/shop/targets";
+        let expected = "/cache/base-target/release/deps:/usr/lib:/home/user/shop/targets";
+        assert_eq!(replaced(libraries, user, own, |_| true), expected);
+        let spaced = Layout { top: "/home/user/my shop".into(), ..layout };
+        fs::create_dir_all(spaced.on(Side::Head, Path::new("/home/user/my shop/a b"))).unwrap();
+        let base = spaced.on(Side::Base, &spaced.top).to_string_lossy().into_owned();
+        let text =
+            spaced.text_on(Side::Base, "--config=/home/user/my shop/a b,/home/user/my shop/ignored.db");
+        assert_eq!(text, format!("--config={base}/a b,/home/user/my shop/ignored.db"));
     }
 }

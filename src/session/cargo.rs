@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::measure::{Interrupt, output_unless_interrupted};
 use crate::plan::Side;
 use crate::session::base_error::BaseError;
+use crate::session::git::foreign_variables;
 
 /// Processes between cargo and a bench that some runner started: no chain is longer.
 const MOST_ANCESTORS: usize = 64;
@@ -70,6 +71,8 @@ pub(crate) struct Programs {
     pub(crate) paths: BTreeMap<String, PathBuf>,
     /// Packages by path that lie outside the tree, and so are the same on both sides.
     pub(crate) outside: BTreeSet<String>,
+    /// The names of all packages by path.
+    pub(crate) by_path: BTreeSet<String>,
 }
 
 /// The package of a program, as `cargo metadata` names it.
@@ -137,14 +140,21 @@ impl CargoCall {
 
     /// rustup names the toolchain that it chose in the environment. One that came from a file is for each tree to choose again.
     fn let_trees_choose_toolchain(&mut self) {
-        let said_by_user = self
-            .env
-            .get(OsStr::new("RUSTUP_TOOLCHAIN_SOURCE"))
-            .is_none_or(|source| source == "cli" || source == "env");
-        if self.env.contains_key(OsStr::new("RUSTUP_TOOLCHAIN")) && !said_by_user {
-            self.env.retain(|name, _| name != "RUSTUP_TOOLCHAIN" && name != "RUSTUP_TOOLCHAIN_SOURCE");
-            // What `$CARGO` names is the chosen toolchain's own; `cargo` on the path is rustup.
-            self.program = "cargo".into();
+        const NAMES: [&str; 2] = ["RUSTUP_TOOLCHAIN", "RUSTUP_TOOLCHAIN_SOURCE"];
+        if !self.env.contains_key(OsStr::new(NAMES[0])) {
+            return;
+        }
+        let mut chosen = self.clone();
+        chosen.env.retain(|name, _| NAMES.iter().all(|chosen| name != chosen));
+        // What `$CARGO` names is the chosen toolchain's own; `cargo` on the path is rustup.
+        chosen.program = "cargo".into();
+        let said_by_user = match self.env.get(OsStr::new(NAMES[1])) {
+            Some(source) => source == "cli" || source == "env",
+            // An older rustup does not say. A toolchain that rustup would not choose by itself came from the user.
+            None => self.toolchain(&self.folder) != chosen.toolchain(&self.folder),
+        };
+        if !said_by_user {
+            *self = chosen;
         }
     }
 
@@ -171,6 +181,7 @@ impl CargoCall {
     /// Gives a command the environment that cargo was started with.
     pub(crate) fn set_environment(&self, command: &mut Command) {
         command.env_clear().envs(&self.env);
+        foreign_variables().for_each(|name| _ = command.env_remove(name));
     }
 
     /// Where the manifest of the workspace around a package lies.
@@ -246,7 +257,8 @@ impl CargoCall {
         for artifact in messages.filter(|message| message["reason"] == "compiler-artifact") {
             let manifest = PathBuf::from(artifact["manifest_path"].as_str().unwrap_or_default());
             let is_inside = manifest.starts_with(site.tree);
-            let by_path = artifact["package_id"].as_str().is_some_and(|id| id.contains("path+file:"));
+            let by_path = artifact["package_id"].as_str().and_then(name_by_path);
+            programs.by_path.extend(by_path.map(str::to_owned));
             let name = artifact["target"]["name"].as_str().unwrap_or_default();
             let is_bin = artifact["target"]["kind"]
                 .as_array()
@@ -258,7 +270,7 @@ impl CargoCall {
                     }
                     programs.paths.insert(name.to_owned(), path.into());
                 }
-                _ if by_path && !is_inside => _ = programs.outside.insert(name.to_owned()),
+                _ if by_path.is_some() && !is_inside => _ = programs.outside.insert(name.to_owned()),
                 _ => {}
             }
         }
@@ -387,6 +399,16 @@ pub(crate) fn command_line(bench: &str, own: impl Iterator<Item = String>, flags
     let quoted =
         |word: &String| shlex::try_quote(word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned);
     format!("cargo {}", words.iter().map(quoted).collect::<Vec<_>>().join(" "))
+}
+
+/// The name of a package by path, from its id: `path+file:///shop#0.1.0`, `path+file:///my%20shop#shop@0.1.0`, or of an older cargo
+/// `shop 0.1.0 (path+file:///shop)`.
+fn name_by_path(id: &str) -> Option<&str> {
+    let Some(url) = id.strip_prefix("path+file:") else {
+        return id.split_once(' ').filter(|(_, rest)| rest.contains("(path+file:")).map(|(name, _)| name);
+    };
+    let (path, fragment) = url.split_once('#')?;
+    fragment.split_once('@').map(|(name, _)| name).or_else(|| path.rsplit('/').next())
 }
 
 /// A word's flag, and the value that is attached to it: `--flag=value`, `-Fvalue`.
@@ -525,6 +547,19 @@ mod tests {
         let own = own.into_iter().map(str::to_owned);
         let line = command_line("api", own, &["--base-ref", "abc"]);
         assert_eq!(line, "cargo bench --bench api -- search --quick '--service-arg=a b' --base-ref abc");
+    }
+
+    #[test]
+    fn packages_by_path_have_the_name_of_their_id() {
+        for (id, name) in [
+            ("path+file:///home/u/shop#0.1.0", Some("shop")),
+            ("path+file:///home/u/my%20shop#shop@0.1.0", Some("shop")),
+            ("shop 0.1.0 (path+file:///home/u/shop)", Some("shop")),
+            ("registry+https://github.com/rust-lang/crates.io-index#axum@0.8.9", None),
+            ("axum 0.8.9 (registry+https://github.com/rust-lang/crates.io-index)", None),
+        ] {
+            assert_eq!(name_by_path(id), name, "{id}");
+        }
     }
 
     #[test]

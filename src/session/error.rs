@@ -15,7 +15,7 @@ use crate::session::outcome::{NOT_MEASURED, WRONG_CALL};
 pub(crate) enum SessionError {
     #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error("group `{group}`: `{id}` is no metric; those that can be judged are {}", known_metrics())]
+    #[error("group `{group}`: `{id}` is not a metric; choose from {}", known_metrics())]
     UnknownMetric { group: String, id: String },
     #[error(transparent)]
     Baseline(#[from] BaselineError),
@@ -32,11 +32,11 @@ pub(crate) enum SessionError {
     WouldDrop { name: String, cell: String },
     #[error(transparent)]
     Base(#[from] BaseError),
-    #[error("--base-command: `{0}` is not a command line")]
+    #[error("--base-command: `{0}` cannot be parsed as a command line")]
     BaseCommand(String),
     #[error(
-        "--base-ref: group `{group}` does not start a program of cargo's (Service::command(env!(\"CARGO_BIN_EXE_…\"))), so there \
-         is nothing to build of another commit; say what base is with --base-command, --base-url or group.base"
+        "--base-ref: group `{group}` does not start a program (Service::command), so there is nothing to build: set base with \
+         --base-command, --base-url or group.base"
     )]
     NoProgram { group: String },
     #[error("cannot listen for signals: {0}")]
@@ -49,7 +49,7 @@ pub(crate) enum SessionError {
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error(
-        "{0}\nEach side runs in a tree of its own, without the files that git ignores: if one is missing there, --base-copy takes it along."
+        "{0}\nEach side runs in a tree of its own, without the files that git ignores. If the service needs one, pass --base-copy PATH."
     )]
     InTree(#[source] MeasureError),
     #[error(transparent)]
@@ -67,7 +67,7 @@ impl SessionError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsFeature { .. }) => WRONG_CALL,
-            Self::Base(error) if !error.is_build() => WRONG_CALL,
+            Self::Base(error) if !error.is_failure() => WRONG_CALL,
             Self::Base(_)
             | Self::Measure(_)
             | Self::InTree(_)

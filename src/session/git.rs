@@ -3,12 +3,14 @@
 //! The user's repository is only read. The snapshot is taken with an index of our own, new objects go to a store of our own, and each
 //! checkout has a private `.git` that shares the user's objects and refs without being registered as a worktree.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
@@ -18,15 +20,9 @@ use crate::record::BaseRef;
 use crate::session::base_cache;
 use crate::session::base_error::BaseError;
 
-/// A git hook sets these. They would make our calls work on the user's index or tree.
-const GIT_VARIABLES: [&str; 6] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_COMMON_DIR",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-];
+/// Variables of git that say where its configuration and programs are. A git hook sets others, by which our calls would work on the
+/// user's index or tree.
+const KEPT_VARIABLES: [&str; 2] = ["GIT_CONFIG", "GIT_EXEC_PATH"];
 /// User settings that would run programs, or change folders that are not ours.
 const SETTINGS: [&str; 4] =
     ["core.fsmonitor=false", "core.hooksPath=/dev/null", "submodule.recurse=false", "core.splitIndex=false"];
@@ -46,7 +42,7 @@ pub(crate) struct Repository {
 }
 
 /// The files of one side: a tree of a repository, and those of its submodules.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
     repository: Repository,
     /// The tree object.
@@ -60,7 +56,7 @@ pub(crate) struct Tree {
 /// The top folder of the working tree around a folder.
 pub(crate) fn top_of(folder: &Path) -> Result<PathBuf, BaseError> {
     let top = text(git().arg("-C").arg(folder).args(["rev-parse", "--show-toplevel"]))
-        .map_err(|why| BaseError::Git(format!("{} is not in a repository: {why}", folder.display())))?;
+        .map_err(|why| BaseError::NoRepository { folder: folder.to_owned(), why })?;
     let top = PathBuf::from(top);
     Ok(top.canonicalize().unwrap_or(top))
 }
@@ -109,7 +105,10 @@ impl Repository {
     fn commit(&self, name: &str) -> Result<String, BaseError> {
         let wanted = format!("{name}^{{commit}}");
         let found = text(self.git().args(["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]));
-        found.map_err(|_| BaseError::NoCommit { name: name.to_owned(), remedy: self.remedy(name) })
+        found.map_err(|_| match name {
+            "HEAD" => BaseError::NoHead,
+            _ => BaseError::NoCommit { name: name.to_owned(), remedy: self.remedy(name) },
+        })
     }
 
     /// The command that fetches a commit.
@@ -282,6 +281,65 @@ impl Tree {
         Ok(paths)
     }
 
+    /// What the tree and those of its submodules are, in a line each.
+    pub(crate) fn identity(&self) -> String {
+        let inner =
+            self.submodules.iter().map(|(path, tree)| format!("{} {}", path.display(), tree.identity()));
+        std::iter::once(format!("{}\n", self.id)).chain(inner).collect()
+    }
+
+    /// Makes cargo build those packages again in which a file has changed since the tree of the last build. Cargo itself does not know of
+    /// all files that a package reads: macros embed migrations and templates without a word.
+    pub(crate) fn renew_changed(&self, folder: &Path, before: Option<&str>) -> Result<(), BaseError> {
+        let identity = self.identity();
+        let Some((id, submodules)) = before.unwrap_or_default().split_once('\n') else {
+            return self.renew(folder, None);
+        };
+        if before == Some(&identity) {
+            return Ok(());
+        }
+        let before = Self {
+            repository: self.repository.clone(),
+            id: id.to_owned(),
+            commit: self.commit.clone(),
+            submodules: Vec::new(),
+        };
+        let now = Self { id: self.id.clone(), ..before.clone() };
+        let changed = before.differing(&now, &[]).ok();
+        let changed =
+            changed.filter(|_| identity.split_once('\n').is_some_and(|(_, inner)| inner == submodules));
+        let package = |path: &PathBuf| package_of(folder, &folder.join(path));
+        self.renew(folder, changed.map(|paths| paths.iter().map(package).collect()))
+    }
+
+    /// Gives the sources of some packages a new time, or those of all.
+    fn renew(&self, folder: &Path, packages: Option<BTreeSet<PathBuf>>) -> Result<(), BaseError> {
+        let listed = bytes(self.repository.git().args([
+            "ls-tree",
+            "-r",
+            "-z",
+            "--name-only",
+            "--full-tree",
+            &self.id,
+        ]));
+        let listed = listed.map_err(BaseError::Git)?;
+        let sources = listed.split(|&byte| byte == 0).filter(|path| path.ends_with(b".rs"));
+        for source in sources.map(|path| folder.join(OsStr::from_bytes(path))) {
+            if packages.as_ref().is_none_or(|packages| packages.contains(&package_of(folder, &source)))
+                && fs::symlink_metadata(&source).is_ok_and(|meta| meta.is_file())
+            {
+                let touched = fs::File::options().write(true).open(&source);
+                touched
+                    .and_then(|file| file.set_modified(SystemTime::now()))
+                    .map_err(BaseError::file(&source))?;
+            }
+        }
+        self.submodules.iter().try_for_each(|(path, module)| match packages {
+            None => module.renew(&folder.join(path), None),
+            Some(_) => Ok(()),
+        })
+    }
+
     /// Makes a folder hold exactly these files. Files that are right already keep their times, which tell cargo what is fresh.
     pub(crate) fn check_out(&self, side: Side, folder: &Path, signals: &Interrupt) -> Result<(), BaseError> {
         let git_dir = self.repository.store.join(side.to_string());
@@ -308,6 +366,8 @@ impl Tree {
             git.env("GIT_LFS_SKIP_SMUDGE", "1");
             git
         };
+        // Files that are the same but for their time, as after a cache was restored, need not be written again. Others are no failure.
+        _ = bytes(call().args(["update-index", "-q", "--refresh"]));
         guarded(call().args(["read-tree", "--reset", "-u", &self.id]), signals)?;
         guarded(call().args(["clean", "-ffdxq"]), signals)?;
         self.fill_lfs(folder, call, signals)?;
@@ -347,15 +407,18 @@ impl Tree {
     }
 }
 
-/// The first digits of a commit's id.
-pub(crate) fn short(commit: &str) -> &str {
-    const DIGITS: usize = 10;
-    commit.get(..DIGITS).unwrap_or(commit)
+/// Variables that make git work on another repository than the one around its folder.
+pub(crate) fn foreign_variables() -> impl Iterator<Item = OsString> {
+    let is_foreign = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("GIT_") && !KEPT_VARIABLES.iter().any(|kept| name.starts_with(kept))
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(is_foreign)
 }
 
 fn git() -> Command {
     let mut git = Command::new("git");
-    GIT_VARIABLES.iter().for_each(|variable| _ = git.env_remove(variable));
+    foreign_variables().for_each(|name| _ = git.env_remove(name));
     // Without optional locks `git` does not refresh an index that it only reads.
     git.env("GIT_OPTIONAL_LOCKS", "0");
     git.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
@@ -366,6 +429,12 @@ fn copy_with_time(from: &Path, to: &Path) -> io::Result<()> {
     let modified = fs::metadata(from)?.modified()?;
     fs::copy(from, to)?;
     fs::File::options().write(true).open(to)?.set_modified(modified)
+}
+
+/// The folder of the package that a file belongs to.
+fn package_of(folder: &Path, file: &Path) -> PathBuf {
+    let mut folders = file.ancestors().skip(1).take_while(|ancestor| ancestor.starts_with(folder));
+    folders.find(|ancestor| ancestor.join("Cargo.toml").is_file()).unwrap_or(folder).to_owned()
 }
 
 /// A pathspec for exactly this path below the top folder.

@@ -64,6 +64,9 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     let resolved = resolved?;
     if let Some(Resolved::Same(base)) = &resolved {
         println!("{}", crate::report::same_trees(base));
+        if let Some(save) = &options.save {
+            eprintln!("The baseline `{}` was left as it is: nothing was measured.", save.name);
+        }
         return Ok(Outcome::Passed);
     }
     // Once more, with the bases that the call named.

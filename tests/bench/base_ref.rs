@@ -17,6 +17,7 @@ crate::checks!(base_ref:
     configuration_that_git_does_not_have_holds_for_both_sides,
     members_submodules_and_packages_next_door_are_built_on_both_sides,
     each_side_runs_with_its_own_files,
+    a_file_that_cargo_does_not_know_is_built_in_again_when_it_changes,
     an_endpoint_that_base_lacks_is_new_and_the_others_are_compared,
     the_second_call_builds_nothing_and_nothing_of_the_users_changes,
     a_kill_leaves_the_users_repository_as_it_was,
@@ -337,7 +338,7 @@ fn members_submodules_and_packages_next_door_are_built_on_both_sides() {
     shop.expect_same(&[]);
     shop.write("texts/hello.txt", "howdy");
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
-    ran.expect_out("Outside of the repository, and so the same on both sides: next_door");
+    ran.expect_out("Both sides use the same packages from outside the repository: next_door");
 }
 
 fn each_side_runs_with_its_own_files() {
@@ -345,6 +346,24 @@ fn each_side_runs_with_its_own_files() {
     shop.write("config.txt", "3\n");
     let ran = shop.bench(&[], &["--base-ref", "HEAD"]).expect_code(1);
     ran.expect_out("regressed").expect_out(SAME).expect_out("one file differs: config.txt");
+}
+
+fn a_file_that_cargo_does_not_know_is_built_in_again_when_it_changes() {
+    const BUILD: &str = "fn main() {\n    println!(\"cargo:rerun-if-changed=build.rs\");\n    \
+        println!(\"cargo:rustc-env=WORK={}\", std::fs::read_to_string(\"migrations/work.txt\").unwrap().trim());\n}\n";
+    let shop = Shop::new();
+    shop.write("build.rs", BUILD);
+    shop.write("migrations/work.txt", "500\n");
+    shop.replace("src/main.rs", "from_micros(500)", "from_micros(env!(\"WORK\").parse().unwrap())");
+    shop.commit("first");
+    shop.expect_like_with_like(&[]);
+    shop.write("migrations/work.txt", "1500\n");
+    let ran = shop.bench(&[], &["--base-ref", "HEAD"]).expect_code(1);
+    assert!(!ran.out.contains(SAME), "{}", ran.out);
+    shop.commit("slower");
+    shop.write("migrations/work.txt", "500\n");
+    let faster = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
+    faster.expect_out("seems faster");
 }
 
 fn an_endpoint_that_base_lacks_is_new_and_the_others_are_compared() {
@@ -371,6 +390,11 @@ fn the_second_call_builds_nothing_and_nothing_of_the_users_changes() {
     let second = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
     assert_eq!(compiled(&second), 0, "{}", second.err);
     assert_eq!(shop.state(), before);
+    // As a cache of CI restores it: the same files and times, on other inodes.
+    fs::rename(shop.cache(), shop.folder.path().join("archive")).unwrap();
+    run(Command::new("cp").args(["-a", "archive", "cache"]).current_dir(shop.folder.path())).expect_code(0);
+    let restored = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
+    assert_eq!(compiled(&restored), 0, "{}", restored.err);
     // Base moves, and comes back.
     shop.git(&["stash", "-q", "--include-untracked"]);
     shop.replace("src/main.rs", "a factor", "a third factor");
@@ -424,6 +448,17 @@ fn base_may_lack_the_bench_or_have_arguments_of_its_own() {
     let ran = shop.bench(&[], &["--base-ref", "HEAD"]).expect_code(3);
     ran.expect_err("base did not start").expect_err("unexpected argument").expect_err("--base-arg");
     expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD", "--base-arg", "known"]));
+    // What base answers with a 5xx it may know and fail at: nobody can tell.
+    shop.replace("src/main.rs", "arg != \"learned\"", "arg != \"learned\" && arg != \"known\"");
+    shop.commit("both arguments");
+    shop.replace("src/main.rs", "404 Not Found", "503 Service Unavailable");
+    shop.commit("503");
+    shop.replace("src/main.rs", "&[\"/hello\"]", "&[\"/hello\", \"/new\"]");
+    shop.env.push((ALSO, "/new".to_owned()));
+    let broken = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
+    broken.expect_out("Incomparable: Base cannot answer it (unexpected status 503");
+    shop.bench(&[], &["--base-ref", "HEAD", "--fail-on", "incomparable"]).expect_code(3);
+    shop.env.pop();
     // A base that does not build ends the call, and says which side.
     shop.write("src/main.rs", "broken");
     shop.commit("broken");
@@ -462,7 +497,7 @@ fn commits_are_named_as_git_names_them() {
     }
     let root = shop.git(&["commit-tree", "-m", "unrelated", "HEAD^{tree}"]);
     let unrelated = format!("{}...HEAD", root.trim());
-    shop.bench(&[], &["--base-ref", &unrelated]).expect_code(2).expect_err("no common commit");
+    shop.bench(&[], &["--base-ref", &unrelated]).expect_code(2).expect_err("no common ancestor");
     let inside =
         Shop { env: vec![("PLIMSOLL_CACHE_DIR", shop.root.join("cache").display().to_string())], ..shop };
     inside
@@ -513,5 +548,5 @@ fn ignored_files_are_taken_along_when_asked() {
     without.expect_err("base did not start").expect_err("--base-copy");
     expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD", "--base-copy", ".env"])).expect_out(SAME);
     let nowhere = shop.bench(&[], &["--base-ref", "HEAD", "--base-copy", "nowhere"]).expect_code(2);
-    nowhere.expect_err("--base-copy nowhere: not a file or folder of the repository");
+    nowhere.expect_err("--base-copy nowhere: no such file or folder in the repository");
 }

@@ -139,7 +139,7 @@ fn wrong_values_name_file_line_group_and_cell() {
     package
         .bench("metric", &[])
         .expect_code(2)
-        .expect_err("group `api`: `latency_p42` is no metric")
+        .expect_err("group `api`: `latency_p42` is not a metric")
         .expect_err("latency_p50, ");
     package.expect_not_measured();
 }

@@ -72,7 +72,7 @@ fn a_duet_is_red_by_fresh_pairs_and_without_a_baseline() {
     package
         .bench("usual", &["--base-command", "'", "--noplot"])
         .expect_code(2)
-        .expect_err("is not a command line");
+        .expect_err("cannot be parsed as a command line");
     package.bench("usual", &["--base-ref", "HEAD", "--noplot"]).expect_code(2).expect_err("needs git");
 }
 

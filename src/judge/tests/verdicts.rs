@@ -8,7 +8,7 @@ use crate::judge::fixture::{
 };
 use crate::judge::{CellJudgement, Policy, Verdict, judge};
 use crate::plan::Limit;
-use crate::record::{Baseline, CellRun, Fault, Stop, TestBed};
+use crate::record::{BaseFailure, Baseline, CellRun, Fault, Stop, TestBed};
 
 fn five(slower: f64) -> Baseline {
     baseline((0..5).map(|run| usual(slower * (1.0 + 0.002 * f64::from(run)))).collect())
@@ -213,11 +213,16 @@ fn runs_of_another_test_bed_are_not_compared_with_which_is_said_once_for_the_cal
 
 #[test]
 fn a_cell_that_base_cannot_answer_is_new_and_its_limits_count() {
-    let head = CellRun { base_failure: Some("status 404 instead of a 2xx".into()), ..usual(1.0) };
-    let judgement = judge(&[], &[run(vec![head])], &Policy::usual());
-    let cell = &judgement.cells[0];
-    assert_eq!(cell.verdict, Verdict::New);
-    assert!(cell.reason.as_ref().unwrap().contains("404"), "{:?}", cell.reason);
+    for (is_broken, verdict) in [(false, Verdict::New), (true, Verdict::Incomparable)] {
+        let base_failure = Some(BaseFailure { what: "what came".into(), is_broken });
+        let mut head = CellRun { base_failure, ..usual(1.0) };
+        let judged = |head: CellRun| judge(&[], &[run(vec![head])], &Policy::usual()).cells.remove(0);
+        let cell = judged(head.clone());
+        assert_eq!(cell.verdict, verdict);
+        assert!(cell.reason.as_ref().unwrap().contains("what came"), "{:?}", cell.reason);
+        head.rules.limits.push(Limit::p50(Duration::from_nanos(1)));
+        assert_eq!(judged(head).verdict, Verdict::Regressed);
+    }
 }
 
 #[test]
