@@ -96,6 +96,10 @@ impl Repository {
     /// A call on the user's repository that finds our objects too.
     fn git(&self) -> Command {
         let mut git = git();
+        if self.top.is_none() {
+            // The store of a submodule names a working tree that may not be there.
+            git.arg("--work-tree").arg(&self.git_dir);
+        }
         git.arg("--git-dir")
             .arg(&self.git_dir)
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.objects()));
@@ -111,10 +115,18 @@ impl Repository {
         })
     }
 
+    fn is_shallow(&self) -> bool {
+        text(self.git().args(["rev-parse", "--is-shallow-repository"])).is_ok_and(|answer| answer == "true")
+    }
+
     /// The command that fetches a commit.
     fn remedy(&self, name: &str) -> String {
-        let is_shallow = text(self.git().args(["rev-parse", "--is-shallow-repository"]));
-        let depth = if is_shallow.is_ok_and(|answer| answer == "true") { " --depth=1" } else { "" };
+        let is_shallow = self.is_shallow();
+        let depth = if is_shallow { " --depth=1" } else { "" };
+        // `main~3` is no name that a server knows.
+        if name.contains(['~', '^', '@', ':']) {
+            return if is_shallow { "git fetch --unshallow" } else { "git fetch" }.to_owned();
+        }
         match name.split_once('/') {
             Some((remote, branch)) if !branch.is_empty() => {
                 format!("git fetch{depth} {remote} {branch}:refs/remotes/{remote}/{branch}")
@@ -130,12 +142,14 @@ impl Repository {
         base.commit = match name.split_once("...") {
             Some((one, other)) => {
                 let commit = |name: &str| self.commit(if name.is_empty() { "HEAD" } else { name });
-                let (one, other) = (commit(one)?, commit(other)?);
+                let no_merge_base = || BaseError::NoMergeBase { name: name.to_owned() };
+                // A shallow clone lacks more than the one commit.
+                let found = commit(one).and_then(|one| Ok((one, commit(other)?)));
+                let (one, other) =
+                    found.map_err(|error| if self.is_shallow() { no_merge_base() } else { error })?;
                 let bases = text(self.git().args(["merge-base", "--all", &one, &other])).unwrap_or_default();
                 base.merge_bases = bases.lines().count();
-                let first =
-                    bases.lines().next().ok_or_else(|| BaseError::NoMergeBase { name: name.to_owned() })?;
-                first.to_owned()
+                bases.lines().next().ok_or_else(no_merge_base)?.to_owned()
             }
             None if name.contains("..") => return Err(BaseError::Range(name.to_owned())),
             None => {

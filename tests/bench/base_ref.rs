@@ -339,6 +339,19 @@ fn members_submodules_and_packages_next_door_are_built_on_both_sides() {
     shop.write("texts/hello.txt", "howdy");
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
     ran.expect_out("Both sides use the same packages from outside the repository: next_door");
+    // A submodule that head no longer has is still in its store.
+    shop.git(&["rm", "-qf", "texts"]);
+    shop.replace("src/main.rs", "{}\", &include_str!(\"../texts/hello.txt\")[..2])?", "ok\")?");
+    shop.commit("without texts");
+    expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD~1"]));
+    // A base whose submodule was never fetched ends the call with the command that fetches it.
+    let unknown = "160000,0123456789012345678901234567890123456789,texts";
+    shop.git(&["checkout", "-q", "-b", "newer", "HEAD~1"]);
+    shop.git(&["update-index", "--cacheinfo", unknown]);
+    shop.git(&["commit", "-qm", "a newer submodule"]);
+    shop.git(&["checkout", "-q", "main"]);
+    let lacking = shop.bench(&[], &["--base-ref", "newer"]).expect_code(2);
+    lacking.expect_err("the submodule texts lacks commit 0123456789");
 }
 
 fn each_side_runs_with_its_own_files() {
