@@ -29,6 +29,8 @@ pub struct BaseRef {
     pub same_programs: bool,
     /// Packages outside the repository, which are the same on both sides.
     pub outside: Vec<String>,
+    /// Files that `--base-copy` gave to both sides and that name files of the user's working tree, which both sides then share.
+    pub leading_back: Vec<String>,
     /// The compilers of base and head, if they differ.
     pub toolchains: Option<(String, String)>,
 }

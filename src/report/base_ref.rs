@@ -23,6 +23,12 @@ pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
             "base has {commits} that head lacks; `--base-ref {name}...HEAD` compares with the commit where the branch began"
         ));
     }
+    if !base.leading_back.is_empty() {
+        warnings.push(format!(
+            "both sides may run files of your working tree, which {} names by their full path",
+            list(&base.leading_back)
+        ));
+    }
     warnings
 }
 
@@ -103,5 +109,11 @@ mod tests {
         assert_eq!(notes(&base), expected);
         let several = BaseRef { name: "a...b".to_owned(), merge_bases: 2, ..BaseRef::default() };
         assert_eq!(base_warnings(&several), ["a...b has 2 merge bases; base is the first one, "]);
+        let leading_back = vec![".venv/shop.pth".to_owned()];
+        let shared = BaseRef { leading_back, ..BaseRef::default() };
+        assert_eq!(
+            base_warnings(&shared),
+            ["both sides may run files of your working tree, which .venv/shop.pth names by their full path"]
+        );
     }
 }

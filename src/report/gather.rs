@@ -55,7 +55,8 @@ impl Report {
             title: bench.to_owned(),
             sentence: sentence(options, judgement, runs.iter().any(|run| run.stop.is_some())),
             compared: !judgement.compared_nothing(),
-            is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
+            is_duet: options.is_duet
+                || runs.iter().flat_map(|run| &run.cells).any(|cell| !cell.base.is_empty()),
             tests: judgement.tests,
             stages: Stages::of(runs, judgement),
             facts: facts(runs, judgement.tests),

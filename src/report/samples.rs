@@ -275,6 +275,7 @@ pub(crate) fn options() -> ReportOptions {
         plots: true,
         baseline: "main".into(),
         records: false,
+        is_duet: false,
         record_command: "cargo bench --bench tokenizer -- --save-baseline main --runs 5".into(),
         duet_command: None,
         overview: true,

@@ -32,6 +32,9 @@ pub(crate) fn sentence(options: &ReportOptions, judgement: &Judgement, stopped: 
     if cells == 0 {
         return format!("{NOT_COMPARED}: nothing was measured.{early}");
     }
+    if options.is_duet && judgement.count(Verdict::New) == cells {
+        return format!("{NOT_COMPARED}: base cannot answer any of these cells, so all are new.{early}");
+    }
     if judgement.count(Verdict::New) == cells {
         let baseline = &options.baseline;
         return if options.records {
@@ -105,6 +108,7 @@ fn slow_down(better: Better, worsening: f64) -> Option<f64> {
 fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
     let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
     let command = match &options.duet_command {
+        _ if options.records => "It is about to be replaced or added to".to_owned(),
         Some(command) => format!("To compare on this machine: `{command}`"),
         None => format!("To record one on this machine: `{}`", options.record_command),
     };

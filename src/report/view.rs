@@ -47,6 +47,8 @@ pub(crate) struct ReportOptions {
     pub(crate) baseline: String,
     /// Whether what was measured is about to become a baseline.
     pub(crate) records: bool,
+    /// Whether the call asked for a duet.
+    pub(crate) is_duet: bool,
     /// The command that records a baseline here.
     pub(crate) record_command: String,
     /// The command that compares here without one; `None` if no duet of this bench is known.

@@ -14,7 +14,7 @@ pub(crate) enum BaseError {
     Git(String),
     #[error("--base-ref: HEAD has no commit yet")]
     NoHead,
-    #[error("--base-ref {name}: this clone does not have that commit: try `{remedy}`")]
+    #[error("--base-ref {name}: no such commit in this clone: if the name is right, try `{remedy}`")]
     NoCommit { name: String, remedy: String },
     #[error(
         "--base-ref {0}: a range names two commits: write `A...B` for the commit where B branched off from A"
@@ -52,11 +52,14 @@ pub(crate) enum BaseError {
     )]
     Ambiguous { program: String, packages: String },
     #[error(
-        "--base-copy {}: no such file or folder in the repository {}",
+        "--base-copy {}: no such file or folder, neither in {} nor at the top of the repository, {}",
         path.display(),
+        root.display(),
         top.display()
     )]
-    Copy { path: PathBuf, top: PathBuf },
+    Copy { path: PathBuf, root: PathBuf, top: PathBuf },
+    #[error("--base-copy {}: a link in the tree of one side leads out of the repository", path.display())]
+    CopyLeadsOut { path: PathBuf },
     #[error(
         "the cache folder {} is inside the repository, where cargo would treat it as part of your workspace: set PLIMSOLL_CACHE_DIR to a \
          folder outside",

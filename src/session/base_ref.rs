@@ -12,6 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use crate::measure::Interrupt;
@@ -29,6 +30,8 @@ const CACHE_VARIABLE: &str = "PLIMSOLL_CACHE_DIR";
 /// Files that tell cargo and rustup how to build, in the folder of the call and in each folder above it.
 const CONFIGURATION: [&str; 4] =
     [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
+/// Larger files that are taken along are not searched for paths, in bytes.
+const LARGEST_SEARCHED: u64 = 1 << 20;
 /// Differing files that a report names.
 const MOST_NAMED: usize = 5;
 /// What ends a path within an argument or a variable.
@@ -75,6 +78,7 @@ pub(crate) fn resolve(
     let differing = base.differing(&head, &left_out)?;
     facts.differing_count = differing.len();
     facts.differing = differing.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
+    facts.leading_back = layout.leading_back(&taken_along).into_iter().take(MOST_NAMED).collect();
     if !quiet {
         crate::report::base_warnings(&facts).iter().for_each(|warning| eprintln!("warning: {warning}"));
     }
@@ -105,8 +109,12 @@ pub(crate) fn resolve(
     facts.toolchains =
         (base.toolchain != head.toolchain).then(|| (base.toolchain.clone(), head.toolchain.clone()));
     facts.same_programs = programs.iter().all(|program| {
-        let content = |built: &Built| fs::read(built.paths.get(program)?).ok();
-        content(&base).is_some_and(|base| Some(base) == content(&head))
+        // A script or an interpreter is the same file and yet runs what differs.
+        let content = |side, built: &Built| {
+            let path = built.paths.get(program).filter(|path| path.starts_with(layout.target(side)))?;
+            fs::read(path).ok()
+        };
+        content(Side::Base, &base).is_some_and(|base| Some(base) == content(Side::Head, &head))
     });
     for group in &mut plan.groups {
         let Service::Command(command) = &group.service else { continue };
@@ -160,9 +168,12 @@ fn taken_along(
 ) -> Result<Vec<PathBuf>, BaseError> {
     let mut paths = Vec::new();
     for copy in copies {
-        let wrong = || BaseError::Copy { path: copy.clone(), top: top.to_owned() };
-        let path = root.join(copy).canonicalize().map_err(|_| wrong())?;
-        let below = path.strip_prefix(top).ok().filter(|below| !below.as_os_str().is_empty());
+        let wrong = || BaseError::Copy { path: copy.clone(), root: root.to_owned(), top: top.to_owned() };
+        // As seen from the package, from where cargo was called, or from the top.
+        let found =
+            [root, called_in, top].into_iter().find_map(|folder| folder.join(copy).canonicalize().ok());
+        let found = found.ok_or_else(wrong)?;
+        let below = found.strip_prefix(top).ok().filter(|below| !below.as_os_str().is_empty());
         paths.push(below.ok_or_else(wrong)?.to_owned());
     }
     let within = called_in.ancestors().filter_map(|folder| folder.strip_prefix(top).ok());
@@ -234,7 +245,7 @@ impl Layout {
             let is_inside = |parent: &Path| Ok(parent.canonicalize()?.starts_with(folder.canonicalize()?));
             let made = fs::create_dir_all(parent).and_then(|()| is_inside(parent));
             if !made.map_err(BaseError::file(parent))? {
-                return Err(BaseError::Copy { path: path.clone(), top: folder });
+                return Err(BaseError::CopyLeadsOut { path: path.clone() });
             }
             let cleared = fs::create_dir_all(parent)
                 .map(|()| _ = fs::remove_dir_all(&to).or_else(|_| fs::remove_file(&to)));
@@ -244,6 +255,34 @@ impl Layout {
             cargo::run(&mut copy, side, true, signals)?;
         }
         Ok(())
+    }
+
+    /// Files among those that were taken along that name others of the user's working tree: both sides would run those. An editable
+    /// install of Python is one.
+    fn leading_back(&self, taken_along: &[PathBuf]) -> Vec<String> {
+        let needle = format!("{}/", self.top.display());
+        let mut found = Vec::new();
+        for taken in taken_along {
+            let own = self.top.join(taken);
+            let mut left = vec![own.clone()];
+            while let Some(path) = left.pop() {
+                let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+                if meta.is_dir() {
+                    left.extend(
+                        fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()),
+                    );
+                } else if meta.is_file() && meta.len() <= LARGEST_SEARCHED {
+                    let text = fs::read(&path).unwrap_or_default();
+                    let own = own.as_os_str().as_encoded_bytes();
+                    let mut places = memmem::find_iter(&text, &needle);
+                    if places.any(|at| !text[at..].starts_with(own)) {
+                        found.push(path.strip_prefix(&self.top).unwrap_or(&path).display().to_string());
+                    }
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     /// Gives the first build of base what head has built of other people's packages. What head has built of packages by path is
@@ -474,7 +513,7 @@ impl Builder<'_> {
         let folder = if folder.is_dir() { folder } else { self.layout.on(self.side, &self.layout.top) };
         let mut shell = Process::new("sh");
         call.into_iter().for_each(|call| call.set_environment(&mut shell));
-        shell.args(["-c", line]).current_dir(&folder);
+        shell.arg("-c").arg(format!("{}{line}", cargo::TO_STDERR)).current_dir(&folder);
         shell.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
         let places = |program: &String| {
             let path = self.root.join(program);
@@ -488,7 +527,9 @@ impl Builder<'_> {
             .filter_map(|program| places(program)[0].clone())
             .for_each(|old| _ = fs::remove_file(old));
         cargo::run(&mut shell, self.side, self.quiet, self.signals)?;
-        let mut built = Built { described: vec![format!("by `{line}`")], ..Built::default() };
+        let names = programs.iter().cloned().collect::<Vec<_>>().join(", ");
+        let mut built =
+            Built { described: vec![format!("{names}, prepared by `{line}`")], ..Built::default() };
         for program in programs.iter().filter(|program| program.contains('/')) {
             let places: Vec<PathBuf> = places(program).into_iter().flatten().collect();
             // A program of the system is the same on both sides.

@@ -42,6 +42,9 @@ const DROPPED_WITH_VALUE: [&str; 13] = [
     "-C",
 ];
 
+/// Begins a shell's command line whose output is for people.
+pub(crate) const TO_STDERR: &str = "exec >&2; ";
+
 /// The `cargo bench` that started this bench.
 #[derive(Debug, Clone)]
 pub(crate) struct CargoCall {
@@ -474,6 +477,8 @@ pub(crate) fn run(
 ) -> Result<Vec<u8>, BaseError> {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    // What a shell of ours runs is what the user knows.
+    let words = words.split_once(TO_STDERR).map_or(words.clone(), |(_, line)| line.to_owned());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(if quiet {
         Stdio::piped()
     } else {

@@ -91,7 +91,16 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
         runs.iter_mut().for_each(|run| run.base_ref = Some(base.clone()));
     }
     let (bench, place) = (&plan.bench, &Place::below(&options.paths.reports(), &plan.bench));
-    let has_programs = plan.groups.iter().all(|group| matches!(&group.service, Service::Command(_)));
+    let is_of_cargo = |command: &crate::plan::Command| {
+        let program = Path::new(command.program());
+        let variable = program.file_name().map(|name| format!("CARGO_BIN_EXE_{}", name.to_string_lossy()));
+        program.starts_with(&options.paths.target)
+            || variable.is_some_and(|name| std::env::var_os(name).is_some())
+    };
+    let has_programs = plan
+        .groups
+        .iter()
+        .all(|group| matches!(&group.service, Service::Command(command) if is_of_cargo(command)));
     let (title, runs, baselines) = (bench.as_str(), &runs[..], &baselines[..]);
     conclude(&Measured { bench, title, place, runs, baselines, origin, has_programs }, options)
 }
@@ -155,6 +164,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
+        is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| cell.base_failure.is_some()),
         record_command: command(&["--save-baseline", options.baseline.name(), "--runs", "5"]),
         duet_command: duet_command(judgement.other_test_bed.as_ref(), measured, &command),
         overview: place.has_overview(),
