@@ -11,8 +11,12 @@ pub struct ChangeChart(Named);
 impl ChangeChart {
     /// The chart of a call; nothing when nothing was compared.
     pub fn new(runs: &[Run], judgement: &Judgement) -> Option<Self> {
-        let options =
-            ReportOptions { plots: true, baseline: "main".to_owned(), records: false, overview: true };
+        let options = ReportOptions {
+            plots: true,
+            baseline: "main".to_owned(),
+            overview: true,
+            ..ReportOptions::default()
+        };
         of_all(&Report::new("overhead", runs, &[], judgement, &options)).map(Self)
     }
 

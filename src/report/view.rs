@@ -39,7 +39,7 @@ pub(crate) struct Report {
 }
 
 /// What is asked of a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReportOptions {
     /// Whether charts are drawn.
     pub(crate) plots: bool,

@@ -242,9 +242,9 @@ impl Layout {
             }
             let parent = to.parent().unwrap_or(&folder);
             // A link in the tree must not lead to the user's own files.
-            let is_inside = |parent: &Path| Ok(parent.canonicalize()?.starts_with(folder.canonicalize()?));
-            let made = fs::create_dir_all(parent).and_then(|()| is_inside(parent));
-            if !made.map_err(BaseError::file(parent))? {
+            let there = parent.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&folder);
+            let is_inside = || Ok(there.canonicalize()?.starts_with(folder.canonicalize()?));
+            if !is_inside().map_err(BaseError::file(there))? {
                 return Err(BaseError::CopyLeadsOut { path: path.clone() });
             }
             let cleared = fs::create_dir_all(parent)
