@@ -12,7 +12,7 @@ use plimsoll::internals::ChangeChart;
 use plimsoll::internals::judge::{Judgement, Policy, judge};
 use plimsoll::internals::record::{
     Baseline, CellRun, Counts, EncodedHistogram, Environment, METRICS, Machine, Metric, Round, Rules, Run,
-    Tally, metric,
+    Tally, TestBed, metric,
 };
 use plimsoll::internals::stats::interval::interval;
 
@@ -162,7 +162,9 @@ impl Call {
 
 fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng: &mut fastrand::Rng) -> Run {
     let (arch, os, cpu) = ("x86_64".into(), "linux".into(), "EPYC".into());
-    let machine = Machine { arch, os, cpu, cpus: 2, memory_gib: 8, is_virtual: true, loopback: true };
+    let test_bed = TestBed { id: Some("boot:here".into()), ..TestBed::default() };
+    let machine =
+        Machine { arch, os, cpu, cpus: 2, memory_gib: 8, is_virtual: true, loopback: true, test_bed };
     Run {
         id: format!("202611{:02}T170012Z-abc1234", day + 1),
         bench: "overhead".into(),
@@ -170,6 +172,7 @@ fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng:
         elapsed: Duration::from_secs(600),
         environment: Environment { machine, ..Environment::default() },
         cells: (0..cells).map(|nth| cell(nth, metrics, shape, rng)).collect(),
+        base_ref: None,
         stop: None,
         look: 0,
         confirmation: None,
@@ -200,6 +203,7 @@ fn cell(nth: usize, metrics: &[&'static Metric], shape: Shape, rng: &mut fastran
         },
         rounds: rounds(metrics, shape, rng),
         base: Vec::new(),
+        base_failure: None,
         invalid: None,
         notes: Vec::new(),
     }
