@@ -178,7 +178,7 @@ fn a_flag_overrules_variables_and_an_empty_variable_says_nothing() {
     };
     // No commit of that name is there, in no repository: so it is base-ref that counts.
     let (url, line) = (("PLIMSOLL_BASE_URL", "http://127.0.0.1:1"), ("PLIMSOLL_BASE_COMMAND", "false"));
-    told(&[url, line], &["--base-ref", "main"]).expect_code(2).expect_err("--base-ref needs git");
+    told(&[url, line], &["--base-ref", "main"]).expect_code(2).expect_err("is not in a git repository");
     told(&[("PLIMSOLL_BASE_REF", "main"), url], &[])
         .expect_code(2)
         .expect_err("PLIMSOLL_BASE_REF cannot be used with PLIMSOLL_BASE_URL");
