@@ -73,7 +73,10 @@ fn a_duet_is_red_by_fresh_pairs_and_without_a_baseline() {
         .bench("usual", &["--base-command", "'", "--noplot"])
         .expect_code(2)
         .expect_err("cannot be parsed as a command line");
-    package.bench("usual", &["--base-ref", "HEAD", "--noplot"]).expect_code(2).expect_err("is not in a git repository");
+    package
+        .bench("usual", &["--base-ref", "HEAD", "--noplot"])
+        .expect_code(2)
+        .expect_err("is not in a git repository");
 }
 
 fn failures_are_never_fast_successes() {
