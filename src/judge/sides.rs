@@ -175,8 +175,9 @@ fn matched<'a>(head: Vec<HeadCell<'a>>, baselines: &'a [Baseline]) -> Sides<'a> 
         notes.extend(left_out.iter().map(count));
         if !elsewhere.is_empty() {
             notes.push(format!(
-                "{} on another test bed, not compared with.",
-                plural(elsewhere.len() as u64, "stored run")
+                "{} of another test bed {} not compared.",
+                plural(elsewhere.len() as u64, "stored run"),
+                if elsewhere.len() == 1 { "is" } else { "are" }
             ));
         }
     }

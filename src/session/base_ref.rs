@@ -234,6 +234,8 @@ impl Layout {
         let folder = self.on(side, &self.top);
         tree.check_out(side, &folder, signals)?;
         tree.renew_changed(&folder, fs::read_to_string(self.built(side)).ok().as_deref())?;
+        // A build that does not come to its end leaves parts of two trees: the next call then builds all packages again.
+        _ = fs::remove_file(self.built(side));
         for path in taken_along {
             let to = folder.join(path);
             // An untracked configuration must not hide one that base has in git.

@@ -239,11 +239,17 @@ impl Repository {
             return Self::open(&folder, &store).map(Some);
         }
         let modules = format!("{tree}:.gitmodules");
-        let listed =
-            text(self.git().args(["config", "--blob", &modules, "--get-regexp", r"^submodule\..*\.path$"]));
+        let listed = text(self.git().args([
+            "config",
+            "-z",
+            "--blob",
+            &modules,
+            "--get-regexp",
+            r"^submodule\..*\.path$",
+        ]));
         let listed = listed.unwrap_or_default();
-        let name = listed.lines().find_map(|line| {
-            let (key, value) = line.split_once(' ')?;
+        let name = listed.split('\0').find_map(|entry| {
+            let (key, value) = entry.split_once('\n')?;
             (Path::new(value) == path).then(|| key.strip_prefix("submodule.")?.strip_suffix(".path"))?
         });
         let found =

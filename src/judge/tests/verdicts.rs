@@ -208,7 +208,7 @@ fn runs_of_another_test_bed_are_not_compared_with_which_is_said_once_for_the_cal
     let mixed = against(base, usual(3.0));
     assert_eq!(mixed.verdict, Verdict::Regressed);
     assert!(mixed.comparisons[1].method.contains("4 stored runs"));
-    assert_eq!(mixed.notes, ["1 stored run on another test bed, not compared with."]);
+    assert_eq!(mixed.notes, ["1 stored run of another test bed is not compared."]);
 }
 
 #[test]
