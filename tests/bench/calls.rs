@@ -148,7 +148,7 @@ fn wrong_flags_are_refused_before_anything_is_started() {
     let package = Package::new();
     for (args, sentence) in [
         (&["--sample-size", "5"][..], "sample_size is 5"),
-        (&["--measurement-time", "NaN"], "`NaN` is no duration"),
+        (&["--measurement-time", "NaN"], "`NaN` is not a duration"),
         (&["--measurement-time", "0"], "a round takes at least 1 ms"),
         (&["--measurement-time=-1s"], "`-1s` is out of range"),
         (&["--warm-up-time", "9999h"], "`9999h` is out of range"),
