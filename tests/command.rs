@@ -233,7 +233,7 @@ fn a_taken_port_is_named_with_a_way_out() {
     let server = Server::start(&[]);
     run(&mut plimsoll(&["serve", "--port", server.port()]))
         .expect_code(3)
-        .expect_err(&format!("Port {} of 127.0.0.1 is taken", server.port()))
+        .expect_err(&format!("could not listen on port {} of 127.0.0.1", server.port()))
         .expect_err("--port 0");
 }
 

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("session", &["plan", "record", "measure", "judge", "report"]),
     ("bench", &["plan", "session"]),
     ("cli", &["session", "plan", "serve", "calibrate"]),
-    ("serve", &[]),
+    ("serve", &["plan"]),
 ];
 
 /// Files that are no room's: each room may use them, and they know none.

@@ -7,8 +7,6 @@ mod compare;
 mod load;
 mod options;
 mod report;
-#[cfg(feature = "serve")]
-mod serve;
 
 use std::process::ExitCode;
 
@@ -32,9 +30,8 @@ enum Call {
     Accept(accept::AcceptArgs),
     Baseline(baseline::BaselineArgs),
     Calibrate(calibrate::CalibrateArgs),
-    /// Run the reference tokenizer API
     #[cfg(feature = "serve")]
-    Serve(crate::serve::ServeArgs),
+    Serve(crate::serve::ServeOptions),
 }
 
 /// Runs the command with the arguments of this process.
@@ -47,7 +44,7 @@ pub fn main() -> ExitCode {
         Call::Baseline(args) => baseline::run(&args),
         Call::Calibrate(args) => calibrate::run(&args),
         #[cfg(feature = "serve")]
-        Call::Serve(args) => serve::run(&args),
+        Call::Serve(options) => crate::serve::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("error: {}", sentence(&error));

@@ -1,59 +1,100 @@
-//! What the server can be told, as plain data, and the bounds of sense.
+//! The flags of `plimsoll serve`, with their defaults and bounds.
 
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::server::ServeError;
+use clap::Parser;
 
-/// Longest service time or CPU work that is taken for meant.
-pub(super) const LONGEST: Duration = Duration::from_secs(3600);
-/// Largest slowdown: 100 times the handler's time on top.
-pub(super) const LARGEST_SLOWDOWN: f64 = 100.0;
-/// Largest factor of a tail.
-pub(super) const LARGEST_FACTOR: f64 = 1000.0;
+use crate::plan::parse_duration;
 
-/// How the reference API shall listen and how fast it shall be.
+/// Run the reference tokenizer API
 ///
 /// ```
-/// use std::time::Duration;
+/// use clap::Parser;
 /// use plimsoll::serve::ServeOptions;
 ///
-/// let options = ServeOptions {
-///     port: 0,
-///     service_time: Duration::from_millis(2),
-///     ..ServeOptions::default()
-/// };
+/// let options = ServeOptions::parse_from(["serve", "--port", "0", "--service-time", "2.1ms"]);
+/// assert_eq!(options.service_time.as_micros(), 2100);
 /// assert_eq!(options.max_concurrent_requests, None);
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(args_override_self = true, long_about = None)]
 pub struct ServeOptions {
-    /// Name or address to listen on. [`run`](super::run) alone uses it.
+    /// Name or address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
     pub host: String,
-    /// Port to listen on; 0 lets the system pick a free one. [`run`](super::run) alone uses it.
+
+    /// Port to listen on; 0 picks a free port and prints it
+    #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// How many of the limited GETs may be in flight; a further one is answered 429. `None` is no limit, 0 refuses all.
+
+    /// Answer 429 to a GET while M of them are in flight [default: no limit]
+    #[arg(long, value_name = "M")]
     pub max_concurrent_requests: Option<usize>,
-    /// Least time between a request's arrival in the handler and its answer. At most an hour.
+
+    /// Minimum time between a request and its response, such as 2ms
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
     pub service_time: Duration,
-    /// CPU time burnt for each request. At most an hour.
+
+    /// CPU time to use up for each request, such as 200us
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
     pub cpu_work: Duration,
-    /// Fraction by which floor, CPU work and the handler's own CPU time are prolonged: 0.10 is 10 % slower. From 0 to 100.
+
+    /// Increase service time, CPU work and the handler's own CPU time by this fraction, such as 0.10
+    #[arg(long, value_name = "FRACTION", value_parser = parse_slowdown, default_value = "0")]
     pub slowdown: f64,
-    /// Share of requests with a longer floor.
+
+    /// Multiply the service time of a random share of requests, such as 0.01:5
+    #[arg(long, value_name = "SHARE:FACTOR", requires = "service_time")]
     pub tail: Option<Tail>,
 }
 
-/// A share of requests whose floor is multiplied.
+/// A random share of requests whose minimum time is multiplied.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tail {
     /// Share of the requests, from 0 to 1.
     pub share: f64,
-    /// What their floor (service time, slowdown included) is multiplied by, from 1 to 1000.
+    /// Their minimum time (service time and slowdown) is multiplied by this factor, from 1 to 1000.
     pub factor: f64,
 }
 
 impl Default for ServeOptions {
+    /// The options without any flag.
     fn default() -> Self {
-        Self {
+        Self::parse_from(["serve"])
+    }
+}
+
+impl FromStr for Tail {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (share, factor) = text.split_once(':').ok_or("write SHARE:FACTOR, such as 0.01:5")?;
+        Ok(Self { share: number_in(0.0..=1.0, share)?, factor: number_in(1.0..=1000.0, factor)? })
+    }
+}
+
+fn parse_slowdown(text: &str) -> Result<f64, String> {
+    number_in(0.0..=100.0, text)
+}
+
+fn number_in(range: RangeInclusive<f64>, text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a number from {} to {}", range.start(), range.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(flags: &[&str]) -> Result<ServeOptions, clap::Error> {
+        ServeOptions::try_parse_from([&["serve"], flags].concat())
+    }
+
+    #[test]
+    fn the_defaults_neither_limit_nor_delay() {
+        let expected = ServeOptions {
             host: "127.0.0.1".to_owned(),
             port: 8080,
             max_concurrent_requests: None,
@@ -61,61 +102,70 @@ impl Default for ServeOptions {
             cpu_work: Duration::ZERO,
             slowdown: 0.0,
             tail: None,
-        }
+        };
+        assert_eq!(ServeOptions::default(), expected);
     }
-}
-
-impl ServeOptions {
-    pub(super) fn check(&self) -> Result<(), ServeError> {
-        for (name, length) in [("service_time", self.service_time), ("cpu_work", self.cpu_work)] {
-            if length > LONGEST {
-                return Err(ServeError::Option { name, reason: "is longer than an hour" });
-            }
-        }
-        if !(0.0..=LARGEST_SLOWDOWN).contains(&self.slowdown) {
-            return Err(ServeError::Option { name: "slowdown", reason: "is not a number from 0 to 100" });
-        }
-        self.tail.map_or(Ok(()), |tail| tail.check())
-    }
-}
-
-impl Tail {
-    pub(super) fn check(self) -> Result<(), ServeError> {
-        if !(0.0..=1.0).contains(&self.share) {
-            return Err(ServeError::Option {
-                name: "the tail's share",
-                reason: "is not a number from 0 to 1",
-            });
-        }
-        if !(1.0..=LARGEST_FACTOR).contains(&self.factor) {
-            return Err(ServeError::Option {
-                name: "the tail's factor",
-                reason: "is not a number from 1 to 1000",
-            });
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
-    fn what_no_flag_could_say_is_refused_from_code_too() {
-        let good = ServeOptions::default();
-        assert!(good.check().is_ok());
-        let bad = [
-            ServeOptions { slowdown: f64::NAN, ..good.clone() },
-            ServeOptions { slowdown: -0.1, ..good.clone() },
-            ServeOptions { slowdown: f64::INFINITY, ..good.clone() },
-            ServeOptions { service_time: Duration::MAX, ..good.clone() },
-            ServeOptions { cpu_work: Duration::from_secs(3601), ..good.clone() },
-            ServeOptions { tail: Some(Tail { share: f64::NAN, factor: 2.0 }), ..good.clone() },
-            ServeOptions { tail: Some(Tail { share: 0.5, factor: 0.5 }), ..good },
+    fn the_last_of_several_equal_flags_counts() {
+        let first = [
+            "--host=a",
+            "--port=1",
+            "--max-concurrent-requests=1",
+            "--service-time=1ms",
+            "--cpu-work=1us",
+            "--slowdown=1",
+            "--tail=0.1:2",
         ];
-        for options in bad {
-            assert!(options.check().is_err(), "{options:?}");
+        let second = [
+            "--host=b",
+            "--port=2",
+            "--max-concurrent-requests=2",
+            "--service-time=2",
+            "--cpu-work=2us",
+            "--slowdown=2",
+            "--tail=0.2:3",
+        ];
+        let expected = ServeOptions {
+            host: "b".to_owned(),
+            port: 2,
+            max_concurrent_requests: Some(2),
+            service_time: Duration::from_secs(2),
+            cpu_work: Duration::from_micros(2),
+            slowdown: 2.0,
+            tail: Some(Tail { share: 0.2, factor: 3.0 }),
+        };
+        assert_eq!(options(&[first, second].concat()).unwrap(), expected);
+    }
+
+    #[test]
+    fn bad_values_are_usage_errors() {
+        let bad: [&[&str]; 12] = [
+            &["--port=65536"],
+            &["--port=-1"],
+            &["--max-concurrent-requests=-1"],
+            &["--max-concurrent-requests=many"],
+            &["--service-time=-2ms"],
+            &["--service-time=nan"],
+            &["--cpu-work=25h"],
+            &["--slowdown=nan"],
+            &["--slowdown", "-0.1"],
+            &["--slowdown=101"],
+            &["--slowdown=10%"],
+            &["--tail=0.1:2"],
+        ];
+        for flags in bad {
+            assert_eq!(options(flags).unwrap_err().exit_code(), 2, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_a_share_and_a_factor_within_bounds() {
+        assert_eq!("0.01:5".parse(), Ok(Tail { share: 0.01, factor: 5.0 }));
+        for text in
+            ["0.01", "1.1:5", "0.5:0.9", "0.5:", ":2", "nan:2", "0.5:inf", "0.5:1001", "0.1:2:3", "-0.1:2"]
+        {
+            assert!(text.parse::<Tail>().is_err(), "{text}");
         }
     }
 }

@@ -1,19 +1,136 @@
-//! The reference API over the wire: each row of its table, its limit and its knobs, through plain sockets.
+//! The reference API through plain sockets: each request of its table, the limit, and the options that slow it down.
 
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod wire;
-
-use std::thread;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use plimsoll::serve::{ServeOptions, Tail};
+use plimsoll::serve::{ServeOptions, Tail, Totals, serve};
+use tokio::sync::oneshot;
 
-use crate::wire::{Client, Server};
+/// A reference API with two threads for its requests.
+struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Totals>,
+}
+
+impl Server {
+    fn start(options: ServeOptions) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            runtime.unwrap().block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let shutdown = async { stopped.await.unwrap() };
+                serve(listener, &options, shutdown).await.unwrap()
+            })
+        });
+        Self { address, stop, thread }
+    }
+
+    fn limited_to(max: usize) -> Self {
+        Self::start(ServeOptions { max_concurrent_requests: Some(max), ..ServeOptions::default() })
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Client(stream)
+    }
+
+    fn get(&self, target: &str) -> Reply {
+        self.connect().get(target)
+    }
+
+    /// A client whose long sleep holds the only place of a server that is limited to one.
+    ///
+    /// The sleeper is refused if it arrives while the probe holds the place. It then asks again.
+    fn occupy(&self) -> Client {
+        let mut sleeping = self.connect();
+        let mut probe = self.connect();
+        sleeping.send("GET", "/sleeper?sleep_length=600", "");
+        while probe.get("/hello").status == 200 {
+            if !sleeping.has_nothing_to_read() {
+                assert_eq!(sleeping.receive().status, 429);
+                sleeping.send("GET", "/sleeper?sleep_length=600", "");
+            }
+        }
+        sleeping
+    }
+
+    fn stop(self) -> Totals {
+        self.stop.send(()).unwrap();
+        self.thread.join().unwrap()
+    }
+}
+
+/// A connection that is kept open. It speaks plain bytes.
+struct Client(TcpStream);
+
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Client {
+    fn get(&mut self, target: &str) -> Reply {
+        self.send("GET", target, "");
+        self.receive()
+    }
+
+    fn post(&mut self, target: &str, body: &str) -> Reply {
+        self.send("POST", target, body);
+        self.receive()
+    }
+
+    fn send(&mut self, method: &str, target: &str, body: &str) {
+        let length = body.len();
+        let request =
+            format!("{method} {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{body}");
+        self.0.write_all(request.as_bytes()).unwrap();
+    }
+
+    fn has_nothing_to_read(&self) -> bool {
+        self.0.set_nonblocking(true).unwrap();
+        let peeked = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false).unwrap();
+        peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    /// Panics without a Content-Length.
+    fn receive(&mut self) -> Reply {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let mut body = vec![0; header("content-length:").unwrap().parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, body: String::from_utf8(body).unwrap(), head }
+    }
+}
 
 #[test]
-fn the_tokenizer_answers_as_many_words_as_asked_for() {
+fn the_tokenizer_responds_with_the_requested_number_of_words() {
     let server = Server::start(ServeOptions::default());
     let reply = server.get("/tokenizer?output_tokens=30&input_text=h%C3%A9llo+w%22orld");
     assert_eq!(reply.status, 200);
@@ -26,7 +143,7 @@ fn the_tokenizer_answers_as_many_words_as_asked_for() {
 }
 
 #[test]
-fn the_tokenizer_refuses_what_it_cannot_answer() {
+fn invalid_input_is_answered_400() {
     let server = Server::start(ServeOptions::default());
     let mut client = server.connect();
     let invalid =
@@ -40,7 +157,7 @@ fn the_tokenizer_refuses_what_it_cannot_answer() {
 }
 
 #[test]
-fn hello_greets_and_the_sleeper_sleeps() {
+fn hello_responds_and_the_sleeper_sleeps() {
     let server = Server::start(ServeOptions::default());
     let mut client = server.connect();
     let reply = client.get("/hello");
@@ -55,7 +172,7 @@ fn hello_greets_and_the_sleeper_sleeps() {
 }
 
 #[test]
-fn an_unknown_path_and_a_wrong_method_are_told_apart() {
+fn an_unknown_path_is_404_and_a_wrong_method_is_405() {
     let server = Server::start(ServeOptions::default());
     let mut client = server.connect();
     assert_eq!(client.get("/").status, 404);
@@ -65,9 +182,9 @@ fn an_unknown_path_and_a_wrong_method_are_told_apart() {
 }
 
 #[test]
-fn the_limit_holds_for_each_get_at_once_and_changes_while_running() {
+fn the_limit_applies_to_each_get_immediately_and_can_be_changed() {
     let server = Server::limited_to(1);
-    let _sleeping = server.occupied();
+    let _sleeping = server.occupy();
     let mut client = server.connect();
     let start = Instant::now();
     for target in
@@ -95,9 +212,9 @@ fn the_limit_holds_for_each_get_at_once_and_changes_while_running() {
 }
 
 #[test]
-fn a_client_that_left_gives_its_place_back() {
+fn a_disconnected_client_frees_its_place() {
     let server = Server::limited_to(1);
-    let leaving = server.occupied();
+    let leaving = server.occupy();
     let mut client = server.connect();
     drop(leaving);
     let start = Instant::now();
@@ -107,9 +224,9 @@ fn a_client_that_left_gives_its_place_back() {
     }
 }
 
-/// A closed loop no larger than the limit never meets a request of its own that is answered already.
+/// A closed loop that is not larger than the limit never competes with its own earlier requests.
 #[test]
-fn as_many_clients_as_the_limit_are_never_refused() {
+fn clients_up_to_the_limit_are_never_refused() {
     let server = Server::limited_to(4);
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -125,7 +242,7 @@ fn as_many_clients_as_the_limit_are_never_refused() {
 }
 
 #[test]
-fn a_burst_over_the_limit_adds_up_to_the_servers_own_count() {
+fn a_burst_over_the_limit_agrees_with_the_servers_own_count() {
     let server = Server::limited_to(10);
     let mut clients: Vec<Client> = (0..100).map(|_| server.connect()).collect();
     for client in &mut clients {
@@ -140,17 +257,17 @@ fn a_burst_over_the_limit_adds_up_to_the_servers_own_count() {
     client.get("/nowhere");
     for _ in 0..2 {
         let expected = serde_json::json!({"200": count(200), "404": 1, "429": count(429)});
-        assert_eq!(client.get("/stats").json(), expected, "looking must not count");
+        assert_eq!(client.get("/stats").json(), expected, "reading the counts must not change them");
     }
     let totals = server.stop().0;
     assert_eq!((totals[&200], totals[&404], totals[&429]), (count(200), 1, count(429)));
 }
 
-/// More long answers than the server has threads, and short ones besides. An answer is sent when it is whole: so a server
-/// that blocks has always begun to send a long one before the short ones are through, a fair one only when this
-/// thread was held up.
+/// More long responses than the server has threads, and short ones next to them. A response is sent when it is complete. A server
+/// that blocks therefore always begins to send a long one before the short ones have arrived; a fair server does so only
+/// if this thread was delayed.
 #[test]
-fn long_answers_do_not_block_short_ones() {
+fn long_responses_do_not_block_short_ones() {
     const ATTEMPTS: usize = 20;
     let server = Server::start(ServeOptions::default());
     let mut short = server.connect();
@@ -167,27 +284,27 @@ fn long_answers_do_not_block_short_ones() {
         assert!(lengths.iter().all(|length| *length > 5_000_000));
         waiting
     });
-    assert!(passed, "short answers always came after a long one");
+    assert!(passed, "short responses always came after a long one");
 }
 
 #[test]
-fn three_hundred_thousand_tokens_arrive_whole() {
+fn three_hundred_thousand_tokens_arrive_complete() {
     let server = Server::start(ServeOptions::default());
     let json = server.get("/tokenizer?output_tokens=300000&input_text=abcdefgh").json();
     assert_eq!(json["output_text"].as_str().unwrap().split(' ').count(), 300_000);
 }
 
 #[test]
-fn every_answer_but_the_refusals_keeps_the_floor() {
-    let floor = Duration::from_millis(40);
-    let server = Server::start(ServeOptions { service_time: floor, ..ServeOptions::default() });
+fn every_response_but_429_takes_the_service_time() {
+    let service_time = Duration::from_millis(40);
+    let server = Server::start(ServeOptions { service_time, ..ServeOptions::default() });
     let mut client = server.connect();
     let targets =
         ["/hello", "/tokenizer?output_tokens=3&input_text=a", "/tokenizer", "/nowhere", "/update_config"];
     for target in targets {
         let start = Instant::now();
         client.get(target);
-        assert!(start.elapsed() >= floor, "{target}");
+        assert!(start.elapsed() >= service_time, "{target}");
     }
     client.post("/update_config", "{\"max_concurrent_requests\": 0}");
     let quickest = (0..50).map(|_| {
@@ -195,11 +312,11 @@ fn every_answer_but_the_refusals_keeps_the_floor() {
         assert_eq!(client.get("/hello").status, 429);
         start.elapsed()
     });
-    assert!(quickest.min().unwrap() < floor);
+    assert!(quickest.min().unwrap() < service_time);
 }
 
 #[test]
-fn the_tail_prolongs_its_share_only() {
+fn the_tail_prolongs_only_its_share() {
     let service_time = Duration::from_millis(1);
     let tail = Some(Tail { share: 0.5, factor: 20.0 });
     let server = Server::start(ServeOptions { service_time, tail, ..ServeOptions::default() });
@@ -222,8 +339,7 @@ fn times_of(client: &mut Client, count: usize) -> Vec<Duration> {
     times
 }
 
-/// What a knob adds shows at the low side of the times, where the machine adds least. A busy machine may
-/// spoil many attempts; a wrong knob spoils all of them.
+/// Compares lower quartiles, which the machine disturbs least. A busy machine can spoil many attempts; a wrong delay spoils all.
 fn assert_slower_by(expected: Duration, fast: ServeOptions, slow: ServeOptions) {
     const TOLERANCE_US: f64 = 20.0;
     const ATTEMPTS: usize = 60;
@@ -242,14 +358,14 @@ fn assert_slower_by(expected: Duration, fast: ServeOptions, slow: ServeOptions) 
 }
 
 #[test]
-fn a_tenth_of_a_millisecond_of_service_time_is_a_tenth_of_a_millisecond() {
+fn service_time_is_exact_to_20_us() {
     let with =
         |micros| ServeOptions { service_time: Duration::from_micros(micros), ..ServeOptions::default() };
     assert_slower_by(Duration::from_micros(100), with(2000), with(2100));
 }
 
 #[test]
-fn the_slowdown_prolongs_the_floor_by_its_fraction() {
+fn the_slowdown_prolongs_the_service_time_by_its_fraction() {
     let with = |slowdown| {
         let service_time = Duration::from_millis(2);
         ServeOptions { service_time, slowdown, ..ServeOptions::default() }
@@ -258,7 +374,7 @@ fn the_slowdown_prolongs_the_floor_by_its_fraction() {
 }
 
 #[test]
-fn cpu_work_and_its_slowdown_prolong_an_answer_without_a_floor() {
+fn cpu_work_and_its_slowdown_prolong_a_response_without_service_time() {
     let with = |cpu_work_us, slowdown| {
         let cpu_work = Duration::from_micros(cpu_work_us);
         ServeOptions { cpu_work, slowdown, ..ServeOptions::default() }
@@ -268,7 +384,7 @@ fn cpu_work_and_its_slowdown_prolong_an_answer_without_a_floor() {
 }
 
 #[test]
-fn a_stopped_server_lets_its_requests_finish() {
+fn a_stopped_server_finishes_its_requests() {
     let server = Server::start(ServeOptions::default());
     let mut client = server.connect();
     let mut probe = server.connect();
@@ -281,7 +397,7 @@ fn a_stopped_server_lets_its_requests_finish() {
 }
 
 #[test]
-fn a_stopped_server_waits_neither_for_idle_connections_nor_for_long_sleepers() {
+fn a_stopped_server_does_not_wait_for_idle_connections_or_long_sleepers() {
     let server = Server::start(ServeOptions::default());
     let _idle = server.connect();
     let mut sleeping = server.connect();
