@@ -56,7 +56,7 @@ pub use crate::serve::options::{ServeOptions, Tail};
 use crate::serve::pace::Pace;
 use crate::serve::tokenizer::Question;
 
-/// How long requests in flight may take to finish after the server was told to stop.
+/// Time for requests in flight to finish after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(1);
 const DEFAULT_SLEEP: Duration = Duration::from_secs(1);
 /// HTTP status codes lie below it.

@@ -14,7 +14,7 @@ use crate::serve::pace::alarm::{Alarm, EARLY};
 /// The longest time that is used up before other tasks get their turn.
 const BURN_SLICE: Duration = Duration::from_micros(250);
 
-/// How slow one server is.
+/// The delays of one server.
 #[derive(Debug)]
 pub(super) struct Pace {
     min_time: Duration,
@@ -136,7 +136,7 @@ fn read_clock(clock: ClockId) -> Duration {
 /// One timerfd (a high-resolution timer of the kernel) that all waits of a server share, set for the earliest of them.
 ///
 /// The runtime's own timer counts milliseconds: waits of 2.0 and 2.1 ms both take 3 ms. With a timerfd for each of 100 waits
-/// of 2 ms, setting the timers took twice as much CPU time as the rest of a request.
+/// of 2 ms, setting the timers took twice the CPU time of the rest of a request.
 #[cfg(target_os = "linux")]
 mod alarm {
     use std::collections::BTreeMap;
@@ -153,8 +153,8 @@ mod alarm {
 
     use crate::serve::pace::monotonic;
 
-    /// How long an idle core takes to wake up in a virtual machine, found by trying 0 to 250 µs. With 100 simultaneous waits the
-    /// throughput is the same as with 0.
+    /// The time that an idle core takes to wake up in a virtual machine, found by trying 0 to 250 µs. With 100 simultaneous waits
+    /// the throughput is the same as with 0.
     pub(super) const EARLY: Duration = Duration::from_micros(100);
     /// Deadlines that are closer than this ring together.
     const SAME: Duration = Duration::from_micros(10);
@@ -192,7 +192,7 @@ mod alarm {
     impl Alarm {
         #[allow(
             deprecated,
-            reason = "the successor of `with_interest` is unsafe, and this descriptor is never closed"
+            reason = "the successor of `with_interest` is unsafe for descriptors that may be closed early; this one is owned"
         )]
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;

@@ -16,7 +16,7 @@ const MAX_OUTPUT_TOKENS: usize = 10_000_000;
 const SLICE_WORDS: usize = 8_192;
 /// Space for the names of the four fields and the two numbers.
 const FRAME_BYTES: usize = 128;
-/// Bytes of the longest word and the space after it. Copying so few is a single store.
+/// Bytes of the longest word and the space after it: one machine word, so that copying is a single store.
 const WIDTH: usize = 8;
 
 const WORDS: [&str; 128] = [
