@@ -1,8 +1,8 @@
 //! Digests as text.
 
-/// The first bytes, at most so many, as hexadecimal digits in lower case.
-pub(crate) fn hex(bytes: &[u8], most: usize) -> String {
-    bytes.iter().take(most).map(|byte| format!("{byte:02x}")).collect()
+/// The first `max_bytes` bytes as hexadecimal digits in lower case.
+pub(crate) fn hex(bytes: &[u8], max_bytes: usize) -> String {
+    bytes.iter().take(max_bytes).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -10,7 +10,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_byte_is_two_digits_and_what_is_beyond_the_most_is_left_out() {
+    fn each_byte_is_two_digits_and_further_bytes_are_left_out() {
         assert_eq!(hex(&[0, 0x0a, 0xff], 3), "000aff");
         assert_eq!(hex(&[0, 0x0a, 0xff], 2), "000a");
         assert_eq!(hex(&[1], 9), "01");

@@ -1,26 +1,26 @@
-//! The same for each of many things, on several cores: each is done by itself, so that no result depends on how many there are.
+//! Maps a function over many items on several cores. The results do not depend on the number of cores.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// As many threads as this machine runs at once.
+/// The number of threads that this machine runs simultaneously.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// What `each` makes of the items, in their order, on at most so many threads; this one is one of them.
+/// Applies `each` to the items on up to `threads` threads, including the calling one. The results are in the order of the items.
 pub fn map<T: Send, R: Send>(items: Vec<T>, threads: usize, each: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(items.len());
-    // Items are taken one by one: where a core is busy otherwise, the other ones do more of them.
+    // Items are taken one at a time, so that a thread on a busy core does fewer of them.
     let queue = Mutex::new(items.into_iter().enumerate());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work =
         || -> Vec<(usize, R)> { std::iter::from_fn(next).map(|(index, item)| (index, each(item))).collect() };
     let mut done = thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, work);
-        // A thread that the system refuses is one that does not help.
+        // The others do the work of a thread that the system refuses.
         let helpers: Vec<_> = (1..threads).map(spawn).filter_map(Result::ok).collect();
         let mut done = work();
         for helper in helpers {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_keep_the_order_of_the_items_however_many_threads_there_are() {
+    fn results_are_in_the_order_of_the_items_for_any_number_of_threads() {
         let expected: Vec<usize> = (0..100).map(|item| item * item).collect();
         for threads in [0, 1, 2, 7, 1000] {
             assert_eq!(map((0..100).collect(), threads, |item| item * item), expected);
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "seven")]
-    fn a_panic_in_any_thread_is_a_panic_here() {
+    fn a_panic_in_any_thread_reaches_the_caller() {
         map((0..100).collect(), 3, |item: usize| assert_ne!(item, 7, "seven"));
     }
 }
