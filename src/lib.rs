@@ -39,6 +39,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | the `plimsoll` command |
+//! | `png` | each chart as PNG next to its SVG |
 //! | `serve` | the reference API |
 //! | `reqwest` | HTTP/2, proxies and redirects |
 //! | `https` | https, by rustls with *ring* |

@@ -1,8 +1,9 @@
 //! How long the luckier and the unluckier of a cell's exchanges took: rounds flow in, percentiles with their spread over rounds
 //! flow out, of head as many as its histograms tell, of base those that a baseline keeps.
 
-use super::view::Row;
 use crate::record::{Baseline, CellRun, Machine, Metric, Round, Run, StoredRun};
+use crate::report::chart::Point;
+use crate::report::view::Row;
 
 /// So many exchanges of a round lie on each side of a percentile that is worth having.
 const LEAST_BEYOND: f64 = 5.0;
@@ -23,21 +24,11 @@ pub(crate) struct Distribution {
 /// The percentiles of one side, by growing share.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PercentileCurve {
-    pub(crate) percentiles: Vec<Percentile>,
+    /// In nanoseconds. `x` is the number of nines (1 for 90%, 2 for 99%: the negative logarithm of the share beyond), `value` the
+    /// median over rounds, `low` and `high` the ends of the band.
+    pub(crate) percentiles: Vec<Point>,
     /// Whether nothing is known of what lies between them.
     pub(crate) is_of_points: bool,
-}
-
-/// What a share of exchanges does not exceed. Nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Percentile {
-    /// 1 for 90 %, 2 for 99 %, 3 for 99.9 %: the negative logarithm of the share beyond.
-    pub(crate) nines: f64,
-    /// The median over rounds.
-    pub(crate) value: f64,
-    /// Where its rounds lie.
-    pub(crate) low: f64,
-    pub(crate) high: f64,
 }
 
 /// What the ends of a spread are.
@@ -91,7 +82,7 @@ impl Side {
             let last = values.len().checked_sub(1)?;
             let cut = if band == Band::Trimmed { (TRIM * values.len() as f64) as usize } else { 0 };
             let value = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
-            Some(Percentile { nines, value, low: values[cut], high: values[last - cut] })
+            Some(Point { x: nines, value, low: values[cut], high: values[last - cut] })
         };
         let percentiles = self.nines.into_iter().zip(self.values).filter_map(percentile).collect();
         PercentileCurve { percentiles, is_of_points: self.is_of_points }
@@ -184,12 +175,8 @@ mod tests {
         Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, &baselines_of(&samples))
     }
 
-    fn at(curve: &PercentileCurve, nines: f64) -> Percentile {
-        *curve
-            .percentiles
-            .iter()
-            .min_by(|a, b| (a.nines - nines).abs().total_cmp(&(b.nines - nines).abs()))
-            .unwrap()
+    fn at(curve: &PercentileCurve, nines: f64) -> Point {
+        *curve.percentiles.iter().min_by(|a, b| (a.x - nines).abs().total_cmp(&(b.x - nines).abs())).unwrap()
     }
 
     #[test]
@@ -207,9 +194,9 @@ mod tests {
     fn head_is_a_curve_as_far_as_its_exchanges_go_and_base_has_the_points_of_its_metrics() {
         let found = distribution(Verdict::Regressed, |_| {});
         assert!(!found.head.is_of_points && found.base.is_of_points);
-        let last = found.head.percentiles.last().unwrap().nines;
+        let last = found.head.percentiles.last().unwrap().x;
         assert!((last - nines_of(1234)).abs() < 1e-9, "{last}");
-        let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].nines));
+        let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].x));
         assert!((below - LEAST_BEYOND).abs() < 1e-9, "{below}");
         assert_eq!(found.base.percentiles.len(), 3, "p50, p90 and p99");
         let (base, head) = (at(&found.base, 2.0).value, at(&found.head, 2.0).value);

@@ -1,12 +1,13 @@
 //! The table of file formats, and the only place that writes their files.
 //!
-//! A format is a file with a `render` that makes [`Artifact`]s of a [`Report`], and a line in [`FORMATS`].
+//! A format is a function that makes [`Artifact`]s of a [`Report`] and its charts, and a line in [`FORMATS`].
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::chart::render::RenderError;
+use super::chart::svg::PngError;
+use super::charts::Chart;
 use super::view::Report;
 use super::{chart_files, charts, overview, page};
 use crate::record::{WriteError, file_name, write_whole};
@@ -19,17 +20,11 @@ pub(crate) struct Artifact {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// A row of [`FORMATS`].
-pub(crate) struct Format {
-    /// What it is called when it cannot be made.
-    pub(crate) name: &'static str,
-    /// Makes its files. Pure.
-    pub(crate) render: fn(&Report) -> Result<Vec<Artifact>, RenderError>,
-}
+/// Makes the files of a format. Pure.
+type Format = fn(&Report, &[Chart]) -> Vec<Artifact>;
 
 /// All formats, in the order of writing: the page comes last, when what it links to is there.
-pub(crate) static FORMATS: &[Format] =
-    &[Format { name: "charts", render: charts::render }, Format { name: "html", render: page::render }];
+static FORMATS: &[Format] = &[|_, charts| chart_artifacts(charts), page::render];
 
 /// The page of a bench, and of all benches.
 pub(crate) const INDEX: &str = "index.html";
@@ -37,14 +32,9 @@ pub(crate) const INDEX: &str = "index.html";
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
-    /// A format could not be made.
-    #[error("the format {format} of the report could not be made: {source}")]
-    Render {
-        /// Its name in [`FORMATS`].
-        format: &'static str,
-        /// Why.
-        source: RenderError,
-    },
+    /// A chart could not be made.
+    #[error(transparent)]
+    Chart(#[from] PngError),
     /// A file could not be written.
     #[error("the report could not be written: {0}")]
     Write(#[from] WriteError),
@@ -103,14 +93,11 @@ impl Place {
 pub(crate) fn write(place: &Place, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let Place { folder, root } = place;
     let mut written = Vec::new();
-    for format in FORMATS {
-        let artifacts =
-            (format.render)(report).map_err(|source| ReportError::Render { format: format.name, source })?;
-        for artifact in artifacts {
-            let path = folder.join(artifact.name);
-            write_whole(&path, &artifact.bytes)?;
-            written.push(path);
-        }
+    let charts = charts::draw(report)?;
+    for artifact in FORMATS.iter().flat_map(|format| format(report, &charts)) {
+        let path = folder.join(artifact.name);
+        write_whole(&path, &artifact.bytes)?;
+        written.push(path);
     }
     if let Some(root) = root {
         remove_stale(folder, &written)?;
@@ -119,6 +106,15 @@ pub(crate) fn write(place: &Place, report: &Report) -> Result<Vec<PathBuf>, Repo
         written.push(path);
     }
     Ok(written)
+}
+
+fn chart_artifacts(charts: &[Chart]) -> Vec<Artifact> {
+    let of_chart = |chart: &Chart| {
+        let [svg, png] = chart_files::ENDINGS.map(|ending| format!("{}{ending}", chart.name));
+        let png = chart.png.clone().map(|bytes| Artifact { name: png, bytes });
+        [Artifact { name: svg, bytes: chart.svg.clone().into_bytes() }].into_iter().chain(png)
+    };
+    charts.iter().flat_map(of_chart).collect()
 }
 
 /// Removes the charts in a folder that are not among the written ones.

@@ -1,7 +1,6 @@
 //! The page of a bench: one file with everything in it.
 
-use super::chart::render::RenderError;
-use super::charts;
+use super::charts::{Chart, Scope};
 use super::formats::{Artifact, INDEX};
 use super::html::{self, escaped, in_code};
 use super::sentence::NOT_COMPARED;
@@ -15,7 +14,7 @@ use crate::judge::Verdict;
 const DATA: &str = "run.json";
 
 /// The page.
-pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
+pub(crate) fn render(report: &Report, charts: &[Chart]) -> Vec<Artifact> {
     let mut body = format!("<h1>{}</h1>\n", escaped(&report.title));
     body.push_str(&sentence(report));
     body.push_str(&facts(report));
@@ -26,8 +25,8 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
         body.push_str(&report.stages.as_ref().map(Stages::html).unwrap_or_default());
         body.push_str(&table::others(report));
     }
-    if report.options.plots && !report.groups.is_empty() {
-        body.push_str(&figures(report)?);
+    if !charts.is_empty() {
+        body.push_str(&figures(report, charts));
     }
     body.push_str(&reading(report));
     let above = format!(" <a href=\"../{INDEX}\">All benches</a>.");
@@ -37,7 +36,7 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, RenderError> {
     ));
     let head = format!("<meta name=\"{}\" content=\"{}\">\n", super::overview::BENCH, escaped(&report.title));
     let page = html::page(&format!("{} – plimsoll", report.title), &report.sentence, &head, &body);
-    Ok(vec![Artifact { name: INDEX.to_owned(), bytes: page.into_bytes() }])
+    vec![Artifact { name: INDEX.to_owned(), bytes: page.into_bytes() }]
 }
 
 fn sentence(report: &Report) -> String {
@@ -64,40 +63,33 @@ fn notes(report: &Report) -> String {
     if notes.is_empty() { notes } else { format!("<ul class=\"notes\">\n{notes}</ul>\n") }
 }
 
-fn figures(report: &Report) -> Result<String, RenderError> {
-    let mut html = String::from("<h2>Charts</h2>\n");
-    html.push_str(&figures_of(charts::of_all(report).as_slice())?);
-    for group in &report.groups {
+fn figures(report: &Report, charts: &[Chart]) -> String {
+    let of = |scope: Scope| {
+        let figures: String = charts.iter().filter(|chart| chart.scope == scope).map(figure).collect();
+        if figures.is_empty() { figures } else { format!("<div class=\"charts\">\n{figures}</div>\n") }
+    };
+    let mut html = format!("<h2>Charts</h2>\n{}", of(Scope::Call));
+    for (nth, group) in report.groups.iter().enumerate() {
+        let name = escaped(&group.name);
         if let Some(about) = &group.about {
-            html.push_str(&format!("<p><b>{}</b>: {}</p>\n", escaped(&group.name), escaped(about)));
+            html.push_str(&format!("<p><b>{name}</b>: {}</p>\n", escaped(about)));
         }
-        let (cells, others): (Vec<_>, Vec<_>) =
-            charts::of_group(group).into_iter().partition(charts::Named::is_of_one_cell);
-        html.push_str(&figures_of(&others)?);
+        html.push_str(&of(Scope::Group(nth)));
+        let cells = of(Scope::Cell(nth));
         if !cells.is_empty() {
-            let name = escaped(&group.name);
             html.push_str(&format!(
                 "<details><summary>Each cell of {name}: its rounds in order of time, and its latency percentiles</summary>\n\
-                 {}</details>\n",
-                figures_of(&cells)?
+                 {cells}</details>\n"
             ));
         }
     }
-    Ok(html)
+    html
 }
 
-/// Charts as figures; nothing for none.
-fn figures_of(charts: &[charts::Named]) -> Result<String, RenderError> {
-    let figures: String = charts.iter().map(figure).collect::<Result<_, _>>()?;
-    Ok(if figures.is_empty() { figures } else { format!("<div class=\"charts\">\n{figures}</div>\n") })
-}
-
-fn figure(named: &charts::Named) -> Result<String, RenderError> {
-    let (svg, name) = (named.svg()?, escaped(&named.name));
-    Ok(format!(
-        "<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a> · <a href=\"{name}.png\">PNG</a></figcaption>\n\
-         </figure>\n"
-    ))
+fn figure(chart: &Chart) -> String {
+    let (svg, name) = (&chart.svg, escaped(&chart.name));
+    let png = if chart.png.is_some() { format!(" · <a href=\"{name}.png\">PNG</a>") } else { String::new() };
+    format!("<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a>{png}</figcaption>\n</figure>\n")
 }
 
 fn reading(report: &Report) -> String {
@@ -132,10 +124,11 @@ fn reading(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::charts;
     use crate::report::samples::{report, report_of, samples};
 
     fn page(report: &Report) -> String {
-        let mut artifacts = render(report).unwrap();
+        let mut artifacts = render(report, &charts::draw(report).unwrap());
         assert_eq!(artifacts.len(), 1);
         String::from_utf8(artifacts.remove(0).bytes).unwrap()
     }

@@ -1,15 +1,17 @@
 //! A chart for the bench of what plimsoll itself costs: what is timed there is what a report draws.
 
-use super::charts::{Named, of_all};
-use super::view::{Report, ReportOptions};
 use crate::judge::Judgement;
 use crate::record::Run;
+use crate::report::chart::forest::Forest;
+use crate::report::chart::svg::png;
+use crate::report::charts::forest;
+use crate::report::view::{Report, ReportOptions};
 
 /// The chart of what changed, ready to be drawn.
-pub struct ChangeChart(Named);
+pub struct ChangeChart(Forest);
 
 impl ChangeChart {
-    /// The chart of a call; nothing when nothing was compared.
+    /// The chart of a call; `None` if nothing was compared.
     pub fn new(runs: &[Run], judgement: &Judgement) -> Option<Self> {
         let options = ReportOptions {
             plots: true,
@@ -17,16 +19,18 @@ impl ChangeChart {
             overview: true,
             ..ReportOptions::default()
         };
-        of_all(&Report::new("overhead", runs, &[], judgement, &options)).map(Self)
+        forest(&Report::new("overhead", runs, &[], judgement, &options)).map(Self)
     }
 
     /// Draws it as SVG alone; its length in bytes.
-    pub fn svg(&self) -> Option<usize> {
-        self.0.svg().ok().map(|svg| svg.len())
+    pub fn svg(&self) -> usize {
+        self.0.draw().len()
     }
 
     /// Draws it as SVG and as PNG; the length of each in bytes.
     pub fn svg_and_png(&self) -> Option<(usize, usize)> {
-        self.0.picture().ok().map(|picture| (picture.svg.len(), picture.png.len()))
+        let svg = self.0.draw();
+        let png = png(&svg).ok()??;
+        Some((svg.len(), png.len()))
     }
 }

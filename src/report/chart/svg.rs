@@ -1,0 +1,454 @@
+//! The canvas of all charts: CSS px in, one SVG out, and a PNG made from that SVG.
+//!
+//! plotters draws the shapes. It knows whole dots only, therefore a px is several dots. Without fonts of the system it cannot
+//! measure text, therefore text is measured here with the embedded font and written next to the shapes.
+
+use std::sync::LazyLock;
+
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use plotters::element::DashedPathElement;
+use plotters::prelude::{Circle, PathElement, Polygon, Rectangle, SVGBackend};
+use plotters::style::{Color, RGBColor};
+use ttf_parser::Face;
+
+use crate::report::chart::{BACKGROUND, BAND_OPACITY, LINE_WIDTH, Side, TEXT, TEXT_SIZE, THIN_WIDTH};
+use crate::report::html::escaped;
+
+const FONT: &[u8] = include_bytes!("../../../assets/NotoSans-plimsoll.ttf");
+/// The embedded font where it is installed, else what common systems have.
+const FONT_FAMILY: &str = "Noto Sans, Segoe UI, Roboto, Helvetica Neue, Arial, DejaVu Sans, sans-serif";
+/// The height of a capital letter as a share of the font size.
+const CAP_HEIGHT: f64 = 0.714;
+
+const ELLIPSIS: char = '…';
+/// Characters from here on (Hangul, CJK, emoji, …) mostly have glyphs as wide as they are high.
+const FIRST_WIDE_CHAR: char = '\u{1100}';
+/// Stands for characters that neither a line of text nor XML can hold.
+const REPLACEMENT: char = '\u{FFFD}';
+
+const DOTS_PER_PX: f64 = 4.0;
+/// Half the width of the cap at an interval's end.
+const CAP_PX: f64 = 3.5;
+/// Lengths of a dash and of the gap after it.
+const DASHED: (f64, f64) = (6.0, 4.0);
+const DOTTED: (f64, f64) = (1.0, 4.0);
+/// Half the size of a marker.
+const MARKER_PX: f64 = 4.0;
+
+/// A place in the picture in px, from its upper left corner.
+pub(crate) type At = (f64, f64);
+
+/// A rectangle in px.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rect {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) right: f64,
+    pub(crate) bottom: f64,
+}
+
+/// The shape of a point on a line. It tells lines apart where colour does not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Marker {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+}
+
+impl Marker {
+    /// The shape of the n-th line. There are four, then they repeat.
+    pub(crate) fn nth(n: usize) -> Self {
+        [Self::Circle, Self::Square, Self::Triangle, Self::Diamond][n % 4]
+    }
+}
+
+/// Colour, width and pattern of a line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stroke {
+    pub(crate) color: RGBColor,
+    pub(crate) width: f64,
+    /// Lengths of a dash and of a gap; `None` for a solid line.
+    pub(crate) pattern: Option<(f64, f64)>,
+}
+
+impl Stroke {
+    pub(crate) fn thin(color: RGBColor) -> Self {
+        Self { color, width: THIN_WIDTH, pattern: None }
+    }
+
+    pub(crate) fn dotted(color: RGBColor) -> Self {
+        Self { pattern: Some(DOTTED), ..Self::thin(color) }
+    }
+
+    /// Base is solid and head dashed, in all charts.
+    pub(crate) fn of(side: Side) -> Self {
+        Self { color: side.color(), width: LINE_WIDTH, pattern: (side == Side::Head).then_some(DASHED) }
+    }
+}
+
+/// How a text is written at a place.
+#[derive(Clone, Copy)]
+pub(crate) struct Lettering {
+    pub(crate) size: f64,
+    pub(crate) color: RGBColor,
+    /// SVG's `text-anchor`. The middle of capital letters is at the place's height.
+    pub(crate) anchor: &'static str,
+}
+
+pub(crate) const LEFT_ALIGNED: Lettering = Lettering { size: TEXT_SIZE, color: TEXT, anchor: "start" };
+pub(crate) const CENTERED: Lettering = Lettering { anchor: "middle", ..LEFT_ALIGNED };
+pub(crate) const RIGHT_ALIGNED: Lettering = Lettering { anchor: "end", ..LEFT_ALIGNED };
+
+/// What a chart draws on.
+pub(crate) struct Canvas<'a> {
+    shapes: DrawingArea<SVGBackend<'a>, Shift>,
+    texts: String,
+}
+
+/// Draws an SVG of this size in px. `description` is for readers who cannot see it.
+pub(crate) fn svg(
+    title: &str,
+    description: &[String],
+    (width, height): (f64, f64),
+    draw: impl FnOnce(&mut Canvas),
+) -> String {
+    let (right, bottom) = dots((width, height));
+    let mut shapes = String::new();
+    let texts = {
+        let backend = SVGBackend::with_string(&mut shapes, (right.unsigned_abs(), bottom.unsigned_abs()));
+        let mut canvas = Canvas { shapes: backend.into_drawing_area(), texts: String::new() };
+        canvas.fill(Rect { left: 0.0, top: 0.0, right: width, bottom: height }, BACKGROUND);
+        draw(&mut canvas);
+        canvas.texts
+    };
+    // The `<svg>` element of plotters has no title, and its size is in dots.
+    let shapes = shapes.trim_end().trim_end_matches("</svg>");
+    let shapes = shapes.split_once('\n').map_or("", |(_, shapes)| shapes);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\">\n<title>{}</title>\n<desc>{}</desc>\n\
+         <g transform=\"scale({})\">\n{shapes}</g>\n\
+         <g font-family=\"{FONT_FAMILY}\" xml:space=\"preserve\">\n{texts}</g>\n</svg>\n",
+        escaped(&clean(title)),
+        escaped(&clean(&description.join("; "))),
+        1.0 / DOTS_PER_PX,
+    )
+}
+
+impl Canvas<'_> {
+    /// A filled rectangle.
+    pub(crate) fn fill(&mut self, Rect { left, top, right, bottom }: Rect, color: RGBColor) {
+        let corners = [dots((left, top)), dots((right, bottom))];
+        in_memory(self.shapes.draw(&Rectangle::new(corners, color.filled())));
+    }
+
+    /// The area between two lines with points at the same x, in a thin wash of a colour.
+    pub(crate) fn band(&mut self, upper: &[At], lower: &[At], color: RGBColor) {
+        let around: Vec<_> = upper.iter().chain(lower.iter().rev()).copied().map(dots).collect();
+        if around.len() >= 4 {
+            in_memory(self.shapes.draw(&Polygon::new(around, color.mix(BAND_OPACITY))));
+        }
+    }
+
+    /// A line between the two ends of an interval. An end with `true` gets a cap.
+    pub(crate) fn interval(&mut self, ends: [(At, bool); 2], stroke: Stroke) {
+        let [(from, _), (to, _)] = ends;
+        self.line(&[from, to], stroke);
+        let (across_x, across_y) = if from.0 == to.0 { (CAP_PX, 0.0) } else { (0.0, CAP_PX) };
+        for ((x, y), _) in ends.into_iter().filter(|(_, has_cap)| *has_cap) {
+            self.line(&[(x - across_x, y - across_y), (x + across_x, y + across_y)], stroke);
+        }
+    }
+
+    /// A line through all the points.
+    pub(crate) fn line(&mut self, points: &[At], stroke: Stroke) {
+        let mut points: Vec<(i32, i32)> = points.iter().copied().map(dots).collect();
+        points.dedup();
+        if points.len() < 2 {
+            return;
+        }
+        let style = stroke.color.stroke_width((stroke.width * DOTS_PER_PX).round() as u32);
+        let drawn = match stroke.pattern.map(dots) {
+            None => self.shapes.draw(&PathElement::new(points, style)),
+            Some((dash, gap)) => self.shapes.draw(&DashedPathElement::new(points, dash, gap, style)),
+        };
+        in_memory(drawn);
+    }
+
+    /// A filled point with a light rim, which keeps overlapping points apart.
+    pub(crate) fn marker(&mut self, at: At, marker: Marker, color: RGBColor) {
+        self.shape(at, marker, MARKER_PX + THIN_WIDTH, BACKGROUND);
+        self.shape(at, marker, MARKER_PX, color);
+    }
+
+    /// The outline of a point.
+    pub(crate) fn hollow_marker(&mut self, at: At, marker: Marker, color: RGBColor) {
+        self.marker(at, marker, color);
+        self.shape(at, marker, MARKER_PX - 1.5 * THIN_WIDTH, BACKGROUND);
+    }
+
+    fn shape(&mut self, (x, y): At, marker: Marker, half: f64, color: RGBColor) {
+        // Shapes of equal area look equally large: the corners of pointed ones reach further out.
+        let far = half * 1.25;
+        let corners = match marker {
+            Marker::Circle => {
+                let radius = (half * DOTS_PER_PX).round() as i32;
+                return in_memory(self.shapes.draw(&Circle::new(dots((x, y)), radius, color.filled())));
+            }
+            Marker::Square => {
+                let half = half * 0.9;
+                let square = Rect { left: x - half, top: y - half, right: x + half, bottom: y + half };
+                return self.fill(square, color);
+            }
+            Marker::Triangle => vec![(x, y - far), (x + far, y + half), (x - far, y + half)],
+            Marker::Diamond => vec![(x, y - far), (x + far, y), (x, y + far), (x - far, y)],
+        };
+        let corners: Vec<_> = corners.into_iter().map(dots).collect();
+        in_memory(self.shapes.draw(&Polygon::new(corners, color.filled())));
+    }
+
+    /// One line of text, on top of all shapes.
+    pub(crate) fn text(&mut self, text: &str, (x, y): At, lettering: Lettering) {
+        let Lettering { size, color: RGBColor(red, green, blue), anchor } = lettering;
+        let text = clean(text);
+        let baseline = y + size * CAP_HEIGHT / 2.0;
+        // The text keeps its length in another font. Characters that this font lacks have no known width.
+        let length = match text.chars().all(is_covered) && !text.is_empty() {
+            true => format!(" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\"", width(&text, size)),
+            false => String::new(),
+        };
+        self.texts.push_str(&format!(
+            "<text x=\"{x:.1}\" y=\"{baseline:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
+             fill=\"#{red:02X}{green:02X}{blue:02X}\"{length}>{}</text>\n",
+            escaped(&text)
+        ));
+    }
+}
+
+fn dots((x, y): At) -> (i32, i32) {
+    ((x * DOTS_PER_PX).round() as i32, (y * DOTS_PER_PX).round() as i32)
+}
+
+fn in_memory(drawn: Result<(), DrawingAreaErrorKind<std::io::Error>>) {
+    drawn.expect("plotters draws into a string, which cannot fail");
+}
+
+/// A chart could not be made into a PNG.
+#[derive(Debug, thiserror::Error)]
+#[error("could not draw a chart as PNG: {0}")]
+pub(crate) struct PngError(String);
+
+/// The SVG as a PNG; `None` if plimsoll was built without PNGs.
+///
+/// # Errors
+/// If resvg cannot read the SVG or the picture is too large. Neither should happen whatever the data is.
+#[cfg(feature = "png")]
+pub(crate) fn png(svg: &str) -> Result<Option<Vec<u8>>, PngError> {
+    use resvg::tiny_skia::{Pixmap, Transform};
+    use resvg::usvg::{Options, Tree};
+
+    /// Pixels per px, for fine screens and print.
+    const SCALE: f32 = 2.0;
+    // Combining marks that the font lacks would be drawn on top of each other, as boxes.
+    let svg: String = svg.chars().map(|c| if c == '\n' || is_covered(c) { c } else { '□' }).collect();
+    let fontdb = FONTS.clone();
+    let tree = Tree::from_str(&svg, &Options { fontdb, ..Options::default() })
+        .map_err(|error| PngError(error.to_string()))?;
+    let size = tree.size().to_int_size();
+    let mut pixmap = Pixmap::new(SCALE as u32 * size.width(), SCALE as u32 * size.height())
+        .ok_or_else(|| PngError(format!("{} by {} px are too many", size.width(), size.height())))?;
+    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixmap.as_mut());
+    pixmap.encode_png().map(Some).map_err(|error| PngError(error.to_string()))
+}
+
+#[cfg(not(feature = "png"))]
+pub(crate) fn png(_svg: &str) -> Result<Option<Vec<u8>>, PngError> {
+    Ok(None)
+}
+
+#[cfg(feature = "png")]
+static FONTS: LazyLock<std::sync::Arc<resvg::usvg::fontdb::Database>> = LazyLock::new(|| {
+    let mut fonts = resvg::usvg::fontdb::Database::new();
+    fonts.load_font_data(FONT.to_vec());
+    fonts.into()
+});
+
+static FACE: LazyLock<Face<'static>> =
+    LazyLock::new(|| Face::parse(FONT, 0).expect("the embedded font is valid, tests read it"));
+
+/// The text as one line that both XML and a picture can hold.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => ' ',
+            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => REPLACEMENT,
+            c => c,
+        })
+        .collect()
+}
+
+/// Whether the embedded font has this character.
+fn is_covered(c: char) -> bool {
+    FACE.glyph_index(c).is_some()
+}
+
+/// The width of a text in px at this font size.
+pub(crate) fn width(text: &str, size: f64) -> f64 {
+    text.chars().map(advance_em).sum::<f64>() * size
+}
+
+/// The width of the widest of some texts at the usual size.
+pub(crate) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
+    texts.into_iter().map(|text| width(text, TEXT_SIZE)).fold(0.0, f64::max)
+}
+
+/// The width of one character as a share of the font size.
+fn advance_em(c: char) -> f64 {
+    let glyph = FACE.glyph_index(c);
+    if glyph.is_none() && c >= FIRST_WIDE_CHAR {
+        return 1.0;
+    }
+    let advance = FACE.glyph_hor_advance(glyph.unwrap_or_default()).unwrap_or(0);
+    f64::from(advance) / f64::from(FACE.units_per_em())
+}
+
+/// The text, its middle replaced by `…` until it is at most `max_width` wide.
+///
+/// The middle goes because ids mostly differ at their ends.
+pub(crate) fn shorten(text: &str, size: f64, max_width: f64) -> String {
+    if width(text, size) <= max_width {
+        return text.to_owned();
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let mut room = max_width - width("…", size);
+    let (mut head, mut tail) = (0, chars.len());
+    while head < tail {
+        let from_head = head <= chars.len() - tail;
+        let next = if from_head { chars[head] } else { chars[tail - 1] };
+        room -= advance_em(next) * size;
+        if room < 0.0 {
+            break;
+        }
+        if from_head { head += 1 } else { tail -= 1 }
+    }
+    let mut shortened: String = chars[..head].iter().collect();
+    shortened.push(ELLIPSIS);
+    shortened.extend(&chars[tail..]);
+    shortened
+}
+
+/// The text in at most `max_lines` lines of at most `max_width`. The rest is replaced by `…`.
+pub(crate) fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(&format!("{line} {word}"), size) <= max_width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    if lines.len() > max_lines {
+        lines.truncate(max_lines);
+        let last = lines.last_mut().expect("a line is kept");
+        let mut words: Vec<&str> = last.split(' ').collect();
+        while words.len() > 1 && width(&format!("{} {ELLIPSIS}", words.join(" ")), size) > max_width {
+            words.pop();
+        }
+        *last = format!("{} {ELLIPSIS}", words.join(" "));
+    }
+    lines.iter().map(|line| shorten(line, size, max_width)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_equally_wide() {
+        for digit in '0'..='9' {
+            assert_eq!(width(&digit.to_string(), 1000.0), 572.0);
+        }
+        assert_eq!(width("", 12.0), 0.0);
+        assert!((width("100", 10.0) - 17.16).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_font_has_european_letters_and_the_signs_of_the_charts() {
+        assert!("±×µμ→←≤≥–—…−∞≈· Ωλ Ждя ßñçåÅ 0123456789 %/()[]{}<>&'\"".chars().all(is_covered));
+        assert!(!is_covered('漢') && !is_covered('□'));
+    }
+
+    #[test]
+    fn a_wide_character_that_the_font_lacks_is_one_em_wide() {
+        assert_eq!(width("漢字", 10.0), 20.0);
+    }
+
+    #[test]
+    fn shortening_keeps_both_ends_and_the_width() {
+        let id = "tokenizer/with_a_very_long_function_name_that_nobody_can_read_on_a_chart/3000_tokens";
+        let short = shorten(id, 12.0, 150.0);
+        assert!(width(&short, 12.0) <= 150.0);
+        assert!(width(&short, 12.0) > 130.0, "{short}");
+        let (head, tail) = short.split_once('…').unwrap();
+        assert!(id.starts_with(head) && id.ends_with(tail));
+        assert!(head.chars().count().abs_diff(tail.chars().count()) <= 1);
+        assert_eq!(shorten("short", 12.0, 150.0), "short");
+        assert_eq!(shorten("no room", 12.0, 0.0), "…");
+    }
+
+    #[test]
+    fn wrapped_lines_fit_and_lose_nothing_unless_there_are_too_many() {
+        let text = "p99 rose by 12% at 100 requests in flight and is unchanged everywhere else";
+        let lines = wrap(text, 13.0, 200.0, 9);
+        assert!(lines.len() > 2);
+        assert!(lines.iter().all(|line| width(line, 13.0) <= 200.0));
+        assert_eq!(lines.join(" "), text);
+        let two = wrap(text, 13.0, 200.0, 2);
+        assert_eq!(two.len(), 2);
+        assert!(two[1].ends_with('…') && width(&two[1], 13.0) <= 200.0, "{two:?}");
+        assert!(wrap("", 13.0, 200.0, 2).is_empty());
+    }
+
+    #[test]
+    fn line_breaks_and_control_characters_are_replaced() {
+        assert_eq!(clean("a\nb\u{0}c\u{FFFF}"), "a b\u{FFFD}c\u{FFFD}");
+    }
+
+    #[test]
+    fn an_svg_has_its_size_a_title_and_text_of_known_length() {
+        let svg = svg("a < b", &["c".into(), "d".into()], (200.0, 100.0), |canvas| {
+            canvas.text("5 < 6", (190.0, 90.0), RIGHT_ALIGNED);
+            canvas.text("三", (10.0, 10.0), LEFT_ALIGNED);
+            canvas.line(&[(0.0, 50.0), (20.0, 50.0)], Stroke::of(Side::Head));
+        });
+        assert!(svg.contains("width=\"200\" height=\"100\" viewBox=\"0 0 200 100\""), "{svg}");
+        assert!(svg.contains("<title>a &lt; b</title>\n<desc>c; d</desc>"), "{svg}");
+        let right = format!("textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\"", width("5 < 6", 12.0));
+        assert!(svg.contains(&format!("{right}>5 &lt; 6</text>")), "{svg}");
+        assert!(svg.contains("fill=\"#4B5563\">三</text>"), "{svg}");
+        assert_eq!(svg.matches("<polyline").count(), 2, "two dashes of 6 px: {svg}");
+    }
+
+    #[cfg(feature = "png")]
+    #[test]
+    fn resvg_renders_text_as_wide_as_it_was_measured() {
+        use resvg::usvg::{Node, Options, Tree};
+
+        for text in ["|100,000|", "|Привет|", "|p99 < 3 µs|"] {
+            let svg = svg("", &[], (400.0, 100.0), |canvas| {
+                canvas.text(text, (10.0, 50.0), Lettering { size: 48.0, ..LEFT_ALIGNED });
+            })
+            .replace("textLength", "data-length");
+            let tree =
+                Tree::from_str(&svg, &Options { fontdb: FONTS.clone(), ..Options::default() }).unwrap();
+            let Some(Node::Group(texts)) = tree.root().children().last() else { panic!("{svg}") };
+            let drawn = texts.children()[0].abs_bounding_box();
+            assert!((f64::from(drawn.width()) - width(text, 48.0)).abs() < 0.5, "{text}: {drawn:?}");
+            assert!((f64::from(drawn.left()) - 10.0).abs() < 0.5, "{text}: {drawn:?}");
+        }
+    }
+}
