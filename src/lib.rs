@@ -49,7 +49,7 @@
 
 #[cfg(not(unix))]
 compile_error!(
-    "plimsoll needs Unix: its services live in process groups, and a guardian ends them through a pipe"
+    "plimsoll needs Unix: its services live in process groups, and a watchdog ends them through a pipe"
 );
 
 mod bench;

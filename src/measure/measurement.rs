@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
-use crate::measure::interrupt::Interrupt;
 use crate::measure::reach;
 use crate::measure::resolve::Resolver;
 use crate::measure::service::{Launcher, Running};
+use crate::measure::signals::Interrupt;
 use crate::plan::{Cell, Group, Plan, Schedule, Service, ServiceSchedule, Side, affordable_launches};
 use crate::record::{BaseFailure, CellRun, ConditionSum, Environment, Event, Fault, Run, Stop, run_id};
 
@@ -30,8 +30,6 @@ pub(crate) const WARM_UP: usize = usize::MAX;
 pub struct Site<'a> {
     /// The package's folder: services start in it.
     pub root: &'a Path,
-    /// A folder for copies of the services' programs.
-    pub scratch: &'a Path,
     /// Arguments to append to each service's command line; in a duet to head's.
     pub service_args: &'a [String],
     /// The user's name for this machine.
@@ -96,7 +94,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
     ) -> Result<Self, MeasureError> {
         let cells: Vec<(&Group, &Cell)> =
             plan.groups.iter().flat_map(|group| group.cells.iter().map(move |cell| (group, cell))).collect();
-        let prepared = |service, args| Launcher::prepare(service, args, site.root, site.scratch);
+        let prepared = |service, args| Launcher::prepare(service, args, site.root);
         let mut stands: Vec<Stand<'a>> = Vec::new();
         for (index, (group, cell)) in cells.iter().enumerate() {
             check_features(group, cell)?;
@@ -106,7 +104,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     let mut head = prepared(&group.service, site.service_args)?;
                     let base = group.base.as_ref().map(|base| prepared(base, &[]));
                     let mut base = base.transpose()?;
-                    base.iter_mut().for_each(|base| Launcher::level(base, &mut head));
+                    base.iter_mut().for_each(|base| Launcher::align_stacks(base, &mut head));
                     stands.push(Stand {
                         head,
                         base,

@@ -12,18 +12,21 @@ mod deck;
 mod error;
 mod exchange;
 mod http1;
-mod interrupt;
 mod launch;
 mod measurement;
 #[cfg(feature = "cli")]
 mod once;
 mod open_files;
-mod parent;
+mod port;
+mod process;
+mod program;
 mod reach;
+mod ready;
 mod request;
 mod resolve;
 mod runtime;
 mod service;
+mod signals;
 mod stamp;
 mod tokens;
 #[cfg(feature = "reqwest")]
@@ -32,22 +35,15 @@ mod window;
 mod worker;
 
 pub use error::MeasureError;
-pub(crate) use interrupt::{Interrupt, SIGNAL_BASE};
 pub use measurement::Site;
 #[cfg(feature = "cli")]
 pub(crate) use once::{load, no_free_port};
-pub(crate) use parent::watch_parent;
-pub(crate) use service::output_unless_interrupted;
+pub(crate) use signals::{Interrupt, SIGNAL_BASE, output_unless_interrupted, watch_parent};
 
 use runtime::on_one_thread;
 
 use crate::plan::Plan;
 use crate::record::{Event, Run};
-
-/// Takes signals from now on, as long as what it gives lives: the first one is only noted, a second one ends the process.
-pub(crate) fn listen() -> std::io::Result<Interrupt> {
-    Interrupt::install()
-}
 
 /// Measures all runs of a plan, telling what happens on the way.
 ///
@@ -56,7 +52,7 @@ pub(crate) fn listen() -> std::io::Result<Interrupt> {
 /// # Errors
 /// When nothing could be measured: a service that does not start, a first request that is no success.
 pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Result<Vec<Run>, MeasureError> {
-    let interrupt = Interrupt::install()?;
+    let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let _guard = stamp::Guard::open().await;
         measurement::Measurement::prepare(plan, site, tell)?.measure(&interrupt).await

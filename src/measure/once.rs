@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::measure::cell::LiveCell;
 use crate::measure::error::MeasureError;
-use crate::measure::interrupt::Interrupt;
 use crate::measure::measurement::check_features;
 use crate::measure::open_files;
 use crate::measure::resolve::Resolver;
 use crate::measure::runtime::on_one_thread;
+use crate::measure::signals::Interrupt;
 use crate::measure::stamp::Guard;
 use crate::measure::window::Timing;
 use crate::plan::{Cell, Group};
@@ -33,7 +33,7 @@ pub struct Loaded {
 pub fn load(group: &Group, cell: &Cell, length: Option<Duration>, seed: u64) -> Result<Loaded, MeasureError> {
     check_features(group, cell)?;
     open_files::allow(cell.load.concurrency())?;
-    let interrupt = Interrupt::install()?;
+    let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let _guard = Guard::open().await;
         let resolver = Rc::new(Resolver::new(None));

@@ -96,7 +96,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let repository = |byte: u8, days: u32| {
             let folder = cache.path().join(name(&[byte; 32]));
-            let lock = locked(&folder, &crate::measure::listen().unwrap()).unwrap();
+            let lock = locked(&folder, &crate::measure::Interrupt::subscribe().unwrap()).unwrap();
             fs::create_dir_all(folder.join("base")).unwrap();
             lock.set_modified(SystemTime::now() - days * DAY).unwrap();
             (folder, lock)

@@ -50,7 +50,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     let mut plan = plan.validated()?;
     check_metrics(&plan)?;
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
-    let signals = measure::listen()?;
+    let signals = measure::Interrupt::subscribe()?;
     let resolved = match &options.duet.base {
         _ if options.load.is_some() => Ok(None),
         Some(BaseSource::Commit(name)) => base_ref::resolve(&mut plan, name, options, &signals).map(Some),
@@ -112,9 +112,8 @@ pub(super) fn measure_all(
     options: &Options,
 ) -> Result<Vec<Run>, SessionError> {
     let until = options.duet.max_time.map(|time| Instant::now() + time);
-    let scratch = options.paths.scratch();
-    let site = site(options, &scratch, until);
-    let note = leave_note(&scratch);
+    let site = site(options, until);
+    let note = leave_note(&options.paths.scratch());
     if note.has_neighbour && !options.quiet {
         eprintln!(
             "warning: another bench of this build folder is measuring now: the two disturb each other, so measure one after the other"
@@ -148,7 +147,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     // Looks at suspects come last, and are not runs of their own.
     let whole = runs.split(|run| run.look > 0).next().unwrap_or_default();
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
-    let ears = measure::listen()?;
+    let ears = measure::Interrupt::subscribe()?;
     if origin == Origin::Measurement
         && let Some(why) = nothing_measured(runs)
     {
@@ -253,8 +252,7 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     let plan = plan.validated()?;
     check_metrics(&plan)?;
     let mut outcome = Outcome::Passed;
-    let scratch = options.paths.scratch();
-    measure::check(&plan, site(options, &scratch, None), &mut |cell, wrong| {
+    measure::check(&plan, site(options, None), &mut |cell, wrong| {
         println!("Testing {cell}");
         match wrong {
             None => println!("Success"),
@@ -267,10 +265,9 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     Ok(outcome)
 }
 
-fn site<'a>(options: &'a Options, scratch: &'a Path, until: Option<Instant>) -> Site<'a> {
+fn site(options: &Options, until: Option<Instant>) -> Site<'_> {
     Site {
         root: &options.paths.root,
-        scratch,
         service_args: &options.service_args,
         test_bed: options.test_bed.as_deref(),
         until,

@@ -45,13 +45,13 @@ fn cell(load: Load, endpoint: Endpoint) -> Cell {
     }
 }
 
-fn site(scratch: &tempfile::TempDir) -> Site<'_> {
-    Site { root: scratch.path(), scratch: scratch.path(), service_args: &[], test_bed: None, until: None }
+fn site(root: &tempfile::TempDir) -> Site<'_> {
+    Site { root: root.path(), service_args: &[], test_bed: None, until: None }
 }
 
 fn measured(plan: &Plan) -> (Result<Vec<Run>, MeasureError>, Vec<Event>) {
-    let scratch = tempfile::tempdir().unwrap();
-    let site = site(&scratch);
+    let root = tempfile::tempdir().unwrap();
+    let site = site(&root);
     let mut events = Vec::new();
     let runs = measure(plan, site, &mut |event| events.push(event));
     (runs, events)
@@ -159,9 +159,9 @@ fn a_duet_has_a_round_of_base_for_each_of_head_alone_or_side_by_side() {
 fn time_that_is_up_ends_a_duet_with_whole_pairs() {
     let mut plan = plan(answering(OK), &[Load::closed(1)]);
     plan.groups[0].base = Some(answering(OK));
-    let scratch = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir().unwrap();
     let until = Some(std::time::Instant::now());
-    let run = measure(&plan, Site { until, ..site(&scratch) }, &mut |_| {}).unwrap().remove(0);
+    let run = measure(&plan, Site { until, ..site(&root) }, &mut |_| {}).unwrap().remove(0);
     assert_eq!(run.stop, Some(Stop::TimeUp));
     assert_eq!(run.cells[0].rounds.len(), run.cells[0].base.len());
 }
@@ -170,8 +170,8 @@ fn time_that_is_up_ends_a_duet_with_whole_pairs() {
 fn each_cell_is_checked_even_when_one_fails() {
     let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2)]);
     plan.groups[0].cells[0].targets = Endpoint::get("/x").expect_body_contains("nowhere").into();
-    let scratch = tempfile::tempdir().unwrap();
-    let site = site(&scratch);
+    let root = tempfile::tempdir().unwrap();
+    let site = site(&root);
     let mut told = Vec::new();
     check(&plan, site, &mut |cell, wrong| told.push((cell.to_owned(), wrong.map(|wrong| wrong.to_string()))))
         .unwrap();

@@ -1,0 +1,766 @@
+//! Services: started once per launch, waited for until they are ready, and stopped without leaving a process behind.
+//!
+//! [`Launcher::prepare`] turns a [`plan::Service`](crate::plan::Service) into a [`Launcher`] and reports everything that is wrong with
+//! the program. Each [`Launcher::start`] returns a [`Running`] that answers requests.
+//!
+//! A child of the service that leaves its process group (`setsid`, a daemon) is not found again, and outlives the run.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+use crate::measure::port::{NoFreePort, PortLease, is_free};
+use crate::measure::process::{Ending, LastLines, ServiceProcess};
+use crate::measure::program::{Program, ProgramError};
+use crate::measure::ready::{self, NotReady, Patience, Refusals};
+use crate::plan::{Command, InProcess, Service, with_port};
+
+/// Interval at which a service is checked until it is ready.
+const READY_POLL: Duration = Duration::from_millis(3);
+/// Ports to try if another process takes them before the service does.
+const PORT_TRIES: usize = 5;
+/// The search path of a process without one.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// The variable that pads the stack of a duet's side.
+const PADDING: &str = "PLIMSOLL_PADDING";
+/// Time for the thread of an in-process server to end. A thread that blocks cannot be ended from outside, and is left alone.
+const THREAD_GRACE: Duration = Duration::from_secs(2);
+/// Interval at which that thread is checked meanwhile.
+const THREAD_POLL: Duration = Duration::from_millis(1);
+
+/// Why a service did not start, or no longer runs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServiceError {
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error(transparent)]
+    NoFreePort(#[from] NoFreePort),
+    #[error("could not start the service `{command}` in {}: {source}", directory.display())]
+    Spawn { command: String, directory: PathBuf, source: io::Error },
+    #[error("the service ended before it was ready: `{command}` {ending}{output}")]
+    DiedEarly { command: String, ending: Ending, output: LastLines },
+    #[error(
+        "the service `{command}` was not ready within {waited:?}: {reason}; it must listen on 127.0.0.1 at the port that replaces {{port}} \
+         and that the variable PORT holds; if it only needs longer, raise the timeout with group.ready_time_out(…){output}"
+    )]
+    NotReady { command: String, waited: Duration, reason: String, output: LastLines },
+    #[error(
+        "the service `{command}` refused its ready path for {waited:?}: {reason} ({explanation}); correct the path in .ready(…), or leave \
+         .ready(…) out: the service then counts as ready once its port accepts connections{output}"
+    )]
+    Refused {
+        command: String,
+        waited: Duration,
+        reason: String,
+        explanation: &'static str,
+        output: LastLines,
+    },
+    #[error("the service died while cell `{cell}` was measured: `{command}` {ending}{output}")]
+    Died { cell: String, command: String, ending: Ending, output: LastLines },
+    #[error("could not start the server in this process: {0}")]
+    InProcess(io::Error),
+    #[error("the server in this process ended while cell `{cell}` was measured: {how}")]
+    DiedInProcess { cell: String, how: String },
+}
+
+/// A service that can be started.
+#[derive(Debug)]
+pub(crate) enum Launcher {
+    Absent,
+    Url(String),
+    InProcess(InProcess),
+    Command(Box<PreparedCommand>),
+}
+
+impl Launcher {
+    /// Finds the program and copies it. Starts nothing. The program's path and its working directory are relative to `root`, the package's
+    /// folder. `service_args` are appended to the command line.
+    pub(crate) fn prepare(
+        service: &Service,
+        service_args: &[String],
+        root: &Path,
+    ) -> Result<Self, ServiceError> {
+        Ok(match service {
+            Service::Absent => Self::Absent,
+            Service::Url(url) => Self::Url(url.trim_end_matches('/').to_owned()),
+            Service::InProcess(server) => Self::InProcess(server.clone()),
+            Service::Command(command) => {
+                Self::Command(Box::new(PreparedCommand::new(command, service_args, root)?))
+            }
+        })
+    }
+
+    /// Makes the stacks of both sides of a duet begin at the same address.
+    ///
+    /// The kernel puts a program's path, arguments and environment at the top of its stack, so each byte of them moves all frames. That
+    /// alone can change a program's speed by several percent (Mytkowicz, Diwan, Hauswirth, Sweeney: Producing Wrong Data Without
+    /// Doing Anything Obviously Wrong!, ASPLOS 2009). Launches average it out where the kernel places stacks at random, but not
+    /// elsewhere (`setarch -R`, some sandboxes). Therefore the side with fewer bytes gets a variable with the missing bytes, and the
+    /// other side gets the same variable without a value.
+    pub(crate) fn align_stacks(one: &mut Self, other: &mut Self) {
+        if let (Self::Command(one), Self::Command(other)) = (one, other) {
+            PreparedCommand::align_stacks(one, other);
+        }
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of the program, `None` if the service is not a command or cannot be read.
+    pub(crate) fn digest(&self) -> Option<&str> {
+        match self {
+            Self::Command(command) => command.program.digest(),
+            Self::Absent | Self::Url(_) | Self::InProcess(_) => None,
+        }
+    }
+
+    /// Starts the service and waits until it is ready. Dropping the future leaves no process behind.
+    pub(crate) async fn start(&self, ready_timeout: Duration) -> Result<Running, ServiceError> {
+        let began = Instant::now();
+        let (url, life) = match self {
+            Self::Absent => (String::new(), Life::External),
+            Self::Url(url) => (url.clone(), Life::External),
+            Self::InProcess(server) => {
+                let server = ServerThread::start(server).map_err(ServiceError::InProcess)?;
+                (local_url(server.port), Life::InProcess(server))
+            }
+            Self::Command(command) => {
+                return command.start(Patience::within(ready_timeout), PortLease::new).await;
+            }
+        };
+        Ok(Running { url, started_in: began.elapsed(), life })
+    }
+}
+
+fn local_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// A command that only needs a port to start.
+#[derive(Debug)]
+pub(crate) struct PreparedCommand {
+    program: Program,
+    command: Command,
+    args: Vec<String>,
+    directory: PathBuf,
+    /// In a duet, the value of [`PADDING`].
+    padding: Option<String>,
+}
+
+impl PreparedCommand {
+    fn new(command: &Command, service_args: &[String], root: &Path) -> Result<Self, ServiceError> {
+        let own_path = || std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+        let search_path = command.env.get("PATH").map_or_else(own_path, OsString::from);
+        Ok(Self {
+            program: Program::prepare(&command.program, root, &search_path)?,
+            command: command.clone(),
+            args: command.args.iter().chain(service_args).cloned().collect(),
+            directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),
+            padding: None,
+        })
+    }
+
+    fn align_stacks(one: &mut Self, other: &mut Self) {
+        let (one_bytes, other_bytes) = (one.stack_bytes(), other.stack_bytes());
+        one.padding = Some("0".repeat(other_bytes.saturating_sub(one_bytes)));
+        other.padding = Some("0".repeat(one_bytes.saturating_sub(other_bytes)));
+    }
+
+    /// Bytes that the kernel puts on its stack, without padding: the path, the arguments and the environment, each with an end, and a
+    /// pointer to each but the path.
+    fn stack_bytes(&self) -> usize {
+        const END: usize = 1;
+        const EQUALS: usize = 1;
+        const POINTER: usize = size_of::<usize>();
+        // All ports have the same number of digits.
+        const ANY_PORT: u16 = u16::MAX;
+        let path = self.program.file().as_os_str().len() + END;
+        let name = self.program.original().as_os_str().len() + END + POINTER;
+        let args = self.args.iter().map(|arg| with_port(arg, ANY_PORT).len() + END + POINTER);
+        let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        env.extend(self.variables(ANY_PORT).map(|(name, value)| (name.into(), value.into())));
+        let env = env.iter().map(|(name, value)| name.len() + EQUALS + value.len() + END + POINTER);
+        path + name + args.sum::<usize>() + env.sum::<usize>()
+    }
+
+    /// The variables that are added to the inherited environment.
+    fn variables(&self, port: u16) -> impl Iterator<Item = (&str, String)> {
+        let given = self.command.env.iter().map(move |(name, value)| (name.as_str(), with_port(value, port)));
+        std::iter::once(("PORT", port.to_string())).chain(given)
+    }
+
+    fn system_command(&self, port: u16) -> process::Command {
+        let mut command = process::Command::new(self.program.file());
+        command.arg0(self.program.original());
+        command.args(self.args.iter().map(|arg| with_port(arg, port)));
+        command.envs(self.variables(port));
+        command.envs(self.padding.as_ref().map(|padding| (PADDING, padding)));
+        command.current_dir(&self.directory);
+        command
+    }
+
+    /// The command line as errors show it.
+    fn command_line(&self, port: u16) -> String {
+        let args = self.args.iter().map(|arg| with_port(arg, port));
+        let words: Vec<String> = std::iter::once(self.command.program.clone()).chain(args).collect();
+        words.join(" ")
+    }
+
+    /// Starts it on a port, and on another one if it died because somebody took the port.
+    async fn start(
+        &self,
+        patience: Patience,
+        mut leases: impl FnMut() -> Result<PortLease, NoFreePort>,
+    ) -> Result<Running, ServiceError> {
+        self.program.check()?;
+        let mut tries = 1;
+        loop {
+            let lease = leases()?;
+            let port = lease.port();
+            match self.start_on(lease, patience).await {
+                Err(ServiceError::DiedEarly { .. }) if tries < PORT_TRIES && !is_free(port) => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn start_on(&self, lease: PortLease, patience: Patience) -> Result<Running, ServiceError> {
+        let (began, port) = (Instant::now(), lease.port());
+        let command = self.command_line(port);
+        let mut process = match ServiceProcess::spawn(self.system_command(port)) {
+            Ok(process) => Box::new(process),
+            Err(source) => {
+                return Err(ServiceError::Spawn { command, directory: self.directory.clone(), source });
+            }
+        };
+        let mut refusals = Refusals::default();
+        loop {
+            let checked = ready::check(port, self.command.ready.as_deref()).await;
+            // Checked after the port, which another process may hold if the service is dead.
+            if let Some(ending) = process.ending() {
+                return Err(ServiceError::DiedEarly { command, ending, output: process.last_lines() });
+            }
+            let Err(NotReady { reason, refusal }) = checked else {
+                let life = Life::Process { process, command, _lease: lease };
+                return Ok(Running { url: local_url(port), started_in: began.elapsed(), life });
+            };
+            let refused_for = refusals.note(refusal, Instant::now());
+            if let (Some(status), Some(refused_for)) = (refusal, refused_for)
+                && refused_for >= patience.refused
+            {
+                let (waited, explanation) = (patience.refused, ready::explain(status));
+                let output = process.last_lines();
+                return Err(ServiceError::Refused { command, waited, reason, explanation, output });
+            }
+            if began.elapsed() >= patience.timeout {
+                let (waited, output) = (patience.timeout, process.last_lines());
+                return Err(ServiceError::NotReady { command, waited, reason, output });
+            }
+            tokio::time::sleep(READY_POLL).await;
+        }
+    }
+}
+
+/// A service that answers. Dropping it kills all processes of its group.
+#[derive(Debug)]
+pub(crate) struct Running {
+    url: String,
+    started_in: Duration,
+    life: Life,
+}
+
+#[derive(Debug)]
+enum Life {
+    /// Started by somebody else.
+    External,
+    InProcess(ServerThread),
+    Process {
+        process: Box<ServiceProcess>,
+        command: String,
+        _lease: PortLease,
+    },
+}
+
+impl Running {
+    /// `http://host:port`, to which an endpoint's path is appended. Empty for [`Service::Absent`], whose endpoints have whole URLs.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Time from its start until it was ready.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// The process groups of its processes, none for a server in this process. `None` if somebody else started it.
+    pub(crate) fn groups(&self) -> Option<Vec<i32>> {
+        match &self.life {
+            Life::External => None,
+            Life::InProcess(_) => Some(Vec::new()),
+            Life::Process { process, .. } => Some(process.groups().to_vec()),
+        }
+    }
+
+    /// Why it no longer runs, `None` if it runs or somebody else started it. `cell` is the id of the cell that is measured.
+    pub(crate) fn has_died(&mut self, cell: &str) -> Option<ServiceError> {
+        let cell = cell.to_owned();
+        match &mut self.life {
+            Life::External => None,
+            Life::InProcess(server) => server.ending().map(|how| ServiceError::DiedInProcess { cell, how }),
+            Life::Process { process, command, .. } => {
+                let ending = process.ending()?;
+                let (command, output) = (command.clone(), process.last_lines());
+                Some(ServiceError::Died { cell, command, ending, output })
+            }
+        }
+    }
+
+    /// Stops it: SIGTERM to its group, a moment's grace, then SIGKILL.
+    pub(crate) async fn stop(self) {
+        match self.life {
+            Life::External => {}
+            Life::InProcess(server) => drop(server),
+            Life::Process { process, .. } => process.stop().await,
+        }
+    }
+}
+
+/// A server in a thread of this process, with a runtime of its own: it shares no scheduler with the client. Dropping it ends the thread.
+#[derive(Debug)]
+struct ServerThread {
+    port: u16,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    stop: Option<oneshot::Sender<()>>,
+    ending: Option<String>,
+}
+
+impl ServerThread {
+    /// Binds a port of 127.0.0.1 and serves it. Connections are accepted as soon as this returns.
+    fn start(server: &InProcess) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let (stop, stopped) = oneshot::channel();
+        let server = server.clone();
+        let thread = thread::Builder::new()
+            .name("in-process service".to_owned())
+            .spawn(move || serve(&server, listener, stopped))?;
+        Ok(Self { port, thread: Some(thread), stop: Some(stop), ending: None })
+    }
+
+    /// How it ended, `None` if it still runs.
+    fn ending(&mut self) -> Option<String> {
+        if let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) {
+            self.ending = Some(match thread.join() {
+                Ok(Ok(())) => "it returned".to_owned(),
+                Ok(Err(error)) => format!("it has no runtime: {error}"),
+                Err(payload) => format!("it panicked: {}", panic_message(&*payload)),
+            });
+        }
+        self.ending.clone()
+    }
+}
+
+impl Drop for ServerThread {
+    fn drop(&mut self) {
+        self.stop = None;
+        let began = Instant::now();
+        while self.ending().is_none() && began.elapsed() < THREAD_GRACE {
+            thread::sleep(THREAD_POLL);
+        }
+    }
+}
+
+fn serve(server: &InProcess, listener: TcpListener, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    // A local set, because the server's future need not be `Send` and may use `spawn_local`.
+    let served = LocalSet::new().block_on(&runtime, async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::select! {
+            () = (server.serve)(listener) => {}
+            _ = stopped => {}
+        }
+        Ok(())
+    });
+    // Does not wait for its blocking threads.
+    runtime.shutdown_background();
+    served
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::process::{Command as Process, Stdio};
+
+    use super::*;
+
+    /// Makes this test binary, which the tests start again, a server. Without this variable, [`SERVER_ENTRY`] is a test like others.
+    const IS_SERVER: &str = "PLIMSOLL_TEST_IS_SERVER";
+    const SERVER_ENTRY: &str =
+        "measure::service::tests::the_port_is_in_arguments_and_environment_and_service_args_come_last";
+    /// Makes this test binary a plimsoll that is killed, in the same way.
+    const IS_KILLED: &str = "PLIMSOLL_TEST_IS_KILLED";
+    const KILLED_ENTRY: &str = "measure::service::tests::nothing_is_left_when_plimsoll_is_killed_by_sigkill";
+    /// The file to which the server writes the ids of the processes that it starts.
+    const PIDS: &str = "PLIMSOLL_TEST_PIDS";
+    /// Makes the server leave its group immediately, as a daemon does.
+    const LEAVES: &str = "PLIMSOLL_TEST_LEAVES";
+    /// Longer than anything takes on a busy machine.
+    const LONG: Duration = Duration::from_secs(60);
+    /// Limit for killed processes to be gone.
+    const SOON: Duration = Duration::from_secs(5);
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    fn shell(script: &str) -> Command {
+        Service::command("sh").args(["-c", script])
+    }
+
+    /// This test binary as [`be_server`].
+    fn server() -> Command {
+        let program = std::env::current_exe().unwrap();
+        let args = ["--exact", SERVER_ENTRY, "--nocapture"];
+        Service::command(program.to_str().unwrap()).args(args).env(IS_SERVER, "true")
+    }
+
+    fn prepare(command: &Command) -> PreparedCommand {
+        PreparedCommand::new(command, &[], &std::env::temp_dir()).unwrap()
+    }
+
+    fn start(service: impl Into<Service>, timeout: Duration) -> Result<Running, ServiceError> {
+        let launcher = Launcher::prepare(&service.into(), &[], &std::env::temp_dir())?;
+        block_on(launcher.start(timeout))
+    }
+
+    fn pid(running: &Running) -> i32 {
+        match &running.life {
+            Life::Process { process, .. } => process.groups()[1],
+            Life::External | Life::InProcess(_) => panic!("it has no process of its own"),
+        }
+    }
+
+    fn get(url: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        // A server that dies resets the connection: what came until then counts.
+        _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    /// Whether a process still runs. A dead one that nobody reaps does not.
+    fn is_running(pid: &str) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+
+    fn eventually(mut holds: impl FnMut() -> bool) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < SOON {
+            if holds() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        holds()
+    }
+
+    fn pids(file: &Path, count: usize) -> Vec<String> {
+        let read = || fs::read_to_string(file).unwrap_or_default();
+        assert!(eventually(|| read().lines().count() >= count), "{} has too few lines", file.display());
+        read().lines().map(str::to_owned).collect()
+    }
+
+    /// A server. `/up` responds with 503 twice and then with 200, `/late` likewise with 404, `/none` always with 404. Everything else gets
+    /// 200 immediately, with the arguments and a variable. It starts a grandchild, and both ignore SIGTERM.
+    #[expect(clippy::zombie_processes, reason = "the grandchild is there to be killed")]
+    fn be_server() -> ! {
+        if std::env::var(LEAVES).as_deref() == Ok("true") {
+            nix::unistd::setsid().unwrap();
+        }
+        if let Some(file) = std::env::var_os(PIDS) {
+            let script = "trap '' TERM; echo $$ >> \"$0\"; sleep 1000 & echo $! >> \"$0\"; wait";
+            Process::new("sh").arg("-c").arg(script).arg(&file).spawn().unwrap();
+        }
+        let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let mut ups = 0;
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let asks_for = |path: &str| head[..read].starts_with(format!("GET {path}").as_bytes());
+            if asks_for("/die") {
+                eprintln!("a request of death");
+                std::process::exit(7);
+            }
+            ups += usize::from(asks_for("/up") || asks_for("/late"));
+            let status = match () {
+                () if asks_for("/up") && ups < 3 => 503,
+                () if asks_for("/late") && ups < 3 || asks_for("/none") => 404,
+                () => 200,
+            };
+            let lines: Vec<String> = std::env::args().chain(std::env::var("ADDRESS")).collect();
+            let body = format!("{ups} ups\n{}\n", lines.join("\n"));
+            _ = write!(stream, "HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n{body}");
+        }
+    }
+
+    /// A plimsoll that is killed while its service runs.
+    fn be_killed() {
+        let pids = PathBuf::from(std::env::var_os(PIDS).unwrap());
+        let running = start(server().env(PIDS, pids.to_str().unwrap()), LONG).unwrap();
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&pids).unwrap();
+        writeln!(file, "{}", pid(&running)).unwrap();
+        thread::sleep(LONG);
+        drop(running);
+    }
+
+    #[test]
+    fn a_service_that_dies_immediately_is_an_error_with_its_exit_status_and_last_lines() {
+        let error = start(shell("for i in 1 2 3; do echo line $i; done; echo no config >&2; exit 3"), LONG)
+            .unwrap_err();
+        assert!(matches!(error, ServiceError::DiedEarly { .. }), "{error}");
+        let text = error.to_string();
+        let end =
+            " ended with exit status 3; its last output:\n  | line 1\n  | line 2\n  | line 3\n  | no config";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn a_service_that_is_killed_by_a_signal_is_an_error_that_names_the_signal() {
+        let text = start(shell("kill -s SEGV $$"), LONG).unwrap_err().to_string();
+        assert!(text.ends_with(" was killed by SIGSEGV; it wrote no output"), "{text}");
+    }
+
+    #[test]
+    fn a_service_that_never_listens_is_an_error_that_says_what_to_do() {
+        let text =
+            start(shell("echo starting; sleep 1000"), Duration::from_millis(300)).unwrap_err().to_string();
+        for part in ["within 300ms", "nothing accepts connections at 127.0.0.1:", "PORT", "| starting"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_answers_with_503_is_not_ready_until_it_answers_with_200() {
+        let running = start(server().ready("/up"), LONG).unwrap();
+        assert!(get(running.url(), "/").contains("3 ups"));
+        assert!(running.started_in() > Duration::ZERO);
+    }
+
+    /// Starts the server with a limit for refusals of its ready path.
+    fn start_refused(ready: &str, refused: Duration) -> Result<String, ServiceError> {
+        let patience = Patience { timeout: LONG, refused };
+        let running = block_on(prepare(&server().ready(ready)).start(patience, PortLease::new))?;
+        Ok(get(running.url(), "/"))
+    }
+
+    #[test]
+    fn a_ready_path_that_stays_refused_is_an_error_with_path_status_and_what_to_do() {
+        let error = start_refused("/none", Duration::from_millis(20)).unwrap_err();
+        assert!(matches!(error, ServiceError::Refused { .. }), "{error}");
+        let text = error.to_string();
+        for part in [
+            "/none responds with status 404 instead of 2xx",
+            "for 20ms",
+            "there is no such path",
+            ".ready(…)",
+        ] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+
+    #[test]
+    fn late_routes_and_a_service_that_warms_up_are_waited_for() {
+        assert!(start_refused("/late", LONG).unwrap().contains("3 ups"));
+        // A 503 is not a refusal, even if none is allowed.
+        assert!(start_refused("/up", Duration::ZERO).unwrap().contains("3 ups"));
+    }
+
+    #[test]
+    fn the_port_is_in_arguments_and_environment_and_service_args_come_last() {
+        if std::env::var_os(IS_SERVER).is_some() {
+            be_server();
+        }
+        let command = server().args(["--skip", "{{port}}"]).env("ADDRESS", "127.0.0.1:{port}");
+        let args = ["--skip=x:{port}".to_owned()];
+        let launcher = Launcher::prepare(&command.into(), &args, &std::env::temp_dir()).unwrap();
+        let running = block_on(launcher.start(LONG)).unwrap();
+        let port = running.url().rsplit_once(':').unwrap().1.to_owned();
+        let answer = get(running.url(), "/");
+        let original = std::env::current_exe().unwrap();
+        assert!(answer.contains(&format!("\n{}\n", original.display())), "argv[0] is the original: {answer}");
+        let expected = format!("\n--skip\n{{port}}\n--skip=x:{port}\n127.0.0.1:{port}\n");
+        assert!(answer.ends_with(&expected), "{answer}");
+    }
+
+    #[test]
+    fn a_service_is_not_ready_if_it_has_died_and_another_process_accepts_at_its_port() {
+        let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let lease = PortLease::of(stranger.local_addr().unwrap().port()).unwrap();
+        // The port may accept before the service has died. Then the run finds it dead.
+        let died = match block_on(prepare(&shell("exit 1")).start_on(lease, Patience::within(LONG))) {
+            Err(error) => matches!(error, ServiceError::DiedEarly { .. }),
+            Ok(mut running) => eventually(|| running.has_died("g/c/4").is_some()),
+        };
+        assert!(died);
+    }
+
+    #[test]
+    fn a_service_that_dies_because_somebody_took_its_port_gets_another_one() {
+        let taken = tokio::net::TcpSocket::new_v4().unwrap();
+        taken.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let taken_port = taken.local_addr().unwrap().port();
+        let mut given = Vec::new();
+        let running = block_on(prepare(&server()).start(Patience::within(LONG), || {
+            let lease = if given.is_empty() { PortLease::of(taken_port).unwrap() } else { PortLease::new()? };
+            given.push(lease.port());
+            Ok(lease)
+        }));
+        assert!(running.unwrap().has_died("g/c/4").is_none());
+        assert_eq!((given.len(), given[0]), (2, taken_port));
+    }
+
+    #[test]
+    fn a_service_that_dies_during_the_run_is_reported_with_its_last_output() {
+        let mut running = start(server(), LONG).unwrap();
+        assert!(running.has_died("g/c/4").is_none());
+        assert_eq!(get(running.url(), "/die"), "");
+        assert!(eventually(|| running.has_died("g/c/4").is_some()));
+        let text = running.has_died("g/c/4").unwrap().to_string();
+        assert!(text.contains("cell `g/c/4`"), "{text}");
+        assert!(text.contains("ended with exit status 7") && text.contains("| a request of death"), "{text}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nothing_of_a_group_that_ignores_sigterm_is_left_after_stop_or_drop() {
+        for (orderly, leaves) in [(true, "false"), (false, "false"), (true, "true"), (false, "true")] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("pids");
+            let command = server().env(PIDS, file.to_str().unwrap()).env(LEAVES, leaves);
+            let running = start(command, LONG).unwrap();
+            let mut all = pids(&file, 2);
+            all.push(pid(&running).to_string());
+            assert!(all.iter().all(|pid| is_running(pid)));
+            if orderly {
+                block_on(running.stop())
+            } else {
+                drop(running)
+            }
+            assert!(eventually(|| !all.iter().any(|pid| is_running(pid))), "{all:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nothing_is_left_when_plimsoll_is_killed_by_sigkill() {
+        if std::env::var_os(IS_KILLED).is_some() {
+            return be_killed();
+        }
+        for leaves in ["false", "true"] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("pids");
+            let mut plimsoll = Process::new(std::env::current_exe().unwrap());
+            plimsoll.args(["--exact", KILLED_ENTRY, "--nocapture"]);
+            plimsoll.env(IS_KILLED, "true").env(PIDS, &file).env(LEAVES, leaves);
+            let mut plimsoll = plimsoll.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let all = pids(&file, 3);
+            assert!(all.iter().all(|pid| is_running(pid)));
+            plimsoll.kill().unwrap();
+            plimsoll.wait().unwrap();
+            assert!(eventually(|| !all.iter().any(|pid| is_running(pid))), "{all:?}");
+        }
+    }
+
+    /// Bytes that the kernel has put on a process's stack: path, arguments, environment, and a pointer for each string of both.
+    #[cfg(target_os = "linux")]
+    fn stack_bytes(process: &std::process::Child, path: &Path) -> usize {
+        let read = |name: &str| fs::read(format!("/proc/{}/{name}", process.id())).unwrap();
+        // `spawn` returns a moment before the kernel has put it there.
+        assert!(eventually(|| !read("environ").is_empty()));
+        let texts = [read("cmdline"), read("environ")].concat();
+        let pointers = texts.iter().filter(|&&byte| byte == 0).count();
+        path.as_os_str().len() + 1 + texts.len() + size_of::<usize>() * pointers
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_stacks_of_both_sides_of_a_duet_begin_at_the_same_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/much/longer/path/than/that/of/the/other/side");
+        fs::create_dir_all(&deep).unwrap();
+        fs::copy(fs::canonicalize("/bin/sleep").unwrap(), deep.join("sleep")).unwrap();
+        let built = deep.join("sleep").to_string_lossy().into_owned();
+        let mut head = prepare(&Service::command("sleep").args(["30", "30"]));
+        let mut base =
+            prepare(&Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port}").env("B", ""));
+        let measured = |side: &PreparedCommand| {
+            let mut command = side.system_command(20_000);
+            let mut process = command.stdin(Stdio::null()).spawn().unwrap();
+            let bytes = stack_bytes(&process, Path::new(command.get_program()));
+            process.kill().unwrap();
+            process.wait().unwrap();
+            bytes
+        };
+        assert_ne!(measured(&head), measured(&base));
+        PreparedCommand::align_stacks(&mut base, &mut head);
+        assert_eq!(measured(&head), measured(&base));
+    }
+
+    #[test]
+    fn a_server_in_this_process_serves_and_stops() {
+        let server = Service::in_process(|listener: tokio::net::TcpListener| async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer =
+                    tokio::task::spawn_local(async { b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello" });
+                let answer = answer.await.unwrap();
+                _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 512]).await;
+                _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+            }
+        });
+        let mut running = start(server, LONG).unwrap();
+        let url = running.url().to_owned();
+        assert!(get(&url, "/").ends_with("hello"));
+        assert!(running.has_died("g/c/4").is_none());
+        block_on(running.stop());
+        assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_server_in_this_process_that_panics_or_returns_has_died() {
+        let panics = Service::in_process(|_| async { panic!("no database") });
+        let returns = Service::in_process(|_| async {});
+        for (server, how) in [(panics, "it panicked: no database"), (returns, "it returned")] {
+            let mut running = start(server, LONG).unwrap();
+            assert!(eventually(|| running.has_died("g/c/4").is_some()));
+            assert!(running.has_died("g/c/4").unwrap().to_string().contains(how));
+        }
+    }
+
+    #[test]
+    fn a_url_is_used_as_it_is() {
+        let mut running = start(Service::url("http://127.0.0.1:9/"), LONG).unwrap();
+        assert_eq!(running.url(), "http://127.0.0.1:9");
+        assert!(running.has_died("g/c/4").is_none());
+    }
+}
