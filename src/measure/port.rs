@@ -1,7 +1,7 @@
 //! A free port for the service, which nobody else takes before the service binds it.
 //!
-//! - **Outgoing connections** (such as 10,000 of our client's) get ports of the kernel's ephemeral range. Ours lies outside of it, if there
-//!   is enough room.
+//! - **Outgoing connections** (such as 10,000 of our client's) get ports of the kernel's ephemeral range. Ours lies outside of it, if that
+//!   leaves enough ports.
 //! - **Another plimsoll** on this machine: each port is leased by a name in the kernel (on Linux an abstract socket), which vanishes with
 //!   its process, however it ends.
 //! - **Other programs**: a trial `bind` shows that they have the port. If one takes it in the milliseconds after that, the service
@@ -13,11 +13,11 @@ use std::ops::RangeInclusive;
 
 use tokio::net::TcpSocket;
 
-/// Where the kernel shows the ports of outgoing connections.
+/// The kernel's range of ports for outgoing connections.
 const EPHEMERAL_FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// The range of RFC 6335, for other systems.
 const EPHEMERAL_DEFAULT: RangeInclusive<u16> = 49_152..=65_535;
-/// Lower ports are those of well-known services, and those that developers use by habit.
+/// Lower ports belong to well-known services, or developers use them by habit.
 const LOWEST: u16 = 10_240;
 /// With fewer ports outside of the ephemeral range, all ports are used.
 const MIN_PORTS: usize = 256;

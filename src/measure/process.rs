@@ -4,8 +4,8 @@
 //! shell kills its own process group. The watchdog is the group's leader, and the service is started directly in this group, so the
 //! service has a watchdog from its first instruction. (A watchdog that learns of the group afterwards misses a service that is still
 //! being loaded when plimsoll is killed: 2 of 60 attempts.) A service may move to a group or session of its own. Therefore the
-//! watchdog is also told the service's process id, and kills that group too. Of the signals that a service may send to its group,
-//! only SIGKILL ends the watchdog, and with it the group.
+//! watchdog also reads the service's process id from the pipe, and kills that group too. If a service signals its own group, the
+//! watchdog survives all signals but SIGKILL, which ends the group with it.
 //!
 //! **Only our own group is ever signalled.** A group's number can be reused once its leader is reaped. The leader is the watchdog, which
 //! is reaped last. The service is checked without reaping it where the system allows this, so its process id is not reused either.
@@ -15,7 +15,7 @@ use std::fmt;
 use std::io::{self, PipeReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub(crate) struct ServiceProcess {
 }
 
 impl ServiceProcess {
-    /// Starts the command in a process group of its own, without input, and collects its output.
+    /// Starts the command in a new process group, without input, and collects its output.
     pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
         let mut watchdog = Watchdog::spawn(None)?;
         let (reader, writer) = io::pipe()?;
@@ -209,16 +209,6 @@ impl fmt::Display for Ending {
     }
 }
 
-impl From<ExitStatus> for Ending {
-    fn from(status: ExitStatus) -> Self {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Exit(code),
-            (None, Some(signal)) => Self::Signal(signal),
-            (None, None) => Self::Unknown,
-        }
-    }
-}
-
 #[cfg(target_os = "linux")]
 fn ending_of(child: &mut Child) -> Option<Ending> {
     use nix::errno::Errno;
@@ -239,7 +229,9 @@ fn ending_of(child: &mut Child) -> Option<Ending> {
 }
 
 fn reaped(child: &mut Child) -> Option<Ending> {
-    child.try_wait().ok().flatten().map(Ending::from)
+    let status = child.try_wait().ok().flatten()?;
+    let code = status.code().map(Ending::Exit);
+    code.or_else(|| status.signal().map(Ending::Signal))
 }
 
 /// The end of a service's output. A thread reads it immediately, so the service never waits for us and the client's runtime, whose time is

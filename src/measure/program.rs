@@ -27,7 +27,7 @@ use tempfile::TempPath;
 use crate::hex::hex;
 use crate::measure::process::Watchdog;
 
-/// Bytes of a digest that are kept: enough to tell builds apart.
+/// Bytes of a digest to keep. They distinguish builds.
 const DIGEST_BYTES: usize = 8;
 
 /// Why a program cannot be run.

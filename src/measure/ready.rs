@@ -23,7 +23,7 @@ const HEADERS: usize = 128;
 /// Statuses that say that the request itself is wrong. 5xx, 429 and others say "not yet".
 const REFUSALS: [u16; 6] = [400, 401, 403, 404, 405, 410];
 
-/// How long to wait for a service.
+/// Limits for waiting until a service is ready.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) timeout: Duration,

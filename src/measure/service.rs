@@ -109,9 +109,10 @@ impl Launcher {
     /// elsewhere (`setarch -R`, some sandboxes). Therefore the side with fewer bytes gets a variable with the missing bytes, and the
     /// other side gets the same variable without a value.
     pub(crate) fn align_stacks(one: &mut Self, other: &mut Self) {
-        if let (Self::Command(one), Self::Command(other)) = (one, other) {
-            PreparedCommand::align_stacks(one, other);
-        }
+        let (Self::Command(one), Self::Command(other)) = (one, other) else { return };
+        let (one_bytes, other_bytes) = (one.stack_bytes(), other.stack_bytes());
+        one.padding = Some("0".repeat(other_bytes.saturating_sub(one_bytes)));
+        other.padding = Some("0".repeat(one_bytes.saturating_sub(other_bytes)));
     }
 
     /// The first 16 hexadecimal digits of the SHA-256 of the program, `None` if the service is not a command or cannot be read.
@@ -166,12 +167,6 @@ impl PreparedCommand {
             directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),
             padding: None,
         })
-    }
-
-    fn align_stacks(one: &mut Self, other: &mut Self) {
-        let (one_bytes, other_bytes) = (one.stack_bytes(), other.stack_bytes());
-        one.padding = Some("0".repeat(other_bytes.saturating_sub(one_bytes)));
-        other.padding = Some("0".repeat(one_bytes.saturating_sub(other_bytes)));
     }
 
     /// Bytes that the kernel puts on its stack, without padding: the path, the arguments and the environment, each with an end, and a
@@ -333,7 +328,7 @@ impl Running {
     }
 }
 
-/// A server in a thread of this process, with a runtime of its own: it shares no scheduler with the client. Dropping it ends the thread.
+/// A server in a thread of this process, with its own runtime, so that it shares no scheduler with the client. Dropping it ends the thread.
 #[derive(Debug)]
 struct ServerThread {
     port: u16,
@@ -490,8 +485,8 @@ mod tests {
     }
 
     /// A server. `/up` responds with 503 twice and then with 200, `/late` likewise with 404, `/none` always with 404. Everything else gets
-    /// 200 immediately, with the arguments and a variable. It starts a grandchild, and both ignore SIGTERM.
-    #[expect(clippy::zombie_processes, reason = "the grandchild is there to be killed")]
+    /// 200 immediately, with the arguments and a variable. It starts a child and a grandchild that ignore SIGTERM.
+    #[expect(clippy::zombie_processes, reason = "the child is there to be killed")]
     fn be_server() -> ! {
         if std::env::var(LEAVES).as_deref() == Ok("true") {
             nix::unistd::setsid().unwrap();
@@ -513,10 +508,12 @@ mod tests {
                 std::process::exit(7);
             }
             ups += usize::from(asks_for("/up") || asks_for("/late"));
-            let status = match () {
-                () if asks_for("/up") && ups < 3 => 503,
-                () if asks_for("/late") && ups < 3 || asks_for("/none") => 404,
-                () => 200,
+            let status = if asks_for("/up") && ups < 3 {
+                503
+            } else if asks_for("/late") && ups < 3 || asks_for("/none") {
+                404
+            } else {
+                200
             };
             let lines: Vec<String> = std::env::args().chain(std::env::var("ADDRESS")).collect();
             let body = format!("{ups} ups\n{}\n", lines.join("\n"));
@@ -686,9 +683,12 @@ mod tests {
             let mut plimsoll = plimsoll.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             let all = pids(&file, 3);
             assert!(all.iter().all(|pid| is_running(pid)));
+            let mut programs = all.iter().map(|pid| fs::read_link(format!("/proc/{pid}/exe")).unwrap());
+            let copy = programs.find(|program| program.to_string_lossy().contains(".plimsoll-")).unwrap();
             plimsoll.kill().unwrap();
             plimsoll.wait().unwrap();
             assert!(eventually(|| !all.iter().any(|pid| is_running(pid))), "{all:?}");
+            assert!(eventually(|| !copy.exists()), "{}", copy.display());
         }
     }
 
@@ -711,10 +711,11 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::copy(fs::canonicalize("/bin/sleep").unwrap(), deep.join("sleep")).unwrap();
         let built = deep.join("sleep").to_string_lossy().into_owned();
-        let mut head = prepare(&Service::command("sleep").args(["30", "30"]));
-        let mut base =
-            prepare(&Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port}").env("B", ""));
-        let measured = |side: &PreparedCommand| {
+        let head = Service::command("sleep").args(["30", "30"]);
+        let base = Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port}").env("B", "");
+        let [mut head, mut base] = [head, base].map(|command| Launcher::Command(Box::new(prepare(&command))));
+        let measured = |side: &Launcher| {
+            let Launcher::Command(side) = side else { panic!("it is a command") };
             let mut command = side.system_command(20_000);
             let mut process = command.stdin(Stdio::null()).spawn().unwrap();
             let bytes = stack_bytes(&process, Path::new(command.get_program()));
@@ -723,7 +724,7 @@ mod tests {
             bytes
         };
         assert_ne!(measured(&head), measured(&base));
-        PreparedCommand::align_stacks(&mut base, &mut head);
+        Launcher::align_stacks(&mut base, &mut head);
         assert_eq!(measured(&head), measured(&base));
     }
 

@@ -8,9 +8,9 @@
 //! that forwards the same signal.
 //!
 //! `cargo bench` runs the bench as a child. Ctrl-C reaches both, but SIGTERM often reaches cargo alone (for example if CI cancels a job),
-//! and the bench would go on measuring for nobody. Therefore the bench asks the kernel to signal the death of cargo.
+//! and the bench would keep measuring although nobody reads its result. Therefore the bench asks the kernel to signal the death of cargo.
 //!
-//! A thread of its own handles the signals: the client's runtime may be busy, and its time is measured.
+//! A separate thread handles the signals: the client's runtime may be busy, and its time is measured.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -36,7 +36,7 @@ const PARENT_DIED: Signal = Signal::SIGUSR2;
 /// Interval at which a command is checked for its end.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What the current run has received. Its subscribers are the living [`Interrupt`]s.
+/// The signals of the current run. Its subscribers are the living [`Interrupt`]s.
 static STATE: LazyLock<watch::Sender<State>> = LazyLock::new(|| watch::Sender::new(State::default()));
 /// The parent, if its death is watched.
 static PARENT: OnceLock<Pid> = OnceLock::new();
@@ -134,7 +134,7 @@ fn receive(signal: Signal, is_request: bool) {
     });
 }
 
-/// Whether this process was started with the signal ignored. Only Linux tells.
+/// Whether this process was started with the signal ignored. Only Linux shows it.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_mask(&status).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
