@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::measure::exchange::Exchange;
+use crate::measure::exchange::Request;
+use crate::measure::exchange::{Lookup, Resolver};
 use crate::measure::http1::Http1;
-use crate::measure::request::Request;
-use crate::measure::resolve::{Lookup, Resolver};
 use crate::plan::Transport;
 
 /// What all workers of a cell share.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::measure::cell::WrongAnswer;
+use crate::measure::round::WrongAnswer;
 use crate::measure::service::ServiceError;
 use crate::plan::{Cell, EndpointError, Group, Side};
 

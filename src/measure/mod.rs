@@ -5,42 +5,31 @@
 //! exchange costs a few microseconds, so one core loads any service that one core serves.
 
 mod body;
-mod cell;
 mod client;
 mod clock;
-mod deck;
+mod decoder;
 mod error;
 mod exchange;
 mod http1;
-mod launch;
-mod measurement;
-#[cfg(feature = "cli")]
-mod once;
-mod open_files;
 mod port;
 mod process;
 mod program;
-mod reach;
 mod ready;
-mod request;
-mod resolve;
-mod runtime;
+mod round;
+mod run;
 mod service;
 mod signals;
-mod stamp;
-mod tokens;
 #[cfg(feature = "reqwest")]
 mod via_reqwest;
 mod window;
-mod worker;
 
 pub use error::MeasureError;
-pub use measurement::Site;
+pub use run::Site;
 #[cfg(feature = "cli")]
-pub(crate) use once::{load, no_free_port};
+pub(crate) use run::{load, no_free_port};
 pub(crate) use signals::{Interrupt, SIGNAL_BASE, output_unless_interrupted, watch_parent};
 
-use runtime::on_one_thread;
+use run::on_one_thread;
 
 use crate::plan::Plan;
 use crate::record::{Event, Run};
@@ -54,8 +43,8 @@ use crate::record::{Event, Run};
 pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Result<Vec<Run>, MeasureError> {
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
-        let _guard = stamp::Guard::open().await;
-        measurement::Measurement::prepare(plan, site, tell)?.measure(&interrupt).await
+        let _guard = clock::Guard::open().await;
+        run::Measurement::prepare(plan, site, tell)?.measure(&interrupt).await
     })
 }
 
@@ -70,7 +59,7 @@ pub fn check(
 ) -> Result<(), MeasureError> {
     on_one_thread(async {
         let mut quiet = |_: Event| {};
-        let measurement = measurement::Measurement::prepare(plan, site, &mut quiet)?;
+        let measurement = run::Measurement::prepare(plan, site, &mut quiet)?;
         for stand in &measurement.stands {
             let running = stand.head.start(stand.group.settings.ready_time_out).await?;
             for &index in &stand.cells {

@@ -17,9 +17,9 @@ use crate::measure::body::BodyWatch;
 use crate::measure::client::ClientOptions;
 use crate::measure::clock::Wall;
 use crate::measure::exchange::Exchange;
+use crate::measure::exchange::{Lookup, look_up};
+use crate::measure::exchange::{Request, wants_length};
 use crate::measure::http1::{LONGEST_IDLE, fault_of, fault_of_open};
-use crate::measure::request::{Request, wants_length};
-use crate::measure::resolve::{Lookup, look_up};
 use crate::record::Fault;
 
 /// Redirects that are followed when asked.
@@ -87,13 +87,13 @@ impl ViaReqwest {
             match response.chunk().await {
                 Ok(Some(piece)) => {
                     exchange.ended = Wall::now();
-                    self.body.feed(request, &piece);
+                    self.body.feed(&request.pointers, request.needle(), &piece);
                 }
                 Ok(None) => break,
                 Err(error) => return exchange.failed(kind_of(&error)),
             }
         }
-        self.body.conclude(request, Some(status), &mut exchange);
+        exchange.conclude(request, Some(status), &self.body);
         exchange
     }
 }

@@ -1,14 +1,311 @@
-//! Both clients against a server that misbehaves on purpose.
+//! A server that misbehaves on purpose, and the clients under test.
 
-mod agreement;
-mod faults;
-mod framing;
+mod clients;
 #[cfg(feature = "reqwest")]
-mod http2;
-mod kept;
-#[cfg(target_os = "linux")]
-mod ports;
-mod server;
-mod subject;
-#[cfg(all(feature = "https", target_os = "linux"))]
-mod tls;
+mod reqwest;
+
+use std::future::Future;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, sockopt::Linger};
+
+use crate::measure::client::ClientOptions;
+use crate::measure::clock::Wall;
+use crate::measure::exchange::{Exchange, Lookup, Request, Resolver};
+use crate::measure::http1::Http1;
+#[cfg(feature = "reqwest")]
+use crate::measure::via_reqwest::ViaReqwest;
+use crate::plan::{Endpoint, Transport};
+use crate::record::Fault;
+
+/// How often a waiting connection looks whether the test is over.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// One thing that the server does with a connection.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// Reads a whole request.
+    Take,
+    /// Reads so many bytes, whatever they are.
+    TakeBytes(usize),
+    Send(Vec<u8>),
+    Pause(Duration),
+    /// Closes at once: with bytes unread the kernel resets.
+    Close,
+    /// Resets.
+    Reset,
+    /// Says nothing more until the client closes or the test is over.
+    Hold,
+    /// Runs this over the connection.
+    Run(fn(&mut TcpStream)),
+}
+
+pub(super) fn send(text: impl AsRef<[u8]>) -> Act {
+    Act::Send(text.as_ref().to_vec())
+}
+
+/// A response with a body and its length.
+pub(super) fn response(status: &str, body: &str) -> Act {
+    send(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// Answers one request well and then holds on.
+pub(super) fn fine() -> Vec<Act> {
+    vec![Act::Take, response("200 OK", "fine"), Act::Hold]
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    over: AtomicBool,
+    accepted: AtomicUsize,
+    requests: Mutex<Vec<String>>,
+    ended: Mutex<Vec<Wall>>,
+}
+
+/// The server; stopped when it is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Plays the scripts, one a connection; the last one for each further connection.
+    pub(super) fn start(scripts: Vec<Vec<Act>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Seen::default());
+        let thread = std::thread::spawn({
+            let seen = Arc::clone(&seen);
+            move || serve(&listener, &scripts, &seen)
+        });
+        Self { address, seen, thread: Some(thread) }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    pub(super) fn accepted(&self) -> usize {
+        self.seen.accepted.load(Ordering::SeqCst)
+    }
+
+    /// The requests that came, heads and bodies.
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.seen.requests.lock().unwrap().clone()
+    }
+
+    /// When the server ended connections; waits until it has ended so many.
+    pub(super) fn ended(&self, connections: usize) -> Vec<Wall> {
+        loop {
+            let ended = self.seen.ended.lock().unwrap().clone();
+            if ended.len() >= connections {
+                return ended;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.seen.over.store(true, Ordering::SeqCst);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn serve(listener: &TcpListener, scripts: &[Vec<Act>], seen: &Arc<Seen>) {
+    // Not woken by a last connection: a test may leave no port for one.
+    listener.set_nonblocking(true).unwrap();
+    let mut connections = Vec::new();
+    while !seen.over.load(Ordering::SeqCst) {
+        let Ok((stream, _)) = listener.accept() else {
+            std::thread::sleep(LOOK / 5);
+            continue;
+        };
+        stream.set_nonblocking(false).unwrap();
+        let at = seen.accepted.fetch_add(1, Ordering::SeqCst);
+        let script = scripts.get(at).or(scripts.last()).cloned().unwrap_or_default();
+        let seen = Arc::clone(seen);
+        connections.push(std::thread::spawn(move || play(stream, &script, &seen)));
+    }
+    connections.into_iter().for_each(|connection| connection.join().unwrap());
+}
+
+/// Plays one script; ends it early when the client is gone.
+fn play(mut stream: TcpStream, script: &[Act], seen: &Seen) {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(LOOK)).unwrap();
+    for act in script {
+        let goes_on = match act {
+            Act::Take => take(&mut stream, seen),
+            Act::TakeBytes(bytes) => take_bytes(&mut stream, *bytes, seen).is_some(),
+            Act::Send(bytes) => stream.write_all(bytes).is_ok(),
+            Act::Pause(time) => {
+                std::thread::sleep(*time);
+                true
+            }
+            Act::Close => false,
+            Act::Reset => {
+                let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                setsockopt(&stream, Linger, &at_once).unwrap();
+                false
+            }
+            Act::Hold => {
+                while read_some(&mut stream, &mut [0; 4096], seen).is_some() {}
+                false
+            }
+            Act::Run(run) => {
+                run(&mut stream);
+                true
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    let now = Wall::now();
+    drop(stream);
+    seen.ended.lock().unwrap().push(now);
+}
+
+/// Reads what comes next; nothing when the client is gone or the test is over.
+fn read_some(stream: &mut TcpStream, buffer: &mut [u8], seen: &Seen) -> Option<usize> {
+    while !seen.over.load(Ordering::SeqCst) {
+        match stream.read(buffer) {
+            Ok(0) => return None,
+            Ok(read) => return Some(read),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn take_bytes(stream: &mut TcpStream, bytes: usize, seen: &Seen) -> Option<Vec<u8>> {
+    let mut taken = vec![0; bytes];
+    let mut filled = 0;
+    while filled < bytes {
+        filled += read_some(stream, &mut taken[filled..], seen)?;
+    }
+    Some(taken)
+}
+
+fn take(stream: &mut TcpStream, seen: &Seen) -> bool {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let Some(byte) = take_bytes(stream, 1, seen) else { return false };
+        request.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&request).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let Some(body) = take_bytes(stream, length.map_or(0, |text| text.parse().unwrap()), seen) else {
+        return false;
+    };
+    request.extend(body);
+    seen.requests.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
+    true
+}
+
+/// A time-out that no exchange of these tests reaches, however busy the machine is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// A time-out that is meant to be reached.
+pub(super) const SOON: Duration = Duration::from_millis(100);
+
+/// One of the two clients.
+#[derive(Debug)]
+pub(super) enum Subject {
+    Ours(Box<Http1>),
+    #[cfg(feature = "reqwest")]
+    Reqwest(Box<ViaReqwest>),
+}
+
+impl Subject {
+    pub(super) async fn exchange(&mut self, request: &Request) -> Exchange {
+        let exchanged = async {
+            match self {
+                Self::Ours(client) => client.exchange(request).await,
+                #[cfg(feature = "reqwest")]
+                Self::Reqwest(client) => client.exchange(request).await,
+            }
+        };
+        tokio::time::timeout(2 * PATIENCE, exchanged).await.expect("an exchange ends in time")
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours(_))
+    }
+}
+
+pub(super) fn options() -> ClientOptions {
+    ClientOptions { transport: Transport::default(), connect_time_out: PATIENCE, lookup: None }
+}
+
+/// Our own client, which keeps its connections however long a busy machine stands still.
+pub(super) fn ours() -> Http1 {
+    ours_with(&options())
+}
+
+fn ours_with(options: &ClientOptions) -> Http1 {
+    Http1::new(Rc::new(Resolver::new(options.lookup)), options.connect_time_out).idling(PATIENCE)
+}
+
+/// Each client with these options.
+pub(super) fn both_with(options: &ClientOptions) -> Vec<Subject> {
+    vec![
+        Subject::Ours(Box::new(ours_with(options))),
+        #[cfg(feature = "reqwest")]
+        Subject::Reqwest(Box::new(ViaReqwest::new(options))),
+    ]
+}
+
+pub(super) fn both() -> Vec<Subject> {
+    both_with(&options())
+}
+
+/// Both clients, with a lookup in the place of the system's.
+pub(super) fn both_asking(lookup: Lookup) -> Vec<Subject> {
+    both_with(&ClientOptions { lookup: Some(lookup), ..options() })
+}
+
+pub(super) fn ready(endpoint: &Endpoint, time_out: Duration) -> Request {
+    Request::new(endpoint, None, time_out).unwrap()
+}
+
+pub(super) fn get(url: &str) -> Request {
+    ready(&Endpoint::get(url), PATIENCE)
+}
+
+/// The same client still makes exchanges.
+pub(super) async fn goes_on(client: &mut Subject) {
+    let server = Server::start(vec![fine()]);
+    let exchange = client.exchange(&get(&server.url())).await;
+    assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?}");
+}
+
+/// The client's exchange ends in this fault, without a status but for a whole response; and the client goes on.
+pub(super) async fn fails(client: &mut Subject, request: &Request, fault: Fault) {
+    let exchange = client.exchange(request).await;
+    assert_eq!(exchange.fault, Some(fault), "{client:?}");
+    assert_eq!(exchange.status.is_some(), fault.is_response());
+    goes_on(client).await;
+}
+
+/// Runs a test for each client.
+pub(super) fn for_both<F: Future<Output = ()>>(clients: Vec<Subject>, test: impl Fn(Subject) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for client in clients {
+        runtime.block_on(test(client));
+    }
+}

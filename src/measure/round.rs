@@ -1,18 +1,17 @@
 //! One cell while it is measured: its requests, its workers' clients, its rounds.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::task::JoinSet;
 
 use crate::measure::client::{Client, ClientOptions};
-use crate::measure::clock::StepWatch;
-use crate::measure::deck::Deck;
-use crate::measure::request::Request;
-use crate::measure::resolve::Resolver;
-use crate::measure::window::Timing;
-use crate::measure::worker::RunningRound;
-use crate::plan::{Cell, Endpoint, EndpointError, Group};
+use crate::measure::clock::{StepWatch, Wall};
+use crate::measure::exchange::{Request, Resolver};
+use crate::measure::window::{Timing, Window};
+use crate::plan::{Cell, Departure, Endpoint, EndpointError, Group, Load, Order};
 use crate::record::{Fault, LatencyHistogram, Tally};
 
 /// A round in which the clock was set is measured again, so often.
@@ -190,5 +189,142 @@ fn wrong(fault: Fault, endpoint: &Endpoint) -> String {
         (Fault::Status(_), None, _) => format!("{came} instead of a 2xx"),
         (Fault::Body, _, Some(text)) => format!("its body does not contain {text:?}"),
         _ => came,
+    }
+}
+
+/// What the workers of one round share; all of them run on one thread.
+#[derive(Debug)]
+struct Shared {
+    load: Load,
+    requests: Rc<Vec<Request>>,
+    window: RefCell<Window>,
+    deck: RefCell<Deck>,
+}
+
+/// A round, from the departure of its workers to the return of the last.
+///
+/// Dropping it stops the workers at once; what was counted until then stays in [`Shared`].
+pub(crate) struct RunningRound {
+    shared: Rc<Shared>,
+    workers: JoinSet<Client>,
+}
+
+impl RunningRound {
+    /// Sends the workers off, one for each client.
+    pub(crate) fn start(
+        load: Load,
+        timing: Timing,
+        requests: &Rc<Vec<Request>>,
+        deck: Deck,
+        clients: Vec<Client>,
+        tally: Tally,
+    ) -> Self {
+        let shared = Rc::new(Shared {
+            load,
+            requests: Rc::clone(requests),
+            window: RefCell::new(Window::new(timing, tally)),
+            deck: RefCell::new(deck),
+        });
+        let mut workers = JoinSet::new();
+        for client in clients {
+            workers.spawn_local(work(client, Rc::clone(&shared)));
+        }
+        Self { shared, workers }
+    }
+
+    /// Waits for the round's end. Cancelling the wait loses nothing.
+    pub(crate) async fn finished(&mut self, clients: &mut Vec<Client>) {
+        while let Some(client) = self.workers.join_next().await {
+            clients.push(client.expect("a worker neither panics nor is aborted while it is waited for"));
+        }
+    }
+
+    /// What was counted; workers that are still out are called off.
+    pub(crate) async fn into_tally(mut self) -> Tally {
+        self.workers.shutdown().await;
+        let shared = Rc::into_inner(self.shared).expect("no worker is left to hold it");
+        shared.window.into_inner().close()
+    }
+}
+
+/// Sends request after request until the round is over; gives its client back.
+async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
+    let mut last_ended: Option<Wall> = None;
+    loop {
+        let now = Wall::now();
+        let ticket = {
+            let mut window = shared.window.borrow_mut();
+            match shared.load.departure(window.sent()) {
+                Departure::WhenFree if !window.is_over(now) => window.depart(now),
+                _ => return client,
+            }
+        };
+        let request = shared.deck.borrow_mut().deal();
+        let exchange = client.exchange(&shared.requests[request]).await;
+        let lag = last_ended.map(|ended| exchange.sent.since(ended));
+        shared.window.borrow_mut().arrive(ticket, &exchange, lag);
+        if last_ended.replace(exchange.ended).is_none() {
+            shared.window.borrow_mut().settle(Wall::now());
+        }
+        if exchange.fault.is_some() {
+            // One that failed without waiting would keep the thread from the others, and from a signal.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Deals indices of endpoints.
+#[derive(Debug)]
+pub(crate) struct Deck {
+    order: Order,
+    rng: Rng,
+    cards: Vec<usize>,
+    next: usize,
+}
+
+impl Deck {
+    /// For so many endpoints. The same seed deals the same.
+    pub(crate) fn new(endpoints: usize, order: Order, seed: u64) -> Self {
+        Self { order, rng: Rng::with_seed(seed), cards: (0..endpoints).collect(), next: endpoints }
+    }
+
+    /// The next endpoint.
+    pub(crate) fn deal(&mut self) -> usize {
+        match (self.order, self.cards.len()) {
+            (_, 1) => 0,
+            (Order::Random, endpoints) => self.rng.usize(..endpoints),
+            (Order::Deck, endpoints) => {
+                if self.next == endpoints {
+                    self.rng.shuffle(&mut self.cards);
+                    self.next = 0;
+                }
+                self.next += 1;
+                self.cards[self.next - 1]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_card_comes_once_before_any_comes_again() {
+        let mut deck = Deck::new(5, Order::Deck, 1);
+        let mut decks: Vec<Vec<usize>> = (0..20).map(|_| (0..5).map(|_| deck.deal()).collect()).collect();
+        assert!(decks.iter().any(|cards| cards != &decks[0]));
+        for cards in &mut decks {
+            cards.sort_unstable();
+            assert_eq!(cards, &[0, 1, 2, 3, 4]);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_deals_the_same() {
+        for order in [Order::Deck, Order::Random] {
+            let (mut one, mut other) = (Deck::new(7, order, 3), Deck::new(7, order, 3));
+            assert!((0..50).all(|_| one.deal() == other.deal()));
+        }
     }
 }

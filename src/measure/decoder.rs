@@ -1,8 +1,7 @@
 //! The framing of a response (RFC 9112): bytes in, status and pieces of the body out. It knows no socket.
 
-use std::mem::MaybeUninit;
-
 use httparse::{ParserConfig, Status};
+use std::mem::MaybeUninit;
 
 /// More header lines than this are refused.
 const MOST_HEADERS: usize = 128;

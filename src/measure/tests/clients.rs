@@ -1,0 +1,621 @@
+//! Both clients against the server: the same requests, the same faults.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use crate::measure::client::ClientOptions;
+use crate::measure::exchange::Request;
+use crate::measure::tests::*;
+use crate::plan::Endpoint;
+use crate::record::Fault;
+
+/// The lines of a head, in order and without case: the first as it is, then the headers.
+fn told(request: &str) -> (String, Vec<String>, String) {
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let first = lines.next().unwrap().to_owned();
+    let mut headers: Vec<String> =
+        lines.map(str::to_lowercase).filter(|line| !line.starts_with("host:")).collect();
+    headers.sort();
+    (first, headers, body.to_owned())
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn both_send_the_same_requests() {
+    let endpoints = [
+        Endpoint::get("/a?b=c d"),
+        Endpoint::get("/").header("accept", "text/plain").header("X-Ship", "Ever Given"),
+        Endpoint::post("/").body("hello"),
+        Endpoint::post("/"),
+        Endpoint::new("PUT", "/x"),
+        Endpoint::new("DELETE", "/x"),
+        Endpoint::get("/").header("user-agent", "mine").header("twice", "1").header("twice", "2"),
+    ];
+    for endpoint in endpoints {
+        let server = Server::start(vec![fine()]);
+        for_both(both(), async |mut client| {
+            let base = server.url();
+            let request = Request::new(&endpoint, Some(&base), PATIENCE).unwrap();
+            assert_eq!(client.exchange(&request).await.fault, None);
+        });
+        let requests = server.requests();
+        assert_eq!(requests.len(), 2);
+        assert_eq!(told(&requests[0]), told(&requests[1]), "{endpoint:?}");
+    }
+}
+
+#[test]
+fn only_our_own_client_tells_of_connections_and_stamps() {
+    for_both(both(), async |mut client| {
+        let script = vec![Act::Take, response("200 OK", "a"), Act::Take, response("200 OK", "b"), Act::Hold];
+        let server = Server::start(vec![script]);
+        let first = client.exchange(&get(&server.url())).await;
+        let second = client.exchange(&get(&server.url())).await;
+        assert_eq!((first.connect.is_some(), second.connect), (client.is_ours(), None));
+        assert!(client.is_ours() || !(first.stamped || second.stamped));
+        assert!(first.sent < first.ended && first.ended <= second.sent && second.sent < second.ended);
+    });
+}
+
+/// The script ends in the fault for both clients; the connection that is opened next is a fine one.
+fn each_fails(script: &[Act], time_out: Duration, fault: Fault) {
+    for_both(both(), async |mut client| {
+        let server = Server::start(vec![script.to_vec(), fine()]);
+        let exchange = client.exchange(&ready(&Endpoint::get(server.url()), time_out)).await;
+        assert_eq!(exchange.fault, Some(fault), "{client:?} {script:?}");
+        assert_eq!(exchange.status.is_some(), fault.is_response());
+        assert!(!exchange.reconnected);
+        if !fault.is_response() {
+            let exchange = client.exchange(&get(&server.url())).await;
+            assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?} {script:?}");
+            assert_eq!(server.accepted(), 2, "a broken connection is not kept");
+        }
+    });
+}
+
+#[test]
+fn a_port_where_nothing_listens_refuses() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let request = get(&format!("http://127.0.0.1:{port}/"));
+    for_both(both(), async |mut client| fails(&mut client, &request, Fault::Refused).await);
+}
+
+/// A listener that lets nobody in any more.
+#[cfg(target_os = "linux")]
+struct Full {
+    listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+#[cfg(target_os = "linux")]
+impl Full {
+    fn open() -> Self {
+        use nix::sys::socket::{Backlog, listen};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, SOON) {
+            waiting.push(stream);
+        }
+        Self { listener, _waiting: waiting }
+    }
+
+    fn request(&self, time_out: Duration) -> Request {
+        let url = format!("http://{}/", self.listener.local_addr().unwrap());
+        ready(&Endpoint::get(url), time_out)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_backlog_makes_connecting_time_out() {
+    let full = Full::open();
+    // The client must go on within the same time-out, so it is longer than a busy machine stands still.
+    let options = ClientOptions { connect_time_out: Duration::from_millis(500), ..options() };
+    for_both(both_with(&options), async |mut client| {
+        fails(&mut client, &full.request(PATIENCE), Fault::ConnectTimeOut).await;
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_whole_exchange_times_out_while_it_connects() {
+    let full = Full::open();
+    for_both(both(), async |mut client| fails(&mut client, &full.request(SOON), Fault::TimeOut).await);
+}
+
+#[test]
+fn a_name_that_cannot_be_resolved_is_dns() {
+    fn fails_to(_: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Err(io::Error::other("no such host"))
+    }
+    fn finds_none(_: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(Vec::new())
+    }
+    let request = get("http://ship.test/");
+    for lookup in [fails_to, finds_none] {
+        for_both(both_asking(lookup), async |mut client| fails(&mut client, &request, Fault::Dns).await);
+    }
+}
+
+#[test]
+fn a_name_is_asked_of_the_lookup_and_each_address_is_tried() {
+    fn two(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(["127.0.0.2", "127.0.0.1"].map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).to_vec())
+    }
+    for_both(both_asking(two), async |mut client| {
+        let server = Server::start(vec![fine()]);
+        let exchange = client.exchange(&get(&format!("http://ship.test:{}/", server.port()))).await;
+        assert_eq!(exchange.fault, None, "{client:?}");
+        assert!(server.requests()[0].to_lowercase().contains(&format!("host: ship.test:{}", server.port())));
+    });
+}
+
+#[test]
+fn a_reset_is_told_before_and_inside_the_response() {
+    each_fails(&[Act::Take, Act::Reset], PATIENCE, Fault::Reset);
+    let inside =
+        [Act::Take, send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), Act::Pause(SOON), Act::Reset];
+    each_fails(&inside, PATIENCE, Fault::Reset);
+}
+
+#[test]
+fn an_end_before_the_response_is_whole_is_closed() {
+    for part in [
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+    ] {
+        each_fails(&[Act::Take, send(part), Act::Close], PATIENCE, Fault::Closed);
+    }
+}
+
+#[test]
+fn silence_and_a_dripping_body_time_out() {
+    each_fails(&[Act::Take, Act::Hold], SOON, Fault::TimeOut);
+    let mut dripping = vec![Act::Take, send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")];
+    for _ in 0..20 {
+        dripping.extend([Act::Pause(SOON / 4), send("x")]);
+    }
+    each_fails(&dripping, SOON, Fault::TimeOut);
+    each_fails(&[Act::Take, send("HTTP/1.1 200 OK\r\n"), Act::Hold], SOON, Fault::TimeOut);
+}
+
+#[test]
+fn what_is_no_http_is_malformed() {
+    for text in [
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "\0\0\0\0\0\0\0\0",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ship\r\n\r\n",
+    ] {
+        each_fails(&[Act::Take, send(text), Act::Hold], PATIENCE, Fault::Malformed);
+    }
+    let no_status = send("HTTP/1.1 999 Nope\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    each_fails(&[Act::Take, no_status, Act::Close], PATIENCE, Fault::Malformed);
+}
+
+#[test]
+fn an_endless_head_is_malformed() {
+    let lines = "X-Filler: 0123456789\r\n".repeat(50_000);
+    each_fails(
+        &[Act::Take, send(format!("HTTP/1.1 200 OK\r\n{lines}")), Act::Hold],
+        PATIENCE,
+        Fault::Malformed,
+    );
+    let line = "x".repeat(1_000_000);
+    each_fails(
+        &[Act::Take, send(format!("HTTP/1.1 200 OK\r\nX: {line}")), Act::Hold],
+        PATIENCE,
+        Fault::Malformed,
+    );
+}
+
+#[test]
+fn another_status_is_a_fault_with_its_code() {
+    each_fails(
+        &[Act::Take, response("429 Too Many Requests", "busy"), Act::Hold],
+        PATIENCE,
+        Fault::Status(429),
+    );
+    each_fails(&[Act::Take, response("302 Found", ""), Act::Hold], PATIENCE, Fault::Status(302));
+}
+
+#[test]
+fn a_body_without_the_text_fails_the_check() {
+    let chunked = |pieces: &[&str]| {
+        let head = send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let mut script = vec![Act::Take, head];
+        for piece in pieces {
+            script.extend([send(format!("{:x}\r\n{piece}\r\n", piece.len())), Act::Pause(SOON / 10)]);
+        }
+        script.extend([send("0\r\n\r\n"), Act::Hold]);
+        Server::start(vec![script])
+    };
+    for_both(both(), async |mut client| {
+        let wanted = |server: &Server| {
+            ready(&Endpoint::get(server.url()).expect_body_contains("Ever Given"), PATIENCE)
+        };
+        let server = chunked(&["the Ever", " Gi", "ven"]);
+        assert_eq!(client.exchange(&wanted(&server)).await.fault, None, "{client:?}");
+        let server = chunked(&["the Ever", " Giv", "er"]);
+        fails(&mut client, &wanted(&server), Fault::Body).await;
+    });
+}
+
+#[test]
+fn responses_without_a_body_leave_the_connection_ready() {
+    for_both(both(), async |mut client| {
+        let server = Server::start(vec![vec![
+            Act::Take,
+            send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+            Act::Take,
+            send("HTTP/1.1 204 No Content\r\n\r\n"),
+            Act::Take,
+            send("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
+            Act::Take,
+            send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+            response("200 OK", "fine"),
+            Act::Hold,
+        ]]);
+        for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304), ("GET", 200)] {
+            let endpoint = Endpoint::new(method, server.url()).expect_status(status);
+            let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+            assert_eq!((exchange.status, exchange.fault), (Some(status), None), "{client:?}");
+        }
+        assert_eq!(server.accepted(), 1);
+    });
+}
+
+#[test]
+fn a_body_may_end_with_the_connection() {
+    for_both(both(), async |mut client| {
+        let script = vec![
+            Act::Take,
+            send("HTTP/1.1 200 OK\r\n\r\nthe Ever "),
+            Act::Pause(SOON / 5),
+            send("Given"),
+            Act::Close,
+        ];
+        let server = Server::start(vec![script]);
+        let endpoint = Endpoint::get(server.url()).expect_body_contains("Ever Given");
+        for _ in 0..2 {
+            let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+            assert_eq!((exchange.fault, exchange.reconnected), (None, false), "{client:?}");
+        }
+    });
+}
+
+#[test]
+fn chunks_with_trailers_may_come_byte_by_byte() {
+    for_both(both(), async |mut client| {
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8;a=b\r\nthe Ever\r\n6\r\n Given\r\n0\r\nA: b\r\n\r\n";
+        let mut script = vec![Act::Take];
+        script.extend(text.bytes().map(|byte| send([byte])));
+        script.extend([Act::Take, response("200 OK", "Ever Given"), Act::Hold]);
+        let server = Server::start(vec![script]);
+        let endpoint = Endpoint::get(server.url()).expect_body_contains("Ever Given");
+        for _ in 0..2 {
+            assert_eq!(client.exchange(&ready(&endpoint, PATIENCE)).await.fault, None, "{client:?}");
+        }
+        assert_eq!(server.accepted(), 1);
+    });
+}
+
+#[test]
+fn a_response_is_larger_than_every_buffer() {
+    let body = format!("{}needle", "hay ".repeat(2_500_000));
+    for_both(both(), async |mut client| {
+        let server = Server::start(vec![vec![Act::Take, response("200 OK", &body), Act::Hold]]);
+        let endpoint = Endpoint::get(server.url()).expect_body_contains("needle");
+        assert_eq!(client.exchange(&ready(&endpoint, PATIENCE)).await.fault, None, "{client:?}");
+    });
+}
+
+#[test]
+fn token_numbers_are_found_behind_300_000_tokens() {
+    let numbers = r#""input_tokens": 12, "output_tokens": 300000}"#;
+    let as_text = format!(r#"{{"text": "{}", {numbers}"#, "token ".repeat(300_000));
+    let as_list = format!(r#"{{"tokens": [{}0], {numbers}"#, "\"token\", ".repeat(300_000));
+    for body in [as_text, as_list] {
+        for_both(both(), async |mut client| {
+            let server = Server::start(vec![vec![Act::Take, response("200 OK", &body), Act::Hold]]);
+            let exchange = client.exchange(&get(&server.url())).await;
+            assert_eq!(exchange.fault, None, "{client:?}");
+            assert_eq!((exchange.tokens.input, exchange.tokens.output), (Some(12.0), Some(300_000.0)));
+        });
+    }
+}
+
+/// More than the kernel takes from a sender whose peer does not read.
+const LONG_BODY: usize = 32 * 1024 * 1024;
+
+#[test]
+fn an_answer_that_overtakes_a_long_request_counts() {
+    for_both(both(), async |mut client| {
+        let early = send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let server = Server::start(vec![vec![Act::TakeBytes(100), early, Act::Pause(SOON * 3), Act::Close]]);
+        let endpoint = Endpoint::post(server.url()).body(vec![b'x'; LONG_BODY]);
+        fails(&mut client, &ready(&endpoint, PATIENCE), Fault::Status(413)).await;
+    });
+}
+
+#[test]
+fn an_answer_right_before_a_reset_counts() {
+    for_both(both(), async |mut client| {
+        let early = send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let server = Server::start(vec![vec![Act::TakeBytes(100), early, Act::Close]]);
+        let endpoint = Endpoint::post(server.url()).body(vec![b'x'; LONG_BODY]);
+        let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+        let fine = match exchange.fault {
+            Some(Fault::Status(413)) => true,
+            // reqwest may meet the reset first.
+            Some(Fault::Reset | Fault::Closed) => !client.is_ours(),
+            _ => false,
+        };
+        assert!(fine, "{client:?} {exchange:?}");
+        goes_on(&mut client).await;
+    });
+}
+
+#[test]
+fn a_long_request_is_sent_whole_although_an_interim_answer_overtakes_it() {
+    for_both(both(), async |mut client| {
+        let script = vec![
+            Act::TakeBytes(100),
+            send("HTTP/1.1 100 Continue\r\n\r\n"),
+            Act::Pause(SOON),
+            Act::Run(|stream| {
+                use std::io::Read;
+                stream.set_read_timeout(None).unwrap();
+                let mut left = vec![0; LONG_BODY];
+                stream.read_exact(&mut left).unwrap();
+                stream.set_read_timeout(Some(SOON)).unwrap();
+            }),
+            response("200 OK", "fine"),
+            Act::Hold,
+        ];
+        let server = Server::start(vec![script]);
+        let endpoint = Endpoint::post(server.url()).body(vec![b'x'; LONG_BODY]);
+        let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+        assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?}");
+    });
+}
+
+/// A server that answers once on its first connection, then does `then`; further connections are fine.
+fn once_then(then: &[Act]) -> Server {
+    let mut first = vec![Act::Take, response("200 OK", "fine")];
+    first.extend_from_slice(then);
+    Server::start(vec![first, fine()])
+}
+
+fn post(server: &Server) -> Request {
+    ready(&Endpoint::post(server.url()).body("x"), PATIENCE)
+}
+
+/// Lets the runtime see what the kernel already knows.
+async fn look_around() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
+#[tokio::test]
+async fn a_get_is_sent_anew_when_the_server_closed_under_it() {
+    for end in [Act::Close, Act::Reset] {
+        let server = once_then(&[Act::Take, Act::Pause(SOON), end]);
+        let (mut client, request) = (ours(), get(&server.url()));
+        assert!(!client.exchange(&request).await.reconnected);
+        let exchange = client.exchange(&request).await;
+        assert_eq!((exchange.fault, exchange.reconnected), (None, true));
+        assert!(exchange.connect.is_some());
+        assert!(exchange.sent >= server.ended(1)[0], "the latency begins with the second sending");
+        assert_eq!((server.accepted(), server.requests().len()), (2, 3));
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_not_sent_anew() {
+    for (end, fault) in [(Act::Close, Fault::Closed), (Act::Reset, Fault::Reset)] {
+        let server = once_then(&[Act::Take, end]);
+        let (mut client, request) = (ours(), post(&server));
+        assert_eq!(client.exchange(&request).await.fault, None);
+        let exchange = client.exchange(&request).await;
+        assert_eq!((exchange.fault, exchange.reconnected), (Some(fault), false));
+        assert_eq!((server.accepted(), server.requests().len()), (1, 2));
+        assert_eq!(client.exchange(&request).await.fault, None, "the next one is fine");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_anew_once_a_response_began() {
+    let server = once_then(&[Act::Take, send("HTTP/1.1 200 OK\r\n"), Act::Close]);
+    let (mut client, request) = (ours(), get(&server.url()));
+    assert_eq!(client.exchange(&request).await.fault, None);
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected), (Some(Fault::Closed), false));
+}
+
+#[tokio::test]
+async fn a_close_that_is_seen_before_sending_is_a_reconnect_for_any_method() {
+    for end in [Act::Close, Act::Reset] {
+        let server = once_then(&[end]);
+        let (mut client, request) = (ours(), post(&server));
+        assert_eq!(client.exchange(&request).await.fault, None);
+        server.ended(1);
+        look_around().await;
+        let exchange = client.exchange(&request).await;
+        assert_eq!((exchange.fault, exchange.reconnected), (None, true));
+        assert_eq!(server.requests().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_are_no_response() {
+    // Behind the response at once, and some time later.
+    let server = Server::start(vec![
+        vec![
+            Act::Take,
+            send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!HTTP/1.1 500 Oops\r\n\r\n"),
+            Act::Hold,
+        ],
+        vec![
+            Act::Take,
+            response("200 OK", "fine"),
+            Act::Pause(SOON),
+            send("HTTP/1.1 408 Time-out\r\n\r\n"),
+            Act::Close,
+        ],
+        fine(),
+    ]);
+    let (mut client, request) = (ours(), get(&server.url()));
+    assert_eq!(client.exchange(&request).await.fault, None);
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected), (None, false), "the garbage closed the connection");
+    server.ended(2);
+    look_around().await;
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected), (None, true));
+    assert_eq!(server.accepted(), 3);
+}
+
+#[test]
+fn a_server_that_closes_each_connection_ends_in_a_fault() {
+    for_both(both(), async |mut client| {
+        let server = Server::start(vec![vec![Act::Close]]);
+        let exchange = client.exchange(&get(&server.url())).await;
+        assert!(matches!(exchange.fault, Some(Fault::Closed | Fault::Reset)), "{exchange:?}");
+        assert!(!client.is_ours() || server.accepted() == 1);
+        goes_on(&mut client).await;
+    });
+}
+
+#[tokio::test]
+async fn one_try_more_is_all_there_is() {
+    let server = Server::start(vec![
+        vec![Act::Take, response("200 OK", "fine"), Act::Take, Act::Close],
+        vec![Act::Take, Act::Close],
+    ]);
+    let (mut client, request) = (ours(), get(&server.url()));
+    assert_eq!(client.exchange(&request).await.fault, None);
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected), (Some(Fault::Closed), true));
+    assert_eq!(server.accepted(), 2);
+}
+
+#[test]
+fn a_response_that_says_close_is_neither_fault_nor_reconnect() {
+    for_both(both(), async |mut client| {
+        let last = send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfine");
+        let server = Server::start(vec![vec![Act::Take, last, Act::Close]]);
+        for connections in 1..=3 {
+            let exchange = client.exchange(&get(&server.url())).await;
+            assert_eq!((exchange.fault, exchange.reconnected), (None, false), "{client:?}");
+            assert_eq!(exchange.connect.is_some(), client.is_ours());
+            assert_eq!(server.accepted(), connections);
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_connection_that_idled_long_is_opened_anew() {
+    let server = Server::start(vec![fine()]);
+    let (client, request) = (ours(), get(&server.url()));
+    let mut client = client.idling(Duration::from_millis(20));
+    assert_eq!(client.exchange(&request).await.fault, None);
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected), (None, false));
+    assert!(exchange.connect.is_some());
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_opened_before_is_used() {
+    let server = Server::start(vec![fine()]);
+    let (mut client, request) = (ours(), get(&server.url()));
+    client.open(&request).await;
+    client.open(&request).await;
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.connect, server.accepted()), (None, None, 1));
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_called_off_leaves_no_connection() {
+    let server = Server::start(vec![vec![Act::Take, send("HTTP/1.1 200 OK\r\n"), Act::Hold], fine()]);
+    let (mut client, request) = (ours(), get(&server.url()));
+    let called_off = tokio::time::timeout(SOON, client.exchange(&request)).await;
+    assert!(called_off.is_err());
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected), (None, false));
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_worker_does_not_stay_connected_with_all_hosts_of_a_long_list() {
+    let servers: Vec<Server> = (0..40).map(|_| Server::start(vec![fine()])).collect();
+    let mut client = ours();
+    for server in &servers {
+        assert_eq!(client.exchange(&get(&server.url())).await.fault, None);
+    }
+    // The first of them were closed by the client, so their scripts ended.
+    servers.iter().take(20).for_each(|server| assert_eq!(server.ended(1).len(), 1));
+}
+
+#[cfg(target_os = "linux")]
+const INSIDE: &str = "measure::tests::clients::inside_a_namespace_with_few_ports";
+#[cfg(target_os = "linux")]
+const NARROW: &str =
+    r#"ip link set lo up && echo "50000 50003" >/proc/sys/net/ipv4/ip_local_port_range && exec "$0" "$@""#;
+
+#[cfg(target_os = "linux")]
+/// Whether this machine lets us make a namespace, and narrow its ports.
+fn can_unshare() -> bool {
+    let tried = std::process::Command::new("unshare").args(["-rn", "sh", "-c", NARROW, "true"]).output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_free_port_is_the_clients_own_fault() {
+    if !can_unshare() {
+        eprintln!("skipped: this machine lets us make no network namespace");
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-rn", "sh", "-c", NARROW]).arg(this).args(["--exact", INSIDE, "--ignored"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by the test above, in a namespace with few ports"]
+fn inside_a_namespace_with_few_ports() {
+    assert!(Fault::NoFreePort.is_ours());
+    for_both(both(), async |mut client| {
+        let server = Server::start(vec![vec![Act::Take, response("200 OK", "fine"), Act::Hold]]);
+        // All ports to the same address are taken.
+        let taken: Vec<_> =
+            std::iter::from_fn(|| std::net::TcpStream::connect(("127.0.0.1", server.port())).ok()).collect();
+        assert!(!taken.is_empty());
+        let exchange = client.exchange(&get(&server.url())).await;
+        assert_eq!(exchange.fault, Some(Fault::NoFreePort), "{client:?}");
+        // Closed with a reset, a port is free again at once.
+        for stream in taken {
+            let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+            nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::Linger, &at_once).unwrap();
+        }
+        assert_eq!(client.exchange(&get(&server.url())).await.fault, None, "{client:?}");
+    });
+}
