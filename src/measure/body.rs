@@ -1,282 +1,77 @@
-//! Finds two numbers in a JSON body while it streams by: everything else is skipped and not held.
+//! What is read from a response body while it streams by: two numbers of tokens and a text. Everything else is skipped.
 
 use memchr::{memchr2, memmem};
 
-/// Deeper nesting than this is not followed; the numbers then count as absent.
-const DEEPEST: usize = 64;
-/// A longer key or number than this is not one that we look for.
-const LONGEST_TEXT: usize = 256;
+/// Values nested deeper than this are not found.
+const MAX_DEPTH: usize = 64;
+/// Keys and numbers longer than this never match.
+const MAX_TEXT_BYTES: usize = 256;
 
-/// What a response said about tokens.
+/// What to look for in a response body.
+#[derive(Debug)]
+pub(crate) struct BodyChecks {
+    /// The steps of the JSON pointers (RFC 6901) to the numbers of input and output tokens.
+    token_paths: [Vec<String>; 2],
+    /// The text that the body must contain.
+    text: Option<String>,
+}
+
+/// The numbers of tokens in a response body.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Tokens {
     pub(crate) input: Option<f64>,
     pub(crate) output: Option<f64>,
 }
 
-/// The two places of a body that hold numbers of tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pointers([Vec<String>; 2]);
+/// Reads a body piece by piece. Allocated once per worker and reset for each response.
+#[derive(Debug, Default)]
+pub(crate) struct BodyScan {
+    json: JsonScan,
+    /// The end of the last piece, in which the text may have begun.
+    tail: Vec<u8>,
+    contains_text: bool,
+}
 
-impl Pointers {
-    /// From two JSON pointers (RFC 6901).
-    pub(crate) fn new(input: &str, output: &str) -> Self {
+impl BodyChecks {
+    pub(crate) fn new(input_tokens: &str, output_tokens: &str, text: Option<&str>) -> Self {
         let steps = |pointer: &str| {
             pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
         };
-        Self([steps(input), steps(output)])
+        let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
+        Self { token_paths: [input_tokens, output_tokens].map(steps), text }
     }
 }
 
-/// An object or array that the scan is inside of.
-#[derive(Debug, Clone, Copy)]
-struct Level {
-    is_object: bool,
-    /// Elements of the array that were begun.
-    index: usize,
-    /// For each pointer, whether the path down to this level is its beginning.
-    on_path: [bool; 2],
-}
-
-/// What the scan expects next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// A value, or the end of an empty container.
-    Value,
-    /// A key, or the end of an object.
-    Key,
-    /// Inside a string; `key` tells what kind.
-    Text { key: bool },
-    /// Inside a string, behind a backslash.
-    Escape { key: bool },
-    /// Behind a key.
-    Colon,
-    /// Inside a number, `true`, `false` or `null`.
-    Scalar,
-    /// Behind a value.
-    Comma,
-    /// Nothing more is looked for.
-    Over,
-}
-
-/// A scan of one body.
-#[derive(Debug)]
-pub(crate) struct TokenScan {
-    state: State,
-    levels: Vec<Level>,
-    /// The key or scalar that is being read, as far as it can matter.
-    text: Vec<u8>,
-    /// For each pointer, whether the path of the value that comes next is its beginning.
-    next: [bool; 2],
-    found: [Option<f64>; 2],
-}
-
-impl TokenScan {
-    pub(crate) fn new() -> Self {
-        let mut scan = Self {
-            state: State::Value,
-            levels: Vec::new(),
-            text: Vec::new(),
-            next: [true; 2],
-            found: [None; 2],
-        };
-        scan.restart();
-        scan
-    }
-
-    /// Forgets the last body.
-    pub(crate) fn restart(&mut self) {
-        self.state = State::Value;
-        self.levels.clear();
-        self.text.clear();
-        self.next = [true; 2];
-        self.found = [None; 2];
-    }
-
-    /// The numbers that were found.
-    pub(crate) fn tokens(&self) -> Tokens {
-        Tokens { input: self.found[0], output: self.found[1] }
-    }
-
-    /// Takes the next piece of the body.
-    pub(crate) fn feed(&mut self, pointers: &Pointers, piece: &[u8]) {
-        let mut rest = piece;
-        while let Some(&byte) = rest.first() {
-            match self.state {
-                State::Over => return,
-                State::Text { key } => {
-                    let end = memchr2(b'"', b'\\', rest);
-                    self.keep(key, &rest[..end.unwrap_or(rest.len())]);
-                    let Some(end) = end else { return };
-                    rest = &rest[end..];
-                    self.state = match (rest[0], key) {
-                        (b'\\', _) => {
-                            self.keep(key, b"\\");
-                            State::Escape { key }
-                        }
-                        (_, true) => State::Colon,
-                        (_, false) => State::Comma,
-                    };
-                }
-                State::Escape { key } => {
-                    self.keep(key, &[byte]);
-                    self.state = State::Text { key };
-                }
-                State::Scalar if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.') => {
-                    self.keep(true, &[byte]);
-                }
-                State::Scalar => {
-                    self.end_scalar(pointers);
-                    continue;
-                }
-                _ if byte.is_ascii_whitespace() => {}
-                _ => self.step(pointers, byte),
-            }
-            rest = &rest[1..];
-        }
-    }
-
-    /// Keeps text that can matter: a key, or a number.
-    fn keep(&mut self, matters: bool, text: &[u8]) {
-        if matters && self.text.len() + text.len() <= LONGEST_TEXT {
-            self.text.extend_from_slice(text);
-        } else if matters {
-            // Too long to be what is looked for: a NUL makes it unlike every key and number.
-            self.text.clear();
-            self.text.push(0);
-        }
-    }
-
-    /// A byte that is structure.
-    fn step(&mut self, pointers: &Pointers, byte: u8) {
-        let over = State::Over;
-        self.state = match (self.state, byte) {
-            (State::Value, b'{' | b'[') => self.enter(pointers, byte == b'{'),
-            (State::Value, b'"') => State::Text { key: false },
-            (State::Value, b']') => self.leave(),
-            (State::Value, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                self.text.clear();
-                self.text.push(byte);
-                State::Scalar
-            }
-            (State::Key, b'"') => {
-                self.text.clear();
-                State::Text { key: true }
-            }
-            (State::Key | State::Comma, b'}') | (State::Comma, b']') => self.leave(),
-            (State::Colon, b':') => {
-                self.descend_by_key(pointers);
-                State::Value
-            }
-            (State::Comma, b',') => match self.levels.last_mut() {
-                Some(level) if level.is_object => State::Key,
-                Some(level) => {
-                    level.index += 1;
-                    self.descend_by_index(pointers);
-                    State::Value
-                }
-                None => over,
-            },
-            _ => over,
-        };
-    }
-
-    fn enter(&mut self, pointers: &Pointers, is_object: bool) -> State {
-        if self.levels.len() >= DEEPEST {
-            return State::Over;
-        }
-        self.levels.push(Level { is_object, index: 0, on_path: self.next });
-        if is_object {
-            return State::Key;
-        }
-        self.descend_by_index(pointers);
-        State::Value
-    }
-
-    fn leave(&mut self) -> State {
-        self.levels.pop();
-        if self.levels.is_empty() { State::Over } else { State::Comma }
-    }
-
-    fn descend_by_key(&mut self, pointers: &Pointers) {
-        // A key with escapes is compared as JSON reads it.
-        let unescaped = self.text.contains(&b'\\').then(|| {
-            let quoted = [b"\"".as_slice(), &self.text, b"\""].concat();
-            serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes()
-        });
-        let key = unescaped.as_deref().unwrap_or(&self.text);
-        self.next = self.matching(pointers, |step| step.as_bytes() == key);
-    }
-
-    fn descend_by_index(&mut self, pointers: &Pointers) {
-        let index = self.levels.last().map_or(0, |level| level.index);
-        self.next = self.matching(pointers, |step| step.parse() == Ok(index));
-    }
-
-    /// Which pointers go on with a step that `fits` at this level.
-    fn matching(&self, pointers: &Pointers, fits: impl Fn(&str) -> bool) -> [bool; 2] {
-        let depth = self.levels.len().saturating_sub(1);
-        let on_path = self.levels.last().map_or([true; 2], |level| level.on_path);
-        [0, 1].map(|which| on_path[which] && pointers.0[which].get(depth).is_some_and(|step| fits(step)))
-    }
-
-    fn end_scalar(&mut self, pointers: &Pointers) {
-        for which in [0, 1] {
-            if self.next[which] && pointers.0[which].len() == self.levels.len() {
-                let number = std::str::from_utf8(&self.text).ok().and_then(|text| text.parse::<f64>().ok());
-                self.found[which] = number.filter(|number| number.is_finite() && *number >= 0.0);
-            }
-        }
-        let complete = self.found.iter().all(Option::is_some);
-        self.state = if complete || self.levels.is_empty() { State::Over } else { State::Comma };
-    }
-}
-
-/// Looks at a body piece by piece; made once a worker, started anew for each response.
-#[derive(Debug)]
-pub(crate) struct BodyWatch {
-    scan: TokenScan,
-    /// The end of the last piece, in which the text that is looked for may have begun.
-    tail: Vec<u8>,
-    contains: bool,
-}
-
-impl BodyWatch {
-    pub(crate) fn new() -> Self {
-        Self { scan: TokenScan::new(), tail: Vec::new(), contains: false }
-    }
-
-    /// Forgets the last body.
-    pub(crate) fn restart(&mut self) {
-        self.scan.restart();
+impl BodyScan {
+    pub(crate) fn reset(&mut self) {
+        self.json.reset();
         self.tail.clear();
-        self.contains = false;
+        self.contains_text = false;
     }
 
-    /// Takes the next piece.
-    pub(crate) fn feed(&mut self, pointers: &Pointers, needle: Option<&str>, piece: &[u8]) {
-        self.scan.feed(pointers, piece);
-        if let Some(needle) = needle {
-            self.look_for(needle.as_bytes(), piece);
+    pub(crate) fn feed(&mut self, checks: &BodyChecks, piece: &[u8]) {
+        self.json.feed(&checks.token_paths, piece);
+        if let Some(text) = &checks.text {
+            self.search(text.as_bytes(), piece);
         }
     }
 
     pub(crate) fn tokens(&self) -> Tokens {
-        self.scan.tokens()
+        Tokens { input: self.json.found[0], output: self.json.found[1] }
     }
 
-    /// Whether the body passed the request's check.
-    pub(crate) fn passes(&self, needle: Option<&str>) -> bool {
-        needle.is_none_or(|needle| needle.is_empty() || self.contains)
+    /// Whether the body contains the text that it must contain.
+    pub(crate) fn passes(&self, checks: &BodyChecks) -> bool {
+        checks.text.is_none() || self.contains_text
     }
 
-    fn look_for(&mut self, needle: &[u8], piece: &[u8]) {
-        if self.contains || needle.is_empty() {
+    fn search(&mut self, text: &[u8], piece: &[u8]) {
+        if self.contains_text {
             return;
         }
-        let kept = needle.len() - 1;
+        let kept = text.len() - 1;
         self.tail.extend_from_slice(&piece[..piece.len().min(kept)]);
-        self.contains = memmem::find(&self.tail, needle).is_some() || memmem::find(piece, needle).is_some();
+        self.contains_text = memmem::find(&self.tail, text).is_some() || memmem::find(piece, text).is_some();
         if piece.len() >= kept {
             self.tail.clear();
             self.tail.extend_from_slice(&piece[piece.len() - kept..]);
@@ -287,64 +82,250 @@ impl BodyWatch {
     }
 }
 
+/// A scan for the numbers at two paths of a JSON document.
+#[derive(Debug, Default)]
+struct JsonScan {
+    state: State,
+    levels: Vec<Level>,
+    /// The key or scalar that is being read.
+    text: Vec<u8>,
+    /// For each path, whether it leads to or through the next value.
+    next: [bool; 2],
+    found: [Option<f64>; 2],
+}
+
+/// An object or array around the current position.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    is_object: bool,
+    /// The index of the current element of an array.
+    index: usize,
+    /// For each path, whether it leads through this object or array.
+    on_path: [bool; 2],
+}
+
+/// What the scan expects next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// A value, or the end of an empty array.
+    Value,
+    /// A key, or the end of an object.
+    Key,
+    /// The rest of a key or of a string value.
+    String {
+        is_key: bool,
+    },
+    /// The character after a backslash.
+    Escape {
+        is_key: bool,
+    },
+    Colon,
+    /// The rest of a number, `true`, `false` or `null`.
+    Scalar,
+    Comma,
+    /// Nothing: both numbers were found, or the document ended or is malformed.
+    #[default]
+    Done,
+}
+
+impl JsonScan {
+    fn reset(&mut self) {
+        self.state = State::Value;
+        self.levels.clear();
+        self.text.clear();
+        self.next = [true; 2];
+        self.found = [None; 2];
+    }
+
+    fn feed(&mut self, paths: &[Vec<String>; 2], piece: &[u8]) {
+        let mut rest = piece;
+        while let Some(&byte) = rest.first() {
+            match self.state {
+                State::Done => return,
+                State::String { is_key } => {
+                    let end = memchr2(b'"', b'\\', rest);
+                    self.keep(is_key, &rest[..end.unwrap_or(rest.len())]);
+                    let Some(end) = end else { return };
+                    rest = &rest[end..];
+                    self.state = match (rest[0], is_key) {
+                        (b'\\', _) => {
+                            self.keep(is_key, b"\\");
+                            State::Escape { is_key }
+                        }
+                        (_, true) => State::Colon,
+                        (_, false) => State::Comma,
+                    };
+                }
+                State::Escape { is_key } => {
+                    self.keep(is_key, &[byte]);
+                    self.state = State::String { is_key };
+                }
+                State::Scalar if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.') => {
+                    self.keep(true, &[byte]);
+                }
+                State::Scalar => {
+                    self.end_scalar(paths);
+                    continue;
+                }
+                _ if byte.is_ascii_whitespace() => {}
+                _ => self.take_structure(paths, byte),
+            }
+            rest = &rest[1..];
+        }
+    }
+
+    /// Keeps the text of keys and scalars; that of string values is not needed.
+    fn keep(&mut self, is_needed: bool, text: &[u8]) {
+        if is_needed && self.text.len() + text.len() <= MAX_TEXT_BYTES {
+            self.text.extend_from_slice(text);
+        } else if is_needed {
+            // A NUL makes it different from every key and number.
+            self.text.clear();
+            self.text.push(0);
+        }
+    }
+
+    fn take_structure(&mut self, paths: &[Vec<String>; 2], byte: u8) {
+        self.state = match (self.state, byte) {
+            (State::Value, b'{' | b'[') => self.enter(paths, byte == b'{'),
+            (State::Value, b'"') => State::String { is_key: false },
+            (State::Value, b']') => self.leave(),
+            (State::Value, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+                self.text.clear();
+                self.text.push(byte);
+                State::Scalar
+            }
+            (State::Key, b'"') => {
+                self.text.clear();
+                State::String { is_key: true }
+            }
+            (State::Key | State::Comma, b'}') | (State::Comma, b']') => self.leave(),
+            (State::Colon, b':') => {
+                self.descend_by_key(paths);
+                State::Value
+            }
+            (State::Comma, b',') => match self.levels.last_mut() {
+                Some(level) if level.is_object => State::Key,
+                Some(level) => {
+                    level.index += 1;
+                    self.descend_by_index(paths);
+                    State::Value
+                }
+                None => State::Done,
+            },
+            _ => State::Done,
+        };
+    }
+
+    fn enter(&mut self, paths: &[Vec<String>; 2], is_object: bool) -> State {
+        if self.levels.len() >= MAX_DEPTH {
+            return State::Done;
+        }
+        self.levels.push(Level { is_object, index: 0, on_path: self.next });
+        if is_object {
+            return State::Key;
+        }
+        self.descend_by_index(paths);
+        State::Value
+    }
+
+    fn leave(&mut self) -> State {
+        self.levels.pop();
+        if self.levels.is_empty() { State::Done } else { State::Comma }
+    }
+
+    fn descend_by_key(&mut self, paths: &[Vec<String>; 2]) {
+        let unescaped = self.text.contains(&b'\\').then(|| {
+            let quoted = [b"\"".as_slice(), &self.text, b"\""].concat();
+            serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes()
+        });
+        let key = unescaped.as_deref().unwrap_or(&self.text);
+        self.next = self.paths_through(paths, |step| step.as_bytes() == key);
+    }
+
+    fn descend_by_index(&mut self, paths: &[Vec<String>; 2]) {
+        let index = self.levels.last().map_or(0, |level| level.index);
+        self.next = self.paths_through(paths, |step| step.parse() == Ok(index));
+    }
+
+    /// Which paths lead to this level and continue with a step that `fits`.
+    fn paths_through(&self, paths: &[Vec<String>; 2], fits: impl Fn(&str) -> bool) -> [bool; 2] {
+        let depth = self.levels.len().saturating_sub(1);
+        let on_path = self.levels.last().map_or([true; 2], |level| level.on_path);
+        [0, 1].map(|which| on_path[which] && paths[which].get(depth).is_some_and(|step| fits(step)))
+    }
+
+    fn end_scalar(&mut self, paths: &[Vec<String>; 2]) {
+        for which in [0, 1] {
+            if self.next[which] && paths[which].len() == self.levels.len() {
+                let number = std::str::from_utf8(&self.text).ok().and_then(|text| text.parse::<f64>().ok());
+                self.found[which] = number.filter(|number| number.is_finite() && *number >= 0.0);
+            }
+        }
+        let is_complete = self.found.iter().all(Option::is_some);
+        self.state = if is_complete || self.levels.is_empty() { State::Done } else { State::Comma };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scan(body: &str, input: &str, output: &str) -> (Option<f64>, Option<f64>) {
-        let pointers = Pointers::new(input, output);
-        let whole = |pieces: &[&[u8]]| {
-            let mut scan = TokenScan::new();
-            pieces.iter().for_each(|piece| scan.feed(&pointers, piece));
-            scan.tokens()
-        };
-        let at_once = whole(&[body.as_bytes()]);
+    fn scan(checks: &BodyChecks, pieces: &[&[u8]]) -> BodyScan {
+        let mut scan = BodyScan::default();
+        scan.reset();
+        pieces.iter().for_each(|piece| scan.feed(checks, piece));
+        scan
+    }
+
+    fn tokens(body: &str, input: &str, output: &str) -> (Option<f64>, Option<f64>) {
+        let checks = BodyChecks::new(input, output, None);
+        let whole = scan(&checks, &[body.as_bytes()]).tokens();
         for cut in 0..=body.len() {
             let (head, tail) = body.as_bytes().split_at(cut);
-            assert_eq!(whole(&[head, tail]), at_once, "cut at {cut}");
+            assert_eq!(scan(&checks, &[head, tail]).tokens(), whole, "cut at {cut}");
         }
-        (at_once.input, at_once.output)
+        (whole.input, whole.output)
     }
 
     #[test]
     fn numbers_are_found_wherever_the_body_is_cut() {
         let body = r#"{"input_text": "a\"}b", "x": [1, {"input_tokens": 9}], "input_tokens": 2, "output_tokens": 3e2}"#;
-        assert_eq!(scan(body, "/input_tokens", "/output_tokens"), (Some(2.0), Some(300.0)));
+        assert_eq!(tokens(body, "/input_tokens", "/output_tokens"), (Some(2.0), Some(300.0)));
     }
 
     #[test]
     fn pointers_go_through_objects_arrays_and_escapes() {
         let body = r#"{"us/age": {"p~": 5}, "choices": [{"n": 1}, {"n": 7}], "k\u0065y": 4}"#;
-        assert_eq!(scan(body, "/us~1age/p~0", "/choices/1/n"), (Some(5.0), Some(7.0)));
-        assert_eq!(scan(body, "/key", "/choices/2/n"), (Some(4.0), None));
+        assert_eq!(tokens(body, "/us~1age/p~0", "/choices/1/n"), (Some(5.0), Some(7.0)));
+        assert_eq!(tokens(body, "/key", "/choices/2/n"), (Some(4.0), None));
     }
 
     #[test]
-    fn what_is_no_number_or_no_json_is_absent() {
-        assert_eq!(scan("Hello World", "/a", "/b"), (None, None));
-        assert_eq!(scan("", "/a", "/b"), (None, None));
-        assert_eq!(scan(r#"{"a": "7", "b": -1}"#, "/a", "/b"), (None, None));
-        assert_eq!(scan(r#"{"a": null, "b": [1]}"#, "/a", "/b"), (None, None));
-        assert_eq!(scan(r#"{"a": 1e999, "b": {}}"#, "/a", "/b"), (None, None));
-        assert_eq!(scan("[[]]}]{,", "/0/0", "/b"), (None, None));
-        assert_eq!(scan(&"[".repeat(1_000), "/0/0", "/b"), (None, None));
+    fn values_that_are_not_numbers_and_bodies_that_are_not_json_have_no_tokens() {
+        assert_eq!(tokens("Hello World", "/a", "/b"), (None, None));
+        assert_eq!(tokens("", "/a", "/b"), (None, None));
+        assert_eq!(tokens(r#"{"a": "7", "b": -1}"#, "/a", "/b"), (None, None));
+        assert_eq!(tokens(r#"{"a": null, "b": [1]}"#, "/a", "/b"), (None, None));
+        assert_eq!(tokens(r#"{"a": 1e999, "b": {}}"#, "/a", "/b"), (None, None));
+        assert_eq!(tokens("[[]]}]{,", "/0/0", "/b"), (None, None));
+        assert_eq!(tokens(&"[".repeat(1_000), "/0/0", "/b"), (None, None));
     }
 
     #[test]
-    fn long_keys_and_numbers_do_not_match_by_their_beginning() {
+    fn a_long_key_does_not_match_by_its_beginning() {
         let body = format!(r#"{{"{}a": 1, "a": 2}}"#, "x".repeat(300));
-        assert_eq!(scan(&body, "/a", "/b"), (Some(2.0), None));
+        assert_eq!(tokens(&body, "/a", "/b"), (Some(2.0), None));
     }
 
-    fn contains(needle: &str, pieces: &[&str]) -> bool {
-        let pointers = Pointers::new("/a", "/b");
-        let mut watch = BodyWatch::new();
-        pieces.iter().for_each(|piece| watch.feed(&pointers, Some(needle), piece.as_bytes()));
-        watch.passes(Some(needle))
+    fn contains(text: &str, pieces: &[&str]) -> bool {
+        let checks = BodyChecks::new("/a", "/b", Some(text));
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        scan(&checks, &pieces).passes(&checks)
     }
 
     #[test]
-    fn the_text_is_found_across_pieces() {
+    fn a_text_is_found_across_pieces() {
         assert!(contains("needle", &["hay needle hay"]));
         assert!(contains("needle", &["hay nee", "dle hay"]));
         assert!(contains("needle", &["n", "e", "e", "d", "l", "e"]));

@@ -1,72 +1,61 @@
-//! The one interface of both clients: our own for plain HTTP/1.1, reqwest for what that one does not do.
+//! One client for all requests: plimsoll's own for plain HTTP/1.1, reqwest for everything else.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::measure::exchange::Exchange;
-use crate::measure::exchange::Request;
-use crate::measure::exchange::{Lookup, Resolver};
+use crate::measure::exchange::{Exchange, Request, Resolver};
 use crate::measure::http1::Http1;
+#[cfg(feature = "reqwest")]
+use crate::measure::via_reqwest::ViaReqwest;
 use crate::plan::Transport;
 
-/// What all workers of a cell share.
-#[derive(Debug, Clone)]
-pub(crate) struct ClientOptions {
-    pub(crate) transport: Transport,
-    pub(crate) connect_time_out: Duration,
-    /// Asked for names instead of the system.
-    #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "our own client asks its resolver"))]
-    pub(crate) lookup: Option<Lookup>,
-}
-
-/// One worker's client, with the connections that it keeps.
+/// The client of one worker, with the connections that it keeps. It is both clients, since a targets file may mix http and https.
 #[derive(Debug)]
 pub(crate) struct Client {
     http1: Http1,
     #[cfg(feature = "reqwest")]
-    reqwest: crate::measure::via_reqwest::ViaReqwest,
+    reqwest: ViaReqwest,
     is_plain: bool,
 }
 
 impl Client {
-    pub(crate) fn new(options: &ClientOptions, resolver: &Rc<Resolver>) -> Self {
+    pub(crate) fn new(transport: &Transport, connect_time_out: Duration, resolver: &Arc<Resolver>) -> Self {
         Self {
-            http1: Http1::new(Rc::clone(resolver), options.connect_time_out),
+            http1: Http1::new(resolver, connect_time_out),
             #[cfg(feature = "reqwest")]
-            reqwest: crate::measure::via_reqwest::ViaReqwest::new(options),
-            is_plain: options.transport.is_plain(),
+            reqwest: ViaReqwest::new(transport, connect_time_out, resolver),
+            is_plain: transport.is_plain(),
         }
     }
 
-    /// Makes what the exchange of such a request needs and takes long to make: reqwest's client with its certificates.
+    /// Builds what takes long to build: reqwest's client with its certificates.
     pub(crate) fn prepare(&mut self, request: &Request) {
         #[cfg(feature = "reqwest")]
-        if !self.is_ours(request) {
+        if !self.is_own(request) {
             self.reqwest.prepare(request);
         }
         #[cfg(not(feature = "reqwest"))]
         let _ = request;
     }
 
-    /// Opens the connection that `request` will need, where this client can; says what that took if it was not open.
+    /// Opens the connection that `request` needs and returns how long that took. `None` if it was open, or if reqwest opens it.
     pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
-        if self.is_ours(request) { self.http1.open(request).await } else { None }
+        if self.is_own(request) { self.http1.open(request).await } else { None }
     }
 
-    /// Makes one exchange; whatever goes wrong is a fault in it.
+    /// Every error is a fault of the exchange.
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
-        if self.is_ours(request) {
+        if self.is_own(request) {
             return self.http1.exchange(request).await;
         }
         #[cfg(feature = "reqwest")]
         return self.reqwest.exchange(request).await;
-        // Never in plain text what was meant for TLS.
+        // Never send in plain text what was meant for TLS.
         #[cfg(not(feature = "reqwest"))]
-        return Exchange::begun().failed(crate::record::Fault::Client);
+        return Exchange::begin().failed(crate::record::Fault::Client);
     }
 
-    /// Whether our own client makes this exchange.
-    fn is_ours(&self, request: &Request) -> bool {
+    fn is_own(&self, request: &Request) -> bool {
         self.is_plain && !request.is_https()
     }
 }

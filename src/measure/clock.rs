@@ -1,5 +1,7 @@
-//! The clock that the kernel stamps received data with: `CLOCK_REALTIME`, in a type of its own, so that it is never compared
-//! with a monotonic one.
+//! The clock of all latencies, `CLOCK_REALTIME`, and reads from a socket together with the kernel's receive time.
+//!
+//! A busy client reads late, but the kernel's time stamp says when the data arrived. The stamp belongs to the last segment that
+//! the read touched, so the stamp of the read that completes a response is the end of the response.
 
 use std::io;
 use std::time::Duration;
@@ -9,33 +11,28 @@ use nix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A change of the distance between the two clocks that no slewing makes: somebody set the clock.
+/// Slewing never changes the offset between the two clocks this much; setting the clock does.
 const STEP: Duration = Duration::from_micros(1);
-/// Readings of that distance, of which the narrowest counts.
-const READINGS: usize = 5;
+/// Readings of that offset, of which the most precise counts.
+const OFFSET_READINGS: usize = 5;
+/// How long to wait for the kernel to start stamping, and how long to sleep between reads so that its worker can run.
+const GUARD_TIMEOUT: Duration = Duration::from_secs(1);
+const GUARD_PAUSE: Duration = Duration::from_micros(500);
 
-/// A reading of `CLOCK_REALTIME`, in nanoseconds since 1970.
+/// A reading of `CLOCK_REALTIME` in nanoseconds since 1970, in its own type so that it is never compared with a monotonic one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wall(u64);
+pub(crate) struct Wall(pub(crate) u64);
 
 impl Wall {
-    /// The time now.
     pub(crate) fn now() -> Self {
-        Self(nanoseconds(ClockId::CLOCK_REALTIME))
+        Self(now_ns(ClockId::CLOCK_REALTIME))
     }
 
-    /// A reading of another origin.
-    #[cfg(test)]
-    pub(crate) const fn from_ns(nanoseconds: u64) -> Self {
-        Self(nanoseconds)
-    }
-
-    /// The time that passed since an earlier reading; nothing passes backwards.
+    /// The time since an earlier reading, zero if that is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// This reading and a duration later.
     pub(crate) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -48,62 +45,53 @@ impl From<TimeSpec> for Wall {
     }
 }
 
-fn nanoseconds(clock: ClockId) -> u64 {
-    Wall::from(clock_gettime(clock).expect("these clocks exist wherever Unix does")).0
+fn now_ns(clock: ClockId) -> u64 {
+    Wall::from(clock_gettime(clock).expect("these clocks exist on every Unix")).0
 }
 
-/// Tells whether the wall clock was set while something was timed.
-///
-/// Slewing moves both clocks alike; only a step changes their distance.
+/// Detects whether somebody set the wall clock while something was timed.
 #[derive(Debug)]
-pub(crate) struct StepWatch {
-    distance_ns: i128,
+pub(crate) struct StepDetector {
+    offset_ns: i128,
 }
 
-impl StepWatch {
-    /// Starts to watch.
+impl StepDetector {
     pub(crate) fn start() -> Self {
-        Self { distance_ns: distance_ns() }
+        Self { offset_ns: clock_offset_ns() }
     }
 
-    /// Whether the clock was set since the start.
-    pub(crate) fn stepped(&self) -> bool {
-        (distance_ns() - self.distance_ns).unsigned_abs() > STEP.as_nanos()
+    pub(crate) fn clock_was_set(&self) -> bool {
+        (clock_offset_ns() - self.offset_ns).unsigned_abs() > STEP.as_nanos()
     }
 }
 
-/// The wall clock's distance from the monotonic one, read where the reading took least.
-fn distance_ns() -> i128 {
+/// The offset of the wall clock from the monotonic one, from the reading that took least time.
+fn clock_offset_ns() -> i128 {
     let reading = || {
-        let before = nanoseconds(ClockId::CLOCK_MONOTONIC);
-        let wall = nanoseconds(ClockId::CLOCK_REALTIME);
-        let after = nanoseconds(ClockId::CLOCK_MONOTONIC);
+        let before = now_ns(ClockId::CLOCK_MONOTONIC);
+        let wall = now_ns(ClockId::CLOCK_REALTIME);
+        let after = now_ns(ClockId::CLOCK_MONOTONIC);
         (after - before, i128::from(wall) - (i128::from(before) + i128::from(after)) / 2)
     };
-    let narrowest = (0..READINGS).map(|_| reading()).min_by_key(|(width, _)| *width);
-    narrowest.map(|(_, distance)| distance).expect("at least one reading is made")
+    let fastest = (0..OFFSET_READINGS).map(|_| reading()).min_by_key(|(took, _)| *took);
+    fastest.map(|(_, offset)| offset).expect("at least one reading is made")
 }
 
-/// How long to wait for the kernel to begin stamping, and how long to sleep between looks (its worker must get a turn).
-const GUARD_PATIENCE: Duration = Duration::from_secs(1);
-const GUARD_PAUSE: Duration = Duration::from_micros(500);
-
-/// What one read gave.
+/// What one read returned.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Read {
-    /// Bytes; 0 at the end of the stream.
+pub(crate) struct Received {
+    /// 0 at the end of the stream.
     pub(crate) bytes: usize,
-    /// When they arrived.
     pub(crate) at: Wall,
-    /// Whether the kernel said so.
+    /// Whether `at` is the kernel's receive time, rather than the time after the read.
     pub(crate) stamped: bool,
 }
 
-/// Room for what the kernel says beside the data; made once a worker, since a read is made for each response.
+/// Space for the kernel's time stamp next to the data, allocated once per worker.
 #[derive(Debug)]
-pub(crate) struct Control(Vec<u8>);
+pub(crate) struct StampBuffer(Vec<u8>);
 
-impl Control {
+impl StampBuffer {
     #[cfg(target_os = "linux")]
     pub(crate) fn new() -> Self {
         Self(nix::cmsg_space!(nix::sys::socket::Timestamps))
@@ -116,85 +104,92 @@ impl Control {
 }
 
 /// Waits for data and reads some of it.
-pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], control: &mut Control) -> io::Result<Read> {
+pub(crate) async fn read(
+    stream: &TcpStream,
+    buffer: &mut [u8],
+    stamp: &mut StampBuffer,
+) -> io::Result<Received> {
     loop {
         stream.readable().await?;
-        match read_now(stream, buffer, control) {
+        match try_read(stream, buffer, stamp) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => {
-                if read.as_ref().is_ok_and(|read| read.bytes == buffer.len()) {
-                    // The socket may never run dry: time-outs, other workers and signals must get their turn.
+            received => {
+                if received.as_ref().is_ok_and(|received| received.bytes == buffer.len()) {
+                    // The socket may never run dry: timeouts, other workers and signals need their turn.
                     tokio::task::coop::consume_budget().await;
                 }
-                return read;
+                return received;
             }
         }
     }
 }
 
-/// Reads what is there; an error of the kind `WouldBlock` when there is nothing.
-pub(crate) fn read_now(stream: &TcpStream, buffer: &mut [u8], control: &mut Control) -> io::Result<Read> {
-    let mut got = None;
+/// Reads without waiting; an error of the kind `WouldBlock` if there is no data.
+pub(crate) fn try_read(
+    stream: &TcpStream,
+    buffer: &mut [u8],
+    stamp: &mut StampBuffer,
+) -> io::Result<Received> {
+    let mut received = None;
     let outcome = stream.try_io(Interest::READABLE, || {
-        let read = receive(stream, buffer, control)?;
-        got = Some(read);
-        // A short read has drained the socket: saying so saves the call that would only be told EAGAIN. At the end of the
+        let read = receive(stream, buffer, stamp)?;
+        received = Some(read);
+        // A short read has drained the socket. Reporting that saves a call that would only return EAGAIN. At the end of the
         // stream readiness must stay.
-        let drained = read.bytes > 0 && read.bytes < buffer.len();
-        if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        let is_drained = read.bytes > 0 && read.bytes < buffer.len();
+        if is_drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     });
-    // What was read counts: the error may be the one made above.
-    got.map_or_else(|| Err(outcome.err().unwrap_or_else(|| io::ErrorKind::WouldBlock.into())), Ok)
+    // The data comes first: the error may be the one made above.
+    received.map_or_else(|| Err(outcome.err().unwrap_or_else(|| io::ErrorKind::WouldBlock.into())), Ok)
 }
 
-/// Asks the kernel to stamp what arrives at this socket. Where it will not, reads are stamped by this process.
+/// Asks the kernel to stamp the data that arrives at this socket. If it refuses, reads are counted as unstamped.
 #[cfg(target_os = "linux")]
-pub(crate) fn enable(stream: &TcpStream) {
+pub(crate) fn enable_stamps(stream: &TcpStream) {
     use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt::Timestamping};
     let flags = TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE;
-    // A kernel without it still serves: `unstamped` counts what it did not stamp.
     let _ = setsockopt(stream, Timestamping, &flags);
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn enable(_stream: &TcpStream) {}
+pub(crate) fn enable_stamps(_stream: &TcpStream) {}
 
 #[cfg(target_os = "linux")]
-fn receive(stream: &TcpStream, buffer: &mut [u8], control: &mut Control) -> io::Result<Read> {
+fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut StampBuffer) -> io::Result<Received> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use std::io::IoSliceMut;
     use std::os::fd::AsRawFd;
 
     let mut parts = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut control.0), MsgFlags::empty())?;
-    let stamp = message.cmsgs()?.find_map(|control| match control {
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut stamp.0), MsgFlags::empty())?;
+    let at = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::ScmTimestampsns(times) if times.system.tv_sec() > 0 => {
             Some(Wall::from(times.system))
         }
         _ => None,
     });
-    Ok(Read { bytes: message.bytes, at: stamp.unwrap_or_else(Wall::now), stamped: stamp.is_some() })
+    Ok(Received { bytes: message.bytes, at: at.unwrap_or_else(Wall::now), stamped: at.is_some() })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn receive(stream: &TcpStream, buffer: &mut [u8], _control: &mut Control) -> io::Result<Read> {
+fn receive(stream: &TcpStream, buffer: &mut [u8], _stamp: &mut StampBuffer) -> io::Result<Received> {
     let bytes = stream.try_read(buffer)?;
-    Ok(Read { bytes, at: Wall::now(), stamped: false })
+    Ok(Received { bytes, at: Wall::now(), stamped: false })
 }
 
 /// A stamped connection of this process with itself, kept open for the whole run.
 ///
-/// The machine's first stamped socket turns stamping on in a worker of the kernel, some time later; while one is alive, each
-/// read is stamped from the first.
+/// The first stamped socket of a machine turns stamping on in a kernel worker, a moment later. While one is open, every read of
+/// every other stamped socket is stamped.
 #[derive(Debug)]
-pub(crate) struct Guard {
-    _ends: Option<(TcpStream, TcpStream)>,
+pub(crate) struct StampGuard {
+    _connection: Option<(TcpStream, TcpStream)>,
 }
 
-impl Guard {
-    /// Opens the connection, and waits until the kernel stamps it. Without success reads are stamped by this process.
+impl StampGuard {
+    /// Opens the connection and waits until the kernel stamps it. If it never does, reads are counted as unstamped.
     pub(crate) async fn open() -> Self {
-        Self { _ends: Self::try_open().await.ok() }
+        Self { _connection: Self::try_open().await.ok() }
     }
 
     async fn try_open() -> io::Result<(TcpStream, TcpStream)> {
@@ -202,12 +197,12 @@ impl Guard {
         let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr()?), listener.accept());
         let (near, (far, _)) = (near?, far?);
         far.set_nodelay(true)?;
-        enable(&near);
-        let begun = std::time::Instant::now();
-        while begun.elapsed() < GUARD_PATIENCE {
+        enable_stamps(&near);
+        let started = std::time::Instant::now();
+        while started.elapsed() < GUARD_TIMEOUT {
             far.writable().await?;
             far.try_write(b"?")?;
-            if read(&near, &mut [0; 8], &mut Control::new()).await?.stamped {
+            if read(&near, &mut [0; 8], &mut StampBuffer::new()).await?.stamped {
                 break;
             }
             std::thread::sleep(GUARD_PAUSE);
@@ -221,33 +216,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_never_passes_backwards() {
-        let (early, late) = (Wall::from_ns(1_000), Wall::from_ns(3_000));
+    fn the_time_since_a_later_reading_is_zero() {
+        let (early, late) = (Wall(1_000), Wall(3_000));
         assert_eq!(late.since(early), Duration::from_micros(2));
         assert_eq!(early.since(late), Duration::ZERO);
         assert_eq!(early.after(Duration::from_micros(2)), late);
     }
 
     #[test]
-    fn a_clock_that_is_left_alone_does_not_step() {
-        let watches: Vec<_> = (0..20).map(|_| StepWatch::start()).collect();
-        let steps = watches.iter().filter(|watch| watch.stepped()).count();
-        assert!(steps < watches.len(), "each of {} readings saw a step", watches.len());
+    fn an_undisturbed_clock_was_not_set() {
+        let detectors: Vec<_> = (0..20).map(|_| StepDetector::start()).collect();
+        let steps = detectors.iter().filter(|detector| detector.clock_was_set()).count();
+        assert!(steps < detectors.len(), "each of {} readings saw a step", detectors.len());
     }
 
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_late_read_is_stamped_with_the_time_of_arrival() {
-        let _guard = Guard::open().await;
+        let _guard = StampGuard::open().await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        enable(&near);
+        enable_stamps(&near);
         let (far, _) = listener.accept().await.unwrap();
         far.writable().await.unwrap();
         let before = Wall::now();
         far.try_write(b"hello").unwrap();
         let after = Wall::now();
         std::thread::sleep(Duration::from_millis(20));
-        let got = read(&near, &mut [0; 64], &mut Control::new()).await.unwrap();
+        let got = read(&near, &mut [0; 64], &mut StampBuffer::new()).await.unwrap();
         assert_eq!(got.bytes, 5);
         assert!(
             got.stamped && before <= got.at && got.at <= after,

@@ -1,16 +1,16 @@
 //! A plan becomes runs: the clients, the order of rounds, the service process.
 //!
-//! [`measure`] walks over all launches and rounds of a plan; [`check`] makes each request once and measures nothing; [`load`]
-//! makes one measurement without rounds. All of it happens on one thread, on one current-thread runtime: our own client's
-//! exchange costs a few microseconds, so one core loads any service that one core serves.
+//! [`measure`] goes through all launches and rounds of a plan; [`check`] makes each request once and measures nothing; [`load`]
+//! makes one measurement without rounds. All of it happens on one thread with a current-thread runtime: an exchange costs
+//! plimsoll's own client a few microseconds, so one core can load any service that runs on one core.
 
 mod body;
 mod client;
 mod clock;
 mod decoder;
-mod error;
 mod exchange;
 mod http1;
+mod note;
 mod port;
 mod process;
 mod program;
@@ -23,55 +23,48 @@ mod signals;
 mod via_reqwest;
 mod window;
 
-pub use error::MeasureError;
-pub use run::Site;
 #[cfg(feature = "cli")]
-pub(crate) use run::{load, no_free_port};
+pub(crate) use run::load;
+pub(crate) use run::{MeasureOptions, check, measure};
 pub(crate) use signals::{Interrupt, SIGNAL_BASE, output_unless_interrupted, watch_parent};
 
-use run::on_one_thread;
+use crate::measure::service::ServiceError;
+use crate::plan::{EndpointError, Side};
 
-use crate::plan::Plan;
-use crate::record::{Event, Run};
-
-/// Measures all runs of a plan, telling what happens on the way.
-///
-/// A signal, or a service that dies, ends it early: the run then says so in `stop`, and holds all rounds that were complete.
-///
-/// # Errors
-/// When nothing could be measured: a service that does not start, a first request that is no success.
-pub fn measure(plan: &Plan, site: Site<'_>, tell: &mut dyn FnMut(Event)) -> Result<Vec<Run>, MeasureError> {
-    let interrupt = Interrupt::subscribe()?;
-    on_one_thread(async {
-        let _guard = clock::Guard::open().await;
-        run::Measurement::prepare(plan, site, tell)?.measure(&interrupt).await
-    })
+/// Why nothing could be measured. Errors after the first round are part of the run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MeasureError {
+    #[error("could not start measuring: {0}")]
+    Setup(#[from] std::io::Error),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error("{side} did not start: {source}{}", advice(*side))]
+    SideStart { side: Side, source: ServiceError },
+    #[error("cell `{cell}`: {source}")]
+    Endpoint { cell: String, source: EndpointError },
+    #[error(
+        "somebody set the clock of this machine during several attempts to measure a round: measure again"
+    )]
+    ClockSet,
+    #[error("cell `{cell}`: the test request to {url} failed: {what}")]
+    TestRequest { cell: String, url: String, what: String },
+    #[error(
+        "{connections} connections at once need {needed} open files, and this process may have {limit}: lower the concurrency, or \
+         raise the limit with `ulimit -n {needed}` before starting plimsoll (the hard limit belongs to the system or the container)"
+    )]
+    OpenFiles { connections: usize, needed: u64, limit: u64 },
+    #[error("cell `{cell}` needs {what}: enable the feature `{feature}` of plimsoll")]
+    NeedsFeature { cell: String, what: &'static str, feature: &'static str },
 }
 
-/// Makes each request of a plan once and checks the answer, in a duet of head alone; `tell` hears each cell's id with what was wrong, if anything was.
-///
-/// # Errors
-/// When a service does not start.
-pub fn check(
-    plan: &Plan,
-    site: Site<'_>,
-    tell: &mut dyn FnMut(&str, Option<&MeasureError>),
-) -> Result<(), MeasureError> {
-    on_one_thread(async {
-        let mut quiet = |_: Event| {};
-        let measurement = run::Measurement::prepare(plan, site, &mut quiet)?;
-        for stand in &measurement.stands {
-            let running = stand.head.start(stand.group.settings.ready_time_out).await?;
-            for &index in &stand.cells {
-                let (group, cell) = measurement.cells[index];
-                let tried = measurement.live(index, &running)?.try_each(usize::MAX, 1).await;
-                let wrong = tried.err().map(|wrong| MeasureError::wrong_answer(group, cell, wrong));
-                tell(&group.full_id(cell), wrong.as_ref());
-            }
-            running.stop().await;
+fn advice(side: Side) -> &'static str {
+    match side {
+        Side::Base => {
+            "\nIf base does not know one of these arguments, pass its own with --base-arg, once per argument. They replace all \
+             arguments of the bench file."
         }
-        Ok(())
-    })
+        Side::Head => "",
+    }
 }
 
 #[cfg(test)]

@@ -190,11 +190,11 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn at(milliseconds: u64) -> Wall {
-        Wall::from_ns(milliseconds * MS)
+        Wall(milliseconds * MS)
     }
 
     fn exchange(sent: Wall, ended: Wall) -> Exchange {
-        Exchange { sent, ended, status: Some(200), stamped: true, ..Exchange::begun() }
+        Exchange { sent, ended, status: Some(200), stamped: true, ..Exchange::begin() }
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
         fn send(&mut self, worker: usize) -> Wall {
             let ends = self.served_ns + self.work_ns();
             self.in_service.push(Reverse((ends as u64, worker, self.now_ns as u64)));
-            Wall::from_ns(self.now_ns as u64)
+            Wall(self.now_ns as u64)
         }
 
         /// The next exchange to return: its worker, when it was sent, and when it ended.
@@ -287,7 +287,7 @@ mod tests {
             let Reverse((ends, worker, sent)) = self.in_service.pop()?;
             self.now_ns += (ends as f64 - self.served_ns).max(0.0) * sharing;
             self.served_ns = self.served_ns.max(ends as f64);
-            Some((worker, Wall::from_ns(sent), Wall::from_ns(self.now_ns as u64)))
+            Some((worker, Wall(sent), Wall(self.now_ns as u64)))
         }
 
         /// Rounds by the rules, from a standing start each, all their latencies and the mean throughput.

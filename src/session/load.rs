@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::measure;
 use crate::plan::{Group, Plan};
-use crate::record::Fault;
 use crate::report::LoadReport;
 use crate::session::error::SessionError;
 use crate::session::outcome::Outcome;
@@ -46,8 +45,8 @@ pub(crate) fn load(
         LoadFormat::Text => print!("{}", shown.text()),
         LoadFormat::Json => println!("{:#}", shown.json()),
     }
-    if loaded.tally.counts.faults.contains_key(&Fault::NoFreePort) {
-        eprintln!("error: {}", measure::no_free_port());
+    if let Some(note) = &loaded.note {
+        eprintln!("error: {note}");
     }
     let failure = shown.failure();
     if let Some(failure) = failure.as_ref().filter(|_| loaded.signal.is_none()) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::judge::{Judgement, OtherTestBed, Policy, judge};
-use crate::measure::{self, MeasureError, Site};
+use crate::measure::{self, MeasureError, MeasureOptions};
 use crate::plan::{Plan, Service};
 use crate::record::{Baseline, BaselineStore, CellRun, LastRun, Run, RunFile, Stop, metric};
 use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
@@ -265,12 +265,12 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome, SessionErr
     Ok(outcome)
 }
 
-fn site(options: &Options, until: Option<Instant>) -> Site<'_> {
-    Site {
+fn site(options: &Options, until: Option<Instant>) -> MeasureOptions<'_> {
+    MeasureOptions {
         root: &options.paths.root,
         service_args: &options.service_args,
         test_bed: options.test_bed.as_deref(),
-        until,
+        deadline: until,
     }
 }
 

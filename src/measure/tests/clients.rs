@@ -4,14 +4,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::measure::client::ClientOptions;
 use crate::measure::exchange::Request;
 use crate::measure::tests::*;
 use crate::plan::Endpoint;
 use crate::record::Fault;
 
 /// The lines of a head, in order and without case: the first as it is, then the headers.
-fn told(request: &str) -> (String, Vec<String>, String) {
+fn parse(request: &str) -> (String, Vec<String>, String) {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
     let first = lines.next().unwrap().to_owned();
@@ -34,36 +33,42 @@ fn both_send_the_same_requests() {
         Endpoint::get("/").header("user-agent", "mine").header("twice", "1").header("twice", "2"),
     ];
     for endpoint in endpoints {
-        let server = Server::start(vec![fine()]);
+        let server = Server::start(vec![answer_once()]);
         for_both(both(), async |mut client| {
             let base = server.url();
-            let request = Request::new(&endpoint, Some(&base), PATIENCE).unwrap();
+            let request = Request::new(&endpoint, Some(&base), LONG).unwrap();
             assert_eq!(client.exchange(&request).await.fault, None);
         });
         let requests = server.requests();
         assert_eq!(requests.len(), 2);
-        assert_eq!(told(&requests[0]), told(&requests[1]), "{endpoint:?}");
+        assert_eq!(parse(&requests[0]), parse(&requests[1]), "{endpoint:?}");
     }
 }
 
 #[test]
 fn only_our_own_client_tells_of_connections_and_stamps() {
     for_both(both(), async |mut client| {
-        let script = vec![Act::Take, response("200 OK", "a"), Act::Take, response("200 OK", "b"), Act::Hold];
+        let script = vec![
+            Act::ReadRequest,
+            response("200 OK", "a"),
+            Act::ReadRequest,
+            response("200 OK", "b"),
+            Act::WaitForClose,
+        ];
         let server = Server::start(vec![script]);
         let first = client.exchange(&get(&server.url())).await;
         let second = client.exchange(&get(&server.url())).await;
-        assert_eq!((first.connect.is_some(), second.connect), (client.is_ours(), None));
-        assert!(client.is_ours() || !(first.stamped || second.stamped));
+        assert_eq!((first.connect.is_some(), second.connect), (client.is_own(), None));
+        assert!(client.is_own() || !(first.stamped || second.stamped));
         assert!(first.sent < first.ended && first.ended <= second.sent && second.sent < second.ended);
     });
 }
 
 /// The script ends in the fault for both clients; the connection that is opened next is a fine one.
-fn each_fails(script: &[Act], time_out: Duration, fault: Fault) {
+fn assert_each_fails(script: &[Act], time_out: Duration, fault: Fault) {
     for_both(both(), async |mut client| {
-        let server = Server::start(vec![script.to_vec(), fine()]);
-        let exchange = client.exchange(&ready(&Endpoint::get(server.url()), time_out)).await;
+        let server = Server::start(vec![script.to_vec(), answer_once()]);
+        let exchange = client.exchange(&request(&Endpoint::get(server.url()), time_out)).await;
         assert_eq!(exchange.fault, Some(fault), "{client:?} {script:?}");
         assert_eq!(exchange.status.is_some(), fault.is_response());
         assert!(!exchange.reconnected);
@@ -79,7 +84,7 @@ fn each_fails(script: &[Act], time_out: Duration, fault: Fault) {
 fn a_port_where_nothing_listens_refuses() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let request = get(&format!("http://127.0.0.1:{port}/"));
-    for_both(both(), async |mut client| fails(&mut client, &request, Fault::Refused).await);
+    for_both(both(), async |mut client| assert_fails(&mut client, &request, Fault::Refused).await);
 }
 
 /// A listener that lets nobody in any more.
@@ -97,7 +102,7 @@ impl Full {
         listen(&listener, Backlog::new(0).unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        while let Ok(stream) = TcpStream::connect_timeout(&address, SOON) {
+        while let Ok(stream) = TcpStream::connect_timeout(&address, SHORT) {
             waiting.push(stream);
         }
         Self { listener, _waiting: waiting }
@@ -105,7 +110,7 @@ impl Full {
 
     fn request(&self, time_out: Duration) -> Request {
         let url = format!("http://{}/", self.listener.local_addr().unwrap());
-        ready(&Endpoint::get(url), time_out)
+        request(&Endpoint::get(url), time_out)
     }
 }
 
@@ -114,9 +119,9 @@ impl Full {
 fn a_full_backlog_makes_connecting_time_out() {
     let full = Full::open();
     // The client must go on within the same time-out, so it is longer than a busy machine stands still.
-    let options = ClientOptions { connect_time_out: Duration::from_millis(500), ..options() };
-    for_both(both_with(&options), async |mut client| {
-        fails(&mut client, &full.request(PATIENCE), Fault::ConnectTimeOut).await;
+    let connect_timeout = Duration::from_millis(500);
+    for_both(both_with(connect_timeout, None), async |mut client| {
+        assert_fails(&mut client, &full.request(LONG), Fault::ConnectTimeOut).await;
     });
 }
 
@@ -124,7 +129,9 @@ fn a_full_backlog_makes_connecting_time_out() {
 #[test]
 fn the_whole_exchange_times_out_while_it_connects() {
     let full = Full::open();
-    for_both(both(), async |mut client| fails(&mut client, &full.request(SOON), Fault::TimeOut).await);
+    for_both(both(), async |mut client| {
+        assert_fails(&mut client, &full.request(SHORT), Fault::TimeOut).await
+    });
 }
 
 #[test]
@@ -137,7 +144,9 @@ fn a_name_that_cannot_be_resolved_is_dns() {
     }
     let request = get("http://ship.test/");
     for lookup in [fails_to, finds_none] {
-        for_both(both_asking(lookup), async |mut client| fails(&mut client, &request, Fault::Dns).await);
+        for_both(both_with(LONG, Some(lookup)), async |mut client| {
+            assert_fails(&mut client, &request, Fault::Dns).await
+        });
     }
 }
 
@@ -146,8 +155,8 @@ fn a_name_is_asked_of_the_lookup_and_each_address_is_tried() {
     fn two(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(["127.0.0.2", "127.0.0.1"].map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).to_vec())
     }
-    for_both(both_asking(two), async |mut client| {
-        let server = Server::start(vec![fine()]);
+    for_both(both_with(LONG, Some(two)), async |mut client| {
+        let server = Server::start(vec![answer_once()]);
         let exchange = client.exchange(&get(&format!("http://ship.test:{}/", server.port()))).await;
         assert_eq!(exchange.fault, None, "{client:?}");
         assert!(server.requests()[0].to_lowercase().contains(&format!("host: ship.test:{}", server.port())));
@@ -156,10 +165,14 @@ fn a_name_is_asked_of_the_lookup_and_each_address_is_tried() {
 
 #[test]
 fn a_reset_is_told_before_and_inside_the_response() {
-    each_fails(&[Act::Take, Act::Reset], PATIENCE, Fault::Reset);
-    let inside =
-        [Act::Take, send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), Act::Pause(SOON), Act::Reset];
-    each_fails(&inside, PATIENCE, Fault::Reset);
+    assert_each_fails(&[Act::ReadRequest, Act::Reset], LONG, Fault::Reset);
+    let inside = [
+        Act::ReadRequest,
+        send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+        Act::Pause(SHORT),
+        Act::Reset,
+    ];
+    assert_each_fails(&inside, LONG, Fault::Reset);
 }
 
 #[test]
@@ -173,19 +186,23 @@ fn an_end_before_the_response_is_whole_is_closed() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n",
         "HTTP/1.1 100 Continue\r\n\r\n",
     ] {
-        each_fails(&[Act::Take, send(part), Act::Close], PATIENCE, Fault::Closed);
+        assert_each_fails(&[Act::ReadRequest, send(part), Act::Close], LONG, Fault::Closed);
     }
 }
 
 #[test]
 fn silence_and_a_dripping_body_time_out() {
-    each_fails(&[Act::Take, Act::Hold], SOON, Fault::TimeOut);
-    let mut dripping = vec![Act::Take, send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")];
+    assert_each_fails(&[Act::ReadRequest, Act::WaitForClose], SHORT, Fault::TimeOut);
+    let mut dripping = vec![Act::ReadRequest, send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")];
     for _ in 0..20 {
-        dripping.extend([Act::Pause(SOON / 4), send("x")]);
+        dripping.extend([Act::Pause(SHORT / 4), send("x")]);
     }
-    each_fails(&dripping, SOON, Fault::TimeOut);
-    each_fails(&[Act::Take, send("HTTP/1.1 200 OK\r\n"), Act::Hold], SOON, Fault::TimeOut);
+    assert_each_fails(&dripping, SHORT, Fault::TimeOut);
+    assert_each_fails(
+        &[Act::ReadRequest, send("HTTP/1.1 200 OK\r\n"), Act::WaitForClose],
+        SHORT,
+        Fault::TimeOut,
+    );
 }
 
 #[test]
@@ -199,57 +216,60 @@ fn what_is_no_http_is_malformed() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ship\r\n\r\n",
     ] {
-        each_fails(&[Act::Take, send(text), Act::Hold], PATIENCE, Fault::Malformed);
+        assert_each_fails(&[Act::ReadRequest, send(text), Act::WaitForClose], LONG, Fault::Malformed);
     }
     let no_status = send("HTTP/1.1 999 Nope\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    each_fails(&[Act::Take, no_status, Act::Close], PATIENCE, Fault::Malformed);
+    assert_each_fails(&[Act::ReadRequest, no_status, Act::Close], LONG, Fault::Malformed);
 }
 
 #[test]
 fn an_endless_head_is_malformed() {
     let lines = "X-Filler: 0123456789\r\n".repeat(50_000);
-    each_fails(
-        &[Act::Take, send(format!("HTTP/1.1 200 OK\r\n{lines}")), Act::Hold],
-        PATIENCE,
+    assert_each_fails(
+        &[Act::ReadRequest, send(format!("HTTP/1.1 200 OK\r\n{lines}")), Act::WaitForClose],
+        LONG,
         Fault::Malformed,
     );
     let line = "x".repeat(1_000_000);
-    each_fails(
-        &[Act::Take, send(format!("HTTP/1.1 200 OK\r\nX: {line}")), Act::Hold],
-        PATIENCE,
+    assert_each_fails(
+        &[Act::ReadRequest, send(format!("HTTP/1.1 200 OK\r\nX: {line}")), Act::WaitForClose],
+        LONG,
         Fault::Malformed,
     );
 }
 
 #[test]
 fn another_status_is_a_fault_with_its_code() {
-    each_fails(
-        &[Act::Take, response("429 Too Many Requests", "busy"), Act::Hold],
-        PATIENCE,
+    assert_each_fails(
+        &[Act::ReadRequest, response("429 Too Many Requests", "busy"), Act::WaitForClose],
+        LONG,
         Fault::Status(429),
     );
-    each_fails(&[Act::Take, response("302 Found", ""), Act::Hold], PATIENCE, Fault::Status(302));
+    assert_each_fails(
+        &[Act::ReadRequest, response("302 Found", ""), Act::WaitForClose],
+        LONG,
+        Fault::Status(302),
+    );
 }
 
 #[test]
 fn a_body_without_the_text_fails_the_check() {
     let chunked = |pieces: &[&str]| {
         let head = send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        let mut script = vec![Act::Take, head];
+        let mut script = vec![Act::ReadRequest, head];
         for piece in pieces {
-            script.extend([send(format!("{:x}\r\n{piece}\r\n", piece.len())), Act::Pause(SOON / 10)]);
+            script.extend([send(format!("{:x}\r\n{piece}\r\n", piece.len())), Act::Pause(SHORT / 10)]);
         }
-        script.extend([send("0\r\n\r\n"), Act::Hold]);
+        script.extend([send("0\r\n\r\n"), Act::WaitForClose]);
         Server::start(vec![script])
     };
     for_both(both(), async |mut client| {
-        let wanted = |server: &Server| {
-            ready(&Endpoint::get(server.url()).expect_body_contains("Ever Given"), PATIENCE)
-        };
+        let wanted =
+            |server: &Server| request(&Endpoint::get(server.url()).expect_body_contains("Ever Given"), LONG);
         let server = chunked(&["the Ever", " Gi", "ven"]);
         assert_eq!(client.exchange(&wanted(&server)).await.fault, None, "{client:?}");
         let server = chunked(&["the Ever", " Giv", "er"]);
-        fails(&mut client, &wanted(&server), Fault::Body).await;
+        assert_fails(&mut client, &wanted(&server), Fault::Body).await;
     });
 }
 
@@ -257,20 +277,20 @@ fn a_body_without_the_text_fails_the_check() {
 fn responses_without_a_body_leave_the_connection_ready() {
     for_both(both(), async |mut client| {
         let server = Server::start(vec![vec![
-            Act::Take,
+            Act::ReadRequest,
             send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
-            Act::Take,
+            Act::ReadRequest,
             send("HTTP/1.1 204 No Content\r\n\r\n"),
-            Act::Take,
+            Act::ReadRequest,
             send("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
-            Act::Take,
+            Act::ReadRequest,
             send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
             response("200 OK", "fine"),
-            Act::Hold,
+            Act::WaitForClose,
         ]]);
         for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304), ("GET", 200)] {
             let endpoint = Endpoint::new(method, server.url()).expect_status(status);
-            let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+            let exchange = client.exchange(&request(&endpoint, LONG)).await;
             assert_eq!((exchange.status, exchange.fault), (Some(status), None), "{client:?}");
         }
         assert_eq!(server.accepted(), 1);
@@ -281,16 +301,16 @@ fn responses_without_a_body_leave_the_connection_ready() {
 fn a_body_may_end_with_the_connection() {
     for_both(both(), async |mut client| {
         let script = vec![
-            Act::Take,
+            Act::ReadRequest,
             send("HTTP/1.1 200 OK\r\n\r\nthe Ever "),
-            Act::Pause(SOON / 5),
+            Act::Pause(SHORT / 5),
             send("Given"),
             Act::Close,
         ];
         let server = Server::start(vec![script]);
         let endpoint = Endpoint::get(server.url()).expect_body_contains("Ever Given");
         for _ in 0..2 {
-            let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+            let exchange = client.exchange(&request(&endpoint, LONG)).await;
             assert_eq!((exchange.fault, exchange.reconnected), (None, false), "{client:?}");
         }
     });
@@ -300,13 +320,13 @@ fn a_body_may_end_with_the_connection() {
 fn chunks_with_trailers_may_come_byte_by_byte() {
     for_both(both(), async |mut client| {
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8;a=b\r\nthe Ever\r\n6\r\n Given\r\n0\r\nA: b\r\n\r\n";
-        let mut script = vec![Act::Take];
+        let mut script = vec![Act::ReadRequest];
         script.extend(text.bytes().map(|byte| send([byte])));
-        script.extend([Act::Take, response("200 OK", "Ever Given"), Act::Hold]);
+        script.extend([Act::ReadRequest, response("200 OK", "Ever Given"), Act::WaitForClose]);
         let server = Server::start(vec![script]);
         let endpoint = Endpoint::get(server.url()).expect_body_contains("Ever Given");
         for _ in 0..2 {
-            assert_eq!(client.exchange(&ready(&endpoint, PATIENCE)).await.fault, None, "{client:?}");
+            assert_eq!(client.exchange(&request(&endpoint, LONG)).await.fault, None, "{client:?}");
         }
         assert_eq!(server.accepted(), 1);
     });
@@ -316,9 +336,10 @@ fn chunks_with_trailers_may_come_byte_by_byte() {
 fn a_response_is_larger_than_every_buffer() {
     let body = format!("{}needle", "hay ".repeat(2_500_000));
     for_both(both(), async |mut client| {
-        let server = Server::start(vec![vec![Act::Take, response("200 OK", &body), Act::Hold]]);
+        let server =
+            Server::start(vec![vec![Act::ReadRequest, response("200 OK", &body), Act::WaitForClose]]);
         let endpoint = Endpoint::get(server.url()).expect_body_contains("needle");
-        assert_eq!(client.exchange(&ready(&endpoint, PATIENCE)).await.fault, None, "{client:?}");
+        assert_eq!(client.exchange(&request(&endpoint, LONG)).await.fault, None, "{client:?}");
     });
 }
 
@@ -329,7 +350,8 @@ fn token_numbers_are_found_behind_300_000_tokens() {
     let as_list = format!(r#"{{"tokens": [{}0], {numbers}"#, "\"token\", ".repeat(300_000));
     for body in [as_text, as_list] {
         for_both(both(), async |mut client| {
-            let server = Server::start(vec![vec![Act::Take, response("200 OK", &body), Act::Hold]]);
+            let server =
+                Server::start(vec![vec![Act::ReadRequest, response("200 OK", &body), Act::WaitForClose]]);
             let exchange = client.exchange(&get(&server.url())).await;
             assert_eq!(exchange.fault, None, "{client:?}");
             assert_eq!((exchange.tokens.input, exchange.tokens.output), (Some(12.0), Some(300_000.0)));
@@ -344,9 +366,9 @@ const LONG_BODY: usize = 32 * 1024 * 1024;
 fn an_answer_that_overtakes_a_long_request_counts() {
     for_both(both(), async |mut client| {
         let early = send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        let server = Server::start(vec![vec![Act::TakeBytes(100), early, Act::Pause(SOON * 3), Act::Close]]);
+        let server = Server::start(vec![vec![Act::ReadBytes(100), early, Act::Pause(SHORT * 3), Act::Close]]);
         let endpoint = Endpoint::post(server.url()).body(vec![b'x'; LONG_BODY]);
-        fails(&mut client, &ready(&endpoint, PATIENCE), Fault::Status(413)).await;
+        assert_fails(&mut client, &request(&endpoint, LONG), Fault::Status(413)).await;
     });
 }
 
@@ -354,17 +376,17 @@ fn an_answer_that_overtakes_a_long_request_counts() {
 fn an_answer_right_before_a_reset_counts() {
     for_both(both(), async |mut client| {
         let early = send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        let server = Server::start(vec![vec![Act::TakeBytes(100), early, Act::Close]]);
+        let server = Server::start(vec![vec![Act::ReadBytes(100), early, Act::Close]]);
         let endpoint = Endpoint::post(server.url()).body(vec![b'x'; LONG_BODY]);
-        let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+        let exchange = client.exchange(&request(&endpoint, LONG)).await;
         let fine = match exchange.fault {
             Some(Fault::Status(413)) => true,
             // reqwest may meet the reset first.
-            Some(Fault::Reset | Fault::Closed) => !client.is_ours(),
+            Some(Fault::Reset | Fault::Closed) => !client.is_own(),
             _ => false,
         };
         assert!(fine, "{client:?} {exchange:?}");
-        goes_on(&mut client).await;
+        assert_works(&mut client).await;
     });
 }
 
@@ -372,47 +394,47 @@ fn an_answer_right_before_a_reset_counts() {
 fn a_long_request_is_sent_whole_although_an_interim_answer_overtakes_it() {
     for_both(both(), async |mut client| {
         let script = vec![
-            Act::TakeBytes(100),
+            Act::ReadBytes(100),
             send("HTTP/1.1 100 Continue\r\n\r\n"),
-            Act::Pause(SOON),
+            Act::Pause(SHORT),
             Act::Run(|stream| {
                 use std::io::Read;
                 stream.set_read_timeout(None).unwrap();
                 let mut left = vec![0; LONG_BODY];
                 stream.read_exact(&mut left).unwrap();
-                stream.set_read_timeout(Some(SOON)).unwrap();
+                stream.set_read_timeout(Some(SHORT)).unwrap();
             }),
             response("200 OK", "fine"),
-            Act::Hold,
+            Act::WaitForClose,
         ];
         let server = Server::start(vec![script]);
         let endpoint = Endpoint::post(server.url()).body(vec![b'x'; LONG_BODY]);
-        let exchange = client.exchange(&ready(&endpoint, PATIENCE)).await;
+        let exchange = client.exchange(&request(&endpoint, LONG)).await;
         assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?}");
     });
 }
 
 /// A server that answers once on its first connection, then does `then`; further connections are fine.
-fn once_then(then: &[Act]) -> Server {
-    let mut first = vec![Act::Take, response("200 OK", "fine")];
+fn answer_then(then: &[Act]) -> Server {
+    let mut first = vec![Act::ReadRequest, response("200 OK", "fine")];
     first.extend_from_slice(then);
-    Server::start(vec![first, fine()])
+    Server::start(vec![first, answer_once()])
 }
 
 fn post(server: &Server) -> Request {
-    ready(&Endpoint::post(server.url()).body("x"), PATIENCE)
+    request(&Endpoint::post(server.url()).body("x"), LONG)
 }
 
 /// Lets the runtime see what the kernel already knows.
-async fn look_around() {
+async fn poll_runtime() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 #[tokio::test]
 async fn a_get_is_sent_anew_when_the_server_closed_under_it() {
     for end in [Act::Close, Act::Reset] {
-        let server = once_then(&[Act::Take, Act::Pause(SOON), end]);
-        let (mut client, request) = (ours(), get(&server.url()));
+        let server = answer_then(&[Act::ReadRequest, Act::Pause(SHORT), end]);
+        let (mut client, request) = (own_client(), get(&server.url()));
         assert!(!client.exchange(&request).await.reconnected);
         let exchange = client.exchange(&request).await;
         assert_eq!((exchange.fault, exchange.reconnected), (None, true));
@@ -425,8 +447,8 @@ async fn a_get_is_sent_anew_when_the_server_closed_under_it() {
 #[tokio::test]
 async fn a_post_is_not_sent_anew() {
     for (end, fault) in [(Act::Close, Fault::Closed), (Act::Reset, Fault::Reset)] {
-        let server = once_then(&[Act::Take, end]);
-        let (mut client, request) = (ours(), post(&server));
+        let server = answer_then(&[Act::ReadRequest, end]);
+        let (mut client, request) = (own_client(), post(&server));
         assert_eq!(client.exchange(&request).await.fault, None);
         let exchange = client.exchange(&request).await;
         assert_eq!((exchange.fault, exchange.reconnected), (Some(fault), false));
@@ -437,8 +459,8 @@ async fn a_post_is_not_sent_anew() {
 
 #[tokio::test]
 async fn nothing_is_sent_anew_once_a_response_began() {
-    let server = once_then(&[Act::Take, send("HTTP/1.1 200 OK\r\n"), Act::Close]);
-    let (mut client, request) = (ours(), get(&server.url()));
+    let server = answer_then(&[Act::ReadRequest, send("HTTP/1.1 200 OK\r\n"), Act::Close]);
+    let (mut client, request) = (own_client(), get(&server.url()));
     assert_eq!(client.exchange(&request).await.fault, None);
     let exchange = client.exchange(&request).await;
     assert_eq!((exchange.fault, exchange.reconnected), (Some(Fault::Closed), false));
@@ -447,11 +469,11 @@ async fn nothing_is_sent_anew_once_a_response_began() {
 #[tokio::test]
 async fn a_close_that_is_seen_before_sending_is_a_reconnect_for_any_method() {
     for end in [Act::Close, Act::Reset] {
-        let server = once_then(&[end]);
-        let (mut client, request) = (ours(), post(&server));
+        let server = answer_then(&[end]);
+        let (mut client, request) = (own_client(), post(&server));
         assert_eq!(client.exchange(&request).await.fault, None);
         server.ended(1);
-        look_around().await;
+        poll_runtime().await;
         let exchange = client.exchange(&request).await;
         assert_eq!((exchange.fault, exchange.reconnected), (None, true));
         assert_eq!(server.requests().len(), 2);
@@ -463,25 +485,25 @@ async fn bytes_that_nobody_asked_for_are_no_response() {
     // Behind the response at once, and some time later.
     let server = Server::start(vec![
         vec![
-            Act::Take,
+            Act::ReadRequest,
             send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!HTTP/1.1 500 Oops\r\n\r\n"),
-            Act::Hold,
+            Act::WaitForClose,
         ],
         vec![
-            Act::Take,
+            Act::ReadRequest,
             response("200 OK", "fine"),
-            Act::Pause(SOON),
+            Act::Pause(SHORT),
             send("HTTP/1.1 408 Time-out\r\n\r\n"),
             Act::Close,
         ],
-        fine(),
+        answer_once(),
     ]);
-    let (mut client, request) = (ours(), get(&server.url()));
+    let (mut client, request) = (own_client(), get(&server.url()));
     assert_eq!(client.exchange(&request).await.fault, None);
     let exchange = client.exchange(&request).await;
     assert_eq!((exchange.fault, exchange.reconnected), (None, false), "the garbage closed the connection");
     server.ended(2);
-    look_around().await;
+    poll_runtime().await;
     let exchange = client.exchange(&request).await;
     assert_eq!((exchange.fault, exchange.reconnected), (None, true));
     assert_eq!(server.accepted(), 3);
@@ -493,18 +515,18 @@ fn a_server_that_closes_each_connection_ends_in_a_fault() {
         let server = Server::start(vec![vec![Act::Close]]);
         let exchange = client.exchange(&get(&server.url())).await;
         assert!(matches!(exchange.fault, Some(Fault::Closed | Fault::Reset)), "{exchange:?}");
-        assert!(!client.is_ours() || server.accepted() == 1);
-        goes_on(&mut client).await;
+        assert!(!client.is_own() || server.accepted() == 1);
+        assert_works(&mut client).await;
     });
 }
 
 #[tokio::test]
 async fn one_try_more_is_all_there_is() {
     let server = Server::start(vec![
-        vec![Act::Take, response("200 OK", "fine"), Act::Take, Act::Close],
-        vec![Act::Take, Act::Close],
+        vec![Act::ReadRequest, response("200 OK", "fine"), Act::ReadRequest, Act::Close],
+        vec![Act::ReadRequest, Act::Close],
     ]);
-    let (mut client, request) = (ours(), get(&server.url()));
+    let (mut client, request) = (own_client(), get(&server.url()));
     assert_eq!(client.exchange(&request).await.fault, None);
     let exchange = client.exchange(&request).await;
     assert_eq!((exchange.fault, exchange.reconnected), (Some(Fault::Closed), true));
@@ -515,11 +537,11 @@ async fn one_try_more_is_all_there_is() {
 fn a_response_that_says_close_is_neither_fault_nor_reconnect() {
     for_both(both(), async |mut client| {
         let last = send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfine");
-        let server = Server::start(vec![vec![Act::Take, last, Act::Close]]);
+        let server = Server::start(vec![vec![Act::ReadRequest, last, Act::Close]]);
         for connections in 1..=3 {
             let exchange = client.exchange(&get(&server.url())).await;
             assert_eq!((exchange.fault, exchange.reconnected), (None, false), "{client:?}");
-            assert_eq!(exchange.connect.is_some(), client.is_ours());
+            assert_eq!(exchange.connect.is_some(), client.is_own());
             assert_eq!(server.accepted(), connections);
         }
     });
@@ -527,9 +549,9 @@ fn a_response_that_says_close_is_neither_fault_nor_reconnect() {
 
 #[tokio::test]
 async fn a_connection_that_idled_long_is_opened_anew() {
-    let server = Server::start(vec![fine()]);
-    let (client, request) = (ours(), get(&server.url()));
-    let mut client = client.idling(Duration::from_millis(20));
+    let server = Server::start(vec![answer_once()]);
+    let (mut client, request) = (own_client(), get(&server.url()));
+    client.max_idle = Duration::from_millis(20);
     assert_eq!(client.exchange(&request).await.fault, None);
     tokio::time::sleep(Duration::from_millis(40)).await;
     let exchange = client.exchange(&request).await;
@@ -540,8 +562,8 @@ async fn a_connection_that_idled_long_is_opened_anew() {
 
 #[tokio::test]
 async fn a_connection_that_was_opened_before_is_used() {
-    let server = Server::start(vec![fine()]);
-    let (mut client, request) = (ours(), get(&server.url()));
+    let server = Server::start(vec![answer_once()]);
+    let (mut client, request) = (own_client(), get(&server.url()));
     client.open(&request).await;
     client.open(&request).await;
     let exchange = client.exchange(&request).await;
@@ -550,9 +572,12 @@ async fn a_connection_that_was_opened_before_is_used() {
 
 #[tokio::test]
 async fn an_exchange_that_is_called_off_leaves_no_connection() {
-    let server = Server::start(vec![vec![Act::Take, send("HTTP/1.1 200 OK\r\n"), Act::Hold], fine()]);
-    let (mut client, request) = (ours(), get(&server.url()));
-    let called_off = tokio::time::timeout(SOON, client.exchange(&request)).await;
+    let server = Server::start(vec![
+        vec![Act::ReadRequest, send("HTTP/1.1 200 OK\r\n"), Act::WaitForClose],
+        answer_once(),
+    ]);
+    let (mut client, request) = (own_client(), get(&server.url()));
+    let called_off = tokio::time::timeout(SHORT, client.exchange(&request)).await;
     assert!(called_off.is_err());
     let exchange = client.exchange(&request).await;
     assert_eq!((exchange.fault, exchange.reconnected), (None, false));
@@ -561,8 +586,8 @@ async fn an_exchange_that_is_called_off_leaves_no_connection() {
 
 #[tokio::test]
 async fn a_worker_does_not_stay_connected_with_all_hosts_of_a_long_list() {
-    let servers: Vec<Server> = (0..40).map(|_| Server::start(vec![fine()])).collect();
-    let mut client = ours();
+    let servers: Vec<Server> = (0..40).map(|_| Server::start(vec![answer_once()])).collect();
+    let mut client = own_client();
     for server in &servers {
         assert_eq!(client.exchange(&get(&server.url())).await.fault, None);
     }
@@ -604,7 +629,8 @@ fn no_free_port_is_the_clients_own_fault() {
 fn inside_a_namespace_with_few_ports() {
     assert!(Fault::NoFreePort.is_ours());
     for_both(both(), async |mut client| {
-        let server = Server::start(vec![vec![Act::Take, response("200 OK", "fine"), Act::Hold]]);
+        let server =
+            Server::start(vec![vec![Act::ReadRequest, response("200 OK", "fine"), Act::WaitForClose]]);
         // All ports to the same address are taken.
         let taken: Vec<_> =
             std::iter::from_fn(|| std::net::TcpStream::connect(("127.0.0.1", server.port())).ok()).collect();

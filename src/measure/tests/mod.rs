@@ -7,7 +7,6 @@ mod reqwest;
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -15,13 +14,14 @@ use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 
-use crate::measure::client::ClientOptions;
 use crate::measure::clock::Wall;
 use crate::measure::exchange::{Exchange, Lookup, Request, Resolver};
 use crate::measure::http1::Http1;
 #[cfg(feature = "reqwest")]
 use crate::measure::via_reqwest::ViaReqwest;
-use crate::plan::{Endpoint, Transport};
+use crate::plan::Endpoint;
+#[cfg(feature = "reqwest")]
+use crate::plan::Transport;
 use crate::record::Fault;
 
 /// How often a waiting connection looks whether the test is over.
@@ -31,9 +31,9 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     /// Reads a whole request.
-    Take,
+    ReadRequest,
     /// Reads so many bytes, whatever they are.
-    TakeBytes(usize),
+    ReadBytes(usize),
     Send(Vec<u8>),
     Pause(Duration),
     /// Closes at once: with bytes unread the kernel resets.
@@ -41,7 +41,7 @@ pub(super) enum Act {
     /// Resets.
     Reset,
     /// Says nothing more until the client closes or the test is over.
-    Hold,
+    WaitForClose,
     /// Runs this over the connection.
     Run(fn(&mut TcpStream)),
 }
@@ -56,8 +56,8 @@ pub(super) fn response(status: &str, body: &str) -> Act {
 }
 
 /// Answers one request well and then holds on.
-pub(super) fn fine() -> Vec<Act> {
-    vec![Act::Take, response("200 OK", "fine"), Act::Hold]
+pub(super) fn answer_once() -> Vec<Act> {
+    vec![Act::ReadRequest, response("200 OK", "fine"), Act::WaitForClose]
 }
 
 #[derive(Debug, Default)]
@@ -149,8 +149,8 @@ fn play(mut stream: TcpStream, script: &[Act], seen: &Seen) {
     stream.set_read_timeout(Some(LOOK)).unwrap();
     for act in script {
         let goes_on = match act {
-            Act::Take => take(&mut stream, seen),
-            Act::TakeBytes(bytes) => take_bytes(&mut stream, *bytes, seen).is_some(),
+            Act::ReadRequest => read_request(&mut stream, seen),
+            Act::ReadBytes(bytes) => read_bytes(&mut stream, *bytes, seen).is_some(),
             Act::Send(bytes) => stream.write_all(bytes).is_ok(),
             Act::Pause(time) => {
                 std::thread::sleep(*time);
@@ -162,7 +162,7 @@ fn play(mut stream: TcpStream, script: &[Act], seen: &Seen) {
                 setsockopt(&stream, Linger, &at_once).unwrap();
                 false
             }
-            Act::Hold => {
+            Act::WaitForClose => {
                 while read_some(&mut stream, &mut [0; 4096], seen).is_some() {}
                 false
             }
@@ -193,7 +193,7 @@ fn read_some(stream: &mut TcpStream, buffer: &mut [u8], seen: &Seen) -> Option<u
     None
 }
 
-fn take_bytes(stream: &mut TcpStream, bytes: usize, seen: &Seen) -> Option<Vec<u8>> {
+fn read_bytes(stream: &mut TcpStream, bytes: usize, seen: &Seen) -> Option<Vec<u8>> {
     let mut taken = vec![0; bytes];
     let mut filled = 0;
     while filled < bytes {
@@ -202,15 +202,15 @@ fn take_bytes(stream: &mut TcpStream, bytes: usize, seen: &Seen) -> Option<Vec<u
     Some(taken)
 }
 
-fn take(stream: &mut TcpStream, seen: &Seen) -> bool {
+fn read_request(stream: &mut TcpStream, seen: &Seen) -> bool {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
-        let Some(byte) = take_bytes(stream, 1, seen) else { return false };
+        let Some(byte) = read_bytes(stream, 1, seen) else { return false };
         request.extend(byte);
     }
     let head = String::from_utf8_lossy(&request).to_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let Some(body) = take_bytes(stream, length.map_or(0, |text| text.parse().unwrap()), seen) else {
+    let Some(body) = read_bytes(stream, length.map_or(0, |text| text.parse().unwrap()), seen) else {
         return false;
     };
     request.extend(body);
@@ -219,14 +219,14 @@ fn take(stream: &mut TcpStream, seen: &Seen) -> bool {
 }
 
 /// A time-out that no exchange of these tests reaches, however busy the machine is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const LONG: Duration = Duration::from_secs(30);
 /// A time-out that is meant to be reached.
-pub(super) const SOON: Duration = Duration::from_millis(100);
+pub(super) const SHORT: Duration = Duration::from_millis(100);
 
 /// One of the two clients.
 #[derive(Debug)]
 pub(super) enum Subject {
-    Ours(Box<Http1>),
+    Own(Box<Http1>),
     #[cfg(feature = "reqwest")]
     Reqwest(Box<ViaReqwest>),
 }
@@ -235,71 +235,73 @@ impl Subject {
     pub(super) async fn exchange(&mut self, request: &Request) -> Exchange {
         let exchanged = async {
             match self {
-                Self::Ours(client) => client.exchange(request).await,
+                Subject::Own(client) => client.exchange(request).await,
                 #[cfg(feature = "reqwest")]
                 Self::Reqwest(client) => client.exchange(request).await,
             }
         };
-        tokio::time::timeout(2 * PATIENCE, exchanged).await.expect("an exchange ends in time")
+        tokio::time::timeout(2 * LONG, exchanged).await.expect("an exchange ends in time")
     }
 
-    pub(super) fn is_ours(&self) -> bool {
-        matches!(self, Self::Ours(_))
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Subject::Own(_))
     }
 }
 
-pub(super) fn options() -> ClientOptions {
-    ClientOptions { transport: Transport::default(), connect_time_out: PATIENCE, lookup: None }
+/// plimsoll's own client, which keeps its connections however long a busy machine pauses.
+pub(super) fn own_client() -> Http1 {
+    own_client_with(LONG, None)
 }
 
-/// Our own client, which keeps its connections however long a busy machine stands still.
-pub(super) fn ours() -> Http1 {
-    ours_with(&options())
+fn own_client_with(connect_timeout: Duration, lookup: Option<Lookup>) -> Http1 {
+    let mut client = Http1::new(&resolver(lookup), connect_timeout);
+    client.max_idle = LONG;
+    client
 }
 
-fn ours_with(options: &ClientOptions) -> Http1 {
-    Http1::new(Rc::new(Resolver::new(options.lookup)), options.connect_time_out).idling(PATIENCE)
+fn resolver(lookup: Option<Lookup>) -> Arc<Resolver> {
+    let mut resolver = Resolver::default();
+    resolver.lookup = lookup;
+    Arc::new(resolver)
 }
 
-/// Each client with these options.
-pub(super) fn both_with(options: &ClientOptions) -> Vec<Subject> {
+pub(super) fn both_with(connect_timeout: Duration, lookup: Option<Lookup>) -> Vec<Subject> {
     vec![
-        Subject::Ours(Box::new(ours_with(options))),
+        Subject::Own(Box::new(own_client_with(connect_timeout, lookup))),
         #[cfg(feature = "reqwest")]
-        Subject::Reqwest(Box::new(ViaReqwest::new(options))),
+        Subject::Reqwest(Box::new(ViaReqwest::new(
+            &Transport::default(),
+            connect_timeout,
+            &resolver(lookup),
+        ))),
     ]
 }
 
 pub(super) fn both() -> Vec<Subject> {
-    both_with(&options())
+    both_with(LONG, None)
 }
 
-/// Both clients, with a lookup in the place of the system's.
-pub(super) fn both_asking(lookup: Lookup) -> Vec<Subject> {
-    both_with(&ClientOptions { lookup: Some(lookup), ..options() })
-}
-
-pub(super) fn ready(endpoint: &Endpoint, time_out: Duration) -> Request {
+pub(super) fn request(endpoint: &Endpoint, time_out: Duration) -> Request {
     Request::new(endpoint, None, time_out).unwrap()
 }
 
 pub(super) fn get(url: &str) -> Request {
-    ready(&Endpoint::get(url), PATIENCE)
+    request(&Endpoint::get(url), LONG)
 }
 
 /// The same client still makes exchanges.
-pub(super) async fn goes_on(client: &mut Subject) {
-    let server = Server::start(vec![fine()]);
+pub(super) async fn assert_works(client: &mut Subject) {
+    let server = Server::start(vec![answer_once()]);
     let exchange = client.exchange(&get(&server.url())).await;
     assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?}");
 }
 
 /// The client's exchange ends in this fault, without a status but for a whole response; and the client goes on.
-pub(super) async fn fails(client: &mut Subject, request: &Request, fault: Fault) {
+pub(super) async fn assert_fails(client: &mut Subject, request: &Request, fault: Fault) {
     let exchange = client.exchange(request).await;
     assert_eq!(exchange.fault, Some(fault), "{client:?}");
     assert_eq!(exchange.status.is_some(), fault.is_response());
-    goes_on(client).await;
+    assert_works(client).await;
 }
 
 /// Runs a test for each client.

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::measure::client::ClientOptions;
 use crate::measure::tests::*;
 use crate::measure::via_reqwest::ViaReqwest;
 use crate::plan::Transport;
@@ -45,11 +44,11 @@ fn request(stream: &mut TcpStream) -> u8 {
 
 fn http2_client() -> Subject {
     let transport = Transport { http2: true, ..Transport::default() };
-    Subject::Reqwest(Box::new(ViaReqwest::new(&ClientOptions { transport, ..options() })))
+    Subject::Reqwest(Box::new(ViaReqwest::new(&transport, LONG, &Arc::default())))
 }
 
 async fn outcome(serve: fn(&mut TcpStream)) -> (Option<u16>, Option<Fault>) {
-    let server = Server::start(vec![vec![Act::Run(serve), Act::Pause(SOON), Act::Close]]);
+    let server = Server::start(vec![vec![Act::Run(serve), Act::Pause(SHORT), Act::Close]]);
     let exchange = http2_client().exchange(&get(&server.url())).await;
     (exchange.status, exchange.fault)
 }
@@ -88,7 +87,6 @@ async fn faults_of_http2_are_the_services() {
 mod https {
     use std::path::Path;
     use std::process::Command;
-    use std::sync::Arc;
 
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -125,7 +123,7 @@ mod https {
     }
 
     fn client() -> Subject {
-        Subject::Reqwest(Box::new(ViaReqwest::new(&options())))
+        Subject::Reqwest(Box::new(ViaReqwest::new(&Transport::default(), LONG, &Arc::default())))
     }
 
     fn https(server: &Server) -> String {
@@ -135,14 +133,14 @@ mod https {
     #[tokio::test]
     async fn garbage_for_a_handshake_is_a_fault_of_tls() {
         let garbage = send("HTTP/1.1 400 Bad Request\r\n\r\n");
-        let server = Server::start(vec![vec![Act::TakeBytes(1), garbage, Act::Hold]]);
-        fails(&mut client(), &get(&https(&server)), Fault::Tls).await;
+        let server = Server::start(vec![vec![Act::ReadBytes(1), garbage, Act::WaitForClose]]);
+        assert_fails(&mut client(), &get(&https(&server)), Fault::Tls).await;
     }
 
     #[tokio::test]
     async fn a_certificate_that_nobody_vouches_for_is_a_fault_of_tls() {
         let server = Server::start(vec![vec![Act::Run(serve), Act::Close]]);
-        fails(&mut client(), &get(&https(&server)), Fault::Tls).await;
+        assert_fails(&mut client(), &get(&https(&server)), Fault::Tls).await;
     }
 
     #[test]
@@ -161,11 +159,11 @@ mod https {
     #[tokio::test]
     #[ignore = "run by the test above, with another certificate store"]
     async fn inside_a_process_that_trusts_the_certificate() {
-        let server = Server::start(vec![vec![Act::Run(serve), Act::Pause(SOON), Act::Close]]);
+        let server = Server::start(vec![vec![Act::Run(serve), Act::Pause(SHORT), Act::Close]]);
         let endpoint = Endpoint::get(https(&server)).expect_body_contains("fine");
-        let exchange = client().exchange(&ready(&endpoint, PATIENCE)).await;
+        let exchange = client().exchange(&request(&endpoint, LONG)).await;
         assert_eq!((exchange.status, exchange.fault), (Some(200), None));
         let by_name = Endpoint::get(https(&server).replace("127.0.0.1", "localhost"));
-        assert_eq!(client().exchange(&ready(&by_name, PATIENCE)).await.fault, None);
+        assert_eq!(client().exchange(&request(&by_name, LONG)).await.fault, None);
     }
 }

@@ -1,0 +1,106 @@
+//! What a user should know about how a cell was measured, as data, and its sentence.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::plan::whole_seconds;
+use crate::record::words::duration_ns;
+use crate::record::{Metric, UsualRound};
+
+/// A remark on a measurement, or the reason why a cell is invalid.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Note {
+    /// The rounds have too few successes for some of the usual metrics.
+    TooFewSuccesses { metrics: Vec<&'static Metric>, round: UsualRound },
+    /// Invalid: a single request takes longer than all rounds of its cell may take.
+    SlowRequest { took: Duration, measurement_time: Duration, needed: Duration },
+    /// Connections failed because this machine has no free port in this range, if the system tells it.
+    NoFreePort { range: Option<(u16, u16)> },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooFewSuccesses { metrics, round } => {
+                let needs = |metric: &&Metric| format!("{} ({})", metric.title, metric.promised_from());
+                let names: Vec<String> = metrics.iter().map(needs).collect();
+                write!(f, "A round has {} successes, too few for {}", round.successes, names.join(", "))?;
+                let neediest = metrics.iter().max_by_key(|metric| metric.least_successes);
+                let them = if metrics.len() == 1 { "it" } else { "them" };
+                match neediest.and_then(|metric| round.remedy(metric)) {
+                    Some(remedy) => write!(f, ": {remedy} would reach {them}"),
+                    None => Ok(()),
+                }
+            }
+            Self::SlowRequest { took, measurement_time, needed } => write!(
+                f,
+                "One request took {}, longer than the whole measurement_time of {}: set measurement_time to at least {}",
+                duration_ns(took.as_nanos() as f64),
+                whole_seconds(*measurement_time),
+                whole_seconds(*needed)
+            ),
+            Self::NoFreePort { range } => {
+                let range = range.map(|(first, last)| format!(" in the range {first} to {last}"));
+                write!(
+                    f,
+                    "this machine had no free local port{}, so the service was not measured: lower the concurrency, keep \
+                     connections open, or widen net.ipv4.ip_local_port_range",
+                    range.unwrap_or_default()
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::metric;
+
+    fn too_few(ids: &[&str], is_timed: bool, successes: f64) -> String {
+        let metrics = ids.iter().map(|id| metric(id).unwrap()).collect();
+        let measurement_time = Duration::from_secs(10);
+        let round = UsualRound { is_timed, measurement_time, requests: successes, successes };
+        Note::TooFewSuccesses { metrics, round }.to_string()
+    }
+
+    #[test]
+    fn a_closed_loop_needs_time_and_a_burst_needs_requests() {
+        assert_eq!(
+            too_few(&["latency_p99"], true, 999.0),
+            "A round has 999 successes, too few for latency p99 (1000): a measurement_time of 11s would reach it"
+        );
+        assert_eq!(
+            too_few(&["latency_p99"], false, 300.0),
+            "A round has 300 successes, too few for latency p99 (1000): a burst of 1,000 requests would reach it"
+        );
+        assert_eq!(
+            too_few(&["throughput", "latency_p99"], true, 30.0),
+            "A round has 30 successes, too few for throughput (40), latency p99 (1000): a measurement_time of 334s would \
+             reach them"
+        );
+        assert_eq!(
+            too_few(&["latency_p99"], true, 0.0),
+            "A round has 0 successes, too few for latency p99 (1000)"
+        );
+    }
+
+    #[test]
+    fn a_slow_request_says_how_much_time_its_cell_needs() {
+        let [took, measurement_time, needed] = [12, 10, 720].map(Duration::from_secs);
+        assert_eq!(
+            Note::SlowRequest { took, measurement_time, needed }.to_string(),
+            "One request took 12.00 s, longer than the whole measurement_time of 10s: set measurement_time to at least 720s"
+        );
+    }
+
+    #[test]
+    fn a_lack_of_ports_names_their_range() {
+        let note = Note::NoFreePort { range: Some((32_768, 60_999)) }.to_string();
+        assert!(
+            note.starts_with("this machine had no free local port in the range 32768 to 60999, so"),
+            "{note}"
+        );
+        assert!(Note::NoFreePort { range: None }.to_string().contains("no free local port, so"));
+    }
+}
