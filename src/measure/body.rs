@@ -1,4 +1,4 @@
-//! What is read from a response body while it streams by: two numbers of tokens and a text. Everything else is skipped.
+//! Finds two numbers of tokens and a text in a response body while it streams by. Everything else is skipped.
 
 use memchr::{memchr2, memmem};
 
@@ -7,7 +7,7 @@ const MAX_DEPTH: usize = 64;
 /// Keys and numbers longer than this never match.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// What to look for in a response body.
+/// The numbers and the text to find in a response body.
 #[derive(Debug)]
 pub(crate) struct BodyChecks {
     /// The steps of the JSON pointers (RFC 6901) to the numbers of input and output tokens.
@@ -174,7 +174,7 @@ impl JsonScan {
         }
     }
 
-    /// Keeps the text of keys and scalars; that of string values is not needed.
+    /// Keeps the text of keys and scalars, but not of string values.
     fn keep(&mut self, is_needed: bool, text: &[u8]) {
         if is_needed && self.text.len() + text.len() <= MAX_TEXT_BYTES {
             self.text.extend_from_slice(text);
@@ -248,7 +248,7 @@ impl JsonScan {
         self.next = self.paths_through(paths, |step| step.parse() == Ok(index));
     }
 
-    /// Which paths lead to this level and continue with a step that `fits`.
+    /// For each path, whether it leads to this level and continues with a step that `fits`.
     fn paths_through(&self, paths: &[Vec<String>; 2], fits: impl Fn(&str) -> bool) -> [bool; 2] {
         let depth = self.levels.len().saturating_sub(1);
         let on_path = self.levels.last().map_or([true; 2], |level| level.on_path);

@@ -4,25 +4,25 @@ use httparse::{ParserConfig, Status};
 use std::mem::MaybeUninit;
 
 /// More header lines than this are refused.
-const MOST_HEADERS: usize = 128;
+const MAX_HEADERS: usize = 128;
 /// A longer line of a chunk's size or of a trailer is refused.
-const LONGEST_LINE: usize = 8 * 1024;
+const MAX_LINE_BYTES: usize = 8 * 1024;
 
-/// The response is not HTTP/1.1, or is framed wrongly.
+/// The response is not HTTP/1.1, or its framing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Head,
-    /// So many bytes of the body are still to come.
+    /// The number of bytes of the body that are still to come.
     Length(u64),
     /// The body ends with the connection.
     UntilClose,
     ChunkSize,
-    /// So many bytes of the chunk are still to come.
+    /// The number of bytes of the chunk that are still to come.
     Chunk(u64),
-    /// The line end behind a chunk.
+    /// The line end after a chunk.
     ChunkEnd,
     Trailers,
     Done,
@@ -40,12 +40,11 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// For the response to a request, which is `HEAD` or not.
     pub(crate) fn new(is_head: bool) -> Self {
         Self { state: State::Head, status: None, keep: true, is_head }
     }
 
-    /// The status, once the head came.
+    /// `None` until the head is complete.
     pub(crate) fn status(&self) -> Option<u16> {
         self.status
     }
@@ -59,13 +58,13 @@ impl Decoder {
         self.is_done() && self.keep
     }
 
-    /// Whether the response is whole now that the connection was closed.
+    /// Whether the response is complete if the connection is closed now.
     pub(crate) fn is_whole_at_end(&self) -> bool {
         matches!(self.state, State::UntilClose | State::Done)
     }
 
-    /// Takes from the front of `bytes` what it can, hands pieces of the body to `body`, and says how many it took. What it left
-    /// must be offered again, with more behind it.
+    /// Takes as much as it can from the front of `bytes`, passes pieces of the body to `body`, and returns the number of bytes
+    /// taken. The rest must be offered again, followed by more.
     pub(crate) fn take(&mut self, bytes: &[u8], mut body: impl FnMut(&[u8])) -> Result<usize, Malformed> {
         let mut taken = 0;
         while self.state != State::Done && taken < bytes.len() {
@@ -100,10 +99,10 @@ impl Decoder {
         Some(here)
     }
 
-    /// Takes a line of the chunked framing; nothing when it is not whole yet.
+    /// Takes a line of the chunked framing. `None` if it is not complete yet.
     fn take_line(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
-        let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(LONGEST_LINE + 1)]) else {
-            return if rest.len() > LONGEST_LINE { Err(Malformed) } else { Ok(None) };
+        let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(MAX_LINE_BYTES + 1)]) else {
+            return if rest.len() > MAX_LINE_BYTES { Err(Malformed) } else { Ok(None) };
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
         self.state = match self.state {
@@ -120,7 +119,7 @@ impl Decoder {
     }
 
     fn take_head(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
-        let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut head = httparse::Response::new(&mut []);
         let parsed =
             ParserConfig::default().parse_response_with_uninit_headers(&mut head, rest, &mut headers);
@@ -130,7 +129,7 @@ impl Decoder {
         };
         let status = head.code.ok_or(Malformed)?;
         match status {
-            // Interim responses stand before the real one; nobody asked to switch protocols.
+            // Interim responses come before the real one. No request asks to switch protocols.
             101 | 0..=99 | 600.. => return Err(Malformed),
             100..=199 => return Ok(Some(length)),
             _ => self.status = Some(status),
@@ -143,7 +142,7 @@ impl Decoder {
         self.state = match framing {
             _ if self.is_head || matches!(status, 204 | 304) => State::Done,
             Framing { chunked: true, length, .. } => {
-                // Both framings at once is how requests are smuggled, and HTTP/1.0 knows no chunks: read it, then part.
+                // Both framings together are a sign of request smuggling, and HTTP/1.0 has no chunks: do not use it again.
                 self.keep &= length.is_none() && head.version == Some(1);
                 State::ChunkSize
             }
@@ -158,7 +157,7 @@ impl Decoder {
     }
 }
 
-/// What the headers say of the body and of the connection.
+/// The headers about the body and the connection.
 #[derive(Debug, Default)]
 struct Framing {
     length: Option<u64>,
@@ -181,7 +180,7 @@ impl Framing {
                     framing.length = Some(length);
                 }
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-                // Only `chunked` as the last coding says where a body ends; behind it there may be none.
+                // Only `chunked` as the last coding says where a body ends.
                 let codings = header.value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii);
                 for (from_last, coding) in codings.enumerate() {
                     let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
@@ -202,7 +201,7 @@ impl Framing {
     }
 }
 
-/// A number of decimal digits and nothing else: no sign, no space.
+/// Only digits: no sign, no space.
 fn decimal(text: &str) -> Result<u64, Malformed> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().map_err(|_| Malformed)
@@ -228,7 +227,7 @@ fn has_token(value: &[u8], token: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What became of a response: status, body, whether whole, whether the connection is kept, bytes left over.
+    /// Status, body, whether it is complete, whether the connection is kept, bytes left over.
     type Outcome = Result<(Option<u16>, String, bool, bool, usize), Malformed>;
 
     fn offered(is_head: bool, pieces: &[&[u8]]) -> Outcome {
@@ -308,14 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_response_is_left() {
+    fn bytes_after_the_response_are_not_taken() {
         let (_, body, _, _, left) =
             decoded(false, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!garbage").unwrap();
         assert_eq!((body.as_str(), left), ("!", 7));
     }
 
     #[test]
-    fn what_is_no_response_is_malformed() {
+    fn malformed_responses_are_errors() {
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         for text in [
             "SSH-2.0-OpenSSH\r\n".to_owned(),
@@ -336,7 +335,7 @@ mod tests {
         ] {
             assert_eq!(decoded(false, &text), Err(Malformed), "{text:?}");
         }
-        let endless = format!("{chunked}{}", "1".repeat(LONGEST_LINE + 1));
+        let endless = format!("{chunked}{}", "1".repeat(MAX_LINE_BYTES + 1));
         assert_eq!(offered(false, &[endless.as_bytes()]), Err(Malformed));
     }
 }

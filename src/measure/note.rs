@@ -1,4 +1,4 @@
-//! What a user should know about how a cell was measured, as data, and its sentence.
+//! Notes on how a cell was measured, as data, and their sentences.
 
 use std::fmt;
 use std::time::Duration;

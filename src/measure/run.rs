@@ -43,7 +43,7 @@ const OTHER_FILES: u64 = 64;
 /// connection as well; a proxy needs two.
 const FILES_FACTOR: u64 = 2;
 
-/// How a plan is measured, apart from the plan itself.
+/// Options of measuring that are not part of the plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MeasureOptions<'a> {
     /// The package's folder, in which services start.
@@ -189,14 +189,6 @@ struct LiveSide<'a> {
     running: Running,
     /// Its cells, by index.
     cells: Vec<(usize, LiveCell<'a>)>,
-}
-
-/// One round of a launch, in a duet one pair of rounds.
-#[derive(Clone, Copy)]
-struct Turn {
-    cell: usize,
-    /// Its number among the rounds of its cell.
-    round: usize,
 }
 
 struct Measurement<'a, 'e> {
@@ -438,7 +430,6 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let mut rng = Rng::with_seed(seed);
         let mut sides = self.services[visit.service].sides();
         rng.shuffle(&mut sides);
-        let turns = turns(visit, cells);
         let at_a_time = if self.plan.alone { 1 } else { sides.len() };
         for sides in sides.chunks(at_a_time) {
             let mut live = Vec::new();
@@ -446,18 +437,20 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 live.push(self.start_side(visit, side).await?);
             }
             let before = counters(&live);
-            for &turn in &turns {
+            for &index in &visit.rounds {
                 rng.shuffle(&mut live);
                 for one in &mut live {
-                    if one.side == Side::Base && self.is_new(turn.cell) {
+                    if one.side == Side::Base && self.is_new(index) {
                         continue;
                     }
-                    let round = self.round(one, visit, turn, run_start.elapsed()).await?;
-                    let cell = &mut cells[turn.cell];
-                    match one.side {
-                        Side::Base => cell.base.push(round),
-                        Side::Head => cell.rounds.push(round),
-                    }
+                    let cell = &mut cells[index];
+                    let rounds = match one.side {
+                        Side::Base => &mut cell.base,
+                        Side::Head => &mut cell.rounds,
+                    };
+                    // Both rounds of a pair have the same number, and with it the same order of endpoints.
+                    let seed = self.seed(index, rounds.len(), 0);
+                    rounds.push(self.round(one, visit, index, seed, run_start.elapsed()).await?);
                     self.rounds_done += 1;
                     let (done, of) = (self.rounds_done, self.rounds_total);
                     (self.on_event)(Event::Round { cell: cell.full_id(), done, of });
@@ -498,13 +491,14 @@ impl<'a, 'e> Measurement<'a, 'e> {
         &self,
         live: &mut LiveSide<'a>,
         visit: &Visit,
-        turn: Turn,
+        index: usize,
+        seed: u64,
         started: Duration,
     ) -> Result<Round, Stop> {
-        let cell = live.cells.iter_mut().find(|(index, _)| *index == turn.cell);
+        let cell = live.cells.iter_mut().find(|(cell, _)| *cell == index);
         let (_, cell) = cell.expect("a launch has all cells of its service");
-        let tally = cell.round(self.seed(turn.cell, turn.round, 0)).await;
-        if let Some(death) = live.running.has_died(&self.id(turn.cell)) {
+        let tally = cell.round(seed).await;
+        if let Some(death) = live.running.has_died(&self.id(index)) {
             return Err(self.stop_because(visit, live.side, &death));
         }
         let tally = tally.ok_or_else(|| Stop::Failed(MeasureError::ClockSet.to_string()))?;
@@ -594,15 +588,6 @@ fn shares_launches(one: &Group, other: &Group) -> bool {
         (settings.sample_size, settings.launches, settings.warm_up_time, settings.ready_time_out)
     };
     one.service == other.service && one.base == other.base && key(one) == key(other)
-}
-
-/// The rounds of a launch with their numbers. Both rounds of a pair have the same one, and with it the same order of endpoints.
-fn turns(visit: &Visit, cells: &[CellRun]) -> Vec<Turn> {
-    let turn = |(place, &cell): (usize, &usize)| {
-        let earlier = visit.rounds[..place].iter().filter(|&&other| other == cell).count();
-        Turn { cell, round: cells[cell].rounds.len() + earlier }
-    };
-    visit.rounds.iter().enumerate().map(turn).collect()
 }
 
 /// The machine's counters, with those of the services that are running.

@@ -1,9 +1,9 @@
 //! The rules of a round, without a socket: which exchanges count, what each adds, and when it is over.
 //!
-//! In a closed loop the window opens when the last worker's first exchange has returned, the others sending on meanwhile. Latency
-//! belongs to the exchanges *sent* inside it; after it closes the workers send on, uncounted, until the last one sent before the
-//! close is back, so that a slow one is never lost and the load never falls while one is being timed. Throughput counts each
-//! success by the share of it that lies inside. A burst or a batch is its own window: all of it counts.
+//! In a closed loop the window opens when the first exchange of every worker has returned; until then the others keep sending.
+//! Latency belongs to the exchanges *sent* inside it. After it closes the workers keep sending, uncounted, until the last exchange
+//! sent before the close is back: no slow exchange is lost, and the load stays constant while one is being timed. Throughput
+//! counts each success by the share of it that lies inside. A burst or a batch is its own window: all of it counts.
 
 use std::time::Duration;
 
@@ -14,18 +14,10 @@ use crate::record::Tally;
 /// When the window opens, and what closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timing {
-    /// It opens when each of so many workers had its first answer, and lasts so long.
-    Settled {
-        /// Workers that must have settled.
-        workers: usize,
-        /// How long it lasts.
-        length: Duration,
-    },
-    /// It opens with the first request, and lasts so long.
-    AtOnce {
-        /// How long it lasts.
-        length: Duration,
-    },
+    /// It opens when `workers` workers had their first response, and lasts for `length`.
+    Settled { workers: usize, length: Duration },
+    /// It opens with the first request, and lasts for `length`.
+    AtOnce { length: Duration },
     /// It opens with the first request, and lasts until the last one is back.
     Whole,
 }
@@ -36,18 +28,17 @@ pub(crate) struct Window {
     timing: Timing,
     opens: Option<Wall>,
     closes: Option<Wall>,
-    /// Workers that had their first answer.
+    /// Workers that had their first response.
     settled: usize,
     /// Exchanges that departed before the close and are not back.
     awaited: usize,
-    /// Requests that departed.
     sent: u64,
     /// The latest end of any exchange: the end of a window that lasts until all are back.
     last_ended: Option<Wall>,
     tally: Tally,
 }
 
-/// What a departure is remembered by.
+/// Returned for each departure, to be handed back with its exchange.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket {
     is_awaited: bool,
@@ -59,7 +50,7 @@ impl Window {
         Self { timing, opens: None, closes: None, settled: 0, awaited: 0, sent: 0, last_ended: None, tally }
     }
 
-    /// Requests that departed so far.
+    /// The number of requests that departed.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
@@ -75,12 +66,12 @@ impl Window {
         Ticket { is_awaited }
     }
 
-    /// An exchange is back. `lag` is the time that its worker let pass before it sent it.
+    /// An exchange is back. `lag` is the time that its worker needed to send it after its last exchange.
     pub(crate) fn arrive(&mut self, ticket: Ticket, exchange: &Exchange, lag: Option<Duration>) {
         self.awaited -= usize::from(ticket.is_awaited);
         self.last_ended = self.last_ended.max(Some(exchange.ended));
         if let Some(connect) = exchange.connect {
-            // Connections are opened while workers settle: what that costs counts whenever it was.
+            // Connections are opened while workers settle, so their time counts outside the window too.
             self.tally.connect.record(connect);
             self.tally.counts.connections += 1;
         }
@@ -94,7 +85,7 @@ impl Window {
         }
     }
 
-    /// A worker had its first answer.
+    /// A worker had its first response.
     pub(crate) fn settle(&mut self, now: Wall) {
         self.settled += 1;
         if let Timing::Settled { workers, .. } = self.timing
@@ -104,12 +95,11 @@ impl Window {
         }
     }
 
-    /// Whether nothing is left to wait for.
+    /// Whether the window has closed and no counted exchange is outstanding.
     pub(crate) fn is_over(&self, now: Wall) -> bool {
         self.awaited == 0 && self.closes.is_some_and(|closes| now >= closes)
     }
 
-    /// Ends the round.
     pub(crate) fn close(mut self) -> Tally {
         let until = self.closes.or(self.last_ended);
         if let (Some(opens), Some(until)) = (self.opens, until) {
@@ -198,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn latency_belongs_to_what_is_sent_inside_and_throughput_to_what_lies_inside() {
+    fn latency_counts_exchanges_sent_inside_and_throughput_the_share_inside() {
         let length = Duration::from_millis(100);
         let mut window = Window::new(Timing::Settled { workers: 2, length }, Tally::default());
         let (a, b) = (window.depart(at(0)), window.depart(at(0)));
@@ -240,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_in_which_nothing_came_back_is_empty_and_has_no_rate() {
+    fn a_round_without_a_response_is_empty_and_has_no_rate() {
         let tally = Window::new(Timing::Whole, Tally::default()).close();
         assert_eq!((tally.counts.requests, tally.per_second(0.0)), (0, None));
     }
@@ -335,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_of_a_closed_loop_show_mean_and_p99_within_one_per_cent() {
+    fn rounds_of_a_closed_loop_show_mean_and_p99_within_one_percent() {
         let length = Duration::from_millis(330);
         for (workers, mean_latency_ms, rounds) in [(10, 20.0, 8_000), (100, 3.0, 150)] {
             let (truth, true_rate) = ClosedLoop::new(workers, mean_latency_ms, 1).truth(workers, 1_500_000);
@@ -349,9 +339,9 @@ mod tests {
                 "{workers} x {mean_latency_ms} ms: mean {mean:.4}, p99 {p99:.4}, throughput {rate:.4} of the truth"
             );
             assert!((mean - 1.0).abs() < 0.01 && (p99 - 1.0).abs() < 0.01, "mean {mean}, p99 {p99}");
-            // The window opens when the slowest of the first exchanges has left the server, whose mix is then lighter than usual
-            // for a moment: with such skewed work 10 x 20 ms shows 1.8 % too much, with a window ten times as long 0.2 %, with
-            // exponential work 0.4 %. Base and head share it.
+            // The window opens when the slowest of the first exchanges has left the server, whose work is then lighter than usual
+            // for a moment: with this skewed work 10 x 20 ms shows 1.8% too much, with a window ten times as long 0.2%, with
+            // exponential work 0.4%. Base and head share this bias.
             assert!((rate - 1.0).abs() < 0.025, "throughput {rate}");
         }
     }

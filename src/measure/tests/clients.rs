@@ -9,7 +9,7 @@ use crate::measure::tests::*;
 use crate::plan::Endpoint;
 use crate::record::Fault;
 
-/// The lines of a head, in order and without case: the first as it is, then the headers.
+/// The first line, the sorted headers in lower case, and the body.
 fn parse(request: &str) -> (String, Vec<String>, String) {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
@@ -46,7 +46,7 @@ fn both_send_the_same_requests() {
 }
 
 #[test]
-fn only_our_own_client_tells_of_connections_and_stamps() {
+fn only_plimsolls_own_client_reports_connections_and_stamps() {
     for_both(both(), async |mut client| {
         let script = vec![
             Act::ReadRequest,
@@ -64,7 +64,7 @@ fn only_our_own_client_tells_of_connections_and_stamps() {
     });
 }
 
-/// The script ends in the fault for both clients; the connection that is opened next is a fine one.
+/// Both clients report `fault` for the script, and then succeed on a new connection.
 fn assert_each_fails(script: &[Act], time_out: Duration, fault: Fault) {
     for_both(both(), async |mut client| {
         let server = Server::start(vec![script.to_vec(), answer_once()]);
@@ -87,15 +87,15 @@ fn a_port_where_nothing_listens_refuses() {
     for_both(both(), async |mut client| assert_fails(&mut client, &request, Fault::Refused).await);
 }
 
-/// A listener that lets nobody in any more.
+/// A listener whose backlog is full.
 #[cfg(target_os = "linux")]
-struct Full {
+struct FullListener {
     listener: TcpListener,
     _waiting: Vec<TcpStream>,
 }
 
 #[cfg(target_os = "linux")]
-impl Full {
+impl FullListener {
     fn open() -> Self {
         use nix::sys::socket::{Backlog, listen};
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -117,8 +117,8 @@ impl Full {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_backlog_makes_connecting_time_out() {
-    let full = Full::open();
-    // The client must go on within the same time-out, so it is longer than a busy machine stands still.
+    let full = FullListener::open();
+    // Longer than a busy machine pauses, since the client must connect within the same timeout afterwards.
     let connect_timeout = Duration::from_millis(500);
     for_both(both_with(connect_timeout, None), async |mut client| {
         assert_fails(&mut client, &full.request(LONG), Fault::ConnectTimeOut).await;
@@ -128,7 +128,7 @@ fn a_full_backlog_makes_connecting_time_out() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_whole_exchange_times_out_while_it_connects() {
-    let full = Full::open();
+    let full = FullListener::open();
     for_both(both(), async |mut client| {
         assert_fails(&mut client, &full.request(SHORT), Fault::TimeOut).await
     });
@@ -151,7 +151,7 @@ fn a_name_that_cannot_be_resolved_is_dns() {
 }
 
 #[test]
-fn a_name_is_asked_of_the_lookup_and_each_address_is_tried() {
+fn each_address_of_a_name_is_tried() {
     fn two(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(["127.0.0.2", "127.0.0.1"].map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).to_vec())
     }
@@ -164,7 +164,7 @@ fn a_name_is_asked_of_the_lookup_and_each_address_is_tried() {
 }
 
 #[test]
-fn a_reset_is_told_before_and_inside_the_response() {
+fn a_reset_before_or_inside_the_response_is_a_reset() {
     assert_each_fails(&[Act::ReadRequest, Act::Reset], LONG, Fault::Reset);
     let inside = [
         Act::ReadRequest,
@@ -206,7 +206,7 @@ fn silence_and_a_dripping_body_time_out() {
 }
 
 #[test]
-fn what_is_no_http_is_malformed() {
+fn bytes_that_are_not_http_are_malformed() {
     for text in [
         "SSH-2.0-OpenSSH_9.2\r\n",
         "\0\0\0\0\0\0\0\0",
@@ -359,7 +359,7 @@ fn token_numbers_are_found_behind_300_000_tokens() {
     }
 }
 
-/// More than the kernel takes from a sender whose peer does not read.
+/// More than the kernel buffers while the peer does not read.
 const LONG_BODY: usize = 32 * 1024 * 1024;
 
 #[test]
@@ -381,7 +381,7 @@ fn an_answer_right_before_a_reset_counts() {
         let exchange = client.exchange(&request(&endpoint, LONG)).await;
         let fine = match exchange.fault {
             Some(Fault::Status(413)) => true,
-            // reqwest may meet the reset first.
+            // reqwest may see the reset first.
             Some(Fault::Reset | Fault::Closed) => !client.is_own(),
             _ => false,
         };
@@ -414,7 +414,7 @@ fn a_long_request_is_sent_whole_although_an_interim_answer_overtakes_it() {
     });
 }
 
-/// A server that answers once on its first connection, then does `then`; further connections are fine.
+/// A server that answers once on its first connection and then does `then`. On further connections it answers once.
 fn answer_then(then: &[Act]) -> Server {
     let mut first = vec![Act::ReadRequest, response("200 OK", "fine")];
     first.extend_from_slice(then);
@@ -425,13 +425,13 @@ fn post(server: &Server) -> Request {
     request(&Endpoint::post(server.url()).body("x"), LONG)
 }
 
-/// Lets the runtime see what the kernel already knows.
+/// Lets the runtime receive pending events from the kernel.
 async fn poll_runtime() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 #[tokio::test]
-async fn a_get_is_sent_anew_when_the_server_closed_under_it() {
+async fn a_get_is_sent_again_if_the_server_closed_the_kept_connection() {
     for end in [Act::Close, Act::Reset] {
         let server = answer_then(&[Act::ReadRequest, Act::Pause(SHORT), end]);
         let (mut client, request) = (own_client(), get(&server.url()));
@@ -445,7 +445,7 @@ async fn a_get_is_sent_anew_when_the_server_closed_under_it() {
 }
 
 #[tokio::test]
-async fn a_post_is_not_sent_anew() {
+async fn a_post_is_not_sent_again() {
     for (end, fault) in [(Act::Close, Fault::Closed), (Act::Reset, Fault::Reset)] {
         let server = answer_then(&[Act::ReadRequest, end]);
         let (mut client, request) = (own_client(), post(&server));
@@ -458,7 +458,7 @@ async fn a_post_is_not_sent_anew() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_anew_once_a_response_began() {
+async fn no_request_is_sent_again_once_a_response_began() {
     let server = answer_then(&[Act::ReadRequest, send("HTTP/1.1 200 OK\r\n"), Act::Close]);
     let (mut client, request) = (own_client(), get(&server.url()));
     assert_eq!(client.exchange(&request).await.fault, None);
@@ -481,8 +481,8 @@ async fn a_close_that_is_seen_before_sending_is_a_reconnect_for_any_method() {
 }
 
 #[tokio::test]
-async fn bytes_that_nobody_asked_for_are_no_response() {
-    // Behind the response at once, and some time later.
+async fn unexpected_bytes_close_the_connection() {
+    // Right after the response, and some time later.
     let server = Server::start(vec![
         vec![
             Act::ReadRequest,
@@ -521,7 +521,7 @@ fn a_server_that_closes_each_connection_ends_in_a_fault() {
 }
 
 #[tokio::test]
-async fn one_try_more_is_all_there_is() {
+async fn a_request_is_sent_again_only_once() {
     let server = Server::start(vec![
         vec![Act::ReadRequest, response("200 OK", "fine"), Act::ReadRequest, Act::Close],
         vec![Act::ReadRequest, Act::Close],
@@ -534,7 +534,7 @@ async fn one_try_more_is_all_there_is() {
 }
 
 #[test]
-fn a_response_that_says_close_is_neither_fault_nor_reconnect() {
+fn a_response_with_connection_close_is_neither_fault_nor_reconnect() {
     for_both(both(), async |mut client| {
         let last = send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfine");
         let server = Server::start(vec![vec![Act::ReadRequest, last, Act::Close]]);
@@ -548,7 +548,7 @@ fn a_response_that_says_close_is_neither_fault_nor_reconnect() {
 }
 
 #[tokio::test]
-async fn a_connection_that_idled_long_is_opened_anew() {
+async fn a_connection_that_was_idle_for_too_long_is_not_used() {
     let server = Server::start(vec![answer_once()]);
     let (mut client, request) = (own_client(), get(&server.url()));
     client.max_idle = Duration::from_millis(20);
@@ -561,7 +561,7 @@ async fn a_connection_that_idled_long_is_opened_anew() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_opened_before_is_used() {
+async fn a_connection_that_was_opened_before_the_exchange_is_used() {
     let server = Server::start(vec![answer_once()]);
     let (mut client, request) = (own_client(), get(&server.url()));
     client.open(&request).await;
@@ -571,27 +571,27 @@ async fn a_connection_that_was_opened_before_is_used() {
 }
 
 #[tokio::test]
-async fn an_exchange_that_is_called_off_leaves_no_connection() {
+async fn a_cancelled_exchange_leaves_no_connection() {
     let server = Server::start(vec![
         vec![Act::ReadRequest, send("HTTP/1.1 200 OK\r\n"), Act::WaitForClose],
         answer_once(),
     ]);
     let (mut client, request) = (own_client(), get(&server.url()));
-    let called_off = tokio::time::timeout(SHORT, client.exchange(&request)).await;
-    assert!(called_off.is_err());
+    let cancelled = tokio::time::timeout(SHORT, client.exchange(&request)).await;
+    assert!(cancelled.is_err());
     let exchange = client.exchange(&request).await;
     assert_eq!((exchange.fault, exchange.reconnected), (None, false));
     assert_eq!(server.accepted(), 2);
 }
 
 #[tokio::test]
-async fn a_worker_does_not_stay_connected_with_all_hosts_of_a_long_list() {
+async fn a_worker_keeps_connections_to_a_limited_number_of_hosts() {
     let servers: Vec<Server> = (0..40).map(|_| Server::start(vec![answer_once()])).collect();
     let mut client = own_client();
     for server in &servers {
         assert_eq!(client.exchange(&get(&server.url())).await.fault, None);
     }
-    // The first of them were closed by the client, so their scripts ended.
+    // The client closed the connections to the first of them.
     servers.iter().take(20).for_each(|server| assert_eq!(server.ended(1).len(), 1));
 }
 
@@ -602,7 +602,7 @@ const NARROW: &str =
     r#"ip link set lo up && echo "50000 50003" >/proc/sys/net/ipv4/ip_local_port_range && exec "$0" "$@""#;
 
 #[cfg(target_os = "linux")]
-/// Whether this machine lets us make a namespace, and narrow its ports.
+/// Whether this machine permits a network namespace with few ports.
 fn can_unshare() -> bool {
     let tried = std::process::Command::new("unshare").args(["-rn", "sh", "-c", NARROW, "true"]).output();
     tried.is_ok_and(|output| output.status.success())
@@ -610,7 +610,7 @@ fn can_unshare() -> bool {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_free_port_is_the_clients_own_fault() {
+fn no_free_port_is_a_fault_of_the_client() {
     if !can_unshare() {
         eprintln!("skipped: this machine lets us make no network namespace");
         return;
@@ -631,13 +631,13 @@ fn inside_a_namespace_with_few_ports() {
     for_both(both(), async |mut client| {
         let server =
             Server::start(vec![vec![Act::ReadRequest, response("200 OK", "fine"), Act::WaitForClose]]);
-        // All ports to the same address are taken.
+        // Occupies all ports.
         let taken: Vec<_> =
             std::iter::from_fn(|| std::net::TcpStream::connect(("127.0.0.1", server.port())).ok()).collect();
         assert!(!taken.is_empty());
         let exchange = client.exchange(&get(&server.url())).await;
         assert_eq!(exchange.fault, Some(Fault::NoFreePort), "{client:?}");
-        // Closed with a reset, a port is free again at once.
+        // A port is free immediately after a reset.
         for stream in taken {
             let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
             nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::Linger, &at_once).unwrap();

@@ -24,25 +24,23 @@ use crate::plan::Endpoint;
 use crate::plan::Transport;
 use crate::record::Fault;
 
-/// How often a waiting connection looks whether the test is over.
-const LOOK: Duration = Duration::from_millis(5);
+/// The interval at which a waiting connection checks whether the test is over.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// One thing that the server does with a connection.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     /// Reads a whole request.
     ReadRequest,
-    /// Reads so many bytes, whatever they are.
+    /// Reads this number of bytes.
     ReadBytes(usize),
     Send(Vec<u8>),
     Pause(Duration),
-    /// Closes at once: with bytes unread the kernel resets.
+    /// Closes immediately. With unread bytes the kernel resets the connection.
     Close,
-    /// Resets.
     Reset,
-    /// Says nothing more until the client closes or the test is over.
+    /// Sends nothing until the client closes or the test is over.
     WaitForClose,
-    /// Runs this over the connection.
     Run(fn(&mut TcpStream)),
 }
 
@@ -55,7 +53,7 @@ pub(super) fn response(status: &str, body: &str) -> Act {
     send(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
 }
 
-/// Answers one request well and then holds on.
+/// Answers one request and keeps the connection open.
 pub(super) fn answer_once() -> Vec<Act> {
     vec![Act::ReadRequest, response("200 OK", "fine"), Act::WaitForClose]
 }
@@ -77,7 +75,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Plays the scripts, one a connection; the last one for each further connection.
+    /// Plays one script per connection, and the last one on each further connection.
     pub(super) fn start(scripts: Vec<Vec<Act>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -101,19 +99,19 @@ impl Server {
         self.seen.accepted.load(Ordering::SeqCst)
     }
 
-    /// The requests that came, heads and bodies.
+    /// Heads and bodies of the received requests.
     pub(super) fn requests(&self) -> Vec<String> {
         self.seen.requests.lock().unwrap().clone()
     }
 
-    /// When the server ended connections; waits until it has ended so many.
+    /// When the server ended connections. Waits until it has ended `connections` of them.
     pub(super) fn ended(&self, connections: usize) -> Vec<Wall> {
         loop {
             let ended = self.seen.ended.lock().unwrap().clone();
             if ended.len() >= connections {
                 return ended;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -126,12 +124,12 @@ impl Drop for Server {
 }
 
 fn serve(listener: &TcpListener, scripts: &[Vec<Act>], seen: &Arc<Seen>) {
-    // Not woken by a last connection: a test may leave no port for one.
+    // A last connection could not wake it if a test occupies all ports.
     listener.set_nonblocking(true).unwrap();
     let mut connections = Vec::new();
     while !seen.over.load(Ordering::SeqCst) {
         let Ok((stream, _)) = listener.accept() else {
-            std::thread::sleep(LOOK / 5);
+            std::thread::sleep(POLL_INTERVAL / 5);
             continue;
         };
         stream.set_nonblocking(false).unwrap();
@@ -143,10 +141,10 @@ fn serve(listener: &TcpListener, scripts: &[Vec<Act>], seen: &Arc<Seen>) {
     connections.into_iter().for_each(|connection| connection.join().unwrap());
 }
 
-/// Plays one script; ends it early when the client is gone.
+/// Plays one script, which ends early if the client is gone.
 fn play(mut stream: TcpStream, script: &[Act], seen: &Seen) {
     stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(LOOK)).unwrap();
+    stream.set_read_timeout(Some(POLL_INTERVAL)).unwrap();
     for act in script {
         let goes_on = match act {
             Act::ReadRequest => read_request(&mut stream, seen),
@@ -180,7 +178,7 @@ fn play(mut stream: TcpStream, script: &[Act], seen: &Seen) {
     seen.ended.lock().unwrap().push(now);
 }
 
-/// Reads what comes next; nothing when the client is gone or the test is over.
+/// Reads the next bytes. `None` if the client is gone or the test is over.
 fn read_some(stream: &mut TcpStream, buffer: &mut [u8], seen: &Seen) -> Option<usize> {
     while !seen.over.load(Ordering::SeqCst) {
         match stream.read(buffer) {
@@ -218,9 +216,9 @@ fn read_request(stream: &mut TcpStream, seen: &Seen) -> bool {
     true
 }
 
-/// A time-out that no exchange of these tests reaches, however busy the machine is.
+/// A timeout that no exchange of these tests reaches, even on a busy machine.
 pub(super) const LONG: Duration = Duration::from_secs(30);
-/// A time-out that is meant to be reached.
+/// A timeout that is meant to be reached.
 pub(super) const SHORT: Duration = Duration::from_millis(100);
 
 /// One of the two clients.
@@ -248,7 +246,7 @@ impl Subject {
     }
 }
 
-/// plimsoll's own client, which keeps its connections however long a busy machine pauses.
+/// plimsoll's own client. It keeps its connections even if a busy machine pauses.
 pub(super) fn own_client() -> Http1 {
     own_client_with(LONG, None)
 }
@@ -289,14 +287,14 @@ pub(super) fn get(url: &str) -> Request {
     request(&Endpoint::get(url), LONG)
 }
 
-/// The same client still makes exchanges.
+/// The client can still make exchanges.
 pub(super) async fn assert_works(client: &mut Subject) {
     let server = Server::start(vec![answer_once()]);
     let exchange = client.exchange(&get(&server.url())).await;
     assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?}");
 }
 
-/// The client's exchange ends in this fault, without a status but for a whole response; and the client goes on.
+/// The exchange ends in this fault, with a status only if a complete response arrived, and the client still works.
 pub(super) async fn assert_fails(client: &mut Subject, request: &Request, fault: Fault) {
     let exchange = client.exchange(request).await;
     assert_eq!(exchange.fault, Some(fault), "{client:?}");

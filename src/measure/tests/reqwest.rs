@@ -1,4 +1,4 @@
-//! What reqwest alone does: HTTP/2 with prior knowledge, by a server that knows just enough frames, and https.
+//! HTTP/2 with prior knowledge, from a server with only a few kinds of frames, and https.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,23 +19,23 @@ const END_HEADERS: u8 = 4;
 const STATUS_200: &[u8] = &[0x88];
 const STATUS_500: &[u8] = &[0x8e];
 
-fn frame(stream: &mut TcpStream, kind: u8, flags: u8, of: u8, payload: &[u8]) {
+fn send_frame(stream: &mut TcpStream, kind: u8, flags: u8, stream_id: u8, payload: &[u8]) {
     let length = u8::try_from(payload.len()).unwrap();
-    stream.write_all(&[&[0, 0, length, kind, flags, 0, 0, 0, of], payload].concat()).unwrap();
+    stream.write_all(&[&[0, 0, length, kind, flags, 0, 0, 0, stream_id], payload].concat()).unwrap();
 }
 
-/// Greets, and reads frames until a request came; says of which stream.
-fn request(stream: &mut TcpStream) -> u8 {
+/// Sends the settings, reads frames until a request arrives, and returns its stream.
+fn read_request_frame(stream: &mut TcpStream) -> u8 {
     stream.set_read_timeout(None).unwrap();
     stream.read_exact(&mut [0; PREFACE]).unwrap();
-    frame(stream, SETTINGS, 0, 0, &[]);
+    send_frame(stream, SETTINGS, 0, 0, &[]);
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).unwrap();
         let length = usize::from(head[1]) * 256 + usize::from(head[2]);
         stream.read_exact(&mut vec![0; length]).unwrap();
         match (head[3], head[4]) {
-            (SETTINGS, 0) => frame(stream, SETTINGS, ACK_OR_END_STREAM, 0, &[]),
+            (SETTINGS, 0) => send_frame(stream, SETTINGS, ACK_OR_END_STREAM, 0, &[]),
             (HEADERS, _) => return head[8],
             _ => {}
         }
@@ -56,23 +56,23 @@ async fn outcome(serve: fn(&mut TcpStream)) -> (Option<u16>, Option<Fault>) {
 #[tokio::test]
 async fn a_response_over_http2_is_a_response() {
     let answer = outcome(|stream| {
-        let of = request(stream);
-        frame(stream, HEADERS, END_HEADERS, of, STATUS_200);
-        frame(stream, DATA, ACK_OR_END_STREAM, of, b"fine");
+        let id = read_request_frame(stream);
+        send_frame(stream, HEADERS, END_HEADERS, id, STATUS_200);
+        send_frame(stream, DATA, ACK_OR_END_STREAM, id, b"fine");
     });
     assert_eq!(answer.await, (Some(200), None));
     let answer = outcome(|stream| {
-        let of = request(stream);
-        frame(stream, HEADERS, END_HEADERS | ACK_OR_END_STREAM, of, STATUS_500);
+        let id = read_request_frame(stream);
+        send_frame(stream, HEADERS, END_HEADERS | ACK_OR_END_STREAM, id, STATUS_500);
     });
     assert_eq!(answer.await, (Some(500), Some(Fault::Status(500))));
 }
 
 #[tokio::test]
-async fn faults_of_http2_are_the_services() {
+async fn faults_of_http2_are_faults_of_the_service() {
     let reset = outcome(|stream| {
-        let of = request(stream);
-        frame(stream, RST_STREAM, 0, of, &[0, 0, 0, 2]);
+        let id = read_request_frame(stream);
+        send_frame(stream, RST_STREAM, 0, id, &[0, 0, 0, 2]);
     });
     assert_eq!(reset.await, (None, Some(Fault::Malformed)));
     let not_http2 = outcome(|stream| {
@@ -95,12 +95,12 @@ mod https {
     use super::*;
     use crate::plan::Endpoint;
 
-    /// Self-signed for `localhost` and 127.0.0.1, valid until 2126, used nowhere else.
+    /// Self-signed for `localhost` and 127.0.0.1, valid until 2126, not used anywhere else.
     const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.pem");
     const KEY: &[u8] = include_bytes!("tls/key.pem");
     const INSIDE: &str = "measure::tests::reqwest::https::inside_a_process_that_trusts_the_certificate";
 
-    /// Serves TLS: answers a request, or ends as a handshake that failed.
+    /// Answers one request over TLS, unless the handshake fails.
     fn serve(stream: &mut TcpStream) {
         let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
         let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
@@ -131,14 +131,14 @@ mod https {
     }
 
     #[tokio::test]
-    async fn garbage_for_a_handshake_is_a_fault_of_tls() {
+    async fn garbage_instead_of_a_handshake_is_a_fault_of_tls() {
         let garbage = send("HTTP/1.1 400 Bad Request\r\n\r\n");
         let server = Server::start(vec![vec![Act::ReadBytes(1), garbage, Act::WaitForClose]]);
         assert_fails(&mut client(), &get(&https(&server)), Fault::Tls).await;
     }
 
     #[tokio::test]
-    async fn a_certificate_that_nobody_vouches_for_is_a_fault_of_tls() {
+    async fn an_untrusted_certificate_is_a_fault_of_tls() {
         let server = Server::start(vec![vec![Act::Run(serve), Act::Close]]);
         assert_fails(&mut client(), &get(&https(&server)), Fault::Tls).await;
     }
