@@ -1,9 +1,8 @@
-//! Names of the files of charts: groups and cells flow in, names that fit a file system and never meet flow out; and a name is
-//! known again, so that charts of an earlier run can be cleared away.
+//! The names of chart files: distinct, valid in a file system, and recognisable, so that charts of an earlier run can be removed.
 
 use crate::record::file_name;
 
-/// The chart of the whole call; the others begin with their kind and name a group or more.
+/// The chart of the whole call. The names of the others are their kind and a group, function or cell.
 pub(crate) const CHANGE: &str = "change";
 /// Kinds of charts of a group, of a function or of a cell.
 pub(crate) const KINDS: [&str; 4] = [THROUGHPUT, LATENCY, ROUNDS, PERCENTILES];
@@ -11,33 +10,31 @@ pub(crate) const THROUGHPUT: &str = "throughput";
 pub(crate) const LATENCY: &str = "latency";
 pub(crate) const ROUNDS: &str = "rounds";
 pub(crate) const PERCENTILES: &str = "percentiles";
-/// The endings that a chart's name gets.
 pub(crate) const ENDINGS: [&str; 2] = [".svg", ".png"];
-/// Between group and function in the name of a file: no encoded name holds it.
+/// Between group and function. No encoded name contains it.
 const BETWEEN: &str = "~";
-/// Longer names do not fit into a file system with what stands before and after them.
-const LONGEST_NAME: usize = 200;
+/// With kind and ending, longer names would not fit into a file system.
+const MAX_LEN: usize = 200;
 
-/// The name of the chart of a whole group.
+/// The name of a chart of a group.
 pub(crate) fn of_group(kind: &str, group: &str) -> String {
     format!("{kind}-{}", file_name(group))
 }
 
-/// The name of a chart of a group's function or cell: both names as they are encoded, or cut together where that is too long.
+/// The name of a chart of a function or cell: both names encoded, and cut if that is too long.
 pub(crate) fn of_pair(kind: &str, group: &str, function: &str) -> String {
     let both = format!("{}{BETWEEN}{}", file_name(group), file_name(function));
-    let both =
-        if both.len() <= LONGEST_NAME { both } else { file_name(&format!("{group}{BETWEEN}{function}")) };
+    let both = if both.len() <= MAX_LEN { both } else { file_name(&format!("{group}{BETWEEN}{function}")) };
     format!("{kind}-{both}")
 }
 
-/// Whether a file's name is one that a chart of ours can have.
+/// Whether a chart of ours can have this file name.
 pub(crate) fn is_ours(file: &str) -> bool {
     let Some(name) = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending)) else { return false };
     let is_encoded = |rest: &str| {
         let of_one = |part: &str| !part.is_empty() && !part.starts_with('.');
         let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'=' | b'~');
-        rest.len() <= LONGEST_NAME && rest.bytes().all(letter) && rest.splitn(2, BETWEEN).all(of_one)
+        rest.len() <= MAX_LEN && rest.bytes().all(letter) && rest.splitn(2, BETWEEN).all(of_one)
     };
     let of_kind = |kind: &&str| name.strip_prefix(*kind)?.strip_prefix('-').filter(|rest| is_encoded(rest));
     name == CHANGE || KINDS.iter().any(|kind| of_kind(kind).is_some())
@@ -48,17 +45,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_files_fit_into_a_file_system_and_differ() {
+    fn file_names_fit_into_a_file_system_and_differ() {
         let (long, other) = ("ä".repeat(300), format!("{}b", "ä".repeat(299)));
         let of = |group: &str, function: &str| of_pair(PERCENTILES, group, function);
         let names = [of(&long, &long), of(&long, &other), of("a", &long)];
-        assert!(names.iter().all(|name| name.len() <= PERCENTILES.len() + 1 + LONGEST_NAME), "{names:?}");
+        assert!(names.iter().all(|name| name.len() <= PERCENTILES.len() + 1 + MAX_LEN), "{names:?}");
         assert!(names[0] != names[1] && names[1] != names[2]);
         assert_eq!(of("g", "a/b"), "percentiles-g~a=2fb");
     }
 
     #[test]
-    fn what_it_names_it_knows_again() {
+    fn its_own_names_are_recognised() {
         for group in ["tokenizer", "", "..", "東京 <\"&>", &"ä".repeat(300)] {
             for kind in KINDS {
                 for name in [of_group(kind, group), of_pair(kind, group, ""), of_pair(kind, group, "A/5")] {
@@ -70,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_others_are_not_ours() {
+    fn other_names_are_not_ours() {
         let others = [
             "index.html",
             "run.json",

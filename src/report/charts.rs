@@ -207,7 +207,7 @@ fn latency(group: &GroupView, Function { name, cells }: &Function) -> LineChart 
     }
 }
 
-/// The lines of base and head, as far as there are values.
+/// The lines of base and head, without those that have no values.
 fn both_sides(name: &str, cells: &[&CellView], metric: &str) -> Vec<Line> {
     let line = |side: Side| {
         let point = |cell: &&CellView| {

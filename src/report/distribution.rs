@@ -1,19 +1,19 @@
-//! How long the luckier and the unluckier of a cell's exchanges took: rounds flow in, percentiles with their spread over rounds
-//! flow out, of head as many as its histograms tell, of base those that a baseline keeps.
+//! The latency percentiles of a cell with their spread over rounds. A side with histograms has a curve, a baseline has the
+//! percentiles that it stores.
 
 use crate::record::{Baseline, CellRun, Machine, Metric, Round, Run, StoredRun};
 use crate::report::chart::Point;
 use crate::report::view::Row;
 
-/// So many exchanges of a round lie on each side of a percentile that is worth having.
-const LEAST_BEYOND: f64 = 5.0;
-/// Percentiles for each nine: as many as a curve needs to look round.
-const STEPS_A_NINE: f64 = 16.0;
-/// From so many rounds on a tenth is left out at each end of a band.
-const LEAST_ROUNDS_TO_TRIM: usize = 10;
+/// A percentile needs this many exchanges of a round on each side.
+const MIN_BEYOND: f64 = 5.0;
+/// Percentiles per nine, enough for a smooth curve.
+const STEPS_PER_NINE: f64 = 16.0;
+/// With at least this many rounds, a band leaves out a tenth of them at each end.
+const MIN_ROUNDS_TO_TRIM: usize = 10;
 const TRIM: f64 = 0.1;
 
-/// The percentiles of one cell; of a side without any there are none.
+/// The percentiles of one cell. A side that has none is empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Distribution {
     pub(crate) base: PercentileCurve,
@@ -21,36 +21,36 @@ pub(crate) struct Distribution {
     pub(crate) band: Band,
 }
 
-/// The percentiles of one side, by growing share.
+/// The percentiles of one side, from the lowest to the highest.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PercentileCurve {
     /// In nanoseconds. `x` is the number of nines (1 for 90%, 2 for 99%: the negative logarithm of the share beyond), `value` the
     /// median over rounds, `low` and `high` the ends of the band.
     pub(crate) percentiles: Vec<Point>,
-    /// Whether nothing is known of what lies between them.
+    /// Whether nothing is known between them.
     pub(crate) is_of_points: bool,
 }
 
-/// What the ends of a spread are.
+/// The ends of a band.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Band {
-    /// There is one round alone.
+    /// There is a single round.
     #[default]
     None,
     /// The lowest and the highest round.
     All,
-    /// The same without a tenth of the rounds at each end.
+    /// The same, after leaving out a tenth of the rounds at each end.
     Trimmed,
 }
 
 impl Distribution {
-    /// That of a cell, given its rounds in each run, the metrics that it has, and the baseline of its group.
+    /// `cells` are the cell in each of the runs, `rows` its metrics.
     pub(crate) fn new(runs: &[Run], cells: &[&CellRun], rows: &[Row], baselines: &[Baseline]) -> Self {
         let rounds: Vec<&Round> = cells.iter().flat_map(|cell| &cell.rounds).collect();
         let machine = runs.last().map(|run| &run.environment.machine);
         let stored = cells.last().zip(machine).map(|(cell, machine)| stored(cell, machine, rows, baselines));
-        let beside: Vec<&Round> = cells.iter().flat_map(|cell| &cell.base).collect();
-        let base = of_histograms(&beside, rows).or(stored).unwrap_or_default();
+        let paired: Vec<&Round> = cells.iter().flat_map(|cell| &cell.base).collect();
+        let base = of_histograms(&paired, rows).or(stored).unwrap_or_default();
         let head = of_histograms(&rounds, rows).unwrap_or_else(|| {
             of_rows(rows, |row| {
                 let value = |round: &&Round| round.values.get(row.metric.id).copied();
@@ -60,14 +60,14 @@ impl Distribution {
         let fewest = [&base, &head].into_iter().filter_map(|side| side.values.first()).map(Vec::len).min();
         let band = match fewest.unwrap_or(0) {
             0 | 1 => Band::None,
-            few if few < LEAST_ROUNDS_TO_TRIM => Band::All,
+            few if few < MIN_ROUNDS_TO_TRIM => Band::All,
             _ => Band::Trimmed,
         };
         Self { base: base.over_rounds(band), head: head.over_rounds(band), band }
     }
 }
 
-/// The values of all rounds for each percentile.
+/// For each percentile the values of all rounds.
 #[derive(Debug, Default)]
 struct Side {
     nines: Vec<f64>,
@@ -89,32 +89,32 @@ impl Side {
     }
 }
 
-/// How rare what lies beyond the percentile of a metric is; nothing for other metrics.
+/// The nines of a metric that is a percentile; `None` for other metrics.
 fn nines(metric: &Metric) -> Option<f64> {
     metric.quantile.map(|share| -(1.0 - share).log10())
 }
 
-/// How far the percentiles of so many exchanges go.
-fn nines_of(exchanges: u64) -> f64 {
-    (exchanges as f64 / LEAST_BEYOND).log10()
+/// The highest percentile that a round of this many exchanges has.
+fn last_nines(exchanges: u64) -> f64 {
+    (exchanges as f64 / MIN_BEYOND).log10()
 }
 
-/// Where they begin: the fastest exchange of all says no more than the slowest.
-fn first_of(exchanges: u64) -> f64 {
-    let below = (LEAST_BEYOND / exchanges as f64).min(0.5);
+/// The lowest one. The fastest exchange alone says no more than the slowest.
+fn first_nines(exchanges: u64) -> f64 {
+    let below = (MIN_BEYOND / exchanges as f64).min(0.5);
     -(1.0 - below).log10()
 }
 
-/// The percentiles that the rounds' histograms tell; nothing when a round has none that can be read, as in runs from a baseline.
+/// The percentiles by the rounds' histograms; `None` if a round has none that can be read, as in stored runs.
 fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Side> {
     let fewest = rounds.iter().map(|round| round.counts.successes).min()?;
-    // What was promised to the cell is shown of each round, also of one that had fewer exchanges than the others.
-    let promised = rows.iter().filter(|row| row.head.is_some()).filter_map(|row| nines(row.metric));
-    let last = promised.clone().reduce(f64::max)?.max(nines_of(fewest));
-    let first = first_of(fewest);
-    let steps = ((last - first) * STEPS_A_NINE).ceil().max(1.0);
+    // All rounds show the percentiles that the cell has, also those with fewer exchanges than the others.
+    let of_metrics = rows.iter().filter(|row| row.head.is_some()).filter_map(|row| nines(row.metric));
+    let last = of_metrics.clone().reduce(f64::max)?.max(last_nines(fewest));
+    let first = first_nines(fewest);
+    let steps = ((last - first) * STEPS_PER_NINE).ceil().max(1.0);
     let evenly = (0..=steps as usize).map(|step| first + (last - first) * step as f64 / steps);
-    let mut nines: Vec<f64> = evenly.chain(promised).collect();
+    let mut nines: Vec<f64> = evenly.chain(of_metrics).collect();
     nines.sort_by(f64::total_cmp);
     nines.dedup();
     let mut values = vec![Vec::with_capacity(rounds.len()); nines.len()];
@@ -127,7 +127,7 @@ fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Side> {
     Some(Side { nines, values, is_of_points: false })
 }
 
-/// The percentiles that are metrics, each with the values of all rounds, as far as it has them.
+/// The percentiles that are metrics and for which there are values.
 fn of_rows(rows: &[Row], values: impl Fn(&Row) -> Option<Vec<f64>>) -> Side {
     let mut side = Side { is_of_points: true, ..Side::default() };
     for row in rows {
@@ -139,12 +139,12 @@ fn of_rows(rows: &[Row], values: impl Fn(&Row) -> Option<Vec<f64>>) -> Side {
     side
 }
 
-/// What a baseline keeps of the runs that the cell was compared with.
+/// The percentiles of the stored runs that the cell was compared with.
 fn stored(cell: &CellRun, machine: &Machine, rows: &[Row], baselines: &[Baseline]) -> Side {
     let baseline = baselines.iter().find(|baseline| baseline.group == cell.group);
     let runs = || baseline.into_iter().flat_map(|baseline| baseline.current_of(&cell.id));
     let is_here = |run: &&StoredRun| run.machine.mismatch(machine).is_none();
-    // With none of this machine it was asked to compare all the same, else no row had a base.
+    // If none is of this machine, the call asked to compare all the same: otherwise no row would have a base.
     let any_here = runs().any(|run| is_here(&run));
     let series = || {
         let compared = runs().filter(|run| !any_here || is_here(run));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_metrics_say_how_rare_their_percentiles_are() {
+    fn the_percentiles_of_the_metrics_match_their_names() {
         let all: Vec<(&str, f64)> = METRICS.iter().filter_map(|m| Some((m.id, nines(m)?))).collect();
         let shares = all.iter().map(|(id, nines)| {
             let digits = id.trim_start_matches("latency_p").replace('_', ".");
@@ -191,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn head_is_a_curve_as_far_as_its_exchanges_go_and_base_has_the_points_of_its_metrics() {
+    fn head_is_a_curve_and_a_baseline_has_the_points_of_its_metrics() {
         let found = distribution(Verdict::Regressed, |_| {});
         assert!(!found.head.is_of_points && found.base.is_of_points);
         let last = found.head.percentiles.last().unwrap().x;
-        assert!((last - nines_of(1234)).abs() < 1e-9, "{last}");
+        assert!((last - last_nines(1234)).abs() < 1e-9, "{last}");
         let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].x));
-        assert!((below - LEAST_BEYOND).abs() < 1e-9, "{below}");
+        assert!((below - MIN_BEYOND).abs() < 1e-9, "{below}");
         assert_eq!(found.base.percentiles.len(), 3, "p50, p90 and p99");
         let (base, head) = (at(&found.base, 2.0).value, at(&found.head, 2.0).value);
         assert!((head / base - 1.231).abs() < 0.05, "{head} against {base}");
@@ -207,13 +207,13 @@ mod tests {
     #[test]
     fn a_curve_begins_and_ends_where_five_exchanges_are_left() {
         for exchanges in [0, 3, 10] {
-            assert!((first_of(exchanges) - 2f64.log10()).abs() < 1e-9, "{exchanges}");
+            assert!((first_nines(exchanges) - 2f64.log10()).abs() < 1e-9, "{exchanges}");
         }
-        assert!(first_of(11) < nines_of(11));
+        assert!(first_nines(11) < last_nines(11));
     }
 
     #[test]
-    fn the_band_is_of_rounds_and_says_of_how_many() {
+    fn the_band_leaves_out_rounds_only_if_there_are_many() {
         let rounds = |count: usize| move |run: &mut Run| run.cells[0].rounds.truncate(count);
         let whole = distribution(Verdict::Regressed, rounds(10));
         let few = distribution(Verdict::Regressed, rounds(9));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_compared_has_no_base_and_what_failed_has_nothing() {
+    fn a_cell_that_was_not_compared_has_no_base_and_a_failed_one_has_nothing() {
         assert!(distribution(Verdict::New, |_| {}).base.percentiles.is_empty());
         let failed = distribution(Verdict::Invalid, |_| {});
         assert!(failed.head.percentiles.is_empty() && failed.base.percentiles.is_empty());

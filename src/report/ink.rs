@@ -2,13 +2,12 @@
 
 use crate::judge::Verdict;
 
-/// The width that everything is made for.
+/// The columns that all text is made for.
 pub(crate) const WIDTH: usize = 80;
 
 /// ANSI colours, or none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ink {
-    /// Whether to colour at all.
     pub(crate) colour: bool,
 }
 
@@ -17,12 +16,10 @@ impl Ink {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// What matters.
     pub(crate) fn bold(self, text: &str) -> String {
         self.sgr("1", text)
     }
 
-    /// What may be passed over.
     pub(crate) fn dim(self, text: &str) -> String {
         self.sgr("2", text)
     }
@@ -39,8 +36,8 @@ impl Ink {
     }
 }
 
-/// Breaks text at spaces so that each line, indented by `indent`, fits [`WIDTH`]; the first line comes without the indent.
-/// A word that is longer than a line stays whole, so that it can be copied.
+/// Breaks text at spaces so that each line fits [`WIDTH`] when indented. The first line comes without its indent. A word longer
+/// than a line stays whole, so that it can be copied.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     let room = WIDTH.saturating_sub(indent);
     let mut lines = vec![String::new()];
@@ -59,7 +56,7 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
-/// Text of others, without what would move the cursor or change colours.
+/// Text without control characters, which could move the cursor or change colours.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -79,13 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_coloured_unless_asked() {
+    fn text_is_coloured_only_on_request() {
         assert_eq!(Ink { colour: false }.verdict(Verdict::Regressed, "red"), "red");
         assert_eq!(Ink { colour: true }.bold("b"), "\x1b[1mb\x1b[0m");
     }
 
     #[test]
-    fn escape_sequences_of_others_are_disarmed() {
+    fn escape_sequences_are_disarmed() {
         assert_eq!(plain("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

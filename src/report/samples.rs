@@ -1,4 +1,4 @@
-//! Hand-made runs and judgements for the tests of this room.
+//! Hand-made runs and judgements for the tests of this module.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,11 +13,11 @@ use crate::record::{
 
 pub(crate) const GROUP: &str = "tokenizer";
 const LAUNCHES: usize = 10;
-const REQUESTS_A_ROUND: u64 = 1234;
-/// How much worse head is when it regressed.
+const REQUESTS_PER_ROUND: u64 = 1234;
+/// How much worse head is if it regressed.
 const WORSE: f64 = 0.231;
 
-/// A cell to be made up.
+/// A cell to be made.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) group: String,
@@ -147,13 +147,13 @@ fn judged(sample: &Sample) -> CellJudgement {
     }
 }
 
-/// Latencies of a round whose p50, p90 and p99 are as told, and which doubles towards the end.
+/// Latencies of a round with these p50, p90 and p99. The slowest takes twice the p99.
 fn histogram(percentiles: [f64; 3]) -> EncodedHistogram {
     let [p50, p90, p99] = percentiles;
     let known = [(0.0, 0.6 * p50), (0.5, p50), (0.9, p90), (0.99, p99), (1.0, 2.0 * p99)];
     let mut histogram = LatencyHistogram::new();
-    for nth in 0..REQUESTS_A_ROUND {
-        let share = (nth as f64 + 0.5) / REQUESTS_A_ROUND as f64;
+    for nth in 0..REQUESTS_PER_ROUND {
+        let share = (nth as f64 + 0.5) / REQUESTS_PER_ROUND as f64;
         let after = known.iter().position(|(of, _)| *of > share).unwrap();
         let ((from, low), (to, high)) = (known[after - 1], known[after]);
         let ns = low + (high - low) * (share - from) / (to - from);
@@ -162,22 +162,23 @@ fn histogram(percentiles: [f64; 3]) -> EncodedHistogram {
     histogram.encode()
 }
 
-/// A round of head, or of base: launches differ a little.
+/// A round of head or base. Launches differ a little.
 fn round(sample: &Sample, launch: usize, of_head: bool) -> Round {
-    let luck = 1.0 + 0.004 * ((launch * 3) % 10) as f64;
+    let launch_effect = 1.0 + 0.004 * ((launch * 3) % 10) as f64;
     let value = |metric: &'static Metric| {
         let (base, larger) = sample.truth(metric);
-        luck * if of_head { base * (1.0 + larger) } else { base }
+        launch_effect * if of_head { base * (1.0 + larger) } else { base }
     };
     let percentiles = ["latency_p50", "latency_p90", "latency_p99"].map(|id| value(metric(id).unwrap()));
-    let mut counts = Counts { requests: REQUESTS_A_ROUND, successes: REQUESTS_A_ROUND, ..Counts::default() };
+    let mut counts =
+        Counts { requests: REQUESTS_PER_ROUND, successes: REQUESTS_PER_ROUND, ..Counts::default() };
     if sample.failed {
         counts.successes = 0;
-        counts.statuses.insert(429, REQUESTS_A_ROUND - 4);
-        counts.faults.insert(Fault::Status(429), REQUESTS_A_ROUND - 4);
+        counts.statuses.insert(429, REQUESTS_PER_ROUND - 4);
+        counts.faults.insert(Fault::Status(429), REQUESTS_PER_ROUND - 4);
         counts.faults.insert(Fault::TimeOut, 4);
     } else {
-        counts.statuses.insert(200, REQUESTS_A_ROUND);
+        counts.statuses.insert(200, REQUESTS_PER_ROUND);
     }
     Round {
         launch,
@@ -193,12 +194,12 @@ fn round(sample: &Sample, launch: usize, of_head: bool) -> Round {
     }
 }
 
-/// What was measured now.
+/// The run of head.
 pub(crate) fn run_of(samples: &[Sample]) -> Run {
     run(samples, true)
 }
 
-/// What was measured before, a baseline a group; of cells without base too.
+/// One baseline per group, also of cells without base.
 pub(crate) fn baselines_of(samples: &[Sample]) -> Vec<Baseline> {
     let groups: std::collections::BTreeSet<&str> =
         samples.iter().map(|sample| sample.group.as_str()).collect();

@@ -1,4 +1,4 @@
-//! A chart for the bench of what plimsoll itself costs: what is timed there is what a report draws.
+//! The chart that `benches/overhead.rs` times: the one that a report draws.
 
 use crate::judge::Judgement;
 use crate::record::Run;
@@ -7,7 +7,7 @@ use crate::report::chart::svg::png;
 use crate::report::charts::forest;
 use crate::report::view::{Report, ReportOptions};
 
-/// The chart of what changed, ready to be drawn.
+/// The chart of what changed.
 pub struct ChangeChart(Forest);
 
 impl ChangeChart {

@@ -30,7 +30,7 @@ const DETECTABLE_PX: f64 = 6.0;
 const MAX_ROWS: usize = 60;
 /// Changes beyond this fraction are put at the edge.
 const MAX_CHANGE: f64 = 4.0;
-/// Intervals may make the axis this many times as long as the largest estimate or threshold alone does.
+/// Intervals may stretch the axis up to this multiple of the largest estimate or threshold.
 const MAX_STRETCH: f64 = 4.0;
 
 /// One metric of one cell. Changes are fractions of base; greater is worse.
@@ -158,7 +158,7 @@ impl Scale {
     }
 }
 
-/// The end of the axis: every estimate has room, and intervals as far as they do not flatten the rest.
+/// The end of the axis. Every estimate has room, and intervals have it unless they would flatten the rest.
 fn farthest(rows: &[&ForestRow]) -> f64 {
     let needed = rows.iter().map(|row| row.estimate.abs().max(row.noise_threshold)).fold(0.01, f64::max);
     let ends = rows.iter().flat_map(|row| [row.low.abs(), row.high.abs(), row.detectable.unwrap_or(0.0)]);

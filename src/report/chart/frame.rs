@@ -219,7 +219,7 @@ pub(crate) fn distinct(names: &[&str], room: f64) -> Vec<String> {
     short
 }
 
-/// The indices of texts that occur more than once, those of one text together.
+/// The indices of texts that occur more than once, grouped by text.
 fn equal(texts: &[String]) -> Vec<Vec<usize>> {
     let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (nth, text) in texts.iter().enumerate() {
