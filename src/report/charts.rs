@@ -9,7 +9,7 @@ use crate::report::chart::forest::{Forest, ForestRow};
 use crate::report::chart::lines::{LineChart, Quantity};
 use crate::report::chart::rounds::Rounds;
 use crate::report::chart::svg::{PngError, png};
-use crate::report::chart::{Line, Point, Side, percentiles};
+use crate::report::chart::{Chart, Line, Point, Scope, Side, percentiles};
 use crate::report::chart_files;
 use crate::report::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, of_the_screening, subtitle};
 use crate::report::view::{CellView, GroupView, Report, Row};
@@ -17,28 +17,6 @@ use crate::report::words;
 
 /// The metric of the chart of a group.
 const THROUGHPUT: &str = "throughput";
-
-/// A chart that was drawn.
-#[derive(Debug)]
-pub(crate) struct Chart {
-    /// The name of its files without an ending.
-    pub(crate) name: String,
-    pub(crate) scope: Scope,
-    pub(crate) svg: String,
-    /// `None` if plimsoll was built without PNGs.
-    pub(crate) png: Option<Vec<u8>>,
-}
-
-/// What a chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// The whole call.
-    Call,
-    /// The group with this index.
-    Group(usize),
-    /// One cell of the group with this index.
-    Cell(usize),
-}
 
 /// A chart to be drawn.
 struct Plan<'a> {

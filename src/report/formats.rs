@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::chart::Chart;
 use super::chart::svg::PngError;
-use super::charts::Chart;
 use super::view::Report;
 use super::{chart_files, charts, overview, page};
 use crate::record::{WriteError, file_name, write_whole};

@@ -1,6 +1,6 @@
 //! The page of a bench: one file with everything in it.
 
-use super::charts::{Chart, Scope};
+use super::chart::{Chart, Scope};
 use super::formats::{Artifact, INDEX};
 use super::html::{self, escaped, in_code};
 use super::sentence::NOT_COMPARED;

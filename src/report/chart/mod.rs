@@ -47,6 +47,28 @@ const TEXT_SIZE: f64 = 12.0;
 const LINE_WIDTH: f64 = 2.0;
 const THIN_WIDTH: f64 = 1.0;
 
+/// A chart that was drawn.
+#[derive(Debug)]
+pub(crate) struct Chart {
+    /// The name of its files without an ending.
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
+    pub(crate) svg: String,
+    /// `None` if plimsoll was built without PNGs.
+    pub(crate) png: Option<Vec<u8>>,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole call.
+    Call,
+    /// The group with this index.
+    Group(usize),
+    /// One cell of the group with this index.
+    Cell(usize),
+}
+
 /// Base or head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
