@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use criterion::{Criterion, criterion_group};
 use plimsoll::internals::ChangeChart;
 use plimsoll::internals::judge::{Judgement, Policy, judge};
+use plimsoll::internals::plan::{CellId, Settings};
 use plimsoll::internals::record::{
-    Baseline, CellRun, Counts, EncodedHistogram, Environment, METRICS, Machine, Metric, Round, Rules, Run,
-    Tally, TestBed, metric,
+    Baseline, CellRun, Counts, Environment, METRICS, Machine, Metric, Round, Run, Tally, TestBed, metric,
 };
 use plimsoll::internals::stats::interval::interval;
+use plimsoll::{BenchmarkId, Load};
 
 /// Exchanges of a busy round.
 const EXCHANGES: u64 = 10_000;
@@ -118,13 +119,13 @@ fn assert_whole(judgement: &Judgement) {
 
 fn baseline(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder for a baseline");
-    let path = folder.path().join("tokenizer.json");
-    Call::new(13, &USUAL, TEN_BY_THREE, STORED_RUNS)
-        .baseline
-        .write(&path)
-        .expect("a baseline can be written");
+    let runs = Call::new(13, &USUAL, TEN_BY_THREE, STORED_RUNS).baseline.runs;
+    let mut stored = Baseline::read(folder.path(), "main", "overhead").expect("an empty folder can be read");
+    stored.add(&runs, None).expect("a baseline can be written");
     criterion.bench_function("read a baseline of 5 runs x 13 cells x 10 metrics x 30 rounds", |bencher| {
-        bencher.iter(|| Baseline::read(black_box(&path)).expect("it was just written"));
+        bencher.iter(|| {
+            Baseline::read(black_box(folder.path()), "main", "overhead").expect("it was just written")
+        });
     });
 }
 
@@ -151,12 +152,12 @@ impl Call {
         let metrics: Vec<&'static Metric> = METRICS.iter().filter(|one| metrics.contains(&one.id)).collect();
         let mut run = |day: usize| run(day, cells, &metrics, shape, &mut rng);
         let runs: Vec<Run> = (0..stored).map(&mut run).collect();
-        let baseline = Baseline::of_runs("tokenizer", &runs).expect("the group was measured");
+        let baseline = Baseline::of_runs(&runs);
         Self { baseline, head: [run(stored)] }
     }
 
     fn judge(&self) -> Judgement {
-        judge(black_box(std::slice::from_ref(&self.baseline)), black_box(&self.head), &Policy::usual())
+        judge(black_box(&self.baseline), black_box(&self.head), &Policy::usual())
     }
 }
 
@@ -172,35 +173,23 @@ fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng:
         elapsed: Duration::from_secs(600),
         environment: Environment { machine, ..Environment::default() },
         cells: (0..cells).map(|nth| cell(nth, metrics, shape, rng)).collect(),
+        epoch: None,
         base_ref: None,
+        confirmations: Vec::new(),
         stop: None,
-        look: 0,
         confirmation: None,
     }
 }
 
 fn cell(nth: usize, metrics: &[&'static Metric], shape: Shape, rng: &mut fastrand::Rng) -> CellRun {
     CellRun {
-        group: "tokenizer".into(),
+        id: CellId::new("tokenizer", BenchmarkId::new("encode", nth)),
         about: None,
-        id: format!("encode/{nth}"),
-        function: "encode".into(),
-        load: "closed(10)".into(),
-        concurrency: 10,
+        load: Load::closed(10),
         throughput: None,
         definition: "sha256:1".into(),
-        window: WINDOW,
         metrics: metrics.to_vec(),
-        rules: Rules {
-            least_success_ratio: 0.95,
-            judged: None,
-            limits: Vec::new(),
-            noise_threshold: None,
-            equivalence: None,
-            confidence_level: 0.95,
-            significance_level: 0.01,
-            nresamples: NRESAMPLES,
-        },
+        settings: Settings { measurement_time: 30 * WINDOW, nresamples: NRESAMPLES, ..Settings::default() },
         rounds: rounds(metrics, shape, rng),
         base: Vec::new(),
         base_failure: None,
@@ -228,8 +217,7 @@ fn rounds(metrics: &[&'static Metric], shape: Shape, rng: &mut fastrand::Rng) ->
                 window: WINDOW,
                 counts: Counts { requests: EXCHANGES, successes: EXCHANGES, ..Counts::default() },
                 values,
-                latency: EncodedHistogram::default(),
-                failure_latency: EncodedHistogram::default(),
+                ..Round::default()
             });
         }
     }

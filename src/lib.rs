@@ -85,6 +85,10 @@ pub mod __private {
 #[doc(hidden)]
 pub mod internals {
     pub use crate::report::ChangeChart;
+    /// Names and settings.
+    pub mod plan {
+        pub use crate::plan::{CellId, Settings};
+    }
     /// Verdicts.
     pub mod judge {
         pub use crate::judge::*;

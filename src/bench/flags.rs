@@ -1,19 +1,23 @@
 //! What stands behind `cargo bench --bench NAME --`: criterion's flags, ours, and libtest's, which are ignored.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::bench::contradictions::overruled;
 use crate::bench::duet_flags::DuetFlags;
-use crate::plan::{DEFAULTS, QUICK, Settings, parse_duration};
+use crate::plan::Settings;
 use crate::session::{BaselineUse, Colour, FailOn, Save};
+
+/// What --help ends with.
+const AFTER_HELP: &str =
+    "Flags take precedence over the bench file. Most flags are also variables: --quick is PLIMSOLL_QUICK.";
 
 /// The flags of a bench binary.
 #[derive(Debug, Parser)]
-#[command(about = "Loads each endpoint, compares with the baseline, and fails when one became slower", after_help = defaults())]
+#[command(about = "Loads each endpoint, compares with the baseline, and fails when one became slower", after_help = AFTER_HELP)]
 #[command(args_override_self = true, disable_version_flag = true)]
 pub(crate) struct Flags {
     /// Only cells whose id matches this regular expression
@@ -46,36 +50,12 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) load_baseline: Option<String>,
-    /// Number of rounds per cell
-    #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE")]
-    sample_size: Option<usize>,
-    /// Total measuring time per cell
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MEASUREMENT_TIME")]
-    measurement_time: Option<Duration>,
-    /// Warm-up time per launch
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_WARM_UP_TIME")]
-    warm_up_time: Option<Duration>,
-    /// Resamples of a bootstrap
-    #[arg(long, value_name = "N", env = "PLIMSOLL_NRESAMPLES")]
-    nresamples: Option<usize>,
-    /// Ignore changes smaller than this fraction [default: 0.05; 0.01 in a duet]
-    #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_NOISE_THRESHOLD")]
-    noise_threshold: Option<f64>,
-    /// Confidence level of the displayed intervals
-    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_CONFIDENCE_LEVEL")]
-    confidence_level: Option<f64>,
-    /// False-alarm rate of the whole call
-    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_SIGNIFICANCE_LEVEL")]
-    significance_level: Option<f64>,
     /// Measure for less time, while developing
     #[arg(long, env = "PLIMSOLL_QUICK", value_parser = FalseyValueParser::new())]
     quick: bool,
     /// Number of whole runs
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_RUNS")]
     pub(crate) runs: usize,
-    /// Launches of each service in a run
-    #[arg(long, value_name = "N", env = "PLIMSOLL_LAUNCHES")]
-    launches: Option<usize>,
     /// Seed of every random order
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_SEED")]
     pub(crate) seed: u64,
@@ -106,6 +86,9 @@ pub(crate) struct Flags {
     pub(crate) duet: DuetFlags,
     #[command(flatten)]
     pub(crate) runner: RunnerFlags,
+    /// The settings that were given as flags or variables.
+    #[arg(skip)]
+    settings: ArgMatches,
 }
 
 /// What cargo and test runners send: honoured where it means something, ignored where it does not.
@@ -151,15 +134,18 @@ impl Flags {
     pub(crate) fn read(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let asked = || Self::command().mut_args(without_empty_variable);
-        let mut command = asked();
-        let matches = command.try_get_matches_from_mut(&args)?;
-        let overruled = overruled(&matches, &mut command)?;
-        let unasked = |arg: Arg| {
-            if overruled.contains(arg.get_id().as_str()) { arg.env(None::<&str>) } else { arg }
-        };
-        Self::from_arg_matches(&asked().mut_args(unasked).try_get_matches_from(args)?)
+        let mut command = Settings::augment_args_for_update(Self::command()).mut_args(without_empty_variable);
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        for id in overruled(&matches, &mut command)? {
+            _ = matches.try_clear_id(id);
+        }
+        let mut flags = Self::from_arg_matches(&matches)?;
+        // What was not given must not replace what the bench file says.
+        let is_default = |id: &String| matches.value_source(id) == Some(ValueSource::DefaultValue);
+        let defaults: Vec<String> = matches.ids().map(ToString::to_string).filter(is_default).collect();
+        defaults.iter().for_each(|id| _ = matches.try_clear_id(id));
+        flags.settings = matches;
+        Ok(flags)
     }
 
     /// Whether anything is to be measured. `cargo bench` says `--bench`; `cargo test` and nextest do not.
@@ -167,29 +153,12 @@ impl Flags {
         self.runner.bench && !self.test
     }
 
-    /// A group's settings with what the command line says instead.
+    /// Puts what the command line says in place of a group's settings.
     pub(crate) fn apply(&self, settings: &mut Settings) {
-        fn set<T: Clone>(place: &mut T, value: Option<&T>) {
-            if let Some(value) = value {
-                place.clone_from(value);
-            }
-        }
         if self.quick {
-            settings.sample_size = QUICK.sample_size;
-            settings.measurement_time = QUICK.measurement_time;
-            // A group with one launch has a reason for it.
-            if settings.launches != Some(1) {
-                settings.launches = QUICK.launches;
-            }
+            settings.quicken();
         }
-        set(&mut settings.sample_size, self.sample_size.as_ref());
-        set(&mut settings.measurement_time, self.measurement_time.as_ref());
-        set(&mut settings.warm_up_time, self.warm_up_time.as_ref());
-        set(&mut settings.nresamples, self.nresamples.as_ref());
-        set(&mut settings.confidence_level, self.confidence_level.as_ref());
-        set(&mut settings.significance_level, self.significance_level.as_ref());
-        settings.noise_threshold = self.noise_threshold.or(settings.noise_threshold);
-        settings.launches = self.launches.or(settings.launches);
+        settings.update_from_arg_matches(&self.settings).expect("each value was parsed with the flags");
     }
 
     /// Which baseline to compare with. One that is about to be replaced is looked at before.
@@ -218,17 +187,10 @@ fn without_empty_variable(arg: Arg) -> Arg {
     if is_empty { arg.env(None::<&str>) } else { arg }
 }
 
-/// The table of defaults, for `--help`.
-fn defaults() -> String {
-    let rows = DEFAULTS.iter().map(|(name, value, meaning)| format!("  {name:<20} {value:<16} {meaning}"));
-    format!(
-        "Defaults:\n{}\n\nFlags win over the bench file. Most flags are also variables: --quick is PLIMSOLL_QUICK.",
-        rows.collect::<Vec<_>>().join("\n")
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::error::ErrorKind;
 
     use super::*;

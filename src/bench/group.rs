@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::bench::harness::Harness;
 use crate::plan::{
-    BenchmarkId, Cell, Endpoint, Group, Limit, Load, Location, PlanError, Service, Targets, TargetsError,
-    Throughput,
+    BenchmarkId, Cell, CellId, Endpoint, Group, Limit, Load, Location, PlanError, Service, Targets,
+    TargetsError, Throughput,
 };
 
 /// What a cell can request: an [`Endpoint`], [`Targets`], or the outcome of reading them from a file.
@@ -150,13 +150,14 @@ impl<'a> BenchmarkGroup<'a> {
         targets: impl IntoTargets,
         load: Load,
     ) -> &mut Self {
-        let (id, location, throughput) = (id.into(), Location::caller(), self.throughput);
+        let (location, throughput) = (Location::caller(), self.throughput);
+        let id = CellId::new(self.group().name.clone(), id);
         match targets.into_targets() {
             Ok(targets) => {
                 self.group().cells.push(Cell { id, targets, load, throughput, location, metrics: None });
             }
             Err(source) => {
-                let cell = format!("{}/{id}", self.group().name);
+                let cell = id.to_string();
                 self.harness.add_error(PlanError::Targets { location, cell, source: Box::new(source) });
             }
         }
@@ -165,13 +166,13 @@ impl<'a> BenchmarkGroup<'a> {
 
     /// The metrics to judge, by id, instead of p50, the highest tail that the cell has, throughput and success ratio.
     pub fn judge<S: Into<String>>(&mut self, metrics: impl IntoIterator<Item = S>) -> &mut Self {
-        self.group().judged = Some(metrics.into_iter().map(Into::into).collect());
+        self.group().settings.judged = Some(metrics.into_iter().map(Into::into).collect());
         self
     }
 
     /// An absolute limit for each cell: exit code 1 when it is shown to be broken, right without any baseline.
     pub fn limit(&mut self, limit: Limit) -> &mut Self {
-        self.group().limits.push(limit);
+        self.group().settings.limits.push(limit);
         self
     }
 

@@ -66,8 +66,7 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     };
     let defined = plan.cells();
     for group in &mut plan.groups {
-        let name = group.name.clone();
-        group.cells.retain(|cell| keep.keeps(&format!("{name}/{}", cell.id)));
+        group.cells.retain(|cell| keep.keeps(&cell.id.to_string()));
         flags.apply(&mut group.settings);
     }
     plan.groups.retain(|group| !group.cells.is_empty());
@@ -97,7 +96,7 @@ fn list(plan: &Plan, flags: &Flags) {
     }
     for group in &plan.groups {
         for cell in &group.cells {
-            println!("{}: benchmark", group.full_id(cell));
+            println!("{}: benchmark", cell.id);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::calibrate::design::{Base, Design};
 use crate::calibrate::luck::Luck;
-use crate::calibrate::runs::{GROUP, id, run};
+use crate::calibrate::runs::{id, run};
 use crate::calibrate::simulate::{Banks, CellDraws, Layout};
 use crate::calibrate::world::{Change, World};
 use crate::judge::{Judgement, Policy, judge};
@@ -54,11 +54,11 @@ fn duet(world: &World, design: Design, change: Change, banks: &Banks, luck: &mut
     let first = world.measure(change, &layout, banks, luck);
     let screened = design.launches * design.rounds * world.cells;
     let mut measured = screened;
-    let mut runs: Vec<Run> = vec![run(&first, world, banks, 0, Some(&confirmation))];
-    let mut judgement = judge(&[], &runs, &policy());
+    let mut runs: Vec<Run> = vec![run(&first, world, banks, Some(&confirmation))];
+    let mut judgement = judge(&Baseline::default(), &runs, &policy());
     for look in 1..=confirmation.looks() {
         let open = judgement.open_suspects(false);
-        let is_open = |cell: &usize| open.contains(format!("{GROUP}/{}", id(*cell)).as_str());
+        let is_open = |cell: &usize| open.contains(id(*cell).to_string().as_str());
         let cells: Vec<usize> = (0..world.cells).filter(is_open).collect();
         if cells.is_empty() {
             break;
@@ -67,8 +67,8 @@ fn duet(world: &World, design: Design, change: Change, banks: &Banks, luck: &mut
         measured += pairs * cells.len();
         let again = Layout { launches: pairs, rounds_of_launch: 1, cells, ..layout.clone() };
         let fresh = world.measure(change, &again, banks, luck);
-        runs.push(run(&fresh, world, banks, look, Some(&confirmation)));
-        judgement = judge(&[], &runs, &policy());
+        runs[0].confirmations.push(run(&fresh, world, banks, None).cells);
+        judgement = judge(&Baseline::default(), &runs, &policy());
     }
     Call { judgement, first, cost: measured as f64 / screened as f64 }
 }
@@ -80,10 +80,9 @@ fn against_stored(
     banks: &Banks,
 ) -> Call {
     let as_runs = |runs: &[Vec<CellDraws>]| -> Vec<Run> {
-        runs.iter().map(|cells| run(cells, world, banks, 0, None)).collect()
+        runs.iter().map(|cells| run(cells, world, banks, None)).collect()
     };
-    let baselines: Vec<Baseline> = Baseline::of_runs(GROUP, &as_runs(&stored)).into_iter().collect();
-    let judgement = judge(&baselines, &as_runs(&measured), &policy());
+    let judgement = judge(&Baseline::of_runs(&as_runs(&stored)), &as_runs(&measured), &policy());
     let mut first = measured.into_iter().next().unwrap_or_default();
     for (cell, stored) in first.iter_mut().zip(stored.into_iter().next_back().into_iter().flatten()) {
         cell.base = stored.head;

@@ -5,28 +5,25 @@ use std::time::{Duration, SystemTime};
 use crate::calibrate::bank::{Bank, CONCURRENCY, MEDIAN_NS, WINDOW};
 use crate::calibrate::simulate::{Banks, CellDraws, Draw};
 use crate::calibrate::world::World;
-use crate::plan::{Confirmation, Settings};
-use crate::record::{
-    Better, CellRun, Counts, EncodedHistogram, Environment, Machine, Metric, Round, Rules, Run, TestBed,
-};
+use crate::plan::{BenchmarkId, CellId, Confirmation, Load, Settings};
+use crate::record::{Better, CellRun, Counts, Environment, Machine, Metric, Round, Run, TestBed};
 
 /// The only group of a simulated call.
-pub(super) const GROUP: &str = "simulated";
+const GROUP: &str = "simulated";
 
 /// Resamples of a displayed interval: enough for its ends; no test needs any.
 const RESAMPLES: usize = 1_000;
 
-/// The id of a cell within its group.
-pub(super) fn id(cell: usize) -> String {
-    format!("cell/{cell}")
+/// The id of a cell.
+pub(super) fn id(cell: usize) -> CellId {
+    CellId::new(GROUP, BenchmarkId::new("cell", cell))
 }
 
-/// One run of a call. `look` is 0 for the measurement of all cells.
+/// One run of a call.
 pub(super) fn run(
     cells: &[CellDraws],
     world: &World,
     banks: &Banks,
-    look: usize,
     confirmation: Option<&Confirmation>,
 ) -> Run {
     Run {
@@ -36,9 +33,10 @@ pub(super) fn run(
         elapsed: Duration::ZERO,
         environment: Environment { machine: machine(), ..Environment::default() },
         cells: cells.iter().map(|cell| cell_run(cell, world, banks)).collect(),
+        epoch: None,
         base_ref: None,
+        confirmations: Vec::new(),
         stop: None,
-        look,
         confirmation: confirmation.cloned(),
     }
 }
@@ -60,17 +58,13 @@ fn cell_run(draws: &CellDraws, world: &World, banks: &Banks) -> CellRun {
     let side = |draws: &[Draw], bank: &Bank| draws.iter().map(|draw| round(draw, world, bank)).collect();
     let (base, head) = (&banks[&draws.base_shape], &banks[&draws.head_shape]);
     CellRun {
-        group: GROUP.to_owned(),
-        about: None,
         id: id(draws.cell),
-        function: "cell".to_owned(),
-        load: format!("closed({CONCURRENCY})"),
-        concurrency: CONCURRENCY,
+        about: None,
+        load: Load::closed(CONCURRENCY),
         throughput: None,
         definition: "simulated".to_owned(),
-        window: WINDOW,
         metrics: head.metrics.clone(),
-        rules: rules(),
+        settings: settings(),
         rounds: side(&draws.head, head),
         base: side(&draws.base, base),
         base_failure: None,
@@ -79,17 +73,15 @@ fn cell_run(draws: &CellDraws, world: &World, banks: &Banks) -> CellRun {
     }
 }
 
-fn rules() -> Rules {
-    let settings = Settings::default();
-    Rules {
+fn settings() -> Settings {
+    let sample_size = 30;
+    let measurement_time = WINDOW * 30;
+    Settings {
+        sample_size,
+        measurement_time,
         least_success_ratio: 0.5,
-        judged: None,
-        limits: Vec::new(),
-        noise_threshold: settings.noise_threshold,
-        equivalence: settings.equivalence,
-        confidence_level: settings.confidence_level,
-        significance_level: settings.significance_level,
         nresamples: RESAMPLES,
+        ..Settings::default()
     }
 }
 
@@ -109,8 +101,7 @@ fn round(draw: &Draw, world: &World, bank: &Bank) -> Round {
         window: WINDOW,
         counts: Counts { requests, successes, ..Counts::default() },
         values: values.map(|(metric, banked)| (metric.id, value(metric, *banked))).collect(),
-        latency: EncodedHistogram::default(),
-        failure_latency: EncodedHistogram::default(),
+        ..Round::default()
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::plan::{
-    Cell, Endpoint, Group, Load, Location, Order, Service, Targets, Throughput, parse_duration,
+    Cell, CellId, Endpoint, Group, Load, Location, Order, Service, Targets, Throughput, parse_duration,
 };
 use crate::session::{self, LoadFormat, exit_code};
 
@@ -95,7 +95,8 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         Some(_) => Load::closed(args.concurrency),
         None => Load::Batch { requests: args.requests, concurrency: args.concurrency },
     };
-    let (id, targets, throughput): (_, _, Option<Throughput>) = ("load".into(), args.targets()?, None);
+    let (id, targets, throughput): (_, _, Option<Throughput>) =
+        (CellId::new("load", "load"), args.targets()?, None);
     let location = Location::unknown();
     group.cells.push(Cell { id, targets, load, throughput, location, metrics: None });
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));

@@ -12,8 +12,8 @@ use crate::judge::questions::{Learned, Question};
 use crate::judge::reason::in_own_direction;
 use crate::judge::stored::StoredDifference;
 use crate::judge::verdict::{AnchorCheck, Change};
+use crate::record::Metric;
 use crate::record::words::{change as signed, setting};
-use crate::record::{Metric, time_of_run};
 
 /// One judged metric of head, held against the anchor.
 #[derive(Debug)]
@@ -81,8 +81,8 @@ impl<'a> AnchorTest<'a> {
 
 /// The day on which a run began, `2026-11-24`; its id, when that does not tell.
 fn day_of_run(id: &str) -> String {
-    match (time_of_run(id), id.get(..4), id.get(4..6), id.get(6..8)) {
-        (Some(_), Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+    match (id.get(..4), id.get(4..6), id.get(6..8)) {
+        (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
         _ => format!("`{id}`"),
     }
 }

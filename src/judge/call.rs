@@ -10,7 +10,7 @@ use crate::judge::decide::{Test, adjusted, as_one_of};
 use crate::judge::pause;
 use crate::judge::policy::Policy;
 use crate::judge::questions::{Learned, Prior};
-use crate::judge::sides::{gone, sides};
+use crate::judge::sides::{removed, sides};
 use crate::judge::stored::PRIOR_DF;
 use crate::judge::subject::{Call, Tested};
 use crate::judge::verdict::{CellJudgement, Judgement};
@@ -27,8 +27,9 @@ const LEAST_CELLS_TO_LEARN: usize = 3;
 /// several head runs.
 ///
 /// Cells keep the order of their definition. Without a baseline each cell is [`New`](crate::judge::Verdict::New).
-pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement {
-    let sides = sides(baselines, runs.iter().filter(|run| run.look == 0));
+pub fn judge(baseline: &Baseline, runs: &[Run], policy: &Policy) -> Judgement {
+    let cells = runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell)));
+    let sides = sides(baseline, cells);
     let mut notes = about::notes(&sides, runs);
     if !policy.verdicts_only {
         notes.extend(pause::notes(runs.iter()));
@@ -54,7 +55,11 @@ pub fn judge(baselines: &[Baseline], runs: &[Run], policy: &Policy) -> Judgement
     let whole = !policy.filtered && runs.iter().all(|run| run.stop.is_none());
     Judgement {
         cells,
-        gone: if whole { gone(baselines, runs) } else { Vec::new() },
+        gone: if whole {
+            removed(baseline, runs).iter().map(ToString::to_string).collect()
+        } else {
+            Vec::new()
+        },
         tests: tests + suspects.iter().filter(|suspect| suspect.slower).count(),
         other_test_bed,
         notes,

@@ -38,7 +38,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// What can be asked of a cell.
     pub fn new(sides: Sides<'a>) -> Option<Self> {
-        let rules = &sides.head.first()?.cell.rules;
+        let rules = &sides.head.first()?.cell.settings;
         let reasons: Vec<Option<String>> = sides.head.iter().map(|head| unfair(head.cell)).collect();
         let fair: Vec<usize> = (0..reasons.len()).filter(|&index| reasons[index].is_none()).collect();
         let is_duet = matches!(sides.base, Base::Duet);
@@ -71,7 +71,7 @@ impl<'a> Draft<'a> {
 
     fn ask(&mut self) {
         let head: Vec<&HeadCell> = self.fair.iter().map(|&index| &self.sides.head[index]).collect();
-        let rules = &head[0].cell.rules;
+        let rules = &head[0].cell.settings;
         let mut counts = Counts::default();
         head.iter().for_each(|head| counts.add(&head.cell.counts()));
         let failing = too_many_failures(&counts, rules.least_success_ratio);
@@ -96,7 +96,7 @@ impl<'a> Draft<'a> {
             }
             Base::Runs { current, earlier } => {
                 success = Success::new(
-                    current.iter().map(|stored| stored.series),
+                    current.iter().map(|stored| &stored.series),
                     head.iter().map(|head| &head.series),
                 );
                 if failing.is_none() {
@@ -127,8 +127,12 @@ impl<'a> Draft<'a> {
     /// The test beds of base and head, if they differ.
     pub fn other_test_bed(&self) -> Option<OtherTestBed> {
         let Base::OtherTestBed(run) = self.sides.base else { return None };
-        let here = self.sides.head.first()?.machine.test_bed.clone();
-        Some(OtherTestBed { base: run.machine.test_bed.clone(), commit: run.commit.clone(), here })
+        let here = self.sides.head.first()?.run.environment.machine.test_bed.clone();
+        Some(OtherTestBed {
+            base: run.environment.machine.test_bed.clone(),
+            commit: run.environment.commit.clone(),
+            here,
+        })
     }
 
     /// Whether both sides were measured together.
@@ -143,7 +147,7 @@ impl<'a> Draft<'a> {
 
     /// `group/function/parameter`.
     pub fn full_id(&self) -> String {
-        self.sides.head[0].cell.full_id()
+        self.sides.head[0].cell.id.to_string()
     }
 
     /// How much runs differ, by metric: sums of squares and their degrees of freedom.
@@ -259,8 +263,8 @@ impl<'a> Draft<'a> {
         let shown = broken.chain(crept).next().cloned();
         let (verdict, reason) = self.verdict(&comparisons, may_improve, shown);
         CellJudgement {
-            group: self.sides.head[0].cell.group.clone(),
-            id: self.sides.head[0].cell.id.clone(),
+            group: self.sides.head[0].cell.id.group.clone(),
+            id: self.sides.head[0].cell.id.benchmark.to_string(),
             verdict,
             reason,
             values: if call.policy.verdicts_only { Vec::new() } else { self.values() },
@@ -370,7 +374,7 @@ impl<'a> Draft<'a> {
     }
 
     fn precision(&self) -> Precision {
-        let nresamples = self.sides.head[0].cell.rules.nresamples;
+        let nresamples = self.sides.head[0].cell.settings.nresamples;
         Precision { confidence: self.terms.confidence_level, nresamples, seed: SEED }
     }
 
@@ -396,7 +400,7 @@ impl<'a> Draft<'a> {
                 Base::Duet => head.iter().filter_map(|head| head.base.as_ref()).collect(),
                 Base::Runs { current, .. } => {
                     let compared = current.iter().filter(|stored| stored.serves(metric));
-                    compared.map(|stored| stored.series).collect()
+                    compared.map(|stored| &stored.series).collect()
                 }
                 Base::New(_) | Base::Incomparable(_) | Base::OtherTestBed(_) => Vec::new(),
             }

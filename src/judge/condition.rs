@@ -2,7 +2,7 @@
 
 use crate::judge::launch::reduce;
 use crate::judge::stored::USUAL_SPREAD;
-use crate::judge::verdict::{CellJudgement, Comparison, Stage, Verdict};
+use crate::judge::verdict::{CellJudgement, Comparison, Verdict};
 use crate::record::{Better, CellRun, Condition, Metric, Run};
 
 /// A machine that nobody uses spends a few per cent on itself. From a tenth on client and service have to wait for a CPU now and
@@ -53,14 +53,10 @@ fn is_lost_in_noise(comparison: &Comparison) -> bool {
 
 /// The worst condition of all runs that the comparison rests on, as far as their own rounds are noisy.
 fn condition_of(cell: &CellJudgement, comparison: &Comparison, runs: &[Run]) -> Condition {
-    let is_of = |run: &&Run| match comparison.stage {
-        Stage::Whole | Stage::Screened => run.look == 0,
-        Stage::Confirmed { look, .. } => (1..=look).contains(&run.look),
-    };
     let is_noisy = |own: &CellRun| !own.base.is_empty() || has_noisy_launches(own, comparison.metric);
-    let noisy = runs.iter().filter(is_of).filter(|run| {
-        run.cells.iter().any(|own| own.group == cell.group && own.id == cell.id && is_noisy(own))
-    });
+    let noisy = runs
+        .iter()
+        .filter(|run| run.cells.iter().any(|own| own.id.to_string() == cell.full_id() && is_noisy(own)));
     Condition::worst(noisy.filter_map(|run| run.environment.condition.as_ref()))
 }
 
@@ -134,7 +130,7 @@ mod tests {
 
     fn against_stored(head: Run) -> Judgement {
         let stored = (0..5).map(|_| cell("find/10", &[("latency_p50", launches(0.01))])).collect();
-        judge(&[baseline(stored)], &[head], &Policy::usual())
+        judge(&baseline(stored), &[head], &Policy::usual())
     }
 
     fn slower(mut run: Run, factor: f64) -> Run {
@@ -176,7 +172,7 @@ mod tests {
     fn too_few_stored_runs_are_not_blamed_on_the_machine() {
         let stored = baseline(vec![cell("find/10", &[("latency_p50", launches(0.01))])]);
         let head = slower(measured(0.01, Some(busy())), 1.1);
-        let judged = judge(&[stored], &[head], &Policy::usual());
+        let judged = judge(&stored, &[head], &Policy::usual());
         assert_eq!(judged.cells[0].verdict, Verdict::Inconclusive);
         assert_eq!(notes(&judged), [""; 0]);
     }
@@ -189,10 +185,13 @@ mod tests {
 
     #[test]
     fn a_noisy_duet_names_it_too_and_a_steady_one_does_not() {
-        let judged = judge(&[], &[duet(0.2, 0.1)], &Policy::usual());
+        let judged = judge(&crate::record::Baseline::default(), &[duet(0.2, 0.1)], &Policy::usual());
         assert_eq!(judged.cells[0].verdict, Verdict::Inconclusive);
         assert_eq!(notes(&judged), [NOTE]);
-        assert_eq!(notes(&judge(&[], &[duet(0.001, 0.001)], &Policy::usual())), [""; 0]);
+        assert_eq!(
+            notes(&judge(&crate::record::Baseline::default(), &[duet(0.001, 0.001)], &Policy::usual())),
+            [""; 0]
+        );
     }
 
     #[test]

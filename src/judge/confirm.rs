@@ -14,7 +14,7 @@ use crate::judge::sides::sides;
 use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::verdict::{CellJudgement, Change, Comparison, Shown, Stage, Suspect, Verdict};
 use crate::plan::Confirmation;
-use crate::record::{Metric, Run};
+use crate::record::{Baseline, Metric, Run};
 use crate::stats::multiple::holm;
 
 /// Which way a suspect looked.
@@ -41,26 +41,24 @@ struct Case {
 }
 
 /// What the screening and all looks so far say of the cells of a duet.
-pub(super) fn confirm(
+pub(super) fn confirm<'a>(
     screened: Vec<Draft<'_>>,
-    runs: &[Run],
+    runs: &'a [Run],
     confirmation: &Confirmation,
     call: &Call,
 ) -> (Vec<CellJudgement>, Vec<Suspect>) {
     let mut cases: Vec<Case> = screened.iter().flat_map(|draft| suspects(draft, call)).collect();
+    let none = Baseline::default();
     for look in 1..=confirmation.looks() {
-        let fresh = || runs.iter().filter(move |run| (1..=look).contains(&run.look));
-        let measured: BTreeSet<String> = runs
-            .iter()
-            .filter(|run| run.look == look)
-            .flat_map(|run| {
-                run.cells.iter().filter(|cell| !cell.rounds.is_empty()).map(|cell| cell.full_id())
-            })
-            .collect();
+        let so_far =
+            |run: &'a Run| run.confirmations.iter().take(look).flatten().map(move |cell| (run, cell));
+        let last = runs.iter().filter_map(|run| run.confirmations.get(look - 1)).flatten();
+        let measured: BTreeSet<String> =
+            last.filter(|cell| !cell.rounds.is_empty()).map(|cell| cell.id.to_string()).collect();
         if measured.is_empty() {
             break;
         }
-        let drafts: BTreeMap<String, Draft> = sides(&[], fresh())
+        let drafts: BTreeMap<String, Draft> = sides(&none, runs.iter().flat_map(so_far))
             .into_iter()
             .filter_map(Draft::new)
             .map(|draft| (draft.full_id(), draft))

@@ -57,7 +57,7 @@ fn rounded_down(ratio: f64) -> String {
 /// neither a change nor that there is none; the latencies, which the kernel stamped, are the service's all the same.
 pub(super) fn client_bound(cell: &CellRun, metric: &Metric) -> Option<String> {
     let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
-    if !is_rate || !cell.is_timed() {
+    if !is_rate || !cell.load.is_timed() {
         return None;
     }
     let ratio = |values: &std::collections::BTreeMap<&str, f64>| {

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::judge::verdict::{Judgement, Verdict};
-use crate::plan::Settings;
+use crate::plan::{BenchmarkId, CellId, Load, Settings};
 use crate::record::{
-    Baseline, CellRun, Counts, EncodedHistogram, Environment, Epoch, Fault, METRICS, Machine, Round, Rules,
-    Run, TestBed, metric,
+    Baseline, CellRun, Counts, Environment, Epoch, Fault, METRICS, Machine, Round, Run, TestBed, metric,
 };
 
 /// Values of a metric: a launch each, and in it a round each.
@@ -16,19 +15,9 @@ pub(super) type Nested = Vec<Vec<f64>>;
 pub(super) const WINDOW: Duration = Duration::from_millis(333);
 pub(super) const REQUESTS: u64 = 2_000;
 
-/// The defaults, with few resamples.
-pub(super) fn rules() -> Rules {
-    let settings = Settings::default();
-    Rules {
-        least_success_ratio: settings.least_success_ratio,
-        judged: None,
-        limits: Vec::new(),
-        noise_threshold: None,
-        equivalence: None,
-        confidence_level: settings.confidence_level,
-        significance_level: settings.significance_level,
-        nresamples: 1_000,
-    }
+/// The defaults, with few resamples and rounds of that window.
+pub(super) fn rules() -> Settings {
+    Settings { sample_size: 30, measurement_time: 30 * WINDOW, nresamples: 1_000, ..Settings::default() }
 }
 
 /// Launches that agree within a quarter of a per cent, of `rounds` rounds each, around `value`.
@@ -49,17 +38,13 @@ pub(super) fn cell(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
         }
     }
     CellRun {
-        group: "group".into(),
+        id: cell_id(id),
         about: None,
-        id: id.into(),
-        function: "find".into(),
-        load: "closed(10)".into(),
-        concurrency: 10,
+        load: Load::closed(10),
         throughput: None,
         definition: "sha256:1".into(),
-        window: WINDOW,
         metrics: METRICS.iter().filter(|metric| values.iter().any(|(id, _)| *id == metric.id)).collect(),
-        rules: rules(),
+        settings: rules(),
         rounds,
         base: Vec::new(),
         base_failure: None,
@@ -93,8 +78,7 @@ pub(super) fn round(
         window: WINDOW,
         counts: counts(requests, failures),
         values,
-        latency: EncodedHistogram::default(),
-        failure_latency: EncodedHistogram::default(),
+        ..Round::default()
     }
 }
 
@@ -113,7 +97,7 @@ pub(super) fn failing(mut cell: CellRun, failures: u64) -> CellRun {
 
 /// Lets a cell into a baseline whatever share of its exchanges failed, as a rule of long ago may have.
 pub(super) fn let_in(mut cell: CellRun) -> CellRun {
-    cell.rules.least_success_ratio = 0.0;
+    cell.settings.least_success_ratio = 0.0;
     cell
 }
 
@@ -136,23 +120,33 @@ pub(super) fn run(cells: Vec<CellRun>) -> Run {
         elapsed: Duration::from_secs(10),
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
+        epoch: None,
         base_ref: None,
+        confirmations: Vec::new(),
         stop: None,
-        look: 0,
         confirmation: None,
     }
 }
 
-/// A baseline of `group` with a run for each cell.
+/// `group/find/10` from `find/10`.
+pub(super) fn cell_id(id: &str) -> CellId {
+    let (function, parameter) = id.split_once('/').unwrap_or((id, ""));
+    CellId::new("group", BenchmarkId::new(function, parameter))
+}
+
+/// A baseline with a run for each cell.
 pub(super) fn baseline(cells: Vec<CellRun>) -> Baseline {
-    let runs: Vec<Run> = cells.into_iter().map(|cell| run(vec![cell])).collect();
-    Baseline::of_runs("group", &runs).expect("the group was measured")
+    let runs = cells.into_iter().enumerate().map(|(index, cell)| {
+        let run = run(vec![cell]);
+        Run { id: format!("{index:02}-{}", run.id), ..run }
+    });
+    Baseline::of_runs(&runs.collect::<Vec<_>>())
 }
 
 /// Begins a second epoch with the runs from this index on.
 pub(super) fn new_epoch_from(mut baseline: Baseline, index: usize) -> Baseline {
-    baseline.runs[index..].iter_mut().for_each(|run| run.epoch = 2);
-    baseline.epochs.push(Epoch { number: 2, anchor: "x".into(), reason: "accepted".into() });
+    let epoch = Epoch { first_run: baseline.runs[index].id.clone(), reason: Some("accepted".into()) };
+    baseline.runs[index..].iter_mut().for_each(|run| run.epoch = Some(epoch.clone()));
     baseline
 }
 

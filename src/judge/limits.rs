@@ -40,7 +40,7 @@ impl LimitTest {
     /// Holds the fair runs of head against a limit; nothing when its metric is unknown. In a duet the launches of several runs
     /// are launches alike.
     pub fn new(limit: &Limit, head: &[&HeadCell], is_duet: bool) -> Option<Self> {
-        let metric = metric(limit.metric)?;
+        let metric = metric(&limit.metric)?;
         let mut rounds: Vec<Vec<Vec<f64>>> =
             head.iter().filter_map(|head| head.series.values.get(metric.id)).cloned().collect();
         if is_duet && rounds.len() > 1 {
@@ -54,7 +54,7 @@ impl LimitTest {
         });
         let too_slow = head.first().filter(|_| found.is_none());
         let advice = too_slow.map(|head| {
-            let remedy = remedy(head.cell, &head.series, head.cell.window, metric);
+            let remedy = remedy(head.cell, &head.series, head.cell.settings.window(), metric);
             let remedy = remedy.map(|remedy| format!(": {remedy} would do")).unwrap_or_default();
             format!("each round needs {} successes{remedy}", metric.promised_from())
         });

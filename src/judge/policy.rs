@@ -1,12 +1,11 @@
 //! What a call is judged by, and what a cell's own rules make of it.
 
-use crate::plan::Margins;
-use crate::record::Rules;
+use crate::plan::Settings;
 
 /// By how much the share of failures may rise: 0.1 points.
 const FAILURE_MARGIN: f64 = 0.001;
 
-/// What a whole call is judged by. Levels, margins and resamples are each cell's own ([`Rules`]).
+/// What a whole call is judged by. Levels, margins and resamples are each cell's own ([`Settings`]).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     /// Whether only a selection of the cells was asked for: those of a baseline that are missing are not gone then.
@@ -44,11 +43,10 @@ impl Terms {
     }
 
     /// A cell's rules, and the usual margins where they are silent.
-    pub fn new(rules: &Rules, is_duet: bool) -> Self {
-        let usual = if is_duet { Margins::DUET } else { Margins::STORED };
+    pub fn new(rules: &Settings, is_duet: bool) -> Self {
         Self {
-            noise_threshold: rules.noise_threshold.unwrap_or(usual.noise_threshold),
-            equivalence: rules.equivalence.unwrap_or(usual.equivalence),
+            noise_threshold: rules.noise_threshold(is_duet),
+            equivalence: rules.equivalence(is_duet),
             failure_margin: FAILURE_MARGIN,
             significance_level: rules.significance_level,
             confidence_level: rules.confidence_level,

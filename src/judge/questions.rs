@@ -10,7 +10,8 @@ use crate::judge::pairs::Pairs;
 use crate::judge::sides::{HeadCell, StoredCell, depends_on_window};
 use crate::judge::stored::Samples;
 use crate::judge::verdict::Verdict;
-use crate::record::{CellRun, Judged, METRICS, Metric, Rules, Series, Unit, UsualRound};
+use crate::plan::Settings;
+use crate::record::{CellRun, Judged, METRICS, Metric, Series, Unit, UsualRound};
 
 /// What is advised where it is not known how much would do, of a closed loop ...
 const LONGER: &str = "a longer measurement_time";
@@ -95,7 +96,7 @@ enum Side {
 }
 
 /// All questions of a cell in the order of the table of metrics, but for the success ratio, which is judged by counts.
-pub(super) fn questions(contest: &Contest, rules: &Rules) -> Vec<Question> {
+pub(super) fn questions(contest: &Contest, rules: &Settings) -> Vec<Question> {
     let by_value = METRICS.iter().filter(|metric| metric.judged != Judged::ByCounts);
     by_value
         .filter_map(|metric| {
@@ -108,7 +109,7 @@ pub(super) fn questions(contest: &Contest, rules: &Rules) -> Vec<Question> {
 }
 
 /// Ids that a group asks for and no metric has.
-pub(super) fn unknown(rules: &Rules) -> impl Iterator<Item = &String> {
+pub(super) fn unknown(rules: &Settings) -> impl Iterator<Item = &String> {
     rules.judged.iter().flatten().filter(|id| METRICS.iter().all(|metric| metric.id != id.as_str()))
 }
 
@@ -117,7 +118,7 @@ pub(super) fn remedy(cell: &CellRun, series: &Series, window: Duration, metric: 
     let rounds: usize = series.requests.iter().map(Vec::len).sum();
     let requests: u64 = series.requests.iter().flatten().sum();
     let round = UsualRound {
-        is_timed: cell.is_timed(),
+        is_timed: cell.load.is_timed(),
         measurement_time: window.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)),
         requests: requests as f64 / rounds as f64,
         successes: successes_a_round(series)?,
@@ -130,7 +131,7 @@ fn bound(metric: &Metric, contest: &Contest) -> Option<String> {
     contest.head.iter().find_map(|head| client_bound(head.cell, metric))
 }
 
-fn is_asked(metric: &Metric, contest: &Contest, rules: &Rules) -> bool {
+fn is_asked(metric: &Metric, contest: &Contest, rules: &Settings) -> bool {
     if let Some(ids) = &rules.judged {
         return ids.iter().any(|id| id == metric.id);
     }
@@ -231,7 +232,7 @@ fn evidence(
 }
 
 fn too_few(metric: &Metric, contest: &Contest, side: Side) -> Result<Evidence, Settled> {
-    let head = contest.head.iter().map(|head| (&head.series, head.cell.window));
+    let head = contest.head.iter().map(|head| (&head.series, head.cell.settings.window()));
     let base = contest.all_base();
     let poorest = |runs: &mut dyn Iterator<Item = (&Series, Duration)>| {
         runs.filter_map(|(series, window)| {
@@ -294,7 +295,7 @@ fn plain_centre(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
 impl Contest<'_> {
     /// What gives a round more successes, however many that are.
     fn more(&self) -> &'static str {
-        if self.head[0].cell.is_timed() { LONGER } else { LARGER }
+        if self.head[0].cell.load.is_timed() { LONGER } else { LARGER }
     }
 
     /// The side that has too few successes for a metric, or no value of it.
@@ -310,7 +311,7 @@ impl Contest<'_> {
         let serves = |series: &Series| has(series, metric) && !is_poor(series, metric);
         match self.against {
             Against::Duet => self.head.iter().all(|head| head.base.as_ref().is_some_and(serves)),
-            Against::Stored { current, .. } => current.iter().any(|stored| serves(stored.series)),
+            Against::Stored { current, .. } => current.iter().any(|stored| serves(&stored.series)),
         }
     }
 
@@ -321,18 +322,20 @@ impl Contest<'_> {
             Against::Stored { current, .. } => (&[][..], current),
         };
         let comparable = move |stored: &&StoredCell| stored.serves(metric);
-        let stored = stored.iter().filter(comparable).map(|stored| stored.series);
+        let stored = stored.iter().filter(comparable).map(|stored| &stored.series);
         duet.iter().filter_map(|head| head.base.as_ref()).chain(stored)
     }
 
     /// All of base's rounds, each with the length of its windows.
     fn all_base(&self) -> Vec<(&Series, Duration)> {
         match self.against {
-            Against::Duet => {
-                self.head.iter().filter_map(|head| Some((head.base.as_ref()?, head.cell.window))).collect()
-            }
+            Against::Duet => self
+                .head
+                .iter()
+                .filter_map(|head| Some((head.base.as_ref()?, head.cell.settings.window())))
+                .collect(),
             Against::Stored { current, .. } => {
-                current.iter().map(|stored| (stored.series, stored.run.window)).collect()
+                current.iter().map(|stored| (&stored.series, stored.cell.settings.window())).collect()
             }
         }
     }
@@ -346,7 +349,7 @@ impl Contest<'_> {
 impl StoredCell<'_> {
     /// Whether it takes part in comparing a metric.
     pub fn serves(&self, metric: &Metric) -> bool {
-        (self.same_window || !depends_on_window(metric)) && !is_poor(self.series, metric)
+        (self.same_window || !depends_on_window(metric)) && !is_poor(&self.series, metric)
     }
 }
 

@@ -133,7 +133,7 @@ pub(crate) fn load(
     on_one_thread(async {
         let _guard = StampGuard::open().await;
         let mut live = LiveCell::new(group, cell, None, &Arc::default())
-            .map_err(|source| MeasureError::Endpoint { cell: group.full_id(cell), source })?;
+            .map_err(|source| MeasureError::Endpoint { cell: cell.id.to_string(), source })?;
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
         let started = Instant::now();
         let signal = live.run_until(timing, seed, interrupt.wait()).await;
@@ -379,10 +379,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
             started,
             elapsed: Duration::ZERO,
             environment,
+            epoch: None,
             base_ref: None,
+            confirmations: Vec::new(),
             cells: self.planned.clone(),
             stop: None,
-            look: self.plan.look,
             confirmation: self.plan.confirmation.clone(),
         };
         self.condition = ConditionSum::default();
@@ -453,7 +454,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     rounds.push(self.round(one, visit, index, seed, run_start.elapsed()).await?);
                     self.rounds_done += 1;
                     let (done, of) = (self.rounds_done, self.rounds_total);
-                    (self.on_event)(Event::Round { cell: cell.full_id(), done, of });
+                    (self.on_event)(Event::Round { cell: cell.id.to_string(), done, of });
                 }
             }
             self.condition.add(&before, &counters(&live));
@@ -551,7 +552,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     /// The full id of a cell.
     fn id(&self, cell: usize) -> String {
-        self.planned[cell].full_id()
+        self.planned[cell].id.to_string()
     }
 
     fn is_measured(&self, cell: usize) -> bool {
@@ -632,7 +633,7 @@ fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
     } else {
         return Ok(());
     };
-    Err(MeasureError::NeedsFeature { cell: group.full_id(cell), what, feature })
+    Err(MeasureError::NeedsFeature { cell: cell.id.to_string(), what, feature })
 }
 
 /// Raises the soft limit of open files, 1,024 on most systems, if that many connections need it: a lack of files would be counted
@@ -736,7 +737,7 @@ mod tests {
 
     fn cell(load: Load, endpoint: Endpoint) -> Cell {
         Cell {
-            id: load.to_string().into(),
+            id: crate::plan::CellId::new("g", load.to_string()),
             targets: endpoint.into(),
             load,
             throughput: None,

@@ -1,63 +1,16 @@
 //! One endpoint under one load: what criterion calls a benchmark.
 
-use std::fmt::{self, Display};
-
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 use crate::plan::group::Location;
+use crate::plan::id::CellId;
 use crate::plan::load::Load;
 use crate::plan::targets::{Order, Targets};
 
 /// Bytes of a definition's digest.
 const DEFINITION_BYTES: usize = 8;
-
-/// The name of a cell within its group: a function and a parameter, as in criterion.
-///
-/// ```
-/// use plimsoll::BenchmarkId;
-/// assert_eq!(BenchmarkId::new("3k_tokens", 10).to_string(), "3k_tokens/10");
-/// assert_eq!(BenchmarkId::from_parameter(10).to_string(), "10");
-/// assert_eq!(BenchmarkId::from("hello").to_string(), "hello");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BenchmarkId {
-    function: Option<String>,
-    parameter: Option<String>,
-}
-
-impl BenchmarkId {
-    /// `function/parameter`.
-    pub fn new(function: impl Into<String>, parameter: impl Display) -> Self {
-        Self { function: Some(function.into()), parameter: Some(parameter.to_string()) }
-    }
-
-    /// A parameter alone, for groups that load one thing.
-    pub fn from_parameter(parameter: impl Display) -> Self {
-        Self { function: None, parameter: Some(parameter.to_string()) }
-    }
-
-    /// What is loaded, without the parameter: the cells of one line in a chart share it.
-    pub(crate) fn function(&self) -> &str {
-        self.function.as_deref().unwrap_or_default()
-    }
-}
-
-impl Display for BenchmarkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.function, &self.parameter) {
-            (Some(function), Some(parameter)) => write!(f, "{function}/{parameter}"),
-            (Some(only), None) | (None, Some(only)) => f.write_str(only),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
-impl<S: Into<String>> From<S> for BenchmarkId {
-    fn from(function: S) -> Self {
-        Self { function: Some(function.into()), parameter: None }
-    }
-}
 
 /// What one exchange handles, for a rate beside requests per second.
 ///
@@ -67,7 +20,8 @@ impl<S: Into<String>> From<S> for BenchmarkId {
 /// let mut group = harness.benchmark_group("search");
 /// group.throughput(Throughput::Elements(20)); // twenty ships a request: the report has elements a second
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Throughput {
     /// Bytes per exchange.
     Bytes(u64),
@@ -78,8 +32,8 @@ pub enum Throughput {
 /// One endpoint, or one targets file, under one load.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// Its name within its group.
-    pub id: BenchmarkId,
+    /// Its name.
+    pub id: CellId,
     /// What is requested.
     pub targets: Targets,
     /// How.
@@ -132,7 +86,7 @@ mod tests {
 
     fn cell(endpoint: Endpoint, load: Load) -> Cell {
         Cell {
-            id: "x".into(),
+            id: CellId::new("g", "x"),
             targets: endpoint.into(),
             load,
             throughput: None,

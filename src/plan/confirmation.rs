@@ -1,10 +1,13 @@
 //! How a duet measures its suspects again before it calls them slower.
 
+use serde::{Deserialize, Serialize};
+
 /// Looks at the suspects of a screening, each on all fresh pairs so far.
 ///
 /// A screening asks of each comparison whether it looks slower; what does is measured again, on fresh launches of one pair each, and
 /// only the fresh pairs decide: fresh data owe nothing to how the suspects were chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Confirmation {
     /// Fresh pairs at each look, all looks before it included; rising.
     pub pairs: Vec<usize>,

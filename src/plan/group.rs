@@ -4,7 +4,6 @@ use std::fmt;
 use std::panic;
 
 use crate::plan::cell::Cell;
-use crate::plan::limit::Limit;
 use crate::plan::service::Service;
 use crate::plan::settings::Settings;
 
@@ -68,10 +67,6 @@ pub struct Group {
     pub transport: Transport,
     /// How long, how often and how strictly.
     pub settings: Settings,
-    /// The metrics to judge by id, when not the usual ones.
-    pub judged: Option<Vec<String>>,
-    /// Absolute limits for each of its cells.
-    pub limits: Vec<Limit>,
     /// Its cells in the order of their definition.
     pub cells: Vec<Cell>,
     /// Where it was opened.
@@ -88,15 +83,8 @@ impl Group {
             base: None,
             transport: Transport::default(),
             settings: Settings::default(),
-            judged: None,
-            limits: Vec::new(),
             cells: Vec::new(),
             location,
         }
-    }
-
-    /// The whole id of one of its cells: `group/function/parameter`.
-    pub fn full_id(&self, cell: &Cell) -> String {
-        format!("{}/{}", self.name, cell.id)
     }
 }

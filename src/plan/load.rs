@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How requests are made.
 ///
 /// ```
@@ -9,7 +11,8 @@ use std::fmt;
 /// assert_eq!(Load::closed(10).to_string(), "closed(10)");
 /// assert_eq!(Load::burst(100).to_string(), "burst(100)");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Load {
     /// A closed loop: so many workers, each of which sends its next request as soon as it has the answer to its last.
     Closed {
@@ -40,9 +43,6 @@ pub(crate) enum Departure {
 }
 
 impl Load {
-    /// How a closed loop begins in words, by which a run's cell is known again.
-    pub(crate) const CLOSED: &str = "closed";
-
     /// A closed loop with `concurrency` requests always in flight.
     pub const fn closed(concurrency: usize) -> Self {
         Self::Closed { concurrency }
@@ -83,7 +83,7 @@ impl Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { concurrency } => write!(f, "{}({concurrency})", Self::CLOSED),
+            Self::Closed { concurrency } => write!(f, "closed({concurrency})"),
             Self::Burst { requests } => write!(f, "burst({requests})"),
             Self::Batch { requests, concurrency } => write!(f, "batch({requests}, {concurrency})"),
         }

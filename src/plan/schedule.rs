@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::plan::settings::LEAST_LAUNCHES;
+use crate::plan::settings::MIN_LAUNCHES;
 
 /// One launch of one service: the cells whose rounds it serves, in order of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ const SHARE_OF_LAUNCHING: f64 = 1.0 / 3.0;
 /// warm-ups (`launch_cost` each) take at most a third of the time that all its cells are measured for, at least five.
 pub(crate) fn affordable_launches(rounds: usize, measuring_time: Duration, launch_cost: Duration) -> usize {
     let budget = measuring_time.as_secs_f64() * SHARE_OF_LAUNCHING;
-    let least = LEAST_LAUNCHES.min(rounds);
+    let least = MIN_LAUNCHES.min(rounds);
     let divisors = (1..=rounds).rev().filter(|launches| rounds.is_multiple_of(*launches));
     let mut smallest_sound = rounds.max(1);
     for launches in divisors.filter(|launches| *launches >= least) {

@@ -1,100 +1,101 @@
-//! How long, how often and how strictly a group is measured, and the one table of defaults.
+//! The settings of a group: flag, variable, default, check and help of each in one place.
 
 use std::time::Duration;
 
-/// What can be set for a group. The names are criterion's wherever the thing is the same.
-#[derive(Debug, Clone, PartialEq)]
+use clap::{Args, Command, FromArgMatches};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::duration::{parse_duration, seconds};
+use crate::plan::limit::Limit;
+
+/// How long, how often and how strictly the cells of a group are measured and compared. Names are criterion's wherever the thing is the
+/// same.
+///
+/// A field with `long` is a flag of each bench binary, and with `env` a variable. Without a flag, the bench file decides; what it leaves
+/// out has the default that is given here.
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[group(skip)]
 pub struct Settings {
-    /// Rounds of a cell in one run.
+    /// Number of rounds per cell
+    #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE", default_value_t = 30)]
     pub sample_size: usize,
-    /// The time of a cell's rounds together.
+    /// Total measuring time per cell and side
+    #[arg(long, value_name = "TIME", env = "PLIMSOLL_MEASUREMENT_TIME", default_value = "10s")]
+    #[arg(value_parser = parse_duration)]
+    #[serde(rename = "measurement_time_s", with = "seconds")]
     pub measurement_time: Duration,
-    /// The warm-up of a launch, shared by its cells.
+    /// Warm-up time per launch, shared by its cells
+    #[arg(long, value_name = "TIME", env = "PLIMSOLL_WARM_UP_TIME", default_value = "200ms")]
+    #[arg(value_parser = parse_duration)]
+    #[serde(rename = "warm_up_time_s", with = "seconds")]
     pub warm_up_time: Duration,
-    /// Launches of the service in one run; without it as many as can be paid.
+    /// Launches of each service per run [default: as many as take at most a third of the measuring time, at least 5]
+    #[arg(long, value_name = "N", env = "PLIMSOLL_LAUNCHES")]
     pub launches: Option<usize>,
-    /// Confidence of the displayed intervals.
-    pub confidence_level: f64,
-    /// One-sided error for a whole call.
-    pub significance_level: f64,
-    /// What is too little to be red, as a fraction; without it 1 % in a duet, 5 % against a stored baseline.
-    pub noise_threshold: Option<f64>,
-    /// What is little enough to be called equal, as a fraction; without it 5 % in a duet, 10 % stored.
-    pub equivalence: Option<f64>,
-    /// Resamples of a bootstrap.
+    /// Resamples of a bootstrap
+    #[arg(long, value_name = "N", env = "PLIMSOLL_NRESAMPLES", default_value_t = 100_000)]
     pub nresamples: usize,
-    /// The longest that one exchange may take.
-    pub exchange_time_out: Duration,
-    /// The longest that opening a connection may take.
-    pub connect_time_out: Duration,
-    /// The longest that the service may take to start.
-    pub ready_time_out: Duration,
-    /// The share of successes below which a cell was not measured at all.
+    /// Ignore changes smaller than this fraction [default: 0.05; 0.01 in a duet]
+    #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_NOISE_THRESHOLD")]
+    pub noise_threshold: Option<f64>,
+    /// Call changes smaller than this fraction unchanged [default: 0.10; 0.05 in a duet]
+    #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_EQUIVALENCE")]
+    pub equivalence: Option<f64>,
+    /// Confidence level of the displayed intervals
+    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_CONFIDENCE_LEVEL", default_value_t = 0.95)]
+    pub confidence_level: f64,
+    /// False-alarm rate of the whole call
+    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_SIGNIFICANCE_LEVEL", default_value_t = 0.01)]
+    pub significance_level: f64,
+    /// Success ratio below which a cell is invalid
+    #[arg(skip = 0.95)]
     pub least_success_ratio: f64,
-}
-
-/// Rounds, time and launches of `--quick`; the other values are the usual ones, and nobody asks for them.
-pub const QUICK: Settings = Settings {
-    sample_size: 10,
-    measurement_time: Duration::from_secs(2),
-    launches: Some(5),
-    ..Settings::new()
-};
-
-/// How much is too little, and how much is nothing, where a group does not say.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Margins {
-    /// What is too little to be red, as a fraction.
-    pub(crate) noise_threshold: f64,
-    /// What is little enough to be called equal, as a fraction.
-    pub(crate) equivalence: f64,
-}
-
-impl Margins {
-    /// Against a stored baseline, a guest from another time.
-    pub(crate) const STORED: Self = Self { noise_threshold: 0.05, equivalence: 0.10 };
-    /// In a duet.
-    pub(crate) const DUET: Self = Self { noise_threshold: 0.01, equivalence: 0.05 };
+    /// Longest time that a request may take.
+    #[arg(skip = Duration::from_secs(30))]
+    #[serde(rename = "timeout_s", with = "seconds")]
+    pub exchange_time_out: Duration,
+    /// Longest time that opening a connection may take.
+    #[arg(skip = Duration::from_secs(5))]
+    #[serde(rename = "connect_timeout_s", with = "seconds")]
+    pub connect_time_out: Duration,
+    /// Longest time that the service may take to start.
+    #[arg(skip = Duration::from_secs(30))]
+    #[serde(rename = "ready_timeout_s", with = "seconds")]
+    pub ready_time_out: Duration,
+    /// Ids of the metrics to judge; `None` for the usual ones.
+    #[arg(skip)]
+    pub judged: Option<Vec<String>>,
+    /// Absolute limits of each cell.
+    #[arg(skip)]
+    pub limits: Vec<Limit>,
 }
 
 /// Fewer rounds than this show no spread.
-pub(crate) const LEAST_SAMPLE_SIZE: usize = 10;
+const MIN_SAMPLE_SIZE: usize = 10;
 /// Fewer launches than this show no spread between launches.
-pub(crate) const LEAST_LAUNCHES: usize = 5;
-/// The fewest resamples that make a quantile at 95 % worth drawing.
-const LEAST_RESAMPLES: usize = 1_000;
-/// The longest measurement of a cell that is not a slip of the finger.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MIN_LAUNCHES: usize = 5;
+/// A quantile of a 95% interval needs this many resamples.
+const MIN_RESAMPLES: usize = 1_000;
+/// More resamples take memory and show nothing more.
+const MAX_RESAMPLES: usize = 10_000_000;
+/// A longer time is a typing error.
+const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whether it is a share of something that is not all of it.
-pub(crate) fn is_fraction(value: f64) -> bool {
-    (0.0..1.0).contains(&value)
-}
-
-/// Whether it can be the level of a test or of an interval.
-pub(crate) fn is_level(value: f64) -> bool {
-    is_fraction(value) && value > 0.0
+impl Default for Settings {
+    /// The defaults of the attributes above.
+    fn default() -> Self {
+        let command = Self::augment_args(Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
+        let matches = command.get_matches_from(["defaults"]);
+        Self::from_arg_matches(&matches).expect("each setting that is not an Option has a default")
+    }
 }
 
 impl Settings {
-    /// More resamples take memory and show nothing more; a damaged number must not make judging endless.
-    pub(crate) const MOST_RESAMPLES: usize = 10_000_000;
-
-    const fn new() -> Self {
-        Self {
-            sample_size: 30,
-            measurement_time: Duration::from_secs(10),
-            warm_up_time: Duration::from_millis(200),
-            launches: None,
-            confidence_level: 0.95,
-            significance_level: 0.01,
-            noise_threshold: None,
-            equivalence: None,
-            nresamples: 100_000,
-            exchange_time_out: Duration::from_secs(30),
-            connect_time_out: Duration::from_secs(5),
-            ready_time_out: Duration::from_secs(30),
-            least_success_ratio: 0.95,
+    /// The rounds, time and launches of `--quick` in place of these. A group with one launch keeps it.
+    pub(crate) fn quicken(&mut self) {
+        (self.sample_size, self.measurement_time) = (10, Duration::from_secs(2));
+        if self.launches != Some(1) {
+            self.launches = Some(MIN_LAUNCHES);
         }
     }
 
@@ -103,116 +104,61 @@ impl Settings {
         self.measurement_time / u32::try_from(self.sample_size.max(1)).unwrap_or(u32::MAX)
     }
 
-    /// What is wrong with these values, in a sentence; nothing when nothing is.
+    /// Changes smaller than this fraction are ignored.
+    pub(crate) fn noise_threshold(&self, is_duet: bool) -> f64 {
+        self.noise_threshold.unwrap_or(if is_duet { 0.01 } else { 0.05 })
+    }
+
+    /// Changes smaller than this fraction are unchanged.
+    pub(crate) fn equivalence(&self, is_duet: bool) -> f64 {
+        self.equivalence.unwrap_or(if is_duet { 0.05 } else { 0.10 })
+    }
+
+    /// What is wrong with these values, if anything is.
     pub(crate) fn problem(&self) -> Option<String> {
-        if self.sample_size < LEAST_SAMPLE_SIZE {
-            return Some(format!(
-                "sample_size is {}: at least {LEAST_SAMPLE_SIZE} rounds are needed",
-                self.sample_size
-            ));
+        let is_fraction = |value: f64| (0.0..1.0).contains(&value);
+        let is_level = |value: f64| is_fraction(value) && value > 0.0;
+        let time_outs = [self.exchange_time_out, self.connect_time_out, self.ready_time_out];
+        let Self { sample_size, measurement_time, warm_up_time, launches, nresamples, .. } = self;
+        if *sample_size < MIN_SAMPLE_SIZE {
+            Some(format!("sample_size is {sample_size}: at least {MIN_SAMPLE_SIZE} rounds are needed"))
+        } else if self.window() < Duration::from_millis(1) || *measurement_time > MAX_TIME {
+            Some(format!(
+                "measurement_time is {measurement_time:?} for {sample_size} rounds: a round takes at least 1ms, a cell at most 24h"
+            ))
+        } else if *warm_up_time > MAX_TIME {
+            Some(format!("warm_up_time is {warm_up_time:?}: at most 24h"))
+        } else if let Some(launches) = launches.filter(|launches| !(1..=*sample_size).contains(launches)) {
+            Some(format!(
+                "launches is {launches}: at least 1 and at most sample_size, which is {sample_size}"
+            ))
+        } else if !is_level(self.confidence_level) {
+            Some(format!("confidence_level is {}: it must lie between 0 and 1", self.confidence_level))
+        } else if !is_level(self.significance_level) {
+            Some(format!("significance_level is {}: it must lie between 0 and 1", self.significance_level))
+        } else if let Some(value) = self.noise_threshold.filter(|&value| !is_fraction(value)) {
+            Some(format!("noise_threshold is {value}: it must be at least 0 and less than 1"))
+        } else if let Some(value) = self.equivalence.filter(|&value| !is_fraction(value)) {
+            Some(format!("equivalence is {value}: it must be at least 0 and less than 1"))
+        } else if !(MIN_RESAMPLES..=MAX_RESAMPLES).contains(nresamples) {
+            Some(format!("nresamples is {nresamples}: from {MIN_RESAMPLES} to {MAX_RESAMPLES}"))
+        } else if time_outs.contains(&Duration::ZERO) {
+            Some("a timeout is 0: nothing could finish".to_owned())
+        } else if !(0.0..=1.0).contains(&self.least_success_ratio) {
+            Some(format!("least_success_ratio is {}: it must lie between 0 and 1", self.least_success_ratio))
+        } else if self.judged.as_ref().is_some_and(Vec::is_empty) {
+            Some("no metric is judged".to_owned())
+        } else if self.limits.iter().any(|limit| limit.most.is_zero()) {
+            Some("a limit of 0 can never hold".to_owned())
+        } else {
+            None
         }
-        if self.window() < Duration::from_millis(1) || self.measurement_time > LONGEST {
-            return Some(format!(
-                "measurement_time is {:?} for {} rounds: a round takes at least 1 ms, a cell at most 24 h",
-                self.measurement_time, self.sample_size
-            ));
-        }
-        if self.warm_up_time > LONGEST {
-            return Some(format!("warm_up_time is {:?}: at most 24 h", self.warm_up_time));
-        }
-        if let Some(launches) = self.launches.filter(|&launches| launches == 0 || launches > self.sample_size)
-        {
-            return Some(format!(
-                "launches is {launches}: at least 1, at most sample_size ({}), a round to each",
-                self.sample_size
-            ));
-        }
-        if !is_level(self.confidence_level) || !is_level(self.significance_level) {
-            return Some(format!(
-                "confidence_level is {} and significance_level {}: both lie between 0 and 1",
-                self.confidence_level, self.significance_level
-            ));
-        }
-        for (name, margin) in [("noise_threshold", self.noise_threshold), ("equivalence", self.equivalence)] {
-            if let Some(margin) = margin.filter(|&margin| !is_fraction(margin)) {
-                return Some(format!("{name} is {margin}: a fraction from 0 up to, but not including, 1"));
-            }
-        }
-        if !(LEAST_RESAMPLES..=Self::MOST_RESAMPLES).contains(&self.nresamples) {
-            return Some(format!(
-                "nresamples is {}: from {LEAST_RESAMPLES} to {}",
-                self.nresamples,
-                Self::MOST_RESAMPLES
-            ));
-        }
-        if [self.exchange_time_out, self.connect_time_out, self.ready_time_out].contains(&Duration::ZERO) {
-            return Some("a time-out is 0: nothing could finish".to_owned());
-        }
-        if !(0.0..=1.0).contains(&self.least_success_ratio) {
-            return Some(format!(
-                "least_success_ratio is {}: it lies between 0 and 1",
-                self.least_success_ratio
-            ));
-        }
-        None
     }
 }
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A row of [`DEFAULTS`]: the setting, its value, what it means.
-pub type DefaultRow = (&'static str, &'static str, &'static str);
-
-/// The defaults as `--help` prints them. A test holds them against [`Settings::default`] and [`Margins`].
-pub const DEFAULTS: &[DefaultRow] = &[
-    ("sample_size", "30", "rounds of a cell; at least 10"),
-    ("measurement_time", "10s", "of a cell's rounds together"),
-    ("--quick", "10, 2s", "rounds over 5 launches, time"),
-    (
-        "launches",
-        "as many as pay",
-        "starts and warm-ups take at most a third of the measuring time; at least 5",
-    ),
-    ("warm_up_time", "200ms", "of a launch, shared by its cells"),
-    ("time-outs", "30s, 5s, 30s", "of an exchange, of connecting, of starting the service"),
-    ("nresamples", "100000", "resamples of a bootstrap"),
-    ("seed", "1", "of every random order"),
-    ("noise_threshold", "0.05", "what is too little to be red (0.01 in a duet)"),
-    ("equivalence", "0.10", "what is little enough to be equal (0.05 in a duet)"),
-    ("significance_level", "0.01", "one-sided, for a whole call"),
-    ("confidence_level", "0.95", "of the intervals that are shown"),
-    ("least_success_ratio", "0.95", "below it a cell counts as not measured"),
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::duration::parse_duration;
-
-    #[test]
-    fn the_printed_defaults_are_the_real_ones() {
-        let settings = Settings::default();
-        let value = |name: &str| DEFAULTS.iter().find(|row| row.0 == name).map(|row| row.1).unwrap();
-        assert_eq!(value("sample_size"), settings.sample_size.to_string());
-        assert_eq!(parse_duration(value("measurement_time")), Ok(settings.measurement_time));
-        assert_eq!(parse_duration(value("warm_up_time")), Ok(settings.warm_up_time));
-        assert_eq!(value("nresamples"), settings.nresamples.to_string());
-        assert_eq!(value("significance_level"), settings.significance_level.to_string());
-        assert_eq!(value("confidence_level"), settings.confidence_level.to_string());
-        assert_eq!(value("least_success_ratio"), settings.least_success_ratio.to_string());
-        let both = |name: &str, of: fn(Margins) -> f64| {
-            let row = DEFAULTS.iter().find(|row| row.0 == name).unwrap();
-            assert_eq!(row.1, format!("{:.2}", of(Margins::STORED)));
-            assert!(row.2.ends_with(&format!("({:.2} in a duet)", of(Margins::DUET))), "{row:?}");
-        };
-        both("noise_threshold", |margins| margins.noise_threshold);
-        both("equivalence", |margins| margins.equivalence);
-        assert_eq!(value("--quick"), format!("{}, {}s", QUICK.sample_size, QUICK.measurement_time.as_secs()));
-    }
 
     #[test]
     fn each_absurd_value_is_named() {
@@ -226,13 +172,30 @@ mod tests {
         assert!(problem(|s| s.launches = Some(0)).starts_with("launches is 0"));
         assert!(problem(|s| s.launches = Some(31)).starts_with("launches is 31"));
         assert!(problem(|s| s.confidence_level = 1.0).starts_with("confidence_level"));
-        assert!(problem(|s| s.significance_level = f64::NAN).starts_with("confidence_level"));
+        assert!(problem(|s| s.significance_level = f64::NAN).starts_with("significance_level"));
         assert!(problem(|s| s.noise_threshold = Some(-0.1)).starts_with("noise_threshold is -0.1"));
         assert!(problem(|s| s.equivalence = Some(f64::INFINITY)).starts_with("equivalence"));
         assert!(problem(|s| s.nresamples = 10).starts_with("nresamples"));
-        assert!(problem(|s| s.exchange_time_out = Duration::ZERO).starts_with("a time-out"));
+        assert!(problem(|s| s.exchange_time_out = Duration::ZERO).starts_with("a timeout"));
         assert!(problem(|s| s.least_success_ratio = 1.1).starts_with("least_success_ratio"));
-        assert_eq!(Settings::default().problem(), None);
-        assert_eq!(QUICK.problem(), None);
+        assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("no metric"));
+    }
+
+    #[test]
+    fn the_defaults_and_the_quick_settings_have_no_problem() {
+        let mut settings = Settings::default();
+        assert_eq!((settings.sample_size, settings.measurement_time), (30, Duration::from_secs(10)));
+        assert_eq!(settings.problem(), None);
+        settings.quicken();
+        assert_eq!((settings.problem(), settings.launches), (None, Some(5)));
+    }
+
+    #[test]
+    fn a_file_gives_the_same_settings_back() {
+        let settings =
+            Settings { limits: vec![Limit::p99(Duration::from_millis(50))], ..Settings::default() };
+        let text = serde_json::to_string(&settings).unwrap();
+        assert!(text.contains(r#""measurement_time_s":10.0"#), "{text}");
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
     }
 }

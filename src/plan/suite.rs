@@ -30,8 +30,6 @@ pub struct Plan {
     pub alone: bool,
     /// How a duet's suspects are measured again; nothing for one stage.
     pub confirmation: Option<Confirmation>,
-    /// Which look at suspects it is for, counted from 1; 0 is the first measurement of all cells.
-    pub look: usize,
 }
 
 /// What a user got wrong in a bench file or a command line.
@@ -112,9 +110,11 @@ impl Plan {
         for group in &self.groups {
             check_group(group)?;
             for cell in &group.cells {
-                let id = group.full_id(cell);
-                if !names.insert(id.clone()) {
-                    return Err(PlanError::Twice { location: cell.location.clone(), cell: id });
+                if !names.insert(&cell.id) {
+                    return Err(PlanError::Twice {
+                        location: cell.location.clone(),
+                        cell: cell.id.to_string(),
+                    });
                 }
             }
         }
@@ -160,23 +160,17 @@ fn check_group(group: &Group) -> Result<(), PlanError> {
     {
         return Err(wrong(format!("the proxy `{proxy}` is no http://, https:// or socks5:// address")));
     }
-    if group.judged.as_ref().is_some_and(Vec::is_empty) {
-        return Err(wrong("it judges no metric at all".to_owned()));
-    }
-    if group.limits.iter().any(|limit| limit.most.is_zero()) {
-        return Err(wrong("a limit of 0 can never hold".to_owned()));
-    }
     group.cells.iter().try_for_each(|cell| check_cell(group, cell))
 }
 
 fn check_cell(group: &Group, cell: &crate::plan::cell::Cell) -> Result<(), PlanError> {
-    let id = group.full_id(cell);
+    let id = &cell.id;
     let wrong = |problem: &str| PlanError::Cell {
         location: cell.location.clone(),
-        cell: id.clone(),
+        cell: id.to_string(),
         problem: problem.to_owned(),
     };
-    if cell.id.to_string().trim().is_empty() {
+    if cell.id.benchmark.to_string().trim().is_empty() {
         return Err(wrong("its id is empty"));
     }
     match cell.load.concurrency() {
@@ -194,7 +188,7 @@ fn check_cell(group: &Group, cell: &crate::plan::cell::Cell) -> Result<(), PlanE
         checked.map_err(|source| PlanError::Endpoint {
             source: Box::new(source),
             location: cell.location.clone(),
-            cell: id.clone(),
+            cell: id.to_string(),
         })?;
     }
     Ok(())
@@ -204,13 +198,14 @@ fn check_cell(group: &Group, cell: &crate::plan::cell::Cell) -> Result<(), PlanE
 mod tests {
     use super::*;
     use crate::plan::cell::Cell;
+    use crate::plan::id::CellId;
     use crate::plan::load::Load;
 
     fn plan(endpoint: Endpoint, load: Load) -> Plan {
         let mut group = Group::new("g", Location::caller());
         group.service = Service::url("http://127.0.0.1:1");
         group.cells.push(Cell {
-            id: "c".into(),
+            id: CellId::new("g", "c"),
             targets: endpoint.into(),
             load,
             throughput: None,

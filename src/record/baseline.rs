@@ -1,260 +1,291 @@
-//! Accepted runs of a group: what head is compared with. Runs come in and are kept, replaced or dropped by the rules here;
-//! how they stand in a file is the business of `baseline_file`.
+//! Baselines: accepted runs that new runs are compared with, one file per run in `baselines/<name>/<bench>/`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
-use crate::record::environment::{Environment, Machine};
-use crate::record::json_text::four_digits;
-use crate::record::metric::{Metric, metric, success_ratio};
-use crate::record::run::Run;
-use crate::record::series::Series;
+use crate::plan::CellId;
+use crate::record::file::{FileError, read_runs, write_runs};
+use crate::record::file_name::{file_name, name_of};
+use crate::record::histogram::Histogram;
+use crate::record::run::{CellRun, Epoch, Run};
+use crate::record::test_bed::TestBed;
 
-/// Runs that are kept, the newest of them; each epoch's anchor is kept besides, and that of each cell which that one does not have.
+/// Runs that are kept of each test bed: the newest of the current epoch.
 pub const KEPT_RUNS: usize = 10;
 
-/// Number and reason of a baseline's first epoch.
-const FIRST: u32 = 1;
-const FIRST_REASON: &str = "first";
+const ENDING: &str = "json";
 
-/// Accepted runs of one group.
-#[derive(Debug, Clone, PartialEq)]
+/// The accepted runs of a bench target.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline {
-    /// The group.
-    pub group: String,
-    /// Its runs, the oldest first.
-    pub runs: Vec<StoredRun>,
-    /// Its epochs, the oldest first; the last one is current.
-    pub epochs: Vec<Epoch>,
-}
-
-/// One accepted run of a group.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredRun {
-    /// `20261124T170012Z-abc1234`.
-    pub id: String,
-    /// The epoch that it belongs to.
-    pub epoch: u32,
-    /// The hard facts of its machine.
-    pub machine: Machine,
-    /// The soft facts of its machine and build.
-    pub setup: BTreeMap<String, String>,
-    /// The commit that was measured.
-    pub commit: Option<String>,
-    /// Whether there were changes that were not committed.
-    pub dirty: bool,
-    /// The load average when it began.
-    pub load: f64,
-    /// The length of a round's window.
-    pub window: Duration,
-    /// Its cells by their id within the group.
-    pub cells: BTreeMap<String, Series>,
-}
-
-/// Runs of one accepted speed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Epoch {
-    /// Counted from 1.
-    pub number: u32,
-    /// The run that began it; it is kept.
-    pub anchor: String,
-    /// Why it was begun.
-    pub reason: String,
+    /// Where its files are.
+    pub folder: PathBuf,
+    /// Its runs of all test beds, the oldest first.
+    pub runs: Vec<Run>,
 }
 
 impl Baseline {
-    /// The runs of the current epoch, the oldest first.
-    pub fn current(&self) -> impl Iterator<Item = &StoredRun> {
-        let current = self.epochs.last().map(|epoch| epoch.number);
-        self.runs.iter().filter(move |run| Some(run.epoch) == current)
-    }
-
-    /// The runs that a cell is held against, the oldest first: those that have it, of the newest epoch in which any has. A new
-    /// epoch that was begun by a run of some cells leaves the other cells where they were.
-    pub fn current_of(&self, cell_id: &str) -> impl Iterator<Item = &StoredRun> {
-        let with_cell = move |run: &&StoredRun| run.cells.contains_key(cell_id);
-        let epoch = self.runs.iter().filter(with_cell).map(|run| run.epoch).max();
-        self.runs.iter().filter(with_cell).filter(move |run| Some(run.epoch) == epoch)
-    }
-
-    /// The run that the later ones of its epoch must not creep away from, as far as a cell is concerned: the anchor of the
-    /// [current epoch](Self::current_of), or, where that one does not have the cell, the oldest run that has.
-    pub fn anchor_of(&self, cell_id: &str) -> Option<&StoredRun> {
-        let oldest = self.current_of(cell_id).next()?;
-        let epoch = self.epochs.iter().find(|epoch| epoch.number == oldest.epoch);
-        let anchor = |run: &&StoredRun| epoch.is_some_and(|epoch| epoch.anchor == run.id);
-        self.current_of(cell_id).find(anchor).or(Some(oldest))
-    }
-
-    /// A baseline of a group without any run yet; [`append`](Self::append) begins its first epoch.
-    pub fn empty(group: &str) -> Self {
-        Self { group: group.to_owned(), runs: Vec::new(), epochs: Vec::new() }
-    }
-
-    /// A baseline of one epoch that holds what `runs` measured of `group`; nothing when they measured none of it.
-    pub fn of_runs(group: &str, runs: &[Run]) -> Option<Self> {
-        let mut baseline = Self::empty(group);
-        for run in runs.iter().filter_map(|run| StoredRun::new(group, run)) {
-            let id = baseline.free_id(&run.id);
-            baseline.runs.push(StoredRun { id, ..run });
-        }
-        let anchor = baseline.runs.first()?.id.clone();
-        baseline.epochs.push(Epoch { number: FIRST, anchor, reason: FIRST_REASON.to_owned() });
-        Some(baseline)
-    }
-
-    /// Adds a run to the current epoch (the first one, if there is none), as the newest.
+    /// The baseline `name` of a bench target below `root`; without a run if there is none.
     ///
-    /// Its values are rounded as a file holds them. Of older runs those cells are dropped that were defined otherwise, and
-    /// only the last [`KEPT_RUNS`] runs and the anchor of each epoch stay. When its id is there already, `-2` and so on is
-    /// added to it.
-    pub fn append(&mut self, run: StoredRun) {
-        match self.epochs.last() {
-            Some(epoch) => self.take_in(run, epoch.number),
-            None => self.accept_as_new_epoch(run, FIRST_REASON),
+    /// # Errors
+    /// When the folder or a file in it cannot be read, or a file is damaged.
+    pub fn read(root: &Path, name: &str, bench: &str) -> Result<Self, FileError> {
+        let folder = root.join(file_name(name)).join(file_name(bench));
+        let mut runs = Vec::new();
+        for path in entries(&folder)?.into_iter().filter(|path| is_run_file(path)) {
+            runs.extend(read_runs(&path)?);
         }
+        runs.sort_by(|one: &Run, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
+        Ok(Self { folder, runs })
     }
 
-    /// Begins a new epoch with a run as its anchor, because a change of speed is accepted; else as [`append`](Self::append).
-    pub fn accept_as_new_epoch(&mut self, run: StoredRun, reason: &str) {
-        let number = self.epochs.last().map_or(FIRST, |epoch| epoch.number.saturating_add(1));
-        let anchor = self.free_id(&run.id);
-        self.epochs.push(Epoch { number, anchor, reason: reason.to_owned() });
-        self.take_in(run, number);
-    }
-
-    fn take_in(&mut self, run: StoredRun, epoch: u32) {
-        let id = self.free_id(&run.id);
-        self.runs.push(StoredRun { id, epoch, ..run }.rounded());
-        self.tidy();
-    }
-
-    /// An id that no run has yet.
-    fn free_id(&self, id: &str) -> String {
-        let taken = |id: &String| self.runs.iter().any(|run| run.id == *id);
-        let numbered = (2..).map(|number: u64| format!("{id}-{number}"));
-        std::iter::once(id.to_owned())
-            .chain(numbered)
-            .find(|id| !taken(id))
-            .expect("there are fewer runs than numbers")
-    }
-
-    /// Ids of all anchors: of each epoch, and of each cell that its epoch's anchor does not have.
-    fn anchors(&self) -> BTreeSet<String> {
-        let cells: BTreeSet<&String> = self.runs.iter().flat_map(|run| run.cells.keys()).collect();
-        let of_cells = cells.into_iter().filter_map(|cell| self.anchor_of(cell)).map(|run| &run.id);
-        self.epochs.iter().map(|epoch| &epoch.anchor).chain(of_cells).cloned().collect()
-    }
-
-    /// Drops what cannot be compared with any more: cells that were redefined since, runs without a cell, epochs without a
-    /// run, and runs beyond those that are kept.
-    pub(crate) fn tidy(&mut self) {
-        let mut newest: BTreeMap<String, String> = BTreeMap::new();
-        for run in self.runs.iter_mut().rev() {
-            run.cells.retain(|id, series| {
-                *newest.entry(id.clone()).or_insert_with(|| series.definition.clone()) == series.definition
-            });
+    /// Runs of a file in place of a baseline: one epoch, with the cells that were measured fairly.
+    pub fn of_runs(runs: &[Run]) -> Self {
+        let epoch = runs.first().map(|run| Epoch { first_run: run.id.clone(), reason: None });
+        let mut runs = runs.to_vec();
+        for run in &mut runs {
+            run.epoch.clone_from(&epoch);
+            run.cells.retain(CellRun::is_fair);
         }
-        let mut older = self.runs.len().saturating_sub(KEPT_RUNS);
-        let anchors = self.anchors();
-        self.runs.retain(|run| {
-            let is_old = older > 0;
-            older = older.saturating_sub(1);
-            !run.cells.is_empty() && (!is_old || anchors.contains(&run.id))
-        });
-        let runs = &self.runs;
-        self.epochs.retain_mut(|epoch| {
-            let mut own = runs.iter().filter(|run| run.epoch == epoch.number);
-            let Some(oldest) = own.next() else { return false };
-            if oldest.id != epoch.anchor && !own.any(|run| run.id == epoch.anchor) {
-                epoch.anchor.clone_from(&oldest.id);
+        Self { folder: PathBuf::new(), runs }
+    }
+
+    /// Each baseline below `root` with its bench targets, sorted.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn list(root: &Path) -> Result<Vec<(String, Vec<String>)>, FileError> {
+        let mut found = Vec::new();
+        for folder in entries(root)? {
+            let benches = entries(&folder)?.into_iter().filter(|bench| bench.is_dir());
+            let benches: Vec<String> = benches.map(|bench| decoded(&bench)).collect();
+            if !benches.is_empty() {
+                found.push((decoded(&folder), benches));
             }
-            true
-        });
-    }
-}
-
-impl StoredRun {
-    /// What a run measured of a group, as it is kept in a baseline; nothing when it has no cell of it that was measured fairly.
-    /// Its epoch is the first until a baseline takes it in.
-    pub fn new(group: &str, run: &Run) -> Option<Self> {
-        let cells: Vec<_> = run.cells.iter().filter(|cell| cell.group == group && cell.is_fair()).collect();
-        let window = cells.first()?.window;
-        let Environment { machine, setup, commit, dirty, load, .. } = run.environment.clone();
-        Some(Self {
-            id: run.id.clone(),
-            epoch: FIRST,
-            machine,
-            setup,
-            commit,
-            dirty,
-            load,
-            window,
-            cells: cells.iter().map(|cell| (cell.id.clone(), cell.series())).collect(),
-        })
-    }
-
-    /// The same run with the values that a file holds: four significant digits, and what is derived from counts derived anew.
-    /// A metric with a value that no file takes (negative, not finite) is left out: a server may count its tokens as it likes.
-    pub(crate) fn rounded(mut self) -> Self {
-        self.load = four_digits(self.load).unwrap_or(0.0);
-        for series in self.cells.values_mut() {
-            let round = |launches: &Vec<Vec<f64>>| -> Option<Vec<Vec<f64>>> {
-                launches
-                    .iter()
-                    .map(|rounds| rounds.iter().map(|value| four_digits(*value)).collect())
-                    .collect()
-            };
-            series.values = std::mem::take(&mut series.values)
-                .into_iter()
-                .filter(|(id, _)| !is_derived(id))
-                .filter_map(|(id, launches)| Some((id, round(&launches)?)))
-                .collect();
-            series.values.extend(derived(series));
         }
-        self
+        Ok(found)
+    }
+
+    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. Gives the paths of the files.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or an old one cannot be removed.
+    pub fn add(&mut self, runs: &[Run], reason: Option<&str>) -> Result<Vec<PathBuf>, FileError> {
+        let mut reason = reason.map(str::to_owned);
+        let Some(first) = runs.first() else { return Ok(Vec::new()) };
+        let current = first.cells.iter().filter_map(|cell| self.current_epoch(&cell.id, first)).max();
+        let first_run = match (&reason, current) {
+            (None, Some(epoch)) => epoch.to_owned(),
+            _ => first.id.clone(),
+        };
+        let mut paths = Vec::new();
+        for run in runs.iter().filter_map(stored) {
+            let epoch = Some(Epoch { first_run: first_run.clone(), reason: reason.take() });
+            let run = Run { epoch, ..run };
+            let path = self.path(&run);
+            write_runs(&path, std::slice::from_ref(&run))?;
+            paths.push(path);
+            self.runs.retain(|stored| stored.id != run.id);
+            self.runs.push(run);
+        }
+        let kept = self.kept();
+        self.retain(|run| kept.contains(&run.id))?;
+        Ok(paths)
+    }
+
+    /// Replaces the runs of this test bed; those of other test beds stay. Gives the paths of the new files.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn replace(&mut self, runs: &[Run]) -> Result<Vec<PathBuf>, FileError> {
+        let here = runs.first().map(|run| run.environment.machine.test_bed.clone()).unwrap_or_default();
+        let old: BTreeSet<String> =
+            self.runs.iter().filter(|run| is_on(run, &here)).map(|run| run.id.clone()).collect();
+        let mut others = Self { runs: Vec::new(), ..self.clone() };
+        let paths = others.add(runs, None)?;
+        self.runs.append(&mut others.runs);
+        self.retain(|run| !old.contains(&run.id))?;
+        Ok(paths)
+    }
+
+    /// Removes all its files.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn remove(mut self) -> Result<(), FileError> {
+        self.retain(|_| false)?;
+        for folder in [Some(self.folder.as_path()), self.folder.parent()].into_iter().flatten() {
+            match fs::remove_dir(folder) {
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => break,
+                removed => removed.map_err(|source| unreadable(folder, source))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The runs that a cell is compared with, the oldest first: those of the newest epoch in which the test bed of `head` has it, with
+    /// the cell of each. An epoch that began with a run of other cells does not end this one.
+    pub fn current<'a>(
+        &'a self,
+        id: &'a CellId,
+        head: &'a Run,
+    ) -> impl Iterator<Item = (&'a Run, &'a CellRun)> {
+        let epoch = self.current_epoch(id, head);
+        let is_current = move |run: &&Run| run.epoch.as_ref().map(|epoch| epoch.first_run.as_str()) == epoch;
+        let here = &head.environment.machine.test_bed;
+        let runs = self.runs.iter().filter(move |run| is_on(run, here)).filter(is_current);
+        runs.filter_map(|run| Some((run, run.cell(id)?)))
+    }
+
+    fn current_epoch(&self, id: &CellId, head: &Run) -> Option<&str> {
+        let here = &head.environment.machine.test_bed;
+        let runs = self.runs.iter().filter(|run| is_on(run, here) && run.cell(id).is_some());
+        runs.filter_map(|run| Some(run.epoch.as_ref()?.first_run.as_str())).max()
+    }
+
+    /// The ids of the runs that are worth keeping: for each cell and test bed the newest of the current epoch.
+    fn kept(&self) -> BTreeSet<String> {
+        let mut kept = BTreeSet::new();
+        for run in &self.runs {
+            for cell in &run.cells {
+                let current: Vec<&Run> = self.current(&cell.id, run).map(|(run, _)| run).collect();
+                kept.extend(current.iter().rev().take(KEPT_RUNS).map(|run| run.id.clone()));
+            }
+        }
+        kept
+    }
+
+    fn retain(&mut self, keeps: impl Fn(&Run) -> bool) -> Result<(), FileError> {
+        for run in self.runs.iter().filter(|run| !keeps(run)) {
+            let path = self.path(run);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => return Err(unreadable(&path, source)),
+                _ => {}
+            }
+        }
+        self.runs.retain(keeps);
+        Ok(())
+    }
+
+    fn path(&self, run: &Run) -> PathBuf {
+        self.folder.join(format!("{}.{ENDING}", file_name(&run.id)))
     }
 }
 
-/// Whether a metric follows from the counts, so that a file does not hold it.
-pub(crate) fn is_derived(id: &str) -> bool {
-    metric(id).is_some_and(Metric::is_by_counts)
+/// Whether a run was measured on that test bed. Runs without an identified test bed are comparable with nothing, but belong together.
+fn is_on(run: &Run, test_bed: &TestBed) -> bool {
+    run.environment.machine.test_bed.id == test_bed.id
 }
 
-/// The metrics that follow from the counts; none when a round has no request.
-fn derived(series: &Series) -> Option<(String, Vec<Vec<f64>>)> {
-    let ratio = |(requests, failures): (&u64, &u64)| {
-        (*requests > 0).then(|| (requests - failures.min(requests)) as f64 / *requests as f64)
+/// A run as a baseline keeps it: fair cells, without histograms, its values with four significant digits; `None` without a fair cell.
+fn stored(run: &Run) -> Option<Run> {
+    let mut cells: Vec<CellRun> = run.cells.iter().filter(|cell| cell.is_fair()).cloned().collect();
+    for cell in &mut cells {
+        cell.base.clear();
+        cell.notes.clear();
+        for round in &mut cell.rounds {
+            (round.latency, round.failure_latency) = (Histogram::default(), Histogram::default());
+            round.values.values_mut().for_each(|value| *value = four_digits(*value));
+        }
+    }
+    let environment = run.environment.clone();
+    (!cells.is_empty()).then(|| Run {
+        cells,
+        environment,
+        base_ref: None,
+        confirmation: None,
+        confirmations: Vec::new(),
+        ..run.clone()
+    })
+}
+
+fn four_digits(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
+}
+
+fn is_run_file(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == ENDING) && path.is_file()
+}
+
+/// The name that a folder stands for.
+fn decoded(folder: &Path) -> String {
+    let encoded = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    name_of(&encoded).unwrap_or(encoded)
+}
+
+/// What is in a folder, sorted; nothing if it does not exist or is a file.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries.map_err(|source| unreadable(folder, source))?,
     };
-    let launches = series.requests.iter().zip(&series.failures);
-    let ratios: Option<Vec<Vec<f64>>> =
-        launches.map(|(requests, failures)| requests.iter().zip(failures).map(ratio).collect()).collect();
-    Some((success_ratio().id.to_owned(), ratios?))
+    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(|source| unreadable(folder, source))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn unreadable(path: &Path, source: io::Error) -> FileError {
+    FileError::Read { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::{Duration, SystemTime};
 
-    fn run(id: &str, definition: &str) -> StoredRun {
-        let values = BTreeMap::from([("latency_p50".to_owned(), vec![vec![1_234_567.0]])]);
-        let series = Series {
-            definition: definition.to_owned(),
-            values,
-            requests: vec![vec![8]],
-            failures: vec![vec![2]],
+    use super::*;
+    use crate::plan::{Load, Settings};
+    use crate::record::environment::Environment;
+    use crate::record::metric::metric;
+    use crate::record::round::Round;
+    use crate::record::tally::Counts;
+
+    const LATENCY: f64 = 1_234_567.0;
+
+    /// A run with one round in each of these cells, that began so many minutes after 1970 on this test bed.
+    fn run(minutes: u64, cells: &[&str], test_bed: &str) -> Run {
+        let round = Round {
+            counts: Counts { requests: 8, successes: 8, ..Counts::default() },
+            values: [("latency_p50", LATENCY)].into(),
+            ..Round::default()
         };
-        StoredRun {
-            id: id.to_owned(),
-            epoch: 0,
-            machine: Machine::default(),
-            setup: BTreeMap::new(),
-            commit: None,
-            dirty: false,
-            load: 0.0,
-            window: Duration::from_millis(333),
-            cells: BTreeMap::from([("a/1".to_owned(), series)]),
+        let cell = |id: &&str| CellRun {
+            id: CellId::new("g", *id),
+            about: None,
+            load: Load::closed(1),
+            throughput: None,
+            definition: "d".into(),
+            metrics: vec![metric("latency_p50").unwrap()],
+            settings: Settings::default(),
+            base_failure: None,
+            invalid: None,
+            notes: vec!["a note".into()],
+            rounds: vec![round.clone()],
+            base: Vec::new(),
+        };
+        let mut environment = Environment::default();
+        environment.machine.test_bed.id = Some(test_bed.to_owned());
+        Run {
+            id: format!("{minutes:04}"),
+            bench: "b".into(),
+            started: SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minutes),
+            elapsed: Duration::ZERO,
+            environment,
+            epoch: None,
+            base_ref: None,
+            stop: None,
+            confirmation: None,
+            cells: cells.iter().map(cell).collect(),
+            confirmations: Vec::new(),
         }
+    }
+
+    fn empty(root: &Path) -> Baseline {
+        Baseline::read(root, "main", "b").unwrap()
     }
 
     fn ids(baseline: &Baseline) -> Vec<&str> {
@@ -262,52 +293,76 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ten_runs_and_each_anchor_stay() {
-        let mut baseline = Baseline::empty("g");
-        baseline.append(run("first", "d"));
-        baseline.append(run("1", "d"));
-        baseline.accept_as_new_epoch(run("second", "d"), "a faster parser");
-        (2..=14).for_each(|number| baseline.append(run(&number.to_string(), "d")));
-        assert_eq!(
-            ids(&baseline),
-            ["first", "second", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14"]
-        );
-        assert_eq!(baseline.epochs.len(), 2);
-        assert_eq!(baseline.current().count(), 11);
-        assert_eq!(baseline.epochs[1].reason, "a faster parser");
+    fn each_run_is_a_file_that_gives_back_what_was_stored() {
+        let root = tempfile::tempdir().unwrap();
+        let mut baseline = empty(root.path());
+        let paths = baseline.add(&[run(1, &["x"], "here"), run(2, &["x"], "here")], None).unwrap();
+        assert!(paths[1].ends_with("main/b/0002.json") && paths.iter().all(|path| path.is_file()));
+        let read = empty(root.path());
+        assert_eq!(read, baseline);
+        let cell = &read.runs[0].cells[0];
+        assert_eq!((cell.rounds[0].values["latency_p50"], cell.notes.len()), (1_235_000.0, 0));
+        let text = fs::read_to_string(&paths[0]).unwrap();
+        assert!(text.contains("\"latency_p50\": [1235000.0]\n"), "{text}");
     }
 
     #[test]
-    fn an_id_that_is_there_gets_a_suffix() {
-        let mut baseline = Baseline::empty("g");
-        (0..3).for_each(|_| baseline.append(run("x", "d")));
-        baseline.accept_as_new_epoch(run("x", "d"), "again");
-        assert_eq!(ids(&baseline), ["x", "x-2", "x-3", "x-4"]);
-        assert_eq!(baseline.epochs[1].anchor, "x-4");
+    fn the_newest_ten_runs_of_the_current_epoch_of_each_test_bed_are_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let mut baseline = empty(root.path());
+        baseline.add(&[run(0, &["x"], "there")], None).unwrap();
+        (1..=3).for_each(|minute| _ = baseline.add(&[run(minute, &["x"], "here")], None).unwrap());
+        baseline.add(&[run(4, &["x"], "here")], Some("a faster parser")).unwrap();
+        assert_eq!(ids(&baseline), ["0000", "0004"]);
+        (5..=15).for_each(|minute| _ = baseline.add(&[run(minute, &["x"], "here")], None).unwrap());
+        let kept = empty(root.path());
+        assert_eq!(kept.runs.len(), 1 + KEPT_RUNS);
+        assert_eq!(kept.runs[1].id, "0006");
+        assert!(kept.runs[1..].iter().all(|run| run.epoch.as_ref().unwrap().first_run == "0004"));
     }
 
     #[test]
-    fn a_redefined_cell_drops_its_older_lines_and_moves_the_anchor() {
-        let mut baseline = Baseline::empty("g");
-        let mut old = run("old", "d");
-        old.cells.insert("b/1".to_owned(), old.cells["a/1"].clone());
-        baseline.append(run("anchor", "d"));
-        baseline.append(old);
-        baseline.append(run("new", "other"));
-        assert_eq!(ids(&baseline), ["old", "new"], "a run without a cell is dropped, be it the anchor");
-        assert_eq!(baseline.runs[0].cells.keys().collect::<Vec<_>>(), ["b/1"]);
-        assert_eq!(baseline.epochs[0].anchor, "old");
+    fn an_epoch_that_began_with_other_cells_leaves_a_cell_where_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let mut baseline = empty(root.path());
+        baseline.add(&[run(1, &["x", "y"], "here")], None).unwrap();
+        baseline.add(&[run(2, &["y"], "here")], Some("y is slower")).unwrap();
+        let head = run(3, &[], "here");
+        let current = |id: &str| -> Vec<String> {
+            let id = CellId::new("g", id);
+            baseline.current(&id, &head).map(|(run, _)| run.id.clone()).collect()
+        };
+        assert_eq!((current("x"), current("y")), (vec!["0001".to_owned()], vec!["0002".to_owned()]));
     }
 
     #[test]
-    fn values_are_rounded_and_the_success_ratio_follows_from_the_counts() {
-        let mut odd = run("x", "d");
-        let series = odd.cells.get_mut("a/1").unwrap();
-        series.values.insert("output_tokens".to_owned(), vec![vec![-5.0]]);
-        series.values.insert("success_ratio".to_owned(), vec![vec![0.1]]);
-        let series = &odd.rounded().cells["a/1"];
-        assert_eq!(series.values["latency_p50"], [[1_235_000.0]]);
-        assert_eq!(series.values["success_ratio"], [[0.75]]);
-        assert!(!series.values.contains_key("output_tokens"));
+    fn replacing_keeps_the_runs_of_other_test_beds() {
+        let root = tempfile::tempdir().unwrap();
+        let mut baseline = empty(root.path());
+        baseline.add(&[run(1, &["x"], "here"), run(2, &["x"], "here")], None).unwrap();
+        baseline.add(&[run(3, &["x"], "there")], None).unwrap();
+        baseline.replace(&[run(4, &["x"], "here")]).unwrap();
+        assert_eq!(ids(&empty(root.path())), ["0003", "0004"]);
+        empty(root.path()).remove().unwrap();
+        assert!(Baseline::list(root.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn runs_without_a_fair_cell_are_not_stored() {
+        let root = tempfile::tempdir().unwrap();
+        let mut unfair = run(1, &["x"], "here");
+        unfair.cells[0].invalid = Some("the client was the bottleneck".into());
+        assert!(empty(root.path()).add(&[unfair], None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn benches_with_equal_group_names_do_not_meet() {
+        let root = tempfile::tempdir().unwrap();
+        empty(root.path()).add(&[run(1, &["x"], "here")], None).unwrap();
+        let mut other = Baseline::read(root.path(), "main", "Other/bench").unwrap();
+        other.add(&[run(1, &["x"], "here")], None).unwrap();
+        let listed = Baseline::list(root.path()).unwrap();
+        assert_eq!(listed, [("main".to_owned(), vec!["Other/bench".to_owned(), "b".to_owned()])]);
+        assert_eq!(empty(root.path()).runs.len(), 1);
     }
 }

@@ -17,7 +17,7 @@ use crate::record::test_bed::TestBed;
 /// Digits of a commit.
 const SHORT_COMMIT: &str = "--short=7";
 /// Changes that do not make a working tree dirty: baselines, which a run itself may have written.
-const NOT_BASELINES: &str = ":(exclude,top,glob)**/baselines/*/*.json";
+const NOT_BASELINES: &str = ":(exclude,top,glob)**/baselines/*/*/*.json";
 
 impl Environment {
     /// Asks this machine, and the working tree around `package_root`.
@@ -42,6 +42,7 @@ impl Environment {
                 .or_else(|| sysctl("vm.loadavg"))
                 .and_then(|text| load_average(&text))
                 .unwrap_or(0.0),
+            tree: None,
             condition: None,
         }
     }
@@ -157,13 +158,13 @@ mod tests {
         let dirty = || Environment::collect(true, &root.join("a"), None).dirty;
         run(&["init", "-q"]);
         write("lib.rs", "1");
-        write("a/baselines/main/g.json", "1");
+        write("a/baselines/main/g/r.json", "1");
         run(&["add", "."]);
         run(&["commit", "-q", "-m", "first"]);
         assert_eq!(Environment::collect(true, root, None).commit.unwrap().len(), 7);
         assert!(!dirty());
         write("new.rs", "1");
-        write("a/baselines/main/g.json", "2");
+        write("a/baselines/main/g/r.json", "2");
         assert!(!dirty());
         write("lib.rs", "2");
         assert!(dirty());

@@ -1,5 +1,7 @@
 //! What else the machine did while a run was measured: the usual causes of noise. `counters` reads what it is made of.
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::counters::Counters;
 
 /// Fewer ticks say little: of a hundred, a share of one in ten is known to some three points.
@@ -9,7 +11,8 @@ const LEAST_TICKS: u64 = 100;
 /// Linux.
 ///
 /// Shares are between 0 and 1. Starting, warming and stopping services do not count, nor does what lies between launches.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Condition {
     /// The share of the CPUs' time that other processes used: neither this one nor the services that it started. Of the CPUs that
     /// those may use. Unknown when a service was not started by plimsoll: it may be one of the others.

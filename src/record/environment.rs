@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::condition::Condition;
 use crate::record::test_bed::TestBed;
 
 /// The hard facts of a machine: runs of another test bed, or of one whose facts changed, are not compared with.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Machine {
     /// `x86_64`, `aarch64`.
     pub arch: String,
@@ -19,6 +21,7 @@ pub struct Machine {
     /// Memory, rounded to GiB.
     pub memory_gib: u32,
     /// Whether it is a virtual machine.
+    #[serde(rename = "virtual")]
     pub is_virtual: bool,
     /// Whether the service is reached by loopback rather than by a network.
     pub loopback: bool,
@@ -27,7 +30,7 @@ pub struct Machine {
 }
 
 /// The machine and the build that a run was measured with.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Environment {
     /// The hard facts.
     pub machine: Machine,
@@ -36,11 +39,15 @@ pub struct Environment {
     pub setup: BTreeMap<String, String>,
     /// The commit of the working tree, seven digits, if it is in git.
     pub commit: Option<String>,
+    /// The id that git gives the files of the working tree, without baselines and reports; `None` outside of git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
     /// Whether the working tree had changes that were not committed.
     pub dirty: bool,
     /// The load average of the last minute when the run began.
     pub load: f64,
     /// What else the machine did during the rounds, as far as it is known. A baseline does not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
 }
 

@@ -1,11 +1,12 @@
-//! Histograms of durations in nanoseconds: dense while a round lasts, compressed once it has ended.
+//! Histograms of durations in nanoseconds: dense while a round lasts, sparse once it has ended, compressed in files.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Three significant digits: a value is shown at most 0.1 % too high.
 const SIGNIFICANT_DIGITS: u8 = 3;
@@ -14,17 +15,18 @@ const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// A dense histogram of durations, from 1 ns to an hour.
 #[derive(Debug, Clone)]
-pub struct LatencyHistogram(Histogram<u64>);
+pub struct LatencyHistogram(hdrhistogram::Histogram<u64>);
 
-/// A histogram in HdrHistogram's compressed form (V2, deflate, base64), as it stands in `run.json`.
+/// A histogram that keeps only the values that occurred: each with its count, in order. In files it stands in HdrHistogram's
+/// compressed form (V2, deflate, base64).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EncodedHistogram(pub String);
+pub struct Histogram(Vec<(u64, u64)>);
 
 impl LatencyHistogram {
     /// An empty one.
     pub fn new() -> Self {
         Self(
-            Histogram::new_with_bounds(1, HIGHEST_NS, SIGNIFICANT_DIGITS)
+            hdrhistogram::Histogram::new_with_bounds(1, HIGHEST_NS, SIGNIFICANT_DIGITS)
                 .expect("1 ns to 1 h at three digits are allowed bounds"),
         )
     }
@@ -74,16 +76,35 @@ impl LatencyHistogram {
         self.0.reset();
     }
 
-    /// The compressed form; empty text for an empty histogram.
-    pub fn encode(&self) -> EncodedHistogram {
+    /// The values that occurred.
+    pub fn to_sparse(&self) -> Histogram {
+        Histogram(
+            self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())).collect(),
+        )
+    }
+
+    /// HdrHistogram's compressed form; empty for an empty histogram.
+    pub fn encode(&self) -> String {
         if self.is_empty() {
-            return EncodedHistogram::default();
+            return String::new();
         }
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
             .serialize(&self.0, &mut bytes)
             .expect("writing to memory cannot fail, and u64 counts fit");
-        EncodedHistogram(STANDARD.encode(bytes))
+        STANDARD.encode(bytes)
+    }
+
+    /// The histogram of a compressed form; `None` if the text is not one.
+    pub fn decode(text: &str) -> Option<Self> {
+        let mut dense = Self::new();
+        if !text.is_empty() {
+            let bytes = STANDARD.decode(text).ok()?;
+            let read: hdrhistogram::Histogram<u64> =
+                hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
+            dense.0.add(&read).ok()?;
+        }
+        Some(dense)
     }
 }
 
@@ -93,17 +114,33 @@ impl Default for LatencyHistogram {
     }
 }
 
-impl EncodedHistogram {
-    /// The dense form; nothing when the text is not such a histogram.
-    pub fn decode(&self) -> Option<LatencyHistogram> {
-        let mut dense = LatencyHistogram::new();
-        if self.0.is_empty() {
-            return Some(dense);
+impl Histogram {
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds all values to a dense histogram.
+    pub fn add_to(&self, dense: &mut LatencyHistogram) {
+        for &(value, count) in &self.0 {
+            dense.0.saturating_record_n(value, count);
         }
-        let bytes = STANDARD.decode(&self.0).ok()?;
-        let read: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
-        dense.0.add(&read).ok()?;
-        Some(dense)
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut dense = LatencyHistogram::new();
+        self.add_to(&mut dense);
+        serializer.serialize_str(&dense.encode())
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let dense = LatencyHistogram::decode(&text);
+        dense.map(|dense| dense.to_sparse()).ok_or_else(|| de::Error::custom("a histogram is damaged"))
     }
 }
 
@@ -112,24 +149,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compressed_form_is_read_back() {
+    fn a_file_gives_the_same_histogram_back() {
         let mut histogram = LatencyHistogram::new();
         for microseconds in [10, 20, 20, 5_000] {
             histogram.record(Duration::from_micros(microseconds));
         }
-        let encoded = histogram.encode();
-        assert!(encoded.0.len() < 400, "{} bytes", encoded.0.len());
-        let read = encoded.decode().unwrap();
-        assert_eq!(read.len(), 4);
-        assert_eq!(read.quantile_ns(0.5), histogram.quantile_ns(0.5));
-        assert_eq!(read.max_ns(), histogram.max_ns());
-        assert_eq!(LatencyHistogram::new().encode().decode().unwrap().len(), 0);
+        let sparse = histogram.to_sparse();
+        let text = serde_json::to_string(&sparse).unwrap();
+        assert!(text.len() < 400, "{} bytes", text.len());
+        assert_eq!(serde_json::from_str::<Histogram>(&text).unwrap(), sparse);
+        let mut again = LatencyHistogram::new();
+        sparse.add_to(&mut again);
+        assert_eq!((again.len(), again.quantile_ns(0.5)), (4, histogram.quantile_ns(0.5)));
+        assert_eq!(serde_json::to_string(&Histogram::default()).unwrap(), "\"\"");
     }
 
     #[test]
-    fn damaged_text_is_no_histogram() {
-        assert!(EncodedHistogram("not base64!".into()).decode().is_none());
-        assert!(EncodedHistogram("AAAA".into()).decode().is_none());
+    fn damaged_text_is_not_a_histogram() {
+        for text in ["not base64!", "AAAA"] {
+            assert!(LatencyHistogram::decode(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The table of metrics. Files, tables, charts and judging all come from it: a new metric is a new row.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::record::tally::Tally;
 
 /// The unit of a metric's values.
@@ -83,6 +87,20 @@ impl Metric {
     /// Whether it follows from the counts, so that no file holds it and its change is a difference.
     pub fn is_by_counts(&self) -> bool {
         self.judged == Judged::ByCounts
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id)
+    }
+}
+
+impl<'de> Deserialize<'de> for &'static Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = Cow::<str>::deserialize(deserializer)?;
+        let unknown = || format!("`{id}` is not a metric: it may come from a newer plimsoll");
+        metric(&id).ok_or_else(|| de::Error::custom(unknown()))
     }
 }
 

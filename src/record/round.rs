@@ -1,51 +1,21 @@
-//! One time slice of one cell, closed: the sample that everything is judged by.
+//! One time slice of one cell: the sample that everything is judged by.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::record::fault::Fault;
-use crate::record::histogram::EncodedHistogram;
-use crate::record::metric::{METRICS, Metric};
-use crate::record::tally::Tally;
+use crate::record::histogram::Histogram;
+use crate::record::metric::{METRICS, Metric, Unit};
+use crate::record::tally::{Counts, Tally};
 
-/// Which clock told when responses arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// The kernel, for each of them.
-    Kernel,
-    /// The kernel for some, this process for others.
-    Mixed,
-    /// This process, after each read.
-    User,
-}
-
-/// What was counted in a round.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Counts {
-    /// Exchanges that were sent inside the window.
-    pub requests: u64,
-    /// Those of them that were successes.
-    pub successes: u64,
-    /// How often each status came.
-    pub statuses: BTreeMap<u16, u64>,
-    /// How often each fault came.
-    pub faults: BTreeMap<Fault, u64>,
-    /// Connections that were opened.
-    pub connections: u64,
-    /// Kept connections that the server had closed, and that were opened anew.
-    pub reconnects: u64,
-    /// Responses without the kernel's receive time.
-    pub unstamped: u64,
-    /// Requests the sending of which took longer than a millisecond.
-    pub slow_sends: u64,
-}
+/// A larger count in a file is damage, and sums could overflow.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 
 /// One time slice of one cell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Round {
     /// The launch that served it, counted from 0 within its run.
     pub launch: usize,
-    /// When it began, since the run's start.
+    /// When it began, since the start of the run.
     pub started: Duration,
     /// How long its window was open.
     pub window: Duration,
@@ -54,13 +24,13 @@ pub struct Round {
     /// The value of each metric that it has, by id, in the metric's unit.
     pub values: BTreeMap<&'static str, f64>,
     /// Latencies of the successes.
-    pub latency: EncodedHistogram,
+    pub latency: Histogram,
     /// Latencies of the other whole responses.
-    pub failure_latency: EncodedHistogram,
+    pub failure_latency: Histogram,
 }
 
 impl Round {
-    /// Closes a tally: takes the values of all metrics and compresses the histograms.
+    /// Closes a tally: takes the values of all metrics.
     pub fn close(tally: &Tally, launch: usize, started: Duration) -> Self {
         let value = |metric: &'static Metric| Some((metric.id, fifteen_digits((metric.value)(tally)?)));
         Self {
@@ -69,47 +39,172 @@ impl Round {
             window: tally.window,
             counts: tally.counts.clone(),
             values: METRICS.iter().filter_map(value).filter(|(_, value)| value.is_finite()).collect(),
-            latency: tally.latency.encode(),
-            failure_latency: tally.failure_latency.encode(),
+            latency: tally.latency.to_sparse(),
+            failure_latency: tally.failure_latency.to_sparse(),
         }
+    }
+
+    /// What is wrong with a round that was read from a file, if anything is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let Counts { requests, successes, .. } = self.counts;
+        if requests > MAX_COUNT || successes > requests {
+            return Some(format!("a round has {successes} successes of {requests} requests"));
+        }
+        // A server may count its tokens as it likes.
+        let is_possible = |id: &str, value: f64| {
+            let is_of_tokens = |metric: &Metric| matches!(metric.unit, Unit::Tokens | Unit::TokensPerSecond);
+            value >= 0.0 || METRICS.iter().any(|metric| metric.id == id && is_of_tokens(metric))
+        };
+        let wrong = self.values.iter().find(|(id, value)| !is_possible(id, **value));
+        wrong.map(|(id, value)| format!("a round has {value} as its {id}"))
     }
 }
 
-/// A number as a file gives it back to the bit: serde_json reads up to 15 digits exactly, and more only by a feature that the whole build
+/// A number that a file gives back to the bit: serde_json reads up to 15 digits exactly, and more only by a feature that the whole build
 /// would get, the service included.
 fn fifteen_digits(value: f64) -> f64 {
     format!("{value:.14e}").parse().unwrap_or(value)
 }
 
-impl Counts {
-    /// Adds what another round counted.
-    pub fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.successes += other.successes;
-        self.connections += other.connections;
-        self.reconnects += other.reconnects;
-        self.unstamped += other.unstamped;
-        self.slow_sends += other.slow_sends;
-        for (status, count) in &other.statuses {
-            *self.statuses.entry(*status).or_default() += count;
-        }
-        for (fault, count) in &other.faults {
-            *self.faults.entry(*fault).or_default() += count;
-        }
+/// Rounds in files: an array for each count and each metric, with one number per round, so that a run is small and a diff readable.
+pub(crate) mod columns {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::Round;
+    use crate::record::fault::Fault;
+    use crate::record::histogram::Histogram;
+    use crate::record::metric::metric;
+    use crate::record::tally::Counts;
+
+    #[derive(Serialize, Deserialize)]
+    struct Columns {
+        launch: Vec<usize>,
+        started_s: Vec<f64>,
+        window_s: Vec<f64>,
+        requests: Vec<u64>,
+        successes: Vec<u64>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        statuses: BTreeMap<u16, Vec<u64>>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        faults: BTreeMap<String, Vec<u64>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        connections: Vec<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reconnects: Vec<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unstamped: Vec<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        slow_sends: Vec<u64>,
+        values: BTreeMap<String, Vec<Option<f64>>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        latency: Vec<Histogram>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failure_latency: Vec<Histogram>,
     }
 
-    /// The share of successes; nothing without a request.
-    pub fn success_ratio(&self) -> Option<f64> {
-        (self.requests > 0).then(|| self.successes as f64 / self.requests as f64)
+    pub(crate) fn serialize<S: Serializer>(rounds: &[Round], serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = |count: fn(&Counts) -> u64| -> Vec<u64> {
+            let column: Vec<u64> = rounds.iter().map(|round| count(&round.counts)).collect();
+            if column.iter().all(|count| *count == 0) { Vec::new() } else { column }
+        };
+        let statuses: BTreeSet<u16> =
+            rounds.iter().flat_map(|round| round.counts.statuses.keys().copied()).collect();
+        let faults: BTreeSet<Fault> =
+            rounds.iter().flat_map(|round| round.counts.faults.keys().copied()).collect();
+        let ids: BTreeSet<&str> = rounds.iter().flat_map(|round| round.values.keys().copied()).collect();
+        let histograms = |histogram: fn(&Round) -> &Histogram| -> Vec<Histogram> {
+            let column: Vec<Histogram> = rounds.iter().map(|round| histogram(round).clone()).collect();
+            if column.iter().all(Histogram::is_empty) { Vec::new() } else { column }
+        };
+        Columns {
+            launch: rounds.iter().map(|round| round.launch).collect(),
+            started_s: rounds.iter().map(|round| round.started.as_secs_f64()).collect(),
+            window_s: rounds.iter().map(|round| round.window.as_secs_f64()).collect(),
+            requests: rounds.iter().map(|round| round.counts.requests).collect(),
+            successes: rounds.iter().map(|round| round.counts.successes).collect(),
+            statuses: statuses
+                .into_iter()
+                .map(|status| {
+                    (status, rounds.iter().map(|round| of(&round.counts.statuses, status)).collect())
+                })
+                .collect(),
+            faults: faults
+                .into_iter()
+                .map(|fault| {
+                    (fault.to_string(), rounds.iter().map(|round| of(&round.counts.faults, fault)).collect())
+                })
+                .collect(),
+            connections: counts(|counts| counts.connections),
+            reconnects: counts(|counts| counts.reconnects),
+            unstamped: counts(|counts| counts.unstamped),
+            slow_sends: counts(|counts| counts.slow_sends),
+            values: ids
+                .into_iter()
+                .map(|id| (id.to_owned(), rounds.iter().map(|round| round.values.get(id).copied()).collect()))
+                .collect(),
+            latency: histograms(|round| &round.latency),
+            failure_latency: histograms(|round| &round.failure_latency),
+        }
+        .serialize(serializer)
     }
 
-    /// Which clock told when responses arrived.
-    pub fn clock(&self) -> Clock {
-        let responses: u64 = self.statuses.values().sum();
-        match self.unstamped {
-            0 => Clock::Kernel,
-            some if some < responses => Clock::Mixed,
-            _ => Clock::User,
+    fn of<K: Ord>(counts: &BTreeMap<K, u64>, key: K) -> u64 {
+        counts.get(&key).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Round>, D::Error> {
+        let columns = Columns::deserialize(deserializer)?;
+        let length = columns.launch.len();
+        let is_whole = [columns.started_s.len(), columns.window_s.len(), columns.requests.len()]
+            .into_iter()
+            .chain([columns.successes.len()])
+            .chain(columns.statuses.values().chain(columns.faults.values()).map(Vec::len))
+            .chain(columns.values.values().map(Vec::len))
+            .all(|column| column == length);
+        if !is_whole {
+            return Err(de::Error::custom("the columns of its rounds differ in length"));
         }
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(de::Error::custom);
+        let optional = |column: &[u64], index: usize| column.get(index).copied().unwrap_or(0);
+        let mut rounds = Vec::with_capacity(length);
+        for index in 0..length {
+            let mut round = Round {
+                launch: columns.launch[index],
+                started: seconds(columns.started_s[index])?,
+                window: seconds(columns.window_s[index])?,
+                counts: Counts {
+                    requests: columns.requests[index],
+                    successes: columns.successes[index],
+                    connections: optional(&columns.connections, index),
+                    reconnects: optional(&columns.reconnects, index),
+                    unstamped: optional(&columns.unstamped, index),
+                    slow_sends: optional(&columns.slow_sends, index),
+                    ..Counts::default()
+                },
+                latency: columns.latency.get(index).cloned().unwrap_or_default(),
+                failure_latency: columns.failure_latency.get(index).cloned().unwrap_or_default(),
+                ..Round::default()
+            };
+            for (status, column) in columns.statuses.iter().filter(|(_, column)| column[index] > 0) {
+                round.counts.statuses.insert(*status, column[index]);
+            }
+            for (fault, column) in columns.faults.iter().filter(|(_, column)| column[index] > 0) {
+                round.counts.faults.insert(fault.parse().map_err(de::Error::custom)?, column[index]);
+            }
+            for (id, column) in &columns.values {
+                let Some(value) = column[index] else { continue };
+                let metric = metric(id).ok_or_else(|| {
+                    de::Error::custom(format_args!(
+                        "`{id}` is not a metric: it may come from a newer plimsoll"
+                    ))
+                })?;
+                round.values.insert(metric.id, value);
+            }
+            rounds.push(round);
+        }
+        Ok(rounds)
     }
 }

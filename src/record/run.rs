@@ -1,51 +1,72 @@
-//! All rounds of all cells, with the environment they were measured in.
+//! What one call measured: a [`Run`] holds cells, and each cell its rounds. The same types are kept in files.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Cell, Confirmation, Group, Limit, Load, Throughput};
+use crate::plan::{Cell, CellId, Confirmation, Group, Load, Settings, Throughput, seconds};
 use crate::record::base_ref::BaseRef;
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::metric::Metric;
-use crate::record::round::{Counts, Round};
+use crate::record::round::{Round, columns};
 use crate::record::series::Series;
+use crate::record::tally::Counts;
 
-/// All rounds of all cells of one call.
-#[derive(Debug, Clone, PartialEq)]
+/// All rounds of all cells of one measurement, with the environment they were measured in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// `20261124T170012Z-abc1234`: the UTC time of its start and the commit.
+    /// `20261124T170012Z-abc1234-k3f9`: the UTC time of its start, the commit if there is one, and a random suffix.
     pub id: String,
-    /// The bench target that it comes from.
+    /// The bench target.
     pub bench: String,
     /// When it began.
+    #[serde(with = "rfc3339")]
     pub started: SystemTime,
     /// How long it took.
+    #[serde(rename = "elapsed_s", with = "seconds")]
     pub elapsed: Duration,
     /// The machine and the build.
     pub environment: Environment,
+    /// The epoch of a run in a baseline; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
     /// What a duet by `--base-ref` compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ref: Option<BaseRef>,
+    /// Why it ended early; `None` if it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    /// How a duet confirms its candidates; `None` if everything is decided in one stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
     /// Its cells in the order of their definition.
     pub cells: Vec<CellRun>,
-    /// Why it ended before its time, if it did.
-    pub stop: Option<Stop>,
-    /// Which look at a duet's suspects it is, counted from 1; 0 is a measurement of all cells.
-    pub look: usize,
-    /// How the suspects of a duet's screening are confirmed; nothing where all is judged at once.
-    pub confirmation: Option<Confirmation>,
+    /// The cells that were measured again, for each interim analysis.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmations: Vec<Vec<CellRun>>,
 }
 
-/// Why a run ended before its time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The runs of one accepted speed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The id of the run that began it.
+    pub first_run: String,
+    /// Why it was begun; only in the run that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Why a run ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stop {
     /// A signal, by its number.
     Signal(i32),
-    /// The service died, or could not be started again: what happened and what to do.
+    /// The service died or did not start again: what happened and what to do.
     Failed(String),
-    /// The time was up that it was given.
+    /// The time given by `--max-time` was over.
     TimeUp,
 }
 
@@ -54,82 +75,69 @@ pub enum Stop {
 pub struct BaseFailure {
     /// What it answered.
     pub what: String,
-    /// Whether base failed (a 5xx, no whole answer) rather than that it does not know the request: base may be broken then.
+    /// Whether base failed (a 5xx, no whole response) rather than that it does not know the request: base may be broken then.
     pub is_broken: bool,
 }
 
-/// The rules by which a cell is judged, as its group set them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rules {
-    /// The share of successes below which it was not measured at all.
-    pub least_success_ratio: f64,
-    /// The metrics to judge by id, when not the usual ones.
-    pub judged: Option<Vec<String>>,
-    /// Absolute limits.
-    pub limits: Vec<Limit>,
-    /// What is too little to be red, as a fraction, when the group says so.
-    pub noise_threshold: Option<f64>,
-    /// What is little enough to be called equal, as a fraction, when the group says so.
-    pub equivalence: Option<f64>,
-    /// Confidence of the displayed intervals.
-    pub confidence_level: f64,
-    /// One-sided error for a whole call.
-    pub significance_level: f64,
-    /// Resamples of a bootstrap.
-    pub nresamples: usize,
-}
-
 /// The rounds of one cell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellRun {
-    /// Its group.
-    pub group: String,
-    /// What its group is for, if that was said.
+    /// Its name.
+    pub id: CellId,
+    /// What its group is for, if the bench file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// Its id within the group: `function/parameter`.
-    pub id: String,
-    /// The function part of its id: cells that share it are one line in a chart.
-    pub function: String,
-    /// The load in words: `closed(10)`.
-    pub load: String,
-    /// Requests in flight.
-    pub concurrency: usize,
-    /// What one exchange handles, if that was said.
+    /// How requests were sent.
+    pub load: Load,
+    /// What one request handles, if the bench file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<Throughput>,
-    /// A digest of what was loaded.
+    /// A digest of what was requested.
     pub definition: String,
-    /// The length of a round's window as planned.
-    pub window: Duration,
-    /// The metrics that were decided on in the trial launch: those that each round can be expected to have.
+    /// The metrics that each round was expected to have after the trial.
     pub metrics: Vec<&'static Metric>,
-    /// The rules by which it is judged.
-    pub rules: Rules,
-    /// Its rounds in order of time.
-    pub rounds: Vec<Round>,
-    /// In a duet the rounds of base, each the partner of the round of head in the same place.
-    pub base: Vec<Round>,
+    /// How it was measured and is to be judged.
+    pub settings: Settings,
     /// In a duet, why base could not answer this cell in the trial. The cell is then measured on head alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_failure: Option<BaseFailure>,
-    /// Why it could not be measured fairly, if it could not.
+    /// Why it could not be measured; `None` if it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid: Option<String>,
-    /// What else is worth saying.
+    /// What else the report should say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Its rounds in order of time.
+    #[serde(with = "columns")]
+    pub rounds: Vec<Round>,
+    /// In a duet the rounds of base, each the partner of the round of head at the same index.
+    #[serde(default, with = "columns", skip_serializing_if = "Vec::is_empty")]
+    pub base: Vec<Round>,
 }
 
-impl Rules {
-    /// The rules of a group.
-    pub fn of(group: &Group) -> Self {
-        let settings = &group.settings;
-        Self {
-            least_success_ratio: settings.least_success_ratio,
-            judged: group.judged.clone(),
-            limits: group.limits.clone(),
-            noise_threshold: settings.noise_threshold,
-            equivalence: settings.equivalence,
-            confidence_level: settings.confidence_level,
-            significance_level: settings.significance_level,
-            nresamples: settings.nresamples,
+impl Run {
+    /// The cell of that name.
+    pub fn cell(&self, id: &CellId) -> Option<&CellRun> {
+        self.cells.iter().find(|cell| cell.id == *id)
+    }
+
+    /// What is wrong with a run that was read from a file, if anything is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let mut seen = BTreeSet::new();
+        if let Some(cell) = self.cells.iter().find(|cell| !seen.insert(&cell.id)) {
+            return Some(format!("the cell `{}` appears twice", cell.id));
         }
+        if let Some(problem) = self.confirmation.as_ref().and_then(Confirmation::problem) {
+            return Some(problem.to_owned());
+        }
+        // A confirmation has as many rounds as it has pairs, be they few.
+        if let Some((cell, problem)) =
+            self.cells.iter().find_map(|cell| Some((cell, cell.settings.problem()?)))
+        {
+            return Some(format!("the cell `{}`: {problem}", cell.id));
+        }
+        let cells = self.cells.iter().chain(self.confirmations.iter().flatten());
+        cells.filter_map(|cell| Some(format!("the cell `{}`: {}", cell.id, cell.problem()?))).next()
     }
 }
 
@@ -137,49 +145,34 @@ impl CellRun {
     /// A cell without any round yet.
     pub fn planned(group: &Group, cell: &Cell) -> Self {
         Self {
-            group: group.name.clone(),
+            id: cell.id.clone(),
             about: group.about.clone(),
-            id: cell.id.to_string(),
-            function: cell.id.function().to_owned(),
-            load: cell.load.to_string(),
-            concurrency: cell.load.concurrency(),
+            load: cell.load,
             throughput: cell.throughput,
             definition: cell.definition(),
-            window: group.settings.window(),
             metrics: Vec::new(),
-            rules: Rules::of(group),
-            rounds: Vec::new(),
-            base: Vec::new(),
+            settings: group.settings.clone(),
             base_failure: None,
             invalid: None,
             notes: Vec::new(),
+            rounds: Vec::new(),
+            base: Vec::new(),
         }
     }
 
-    /// `group/function/parameter`.
-    pub fn full_id(&self) -> String {
-        format!("{}/{}", self.group, self.id)
-    }
-
-    /// Whether a round of it lasts as long as its window, as that of a closed loop does: else until all of its requests are back.
-    pub fn is_timed(&self) -> bool {
-        self.load.starts_with(Load::CLOSED)
-    }
-
-    /// Its rounds as `judge` sees them.
+    /// Its rounds as `judge` needs them.
     pub fn series(&self) -> Series {
-        Series::new(self.definition.clone(), &self.rounds, self.metrics.iter().map(|metric| metric.id))
+        Series::new(&self.rounds, &self.metrics)
     }
 
-    /// What all of base's rounds counted together, in a duet.
+    /// What the rounds of base counted together, in a duet.
     pub fn base_counts(&self) -> Counts {
-        counts_of(&self.base)
+        Counts::sum(self.base.iter().map(|round| &round.counts))
     }
 
-    /// Base's rounds of a duet as `judge` sees them; nothing where there is no duet.
+    /// The rounds of base as `judge` needs them; `None` without a duet.
     pub fn base_series(&self) -> Option<Series> {
-        let ids = self.metrics.iter().map(|metric| metric.id);
-        (!self.base.is_empty()).then(|| Series::new(self.definition.clone(), &self.base, ids))
+        (!self.base.is_empty()).then(|| Series::new(&self.base, &self.metrics))
     }
 
     /// Drops a round without a partner, as an interrupted duet leaves one.
@@ -189,7 +182,7 @@ impl CellRun {
         self.base.truncate(pairs);
     }
 
-    /// How often an exchange of either side failed by this machine's own fault.
+    /// How often a request of either side failed because of this machine.
     pub fn own_faults(&self) -> BTreeMap<Fault, u64> {
         let mut both = self.counts();
         both.add(&self.base_counts());
@@ -197,22 +190,49 @@ impl CellRun {
         both.faults
     }
 
-    /// Whether it may become what others are held against: it was measured, enough of its exchanges succeeded, and none failed by
-    /// this machine's own fault.
+    /// Whether it may become part of a baseline: it was measured, enough requests succeeded, and none failed because of this machine.
     pub fn is_fair(&self) -> bool {
         let ratio = self.counts().success_ratio();
-        let enough = ratio.is_some_and(|ratio| ratio >= self.rules.least_success_ratio);
-        self.invalid.is_none() && enough && self.own_faults().is_empty()
+        let is_enough = ratio.is_some_and(|ratio| ratio >= self.settings.least_success_ratio);
+        self.invalid.is_none() && is_enough && self.own_faults().is_empty()
     }
 
-    /// What all its rounds counted together.
+    /// What its rounds counted together.
     pub fn counts(&self) -> Counts {
-        counts_of(&self.rounds)
+        Counts::sum(self.rounds.iter().map(|round| &round.counts))
+    }
+
+    fn problem(&self) -> Option<String> {
+        if !self.base.is_empty() && self.base.len() != self.rounds.len() {
+            return Some("its duet has rounds without a partner".to_owned());
+        }
+        self.rounds.iter().chain(&self.base).find_map(Round::problem)
     }
 }
 
-fn counts_of(rounds: &[Round]) -> Counts {
-    let mut counts = Counts::default();
-    rounds.iter().for_each(|round| counts.add(&round.counts));
-    counts
+/// The id of a new run.
+pub fn run_id(started: SystemTime, commit: Option<&str>) -> String {
+    let time = humantime::format_rfc3339_seconds(started.max(UNIX_EPOCH)).to_string().replace(['-', ':'], "");
+    let suffix: String = std::iter::repeat_with(|| fastrand::char('a'..='z')).take(4).collect();
+    match commit {
+        Some(commit) => format!("{time}-{commit}-{suffix}"),
+        None => format!("{time}-{suffix}"),
+    }
+}
+
+/// Times in files: `2026-11-24T17:00:12.123456789Z`.
+mod rfc3339 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        // The format has no times before 1970.
+        serializer.collect_str(&humantime::format_rfc3339_nanos((*time).max(UNIX_EPOCH)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_rfc3339(&text).map_err(|error| de::Error::custom(format_args!("`{text}`: {error}")))
+    }
 }

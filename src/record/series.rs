@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::metric::Metric;
 use crate::record::round::Round;
 
 /// The rounds of one cell in one run, as nested by launches as they were measured.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
-    /// The digest of what was loaded.
-    pub definition: String,
     /// For each metric by id: for each launch the values of its rounds, in the metric's unit.
     /// A metric is here only when each round has it.
     pub values: BTreeMap<String, Vec<Vec<f64>>>,
@@ -19,9 +18,9 @@ pub struct Series {
 }
 
 impl Series {
-    /// Nests rounds by launch. Of the metrics in `ids`, those stay that each round has: a value must not go missing because a
-    /// round was slow.
-    pub fn new<'a>(definition: String, rounds: &[Round], ids: impl Iterator<Item = &'a str>) -> Self {
+    /// Nests rounds by launch. Of the metrics, only those stay that each round has: a value must not disappear because a round was
+    /// slow.
+    pub fn new(rounds: &[Round], metrics: &[&'static Metric]) -> Self {
         let mut launches: BTreeMap<usize, Vec<&Round>> = BTreeMap::new();
         for round in rounds {
             launches.entry(round.launch).or_default().push(round);
@@ -32,10 +31,11 @@ impl Series {
         let counted = |count: &dyn Fn(&Round) -> u64| -> Vec<Vec<u64>> {
             launches.values().map(|rounds| rounds.iter().map(|round| count(round)).collect()).collect()
         };
-        let values =
-            ids.filter_map(|id| Some((id.to_owned(), nested(&|round| round.values.get(id).copied())?)));
+        let values = metrics
+            .iter()
+            .map(|metric| metric.id)
+            .filter_map(|id| Some((id.to_owned(), nested(&|round| round.values.get(id).copied())?)));
         Self {
-            definition,
             values: if rounds.is_empty() { BTreeMap::new() } else { values.collect() },
             requests: counted(&|round| round.counts.requests),
             failures: counted(&|round| round.counts.requests - round.counts.successes),
@@ -57,8 +57,8 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::round::Counts;
-    use crate::record::tally::Tally;
+    use crate::record::metric::metric;
+    use crate::record::tally::{Counts, Tally};
     use std::time::Duration;
 
     fn round(launch: usize, latency_ms: Option<u64>) -> Round {
@@ -73,11 +73,11 @@ mod tests {
     #[test]
     fn rounds_are_nested_by_launch_and_metrics_with_a_gap_stay_out() {
         let rounds = [round(0, Some(1)), round(1, Some(2)), round(0, Some(3))];
-        let series = Series::new("d".into(), &rounds, ["latency_p50", "lag"].into_iter());
+        let series = Series::new(&rounds, &["latency_p50", "lag"].map(|id| metric(id).unwrap()));
         assert_eq!(series.values["latency_p50"].iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         assert!(!series.values.contains_key("lag"));
         assert_eq!(series.counts_by_launch(), [(4, 2), (2, 1)]);
-        let gap = Series::new("d".into(), &[round(0, Some(1)), round(0, None)], ["latency_p50"].into_iter());
+        let gap = Series::new(&[round(0, Some(1)), round(0, None)], &[metric("latency_p50").unwrap()]);
         assert!(gap.values.is_empty());
     }
 }

@@ -1,9 +1,42 @@
 //! What is counted while a round lasts. `measure` fills it; [`METRICS`](super::METRICS) read it; it closes to a `Round`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::record::fault::Fault;
 use crate::record::histogram::LatencyHistogram;
-use crate::record::round::Counts;
+
+/// Which clock told when responses arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The kernel, for each of them.
+    Kernel,
+    /// The kernel for some, this process for others.
+    Mixed,
+    /// This process, after each read.
+    User,
+}
+
+/// What was counted in a round.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counts {
+    /// Exchanges that were sent inside the window.
+    pub requests: u64,
+    /// Those of them that were successes.
+    pub successes: u64,
+    /// How often each status came.
+    pub statuses: BTreeMap<u16, u64>,
+    /// How often each fault came.
+    pub faults: BTreeMap<Fault, u64>,
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Kept connections that the server had closed, and that were opened anew.
+    pub reconnects: u64,
+    /// Responses without the kernel's receive time.
+    pub unstamped: u64,
+    /// Requests the sending of which took longer than a millisecond.
+    pub slow_sends: u64,
+}
 
 /// A sum and how many summands it has.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -81,5 +114,45 @@ impl Tally {
         (*input_tokens, *output_tokens) = (Sum::default(), Sum::default());
         (*input_tokens_in_window, *output_tokens_in_window) = (None, None);
         *counts = Counts::default();
+    }
+}
+
+impl Counts {
+    /// The sum of some counts.
+    pub fn sum<'a>(counts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        counts.into_iter().for_each(|counts| sum.add(counts));
+        sum
+    }
+
+    /// Adds what another round counted.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.successes += other.successes;
+        self.connections += other.connections;
+        self.reconnects += other.reconnects;
+        self.unstamped += other.unstamped;
+        self.slow_sends += other.slow_sends;
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        for (fault, count) in &other.faults {
+            *self.faults.entry(*fault).or_default() += count;
+        }
+    }
+
+    /// The share of successes; nothing without a request.
+    pub fn success_ratio(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.successes as f64 / self.requests as f64)
+    }
+
+    /// Which clock told when responses arrived.
+    pub fn clock(&self) -> Clock {
+        let responses: u64 = self.statuses.values().sum();
+        match self.unstamped {
+            0 => Clock::Kernel,
+            some if some < responses => Clock::Mixed,
+            _ => Clock::User,
+        }
     }
 }

@@ -58,11 +58,6 @@ impl TestBed {
         self.id.is_some() && self.id == other.id
     }
 
-    /// Whether nothing is known of it, as of runs that were stored before test beds were.
-    pub(crate) fn is_unknown(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether two test beds of one name are two machines.
     pub fn is_another_machine_of(&self, other: &Self) -> bool {
         let differ =

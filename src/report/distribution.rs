@@ -1,7 +1,7 @@
 //! The latency percentiles of a cell with their spread over rounds. A side with histograms has a curve, a baseline has the
 //! percentiles that it stores.
 
-use crate::record::{Baseline, CellRun, Machine, Metric, Round, Run, StoredRun};
+use crate::record::{Baseline, CellRun, LatencyHistogram, Metric, Round, Run};
 use crate::report::chart::Point;
 use crate::report::view::Row;
 
@@ -44,13 +44,12 @@ pub(crate) enum Band {
 }
 
 impl Distribution {
-    /// `cells` are the cell in each of the runs, `rows` its metrics.
-    pub(crate) fn new(runs: &[Run], cells: &[&CellRun], rows: &[Row], baselines: &[Baseline]) -> Self {
+    /// That of a cell, given its rounds in each run, the metrics that it has, and the baseline.
+    pub(crate) fn new(runs: &[Run], cells: &[&CellRun], rows: &[Row], baseline: &Baseline) -> Self {
         let rounds: Vec<&Round> = cells.iter().flat_map(|cell| &cell.rounds).collect();
-        let machine = runs.last().map(|run| &run.environment.machine);
-        let stored = cells.last().zip(machine).map(|(cell, machine)| stored(cell, machine, rows, baselines));
-        let paired: Vec<&Round> = cells.iter().flat_map(|cell| &cell.base).collect();
-        let base = of_histograms(&paired, rows).or(stored).unwrap_or_default();
+        let stored = cells.last().zip(runs.last()).map(|(cell, run)| stored(cell, run, rows, baseline));
+        let beside: Vec<&Round> = cells.iter().flat_map(|cell| &cell.base).collect();
+        let base = of_histograms(&beside, rows).or(stored).unwrap_or_default();
         let head = of_histograms(&rounds, rows).unwrap_or_else(|| {
             of_rows(rows, |row| {
                 let value = |round: &&Round| round.values.get(row.metric.id).copied();
@@ -118,8 +117,10 @@ fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Side> {
     nines.sort_by(f64::total_cmp);
     nines.dedup();
     let mut values = vec![Vec::with_capacity(rounds.len()); nines.len()];
+    let mut histogram = LatencyHistogram::new();
     for round in rounds {
-        let histogram = round.latency.decode()?;
+        histogram.clear();
+        round.latency.add_to(&mut histogram);
         for (values, nines) in values.iter_mut().zip(&nines) {
             values.push(histogram.quantile_ns(1.0 - 10f64.powf(-nines))?);
         }
@@ -139,22 +140,16 @@ fn of_rows(rows: &[Row], values: impl Fn(&Row) -> Option<Vec<f64>>) -> Side {
     side
 }
 
-/// The percentiles of the stored runs that the cell was compared with.
-fn stored(cell: &CellRun, machine: &Machine, rows: &[Row], baselines: &[Baseline]) -> Side {
-    let baseline = baselines.iter().find(|baseline| baseline.group == cell.group);
-    let runs = || baseline.into_iter().flat_map(|baseline| baseline.current_of(&cell.id));
-    let is_here = |run: &&StoredRun| run.machine.mismatch(machine).is_none();
-    // If none is of this machine, the call asked to compare all the same: otherwise no row would have a base.
-    let any_here = runs().any(|run| is_here(&run));
-    let series = || {
-        let compared = runs().filter(|run| !any_here || is_here(run));
-        compared
-            .filter_map(|run| run.cells.get(&cell.id))
-            .filter(|series| series.definition == cell.definition)
-    };
+/// What a baseline keeps of the runs that the cell was compared with.
+fn stored(cell: &CellRun, run: &Run, rows: &[Row], baseline: &Baseline) -> Side {
+    let series: Vec<_> = baseline
+        .current(&cell.id, run)
+        .filter(|(_, stored)| stored.definition == cell.definition)
+        .map(|(_, stored)| stored.series())
+        .collect();
     of_rows(rows, |row| {
         row.base.as_ref()?;
-        let of_metric = series().filter_map(|series| series.values.get(row.metric.id));
+        let of_metric = series.iter().filter_map(|series| series.values.get(row.metric.id));
         let values: Vec<f64> = of_metric.flatten().flatten().copied().collect();
         (!values.is_empty()).then_some(values)
     })
@@ -165,14 +160,14 @@ mod tests {
     use super::*;
     use crate::judge::Verdict;
     use crate::record::METRICS;
-    use crate::report::samples::{Sample, baselines_of, report, run_of, samples};
+    use crate::report::samples::{Sample, baseline_of, report, run_of, samples};
 
     fn distribution(verdict: Verdict, change: impl Fn(&mut Run)) -> Distribution {
         let samples = samples(&[verdict]);
         let mut run = run_of(&samples);
         change(&mut run);
         let rows = report(&samples).groups[0].cells[0].rows.clone();
-        Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, &baselines_of(&samples))
+        Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, &baseline_of(&samples))
     }
 
     fn at(curve: &PercentileCurve, nines: f64) -> Point {
@@ -248,19 +243,19 @@ mod tests {
         assert!(found.base.percentiles.is_empty());
         let samples = samples(&[Verdict::Unchanged]);
         let rows = report(&samples).groups[0].cells[0].rows.clone();
-        let mut baselines = baselines_of(&samples);
+        let mut baseline = baseline_of(&samples);
         let run = run_of(&samples);
-        let mut foreign = baselines[0].runs[0].clone();
-        foreign.machine.cpu = "another".into();
-        for series in foreign.cells.values_mut() {
-            series.values.values_mut().flatten().flatten().for_each(|value| *value *= 10.0);
+        let mut foreign = baseline.runs[0].clone();
+        foreign.environment.machine.test_bed.id = Some("boot:another".into());
+        for round in foreign.cells.iter_mut().flat_map(|cell| &mut cell.rounds) {
+            round.values.values_mut().for_each(|value| *value *= 10.0);
         }
-        baselines[0].runs.push(foreign);
-        let base = |baselines: &[Baseline]| {
-            Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, baselines).base
+        baseline.runs.push(foreign);
+        let base = |baseline: &Baseline| {
+            Distribution::new(std::slice::from_ref(&run), &[&run.cells[0]], &rows, baseline).base
         };
-        assert_eq!(base(&baselines), base(&baselines_of(&samples)));
-        baselines[0].runs.remove(0);
-        assert_ne!(base(&baselines), base(&baselines_of(&samples)), "there is none of this machine");
+        assert_eq!(base(&baseline), base(&baseline_of(&samples)));
+        baseline.runs.remove(0);
+        assert!(base(&baseline).percentiles.is_empty(), "only another test bed has it");
     }
 }

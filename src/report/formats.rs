@@ -63,7 +63,6 @@ impl Place {
     }
 
     /// A folder that somebody chose: nothing beside it is written, and nothing in it removed.
-    #[cfg(any(test, feature = "cli"))]
     pub(crate) fn chosen(folder: PathBuf) -> Self {
         Self { folder, root: None }
     }

@@ -21,7 +21,7 @@ impl Report {
     pub(crate) fn new(
         bench: &str,
         runs: &[Run],
-        baselines: &[Baseline],
+        baseline: &Baseline,
         judgement: &Judgement,
         options: &ReportOptions,
     ) -> Self {
@@ -29,13 +29,13 @@ impl Report {
         for judged in &judgement.cells {
             let mut cell = cell(runs, judged);
             if options.plots {
-                cell.distribution = Distribution::new(runs, &measured(runs, judged), &cell.rows, baselines);
+                cell.distribution = Distribution::new(runs, &measured(runs, judged), &cell.rows, baseline);
             }
             match groups.iter_mut().find(|group| group.name == cell.group) {
                 Some(group) => group.cells.push(cell),
                 None => {
                     let mut all = runs.iter().flat_map(|run| &run.cells);
-                    let about = all.find(|run| run.group == cell.group).and_then(|run| run.about.clone());
+                    let about = all.find(|run| run.id.group == cell.group).and_then(|run| run.about.clone());
                     groups.push(GroupView { name: cell.group.clone(), about, cells: vec![cell] });
                 }
             }
@@ -78,14 +78,13 @@ fn stop_in_words(stop: &Stop) -> String {
 
 /// What was judged, in each run that has it. What a duet measured again decides on comparisons, and is not shown by itself.
 fn measured<'a>(runs: &'a [Run], judged: &CellJudgement) -> Vec<&'a CellRun> {
-    let same = |cell: &&CellRun| cell.group == judged.group && cell.id == judged.id;
-    let screening = runs.iter().filter(|run| run.look == 0);
-    screening.filter_map(|run| run.cells.iter().find(same)).collect()
+    let same = |cell: &&CellRun| cell.id.to_string() == judged.full_id();
+    runs.iter().filter_map(|run| run.cells.iter().find(same)).collect()
 }
 
 fn fresh_pairs(runs: &[Run], judged: &CellJudgement) -> usize {
-    let looks = runs.iter().filter(|run| run.look > 0).flat_map(|run| &run.cells);
-    looks.filter(|cell| cell.full_id() == judged.full_id()).map(|cell| cell.rounds.len()).sum()
+    let looks = runs.iter().flat_map(|run| run.confirmations.iter().flatten());
+    looks.filter(|cell| cell.id.to_string() == judged.full_id()).map(|cell| cell.rounds.len()).sum()
 }
 
 fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
@@ -102,9 +101,9 @@ fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
     CellView {
         group: judged.group.clone(),
         id: judged.id.clone(),
-        function: last.map(|cell| cell.function.clone()).unwrap_or_default(),
-        load: last.map(|cell| cell.load.clone()).unwrap_or_default(),
-        concurrency: last.map_or(0, |cell| u32::try_from(cell.concurrency).unwrap_or(u32::MAX)),
+        function: last.map(|cell| cell.id.function().to_owned()).unwrap_or_default(),
+        load: last.map(|cell| cell.load.to_string()).unwrap_or_default(),
+        concurrency: last.map_or(0, |cell| u32::try_from(cell.load.concurrency()).unwrap_or(u32::MAX)),
         per_exchange: last.and_then(|cell| cell.throughput),
         verdict: judged.verdict,
         reason: judged.reason.clone(),
@@ -119,8 +118,8 @@ fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
         fresh_pairs: fresh_pairs(runs, judged),
         timeline: timeline(&measured),
         distribution: Distribution::default(),
-        level: last.map_or(f64::NAN, |cell| cell.rules.significance_level),
-        confidence: last.map_or(f64::NAN, |cell| cell.rules.confidence_level),
+        level: last.map_or(f64::NAN, |cell| cell.settings.significance_level),
+        confidence: last.map_or(f64::NAN, |cell| cell.settings.confidence_level),
     }
 }
 
@@ -194,7 +193,7 @@ fn facts(runs: &[Run], tests: usize) -> Vec<Fact> {
             facts.push(Fact { name: name.to_owned(), value });
         }
     };
-    let Environment { machine, setup, commit, dirty, load, condition: _ } = &run.environment;
+    let Environment { machine, setup, commit, dirty, load, .. } = &run.environment;
     let condition = condition::in_words(runs);
     let virtual_machine = if machine.is_virtual { ", virtual" } else { "" };
     let reached = if machine.loopback { "loopback" } else { "a network" };

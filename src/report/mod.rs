@@ -3,7 +3,6 @@
 //! [`Report::new`] computes once what all formats show. The terminal is one reader of it; each file format is another,
 //! a file with a `render` and a line in [`formats::FORMATS`]. Only [`write()`] touches the disk.
 
-mod against_last;
 mod base_ref;
 mod cell_words;
 mod chart;
@@ -33,7 +32,6 @@ mod timed;
 mod view;
 mod words;
 
-pub(crate) use against_last::against_last;
 pub(crate) use base_ref::{base_warnings, same_trees};
 pub(crate) use formats::{Place, ReportError, write};
 #[cfg(feature = "cli")]
@@ -43,5 +41,4 @@ pub(crate) use sentence::OPEN_GATE;
 #[cfg(feature = "overhead")]
 pub use timed::ChangeChart;
 pub(crate) use view::{Report, ReportOptions};
-#[cfg(feature = "cli")]
 pub(crate) use words::plural;

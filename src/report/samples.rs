@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use super::view::{Report, ReportOptions};
 use crate::judge::{CellJudgement, Change, Comparison, Estimate, Judgement, Shown, Stage, Verdict};
 use crate::plan::Cell;
-use crate::plan::{BenchmarkId, Endpoint, Group, Load, Location};
+use crate::plan::{BenchmarkId, CellId, Endpoint, Group, Load, Location};
 use crate::record::{
-    Baseline, CellRun, Counts, EncodedHistogram, Environment, Fault, Judged, LatencyHistogram, Machine,
-    Metric, Round, Run, TestBed, metric,
+    Baseline, CellRun, Counts, Environment, Fault, Histogram, Judged, LatencyHistogram, Machine, Metric,
+    Round, Run, TestBed, metric,
 };
 
 pub(crate) const GROUP: &str = "tokenizer";
@@ -147,8 +147,8 @@ fn judged(sample: &Sample) -> CellJudgement {
     }
 }
 
-/// Latencies of a round with these p50, p90 and p99. The slowest takes twice the p99.
-fn histogram(percentiles: [f64; 3]) -> EncodedHistogram {
+/// Latencies of a round whose p50, p90 and p99 are as told, and which doubles towards the end.
+fn histogram(percentiles: [f64; 3]) -> Histogram {
     let [p50, p90, p99] = percentiles;
     let known = [(0.0, 0.6 * p50), (0.5, p50), (0.9, p90), (0.99, p99), (1.0, 2.0 * p99)];
     let mut histogram = LatencyHistogram::new();
@@ -159,7 +159,7 @@ fn histogram(percentiles: [f64; 3]) -> EncodedHistogram {
         let ns = low + (high - low) * (share - from) / (to - from);
         histogram.record(Duration::from_nanos(ns as u64));
     }
-    histogram.encode()
+    histogram.to_sparse()
 }
 
 /// A round of head or base. Launches differ a little.
@@ -189,8 +189,8 @@ fn round(sample: &Sample, launch: usize, of_head: bool) -> Round {
             .filter(|metric| metric.id.starts_with("latency_p"))
             .map(|metric| (metric.id, value(metric)))
             .collect(),
-        latency: if sample.failed { EncodedHistogram::default() } else { histogram(percentiles) },
-        failure_latency: EncodedHistogram::default(),
+        latency: if sample.failed { Histogram::default() } else { histogram(percentiles) },
+        failure_latency: Histogram::default(),
     }
 }
 
@@ -199,19 +199,16 @@ pub(crate) fn run_of(samples: &[Sample]) -> Run {
     run(samples, true)
 }
 
-/// One baseline per group, also of cells without base.
-pub(crate) fn baselines_of(samples: &[Sample]) -> Vec<Baseline> {
-    let groups: std::collections::BTreeSet<&str> =
-        samples.iter().map(|sample| sample.group.as_str()).collect();
-    let base = [run(samples, false)];
-    groups.into_iter().filter_map(|group| Baseline::of_runs(group, &base)).collect()
+/// What was measured before; of cells without base too.
+pub(crate) fn baseline_of(samples: &[Sample]) -> Baseline {
+    Baseline::of_runs(&[run(samples, false)])
 }
 
 fn run(samples: &[Sample], of_head: bool) -> Run {
     let cell = |sample: &Sample| {
         let group = Group::new(sample.group.clone(), Location::caller());
         let cell = Cell {
-            id: sample.id(),
+            id: CellId::new(sample.group.clone(), sample.id()),
             targets: Endpoint::get("http://127.0.0.1/").into(),
             load: Load::closed(sample.concurrency),
             throughput: None,
@@ -240,14 +237,16 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
             },
             setup: setup.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             commit: Some("abc1234".into()),
+            tree: None,
             dirty: true,
             load: 0.21,
             condition: None,
         },
         cells: samples.iter().map(cell).collect(),
+        epoch: None,
         base_ref: None,
+        confirmations: Vec::new(),
         stop: None,
-        look: 0,
         confirmation: None,
     }
 }
@@ -284,7 +283,7 @@ pub(crate) fn options() -> ReportOptions {
 }
 
 pub(crate) fn report(samples: &[Sample]) -> Report {
-    Report::new(GROUP, &[run_of(samples)], &baselines_of(samples), &judgement(samples), &options())
+    Report::new(GROUP, &[run_of(samples)], &baseline_of(samples), &judgement(samples), &options())
 }
 
 pub(crate) fn report_of(verdicts: &[Verdict]) -> Report {

@@ -4,7 +4,7 @@ use super::html::{escaped, number};
 use super::table::{change_in_cell, judged};
 use super::words;
 use crate::judge::{CellJudgement, Change, Comparison, Judgement, LimitCheck, Stage, Suspect};
-use crate::record::{Metric, Run};
+use crate::record::{CellRun, Metric, Run};
 
 /// A duet that was screened.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Stages {
             cell.comparisons.iter().any(|comparison| comparison.stage != Stage::Whole)
         };
         let cells = judgement.cells.iter().filter(has_stages).count();
-        let rules = runs.iter().flat_map(|run| &run.cells).next().map(|cell| &cell.rules)?;
+        let rules = runs.iter().flat_map(|run| &run.cells).next().map(|cell| &cell.settings)?;
         let suspected = |suspect| suspected(suspect, runs, judgement);
         let suspects = judgement.suspects.iter().filter_map(suspected).collect();
         (cells > 0).then_some(Self { cells, suspects, level: rules.significance_level })
@@ -93,16 +93,16 @@ fn suspected(suspect: &Suspect, runs: &[Run], judgement: &Judgement) -> Option<S
         Some(place) => Found::Limit(cell.limits.get(place)?.clone()),
         None => Found::Comparison(cell.comparisons.iter().find(|one| one.metric == suspect.metric)?.clone()),
     };
-    let pairs = |is_meant: &dyn Fn(usize) -> bool| {
-        let meant = runs.iter().filter(|run| is_meant(run.look)).flat_map(|run| &run.cells);
-        meant.filter(|cell| cell.full_id() == suspect.cell).map(|cell| cell.rounds.len()).sum()
-    };
+    let own = |cell: &&CellRun| cell.id.to_string() == suspect.cell;
+    let screened = runs.iter().flat_map(|run| &run.cells).filter(own).map(|cell| cell.rounds.len()).sum();
+    let looks = runs.iter().flat_map(|run| run.confirmations.iter().take(suspect.look).flatten());
+    let fresh = looks.filter(own).map(|cell| cell.rounds.len()).sum();
     Some(Suspected {
         cell: suspect.cell.clone(),
         metric: suspect.metric,
         slower: suspect.slower,
-        screened_pairs: pairs(&|look| look == 0),
-        fresh_pairs: pairs(&|look| (1..=suspect.look).contains(&look)),
+        screened_pairs: screened,
+        fresh_pairs: fresh,
         found,
     })
 }
@@ -180,9 +180,8 @@ mod tests {
         judgement.suspects = vec![suspect(0, "latency_p50"), suspect(1, "latency_p99")];
         let mut whole = Run { confirmation: Some(Confirmation::default()), ..run_of(&samples(&verdicts)) };
         whole.cells.iter_mut().for_each(|cell| cell.base = cell.rounds.clone());
-        let mut again = Run { look: 1, ..whole.clone() };
-        again.cells.truncate(1);
-        (vec![whole, again], judgement)
+        whole.confirmations.push(vec![whole.cells[0].clone()]);
+        (vec![whole], judgement)
     }
 
     #[test]
@@ -219,8 +218,8 @@ mod tests {
         judgement.cells[0].limits = vec![limit];
         let dropped = Suspect { limit: Some(0), look: 1, open: false, ..judgement.suspects[0].clone() };
         judgement.suspects = vec![dropped];
-        let further = Run { look: 2, ..runs[1].clone() };
-        runs.push(further);
+        let further = runs[0].confirmations[0].clone();
+        runs[0].confirmations.push(further);
         let html = Stages::of(&runs, &judgement).unwrap().html();
         let row = html.lines().find(|line| line.contains("keeps its limit")).unwrap();
         assert_eq!(row.matches("<small>10 pairs</small>").count(), 2, "{row}");
@@ -229,7 +228,7 @@ mod tests {
     #[test]
     fn beside_a_change_of_fresh_pairs_stands_no_value_of_the_screening_and_they_are_counted() {
         let (runs, judgement) = duet();
-        let report = Report::new("b", &runs, &[], &judgement, &options());
+        let report = Report::new("b", &runs, &Default::default(), &judgement, &options());
         let text = report.terminal(false, false);
         let (block, other) = text.split_once("3k_tokens/10").unwrap();
         for part in [

@@ -19,7 +19,8 @@ impl ChangeChart {
             overview: true,
             ..ReportOptions::default()
         };
-        forest(&Report::new("overhead", runs, &[], judgement, &options)).map(Self)
+        forest(&Report::new("overhead", runs, &crate::record::Baseline::default(), judgement, &options))
+            .map(Self)
     }
 
     /// Draws it as SVG alone; its length in bytes.

@@ -67,7 +67,7 @@ fn started_by(group: &Group, words: &[String]) -> Command {
 /// The plan of the next look at suspects; nothing when all is decided, or measuring ended early.
 pub(crate) fn next_look(
     plan: &Plan,
-    baselines: &[Baseline],
+    baseline: &Baseline,
     runs: &[Run],
     duet: &Duet,
 ) -> Option<(Plan, Judgement)> {
@@ -75,8 +75,8 @@ pub(crate) fn next_look(
     if runs.iter().any(|run| run.stop.is_some()) {
         return None;
     }
-    let judgement = judge(baselines, runs, &Policy { verdicts_only: true, ..Policy::usual() });
-    let look = runs.iter().map(|run| run.look).max().unwrap_or(0) + 1;
+    let judgement = judge(baseline, runs, &Policy { verdicts_only: true, ..Policy::usual() });
+    let look = runs.iter().map(|run| run.confirmations.len()).sum::<usize>() + 1;
     let open = judgement.open_suspects(duet.confirms_faster);
     let pairs = confirmation.pairs_of(look);
     let first = runs.first()?;
@@ -85,10 +85,9 @@ pub(crate) fn next_look(
         .iter()
         .map(|group| {
             let mut again = group.clone();
-            again.cells.retain(|cell| open.contains(group.full_id(cell).as_str()));
+            again.cells.retain(|cell| open.contains(cell.id.to_string().as_str()));
             for cell in &mut again.cells {
-                let measured =
-                    first.cells.iter().find(|one| one.group == group.name && one.id == cell.id.to_string());
+                let measured = first.cell(&cell.id);
                 cell.metrics =
                     measured.map(|one| one.metrics.iter().map(|metric| metric.id.to_owned()).collect());
             }
@@ -107,21 +106,20 @@ pub(crate) fn next_look(
         runs: 1,
         seed: plan.seed.wrapping_add(look as u64),
         alone: plan.alone,
-        look,
-        confirmation: plan.confirmation.clone(),
         ..Plan::default()
     };
     (pairs > 0 && next.cells() > 0).then_some((next, judgement))
 }
 
 /// What a person reads while suspects are measured again.
-pub(crate) fn told(next: &Plan, cells: usize, judgement: &Judgement) -> String {
+pub(crate) fn told(next: &Plan, plan: &Plan, look: usize, judgement: &Judgement) -> String {
     let slower = judgement.open_suspects(false);
-    let looks = next.confirmation.as_ref().map_or(0, crate::plan::Confirmation::looks);
+    let cells = plan.cells();
+    let looks = plan.confirmation.as_ref().map_or(0, crate::plan::Confirmation::looks);
     let what = match slower.len() {
         0 => format!("{} of {cells} cells look faster", next.cells()),
         1 => format!("1 of {cells} cells looks slower"),
         count => format!("{count} of {cells} cells look slower"),
     };
-    format!("{what}; measuring again (look {} of {looks})", next.look)
+    format!("{what}; measuring again (look {} of {looks})", look)
 }

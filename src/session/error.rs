@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::measure::MeasureError;
 use crate::plan::PlanError;
-use crate::record::{BaselineError, METRICS, RunFileError};
+use crate::record::{FileError, METRICS};
 use crate::report::ReportError;
 use crate::session::base_error::BaseError;
 use crate::session::outcome::{NOT_MEASURED, WRONG_CALL};
@@ -17,8 +17,6 @@ pub(crate) enum SessionError {
     Plan(#[from] PlanError),
     #[error("group `{group}`: `{id}` is not a metric; choose from {}", known_metrics())]
     UnknownMetric { group: String, id: String },
-    #[error(transparent)]
-    Baseline(#[from] BaselineError),
     #[error(
         "the baseline `{name}` does not hold `{what}` ({} is the place): record it with --save-baseline {name}, or \
          compare with what is there by --baseline-lenient {name}",
@@ -42,8 +40,7 @@ pub(crate) enum SessionError {
     #[error("cannot listen for signals: {0}")]
     Signals(#[from] std::io::Error),
     #[error(transparent)]
-    RunFile(#[from] RunFileError),
-    #[cfg(feature = "cli")]
+    File(#[from] FileError),
     #[error("{0}")]
     Saved(String),
     #[error(transparent)]

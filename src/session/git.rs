@@ -61,6 +61,18 @@ pub(crate) fn top_of(folder: &Path) -> Result<PathBuf, BaseError> {
     Ok(top.canonicalize().unwrap_or(top))
 }
 
+/// The id that git gives the files of the working tree around `folder`, without the paths in `left_out`; `None` outside of git.
+pub(crate) fn tree_id(folder: &Path, left_out: &[PathBuf]) -> Option<String> {
+    let scratch = tempfile::tempdir().ok()?;
+    let repository = Repository::open(&top_of(folder).ok()?, scratch.path()).ok()?;
+    let index = repository.own_index();
+    text(repository.on_index(&index).args(["add", "--all", "--", "."])).ok()?;
+    let mut remove = repository.on_index(&index);
+    remove.args(["rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--"]);
+    text(remove.args(left_out.iter().map(|path| literal(path)))).ok()?;
+    text(repository.on_index(&index).arg("write-tree")).ok()
+}
+
 impl Repository {
     /// Opens the repository whose working tree has this top folder. `store` is our folder for it.
     pub(crate) fn open(top: &Path, store: &Path) -> Result<Self, BaseError> {
@@ -179,20 +191,11 @@ impl Repository {
 
     /// The working tree as `git add -A` would take it, without the paths in `left_out`.
     pub(crate) fn snapshot(&self, left_out: &[PathBuf], signals: &Interrupt) -> Result<Tree, BaseError> {
-        let Some(top) = &self.top else { return Err(BaseError::Git("there is no working tree".to_owned())) };
-        let index = self.store.join("snapshot.index");
-        _ = fs::remove_file(index.with_extension("index.lock"));
-        // The user's index knows which files are unchanged, so that they need not be read. Its time is part of what it knows: git reads a
-        // file again that was written in the same second.
-        if copy_with_time(&self.git_dir.join("index"), &index).is_err() {
-            _ = fs::remove_file(&index);
+        if self.top.is_none() {
+            return Err(BaseError::Git("there is no working tree".to_owned()));
         }
-        let call = || {
-            let mut git = git();
-            git.arg("--git-dir").arg(&self.git_dir).arg("--work-tree").arg(top).current_dir(top);
-            git.env("GIT_INDEX_FILE", &index).env("GIT_OBJECT_DIRECTORY", self.objects());
-            git
-        };
+        let index = self.own_index();
+        let call = || self.on_index(&index);
         let mut add = call();
         // Ignored files are not added anyway, and git refuses to hear of them.
         let is_ignored = |path: &Path| text(call().args(["check-ignore", "--quiet", "--"]).arg(path)).is_ok();
@@ -205,6 +208,27 @@ impl Repository {
             Some(_) => module.snapshot(&[], signals),
             None => module.tree_of(commit),
         })
+    }
+
+    /// A copy of the user's index, which knows which files are unchanged, so that they need not be read. Its time is part of what it
+    /// knows: git reads a file again that was written in the same second.
+    fn own_index(&self) -> PathBuf {
+        let index = self.store.join("snapshot.index");
+        _ = fs::remove_file(index.with_extension("index.lock"));
+        if copy_with_time(&self.git_dir.join("index"), &index).is_err() {
+            _ = fs::remove_file(&index);
+        }
+        index
+    }
+
+    /// A call on the working tree with that index in place of the user's.
+    fn on_index(&self, index: &Path) -> Command {
+        let mut git = git();
+        if let Some(top) = &self.top {
+            git.arg("--git-dir").arg(&self.git_dir).arg("--work-tree").arg(top).current_dir(top);
+        }
+        git.env("GIT_INDEX_FILE", index).env("GIT_OBJECT_DIRECTORY", self.objects());
+        git
     }
 
     fn with_submodules(

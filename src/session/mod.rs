@@ -5,38 +5,27 @@
 mod base_cache;
 mod base_error;
 mod base_ref;
+mod baselines;
 mod cargo;
 mod duet;
 mod error;
 mod git;
 #[cfg(feature = "cli")]
 mod load;
-mod neighbour;
 mod options;
 mod outcome;
-#[cfg(feature = "cli")]
-mod rehearsal;
-mod save;
-#[cfg(feature = "cli")]
-mod saved;
-#[cfg(feature = "cli")]
-mod stored;
-mod walk;
+mod run;
 
+#[cfg(feature = "cli")]
+pub(crate) use baselines::{accept, drop_baseline, list as list_baselines, show as show_baseline};
 pub(crate) use duet::{BaseSource, Duet};
 pub(crate) use error::SessionError;
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, FailOn, Options, Paths, Save};
 pub(crate) use outcome::{Outcome, WRONG_CALL, exit_code};
-#[cfg(all(test, feature = "cli", feature = "serve"))]
-pub(crate) use rehearsal::Rehearsed;
+pub(crate) use run::{check, run};
 #[cfg(feature = "cli")]
-pub(crate) use rehearsal::{Rehearsal, rehearse};
-#[cfg(feature = "cli")]
-pub(crate) use saved::{accept, compare, report};
-#[cfg(feature = "cli")]
-pub(crate) use stored::{drop_baseline, list_baselines, show_baseline};
-pub(crate) use walk::{check, run};
+pub(crate) use run::{compare, regressed_cells, report};
 
 pub(crate) use crate::measure::watch_parent;

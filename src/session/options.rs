@@ -74,11 +74,6 @@ impl Paths {
     pub(crate) fn reports(&self) -> PathBuf {
         self.root.join("reports")
     }
-
-    /// For what is ours in the build folder.
-    pub(crate) fn scratch(&self) -> PathBuf {
-        self.target.join("plimsoll")
-    }
 }
 
 /// What a call wants beside its plan.

@@ -81,7 +81,7 @@ fn a_ctrl_c_of_which_cargo_dies_ends_it_with_a_partial_report() {
         match stops {
             None => _ = ran.expect_err("signal 2 ended the measuring before one round"),
             Some(signal) => {
-                ran.expect_err("was left as it is: the run was interrupted").expect_err("Report: ");
+                ran.expect_err("was not changed: the run was interrupted").expect_err("Report: ");
                 assert!(stop_of(&package).contains(signal), "{}", stop_of(&package));
             }
         }
@@ -121,7 +121,7 @@ fn signals_end_it_with_a_partial_report() {
         std::thread::sleep(FIRST_ROUNDS);
         running.signal(signal);
         let ran = running.finish().expect_code(code);
-        assert!(ran.err.contains("was left as it is: the run was interrupted"), "{}\n{}", ran.out, ran.err);
+        assert!(ran.err.contains("was not changed: the run was interrupted"), "{}\n{}", ran.out, ran.err);
         package.expect_nothing_left();
         assert_eq!(package.main(), before);
         let run = fs::read_to_string(package.reports().join("run.json")).unwrap();
@@ -129,10 +129,7 @@ fn signals_end_it_with_a_partial_report() {
         let stop = &run["runs"][0]["stop"];
         assert!(stop.to_string().contains(&(code - 128).to_string()), "{stop}");
         let partial = package.reports().join("run.json");
-        package
-            .plimsoll(&["accept", partial.to_str().unwrap()])
-            .expect_code(2)
-            .expect_err("ended before its time");
+        package.plimsoll(&["accept", partial.to_str().unwrap()]).expect_code(2).expect_err("ended early");
         assert_eq!(package.main(), before);
     }
 }

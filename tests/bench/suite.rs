@@ -109,7 +109,7 @@ impl Package {
         let package = Self::new();
         for _ in 0..3 {
             package.bench("usual", &["--save-baseline", "main", "--runs", "2", "--noplot"]);
-            if package.baseline("main").is_file() {
+            if package.baseline("main").is_dir() {
                 return package;
             }
         }
@@ -124,14 +124,22 @@ impl Package {
         self.root().join(name)
     }
 
-    /// The file of the usual suite's one group.
+    /// The folder of a baseline's runs.
     pub fn baseline(&self, name: &str) -> PathBuf {
-        self.path("baselines").join(name).join("api.json")
+        self.path("baselines").join(name).join("fixture")
     }
 
-    /// The text of the baseline `main`.
+    /// The files of a baseline, one per run.
+    pub fn runs(&self, name: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.baseline(name)).into_iter().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
+    /// The text of all files of the baseline `main`.
     pub fn main(&self) -> String {
-        fs::read_to_string(self.baseline("main")).unwrap()
+        self.runs("main").iter().map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
     pub fn reports(&self) -> PathBuf {

@@ -10,7 +10,7 @@ use crate::plan::Limit;
 use crate::record::{CellRun, metric};
 
 fn against(base: CellRun, head: CellRun) -> CellJudgement {
-    let cell = judge(&[baseline(vec![base])], &[run(vec![head])], &Policy::usual()).cells.remove(0);
+    let cell = judge(&baseline(vec![base]), &[run(vec![head])], &Policy::usual()).cells.remove(0);
     for comparison in &cell.comparisons {
         let change = comparison.change.map(|change| [change.low, change.estimate, change.high]);
         let numbers = change.into_iter().flatten().chain([comparison.p_adjusted]);
@@ -26,7 +26,7 @@ fn against(base: CellRun, head: CellRun) -> CellJudgement {
 
 fn p50(rounds: Nested) -> CellRun {
     let mut cell = cell("find/10", &[("latency_p50", rounds)]);
-    cell.rules.judged = Some(vec!["latency_p50".into()]);
+    cell.settings.judged = Some(vec!["latency_p50".into()]);
     cell
 }
 
@@ -143,7 +143,7 @@ fn one_unfair_run_of_several_is_left_out() {
     let unfair = CellRun { invalid: Some("It died.".into()), ..usual(9.0) };
     let runs = [run(vec![usual(1.0)]), run(vec![unfair])];
     let cell =
-        judge(&[baseline(vec![usual(1.0), usual(1.0), usual(1.0)])], &runs, &Policy::usual()).cells.remove(0);
+        judge(&baseline(vec![usual(1.0), usual(1.0), usual(1.0)]), &runs, &Policy::usual()).cells.remove(0);
     assert_eq!(cell.verdict, Verdict::Unchanged, "{cell:?}");
     assert!(cell.notes.iter().any(|note| note == "One run is left out: It died."));
 }
@@ -151,18 +151,18 @@ fn one_unfair_run_of_several_is_left_out() {
 #[test]
 fn no_runs_and_no_cells_are_no_judgement() {
     let policy = Policy::usual();
-    assert_eq!(worst(&judge(&[], &[], &policy)), None);
-    let judgement = judge(&[baseline(vec![usual(1.0)])], &[run(Vec::new())], &policy);
+    assert_eq!(worst(&judge(&crate::record::Baseline::default(), &[], &policy)), None);
+    let judgement = judge(&baseline(vec![usual(1.0)]), &[run(Vec::new())], &policy);
     assert_eq!((judgement.cells.len(), judgement.gone.len()), (0, 0), "its group was not measured");
     let mut empty = baseline(vec![usual(1.0)]);
-    (empty.runs, empty.epochs) = (Vec::new(), Vec::new());
-    assert_eq!(worst(&judge(&[empty], &[run(vec![usual(1.0)])], &policy)), Some(Verdict::New));
+    empty.runs = Vec::new();
+    assert_eq!(worst(&judge(&empty, &[run(vec![usual(1.0)])], &policy)), Some(Verdict::New));
 }
 
 #[test]
 fn absurd_rules_never_make_red() {
     let mut head = usual(2.0);
-    let absurd = crate::record::Rules {
+    let absurd = crate::plan::Settings {
         confidence_level: f64::NAN,
         significance_level: f64::NAN,
         noise_threshold: Some(f64::NAN),
@@ -171,7 +171,7 @@ fn absurd_rules_never_make_red() {
         judged: Some(vec!["horsepower".into(), "latency_p50".into()]),
         ..rules()
     };
-    head.rules = absurd;
+    head.settings = absurd;
     let cell = against(usual(1.0), head);
     assert_ne!(cell.verdict, Verdict::Regressed);
     assert!(cell.notes.iter().any(|note| note.contains("`horsepower`")));
@@ -181,9 +181,9 @@ fn absurd_rules_never_make_red() {
 fn a_burst_with_too_few_successes_is_told_to_grow_and_not_to_take_longer() {
     let burst = |requests: u64, successes: u64| {
         let mut cell = usual(1.0);
-        cell.load = "burst(200)".into();
-        cell.rules.least_success_ratio = 0.0;
-        cell.rules.limits = vec![Limit::p99(Duration::from_millis(1))];
+        cell.load = crate::plan::Load::burst(200);
+        cell.settings.least_success_ratio = 0.0;
+        cell.settings.limits = vec![Limit::p99(Duration::from_millis(1))];
         for round in &mut cell.rounds {
             (round.counts.requests, round.counts.successes) = (requests, successes);
             round.values.remove("latency_p50");
@@ -203,7 +203,7 @@ fn a_burst_with_too_few_successes_is_told_to_grow_and_not_to_take_longer() {
 #[test]
 fn a_limit_on_a_metric_that_head_lacks_is_undecided_and_says_why() {
     let mut head = p50(vec![vec![1e6]; 10]);
-    head.rules.limits = vec![Limit::p99(Duration::from_millis(1)), Limit::p50(Duration::ZERO)];
+    head.settings.limits = vec![Limit::p99(Duration::from_millis(1)), Limit::p50(Duration::ZERO)];
     head.rounds.iter_mut().for_each(|round| (round.counts.requests, round.counts.successes) = (100, 100));
     let cell = against(p50(vec![vec![1e6]; 10]), head);
     assert_eq!(cell.limits[0].outcome, LimitOutcome::Undecided);
@@ -220,7 +220,7 @@ fn a_limit_on_a_metric_that_head_lacks_is_undecided_and_says_why() {
 fn launches_that_agree_break_a_limit_only_beyond_the_resolution_of_histograms() {
     let limited = |value: f64| {
         let mut head = p50(vec![vec![value]; 10]);
-        head.rules.limits = vec![Limit::p50(Duration::from_millis(1))];
+        head.settings.limits = vec![Limit::p50(Duration::from_millis(1))];
         against(p50(vec![vec![value]; 10]), head).limits[0].outcome
     };
     assert_eq!(limited(1.001e6), LimitOutcome::Undecided);

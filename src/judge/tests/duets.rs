@@ -14,7 +14,7 @@ fn duet(id: &str, base: &[(&'static str, Nested)], head: &[(&'static str, Nested
 }
 
 fn at_once(cell: CellRun) -> CellJudgement {
-    judge(&[], &[run(vec![cell])], &Policy::usual()).cells.remove(0)
+    judge(&crate::record::Baseline::default(), &[run(vec![cell])], &Policy::usual()).cells.remove(0)
 }
 
 fn of(judged: &CellJudgement, id: &str) -> Verdict {
@@ -35,7 +35,7 @@ fn a_duet_needs_no_baseline_and_tells_three_per_cent() {
     assert!(same.values.iter().all(|shown| shown.base.is_some()));
     let stored = baseline(vec![cell("find/99", &base)]);
     let duet = duet("find/10", &base, &base);
-    let gone = judge(&[stored], &[run(vec![duet])], &Policy::usual()).gone;
+    let gone = judge(&stored, &[run(vec![duet])], &Policy::usual()).gone;
     assert!(gone.is_empty(), "a duet asks no baseline: {gone:?}");
 }
 
@@ -158,7 +158,7 @@ const MACHINE: f64 = 0.15;
 
 impl World {
     /// One pair a launch: what the machine does hits both sides, the rest is each one's own.
-    fn measure(&self, normal: &mut Normal, look: usize, pairs: usize, wanted: &BTreeSet<String>) -> Run {
+    fn measure(&self, normal: &mut Normal, pairs: usize, wanted: &BTreeSet<String>) -> Run {
         let mut cells = Vec::new();
         for index in 0..self.cells {
             let id = format!("find/{index}");
@@ -181,26 +181,27 @@ impl World {
             let (base, head) = (side(0.0), side(change));
             cells.push(duet(&id, &base, &head));
         }
-        Run { look, confirmation: Some(Confirmation::default()), ..run(cells) }
+        Run { confirmation: Some(Confirmation::default()), ..run(cells) }
     }
 
     /// A whole call as a session makes it, and the pairs that it took.
     fn call(&self, normal: &mut Normal) -> (Judgement, usize) {
         let policy = Policy { verdicts_only: true, ..Policy::usual() };
         let confirmation = Confirmation::default();
-        let mut runs = vec![self.measure(normal, 0, 30, &BTreeSet::new())];
+        let mut runs = vec![self.measure(normal, 30, &BTreeSet::new())];
         let mut pairs = 30 * self.cells;
         for look in 1..=confirmation.looks() {
-            let judgement = judge(&[], &runs, &policy);
+            let judgement = judge(&crate::record::Baseline::default(), &runs, &policy);
             let open = judgement.suspects.iter().filter(|suspect| suspect.open && suspect.slower);
             let open: BTreeSet<String> = open.map(|suspect| suspect.cell.clone()).collect();
             if open.is_empty() {
                 break;
             }
             pairs += confirmation.pairs_of(look) * open.len();
-            runs.push(self.measure(normal, look, confirmation.pairs_of(look), &open));
+            let fresh = self.measure(normal, confirmation.pairs_of(look), &open);
+            runs[0].confirmations.push(fresh.cells);
         }
-        (judge(&[], &runs, &policy), pairs)
+        (judge(&crate::record::Baseline::default(), &runs, &policy), pairs)
     }
 }
 
@@ -249,8 +250,9 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
         duet("find/10", &values(1.0), &values(slower))
     };
     let confirmation = Some(Confirmation::default());
-    let screening = Run { confirmation: confirmation.clone(), ..run(vec![steady_cell(1.2)]) };
-    let alone = judge(&[], std::slice::from_ref(&screening), &Policy::usual());
+    let screening = Run { confirmation, ..run(vec![steady_cell(1.2)]) };
+    let alone =
+        judge(&crate::record::Baseline::default(), std::slice::from_ref(&screening), &Policy::usual());
     assert_eq!(
         of(&alone.cells[0], "latency_p50"),
         Verdict::Inconclusive,
@@ -258,9 +260,9 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
     );
     assert!(alone.suspects[0].open && alone.suspects[0].slower && alone.suspects[0].look == 0);
 
-    let fresh =
-        |slower: f64| Run { look: 1, confirmation: confirmation.clone(), ..run(vec![steady_cell(slower)]) };
-    let confirmed = judge(&[], &[screening.clone(), fresh(1.1)], &Policy::usual());
+    let with_fresh =
+        |slower: f64| Run { confirmations: vec![vec![steady_cell(slower)]], ..screening.clone() };
+    let confirmed = judge(&crate::record::Baseline::default(), &[with_fresh(1.1)], &Policy::usual());
     let comparison = &confirmed.cells[0].comparisons[1];
     assert_eq!(comparison.verdict, Verdict::Regressed);
     assert!(
@@ -283,7 +285,7 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
     assert!((comparison.head.unwrap() / comparison.base.unwrap() - 1.1).abs() < 1e-9);
     assert!(alone.cells[0].fresh.is_empty());
 
-    let dropped = judge(&[], &[screening, fresh(1.0)], &Policy::usual());
+    let dropped = judge(&crate::record::Baseline::default(), &[with_fresh(1.0)], &Policy::usual());
     assert_eq!(of(&dropped.cells[0], "latency_p50"), Verdict::Unchanged);
     assert!(dropped.suspects.iter().all(|suspect| !suspect.open && suspect.look == 1), "futile");
 }
@@ -293,12 +295,13 @@ fn what_looks_faster_is_said_to_seem_so_until_it_is_measured_again() {
     let values = |factor: f64| vec![("latency_p50", steady(1e6 * factor, 30, 1))];
     let faster = || duet("find/10", &values(1.0), &values(0.8));
     let confirmation = Some(Confirmation::default());
-    let screening = Run { confirmation: confirmation.clone(), ..run(vec![faster()]) };
-    let judged = judge(&[], std::slice::from_ref(&screening), &Policy::usual());
+    let screening = Run { confirmation, ..run(vec![faster()]) };
+    let judged =
+        judge(&crate::record::Baseline::default(), std::slice::from_ref(&screening), &Policy::usual());
     assert_eq!(of(&judged.cells[0], "latency_p50"), Verdict::SeemsFaster);
     assert!(!judged.suspects[0].slower);
-    let again = Run { look: 1, confirmation, ..run(vec![faster()]) };
-    let confirmed = judge(&[], &[screening, again], &Policy::usual()).cells.remove(0);
+    let again = Run { confirmations: vec![vec![faster()]], ..screening };
+    let confirmed = judge(&crate::record::Baseline::default(), &[again], &Policy::usual()).cells.remove(0);
     assert_eq!(of(&confirmed, "latency_p50"), Verdict::Improved);
 }
 
@@ -307,8 +310,8 @@ fn with_one_launch_there_is_nothing_fresh_to_measure_and_all_is_judged_at_once()
     let values = |factor: f64| vec![("latency_p50", steady(1e6 * factor, 1, 30))];
     let once = Run {
         confirmation: Some(Confirmation::default()),
-        ..run(vec![CellRun { rules: rules(), ..duet("find/10", &values(1.0), &values(1.5)) }])
+        ..run(vec![CellRun { settings: rules(), ..duet("find/10", &values(1.0), &values(1.5)) }])
     };
-    let judgement = judge(&[], &[once], &Policy::usual());
+    let judgement = judge(&crate::record::Baseline::default(), &[once], &Policy::usual());
     assert_eq!((judgement.cells[0].verdict, judgement.suspects.len()), (Verdict::Regressed, 0));
 }

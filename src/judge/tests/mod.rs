@@ -1,6 +1,5 @@
 //! Judging as a whole: each verdict, worked examples, degenerate input, and simulated calls.
 
-mod anchors;
 mod degenerate;
 mod disorder;
 mod duets;

@@ -106,21 +106,21 @@ fn no_input_makes_a_verdict_contradict_its_interval() {
         let (launches, rounds) = ([1, 2, 3, 5, 10, 12][rng.usize(0..6)], [1, 2, 3, 12][rng.usize(0..4)]);
         let change = [1.0, 1.0, 1.02, 1.2, 0.7, 3.0, 1e6][rng.usize(0..7)];
         let mut head = any(&mut rng, launches, rounds, 1e6 * change);
-        head.rules.nresamples = 199;
+        head.settings.nresamples = 199;
         let is_duet = rng.bool();
         let stored = if is_duet {
             head.base = any(&mut rng, launches, rounds, 1e6).rounds;
-            None
+            crate::record::Baseline::default()
         } else {
             let runs = [1, 1, 2, 5][rng.usize(0..4)];
             let stored = (0..runs).map(|_| {
                 let mut cell = any(&mut rng, launches, rounds, 1e6);
-                cell.rules.least_success_ratio = 0.0;
+                cell.settings.least_success_ratio = 0.0;
                 cell
             });
-            Some(baseline(stored.collect()))
+            baseline(stored.collect())
         };
-        let judged = judge(stored.as_slice(), &[run(vec![head])], &policy).cells.remove(0);
+        let judged = judge(&stored, &[run(vec![head])], &policy).cells.remove(0);
         check(&judged, is_duet);
         seen.insert(judged.verdict);
     }

@@ -89,9 +89,9 @@ impl World {
         let mut tally = Tally::default();
         for _ in 0..count {
             let stored: Vec<Run> = (0..self.base).map(|_| self.run(&mut normal, 1.0)).collect();
-            let baseline = Baseline::of_runs("group", &stored).expect("ten cells");
+            let baseline = Baseline::of_runs(&stored);
             let head: Vec<Run> = (0..self.head).map(|_| self.run(&mut normal, self.slower)).collect();
-            let judgement = judge(&[baseline], &head, policy);
+            let judgement = judge(&baseline, &head, policy);
             let is_red = |index: usize| judgement.cells[index].verdict == Verdict::Regressed;
             let alarmed = (1..CELLS).any(is_red);
             tally.red += u32::from(is_red(0) || alarmed);

@@ -15,7 +15,7 @@ fn five(slower: f64) -> Baseline {
 }
 
 fn against(base: Baseline, head: CellRun) -> CellJudgement {
-    judge(&[base], &[run(vec![head])], &Policy::usual()).cells.remove(0)
+    judge(&base, &[run(vec![head])], &Policy::usual()).cells.remove(0)
 }
 
 fn of(cell: &CellJudgement, id: &str) -> Verdict {
@@ -39,13 +39,13 @@ fn the_same_rounds_in_another_order_give_the_same_judgement() {
     let policy = Policy::usual();
     let two = |first: CellRun, second: CellRun| run(vec![first, second]);
     let other = || cell("find/20", &usual_values(1.3, 10, 3));
-    let base = Baseline::of_runs("group", &[two(usual(1.0), other()), two(usual(1.01), other())]).unwrap();
+    let base = Baseline::of_runs(&[two(usual(1.0), other()), two(usual(1.01), other())]);
     let mut turned = base.clone();
     turned.runs.reverse();
     let mut shuffled = usual(1.4);
     shuffled.rounds.reverse();
-    let judged = judge(std::slice::from_ref(&base), &[two(usual(1.4), other())], &policy);
-    let again = judge(&[turned], &[two(other(), shuffled)], &policy);
+    let judged = judge(&base, &[two(usual(1.4), other())], &policy);
+    let again = judge(&turned, &[two(other(), shuffled)], &policy);
     assert_eq!(judged.tests, again.tests);
     for cell in &judged.cells {
         let twin = again.cells.iter().find(|twin| twin.id == cell.id).unwrap();
@@ -78,7 +78,7 @@ fn a_cell_that_never_succeeded_enough_is_invalid() {
     assert!(
         cell.reason.unwrap().starts_with("Only 80 % of its exchanges succeeded, at least 95 % are needed")
     );
-    let new = judge(&[], &[run(vec![failing()])], &Policy::usual());
+    let new = judge(&crate::record::Baseline::default(), &[run(vec![failing()])], &Policy::usual());
     assert_eq!(worst(&new), Some(Verdict::Invalid));
 }
 
@@ -98,11 +98,10 @@ fn what_was_not_measured_fairly_gets_into_no_baseline() {
     let with = |fault: Fault| {
         let mut cell = usual(1.0);
         cell.rounds[0].counts.faults.insert(fault, 1);
-        Baseline::of_runs("group", &[run(vec![cell])])
+        Baseline::of_runs(&[run(vec![cell])]).runs[0].cells.len()
     };
-    assert!(with(Fault::NoFreePort).is_none() && with(Fault::Client).is_none());
-    assert!(with(Fault::Reset).is_some());
-    assert!(Baseline::of_runs("group", &[run(vec![failing(usual(1.0), 400)])]).is_none());
+    assert_eq!([with(Fault::NoFreePort), with(Fault::Client), with(Fault::Reset)], [0, 0, 1]);
+    assert!(Baseline::of_runs(&[run(vec![failing(usual(1.0), 400)])]).runs[0].cells.is_empty());
 }
 
 #[test]
@@ -178,13 +177,13 @@ fn rates_of_a_client_that_lags_more_than_the_service_takes_decide_nothing() {
 #[test]
 fn a_machine_that_changed_is_incomparable_and_says_how() {
     let mut base = five(1.0);
-    base.runs.iter_mut().for_each(|run| run.machine.cpus = 64);
+    base.runs.iter_mut().for_each(|run| run.environment.machine.cpus = 64);
     let cell = against(base.clone(), usual(3.0));
     assert_eq!((cell.verdict, cell.comparisons.len()), (Verdict::Incomparable, 0));
     let reason = cell.reason.unwrap();
     assert!(reason.contains("4 CPUs instead of 64") && reason.contains("duet"), "{reason}");
     // Some of the stored runs are from here: the others are left out.
-    base.runs[1..].iter_mut().for_each(|run| run.machine.cpus = CPUS);
+    base.runs[1..].iter_mut().for_each(|run| run.environment.machine.cpus = CPUS);
     let mixed = against(base, usual(3.0));
     assert_eq!(mixed.verdict, Verdict::Regressed);
     assert!(mixed.comparisons[1].method.contains("4 stored runs"));
@@ -196,19 +195,19 @@ fn runs_of_another_test_bed_are_not_compared_with_which_is_said_once_for_the_cal
     let mut base = five(1.0);
     let elsewhere = |id: Option<&str>| TestBed { id: id.map(str::to_owned), ..TestBed::default() };
     for id in [Some("boot:there"), Some("name:ci"), None] {
-        base.runs.iter_mut().for_each(|run| run.machine.test_bed = elsewhere(id));
-        let judgement = judge(std::slice::from_ref(&base), &[run(vec![usual(3.0)])], &Policy::usual());
+        base.runs.iter_mut().for_each(|run| run.environment.machine.test_bed = elsewhere(id));
+        let judgement = judge(&base, &[run(vec![usual(3.0)])], &Policy::usual());
         let cell = &judgement.cells[0];
         assert_eq!((cell.verdict, &cell.reason, cell.comparisons.len()), (Verdict::Incomparable, &None, 0));
         let other = judgement.other_test_bed.unwrap();
         assert_eq!((other.base, other.here), (elsewhere(id), here()));
     }
     // Runs of this test bed are compared with, the others left out.
-    base.runs[1..].iter_mut().for_each(|run| run.machine.test_bed = here());
+    base.runs[1..].iter_mut().for_each(|run| run.environment.machine.test_bed = here());
     let mixed = against(base, usual(3.0));
     assert_eq!(mixed.verdict, Verdict::Regressed);
     assert!(mixed.comparisons[1].method.contains("4 stored runs"));
-    assert_eq!(mixed.notes, ["1 stored run of another test bed is not compared."]);
+    assert!(mixed.notes.is_empty(), "{:?}", mixed.notes);
 }
 
 #[test]
@@ -216,11 +215,13 @@ fn a_cell_that_base_cannot_answer_is_new_and_its_limits_count() {
     for (is_broken, verdict) in [(false, Verdict::New), (true, Verdict::Incomparable)] {
         let base_failure = Some(BaseFailure { what: "what came".into(), is_broken });
         let mut head = CellRun { base_failure, ..usual(1.0) };
-        let judged = |head: CellRun| judge(&[], &[run(vec![head])], &Policy::usual()).cells.remove(0);
+        let judged = |head: CellRun| {
+            judge(&crate::record::Baseline::default(), &[run(vec![head])], &Policy::usual()).cells.remove(0)
+        };
         let cell = judged(head.clone());
         assert_eq!(cell.verdict, verdict);
         assert!(cell.reason.as_ref().unwrap().contains("what came"), "{:?}", cell.reason);
-        head.rules.limits.push(Limit::p50(Duration::from_nanos(1)));
+        head.settings.limits.push(Limit::p50(Duration::from_nanos(1)));
         assert_eq!(judged(head).verdict, Verdict::Regressed);
     }
 }
@@ -235,7 +236,8 @@ fn a_redefined_cell_is_incomparable_and_wants_a_new_baseline() {
 
 #[test]
 fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
-    let head = CellRun { window: Duration::from_millis(200), ..usual(1.0) };
+    let mut head = usual(1.0);
+    head.settings.measurement_time = Duration::from_secs(6);
     let cell = against(five(1.0), head);
     assert_eq!(cell.verdict, Verdict::Incomparable);
     assert_eq!(
@@ -256,16 +258,16 @@ fn tails_of_rounds_of_another_length_are_not_compared_and_the_rest_is() {
 #[test]
 fn what_the_baseline_does_not_have_is_new_and_what_head_does_not_have_is_gone() {
     let judgement =
-        judge(&[five(1.0)], &[run(vec![cell("find/99", &usual_values(1.0, 10, 3))])], &Policy::usual());
+        judge(&five(1.0), &[run(vec![cell("find/99", &usual_values(1.0, 10, 3))])], &Policy::usual());
     assert_eq!((worst(&judgement), judgement.gone), (Some(Verdict::New), vec!["group/find/10".to_owned()]));
-    let none = judge(&[], &[run(vec![usual(1.0)])], &Policy::usual());
+    let none = judge(&crate::record::Baseline::default(), &[run(vec![usual(1.0)])], &Policy::usual());
     assert_eq!((none.count(Verdict::New), none.compared_nothing(), none.tests), (1, true, 0));
     let other = || cell("find/99", &usual_values(1.0, 10, 3));
     let filtered = Policy { filtered: true, ..Policy::usual() };
-    assert!(judge(&[five(1.0)], &[run(vec![other()])], &filtered).gone.is_empty());
+    assert!(judge(&five(1.0), &[run(vec![other()])], &filtered).gone.is_empty());
     let mut partial = run(vec![other()]);
     partial.stop = Some(Stop::Signal(2));
-    assert!(judge(&[five(1.0)], &[partial], &Policy::usual()).gone.is_empty());
+    assert!(judge(&five(1.0), &[partial], &Policy::usual()).gone.is_empty());
 }
 
 #[test]
@@ -281,13 +283,12 @@ fn a_new_epoch_of_some_cells_leaves_the_others_where_they_were() {
     let other = |slower: f64| cell("find/99", &usual_values(slower, 10, 3));
     let mut runs: Vec<_> = (0..5).map(|_| run(vec![usual(1.0), other(1.0)])).collect();
     runs.push(run(vec![other(1.5)]));
-    let base = new_epoch_from(Baseline::of_runs("group", &runs).unwrap(), 5);
-    let cells =
-        judge(std::slice::from_ref(&base), &[run(vec![usual(1.5), other(1.5)])], &Policy::usual()).cells;
+    runs.iter_mut().enumerate().for_each(|(index, run)| run.id = format!("{index}"));
+    let base = new_epoch_from(Baseline::of_runs(&runs), 5);
+    let cells = judge(&base, &[run(vec![usual(1.5), other(1.5)])], &Policy::usual()).cells;
     assert_eq!(cells[0].verdict, Verdict::Regressed, "{:?}", cells[0].reason);
     assert_eq!(of(&cells[1], "latency_p50"), Verdict::Unchanged, "held against its new epoch");
-    assert_eq!((base.current_of("find/10").count(), base.current_of("find/99").count()), (5, 1));
-    let gone = judge(&[base], &[run(vec![other(1.5)])], &Policy::usual()).gone;
+    let gone = judge(&base, &[run(vec![other(1.5)])], &Policy::usual()).gone;
     assert_eq!(gone, ["group/find/10"]);
 }
 
@@ -359,8 +360,8 @@ fn few_launches_of_few_rounds_show_tails_for_information_only() {
 fn the_rules_of_a_group_take_precedence_over_the_policy() {
     let slower = |threshold: f64| {
         let mut head = usual(1.5);
-        head.rules.noise_threshold = Some(threshold);
-        head.rules.equivalence = Some(0.8);
+        head.settings.noise_threshold = Some(threshold);
+        head.settings.equivalence = Some(0.8);
         against(five(1.0), head).verdict
     };
     assert_eq!(slower(0.05), Verdict::Regressed);
@@ -370,7 +371,7 @@ fn the_rules_of_a_group_take_precedence_over_the_policy() {
 #[test]
 fn a_broken_limit_is_red_for_a_cell_that_did_not_change() {
     let mut head = usual(1.0);
-    head.rules.limits = vec![Limit::p99(Duration::from_millis(4))];
+    head.settings.limits = vec![Limit::p99(Duration::from_millis(4))];
     let cell = against(five(1.0), head);
     assert_eq!((cell.verdict, of(&cell, "latency_p99")), (Verdict::Regressed, Verdict::Unchanged));
     assert_eq!(rules().limits, Vec::new());
@@ -381,11 +382,11 @@ fn several_runs_of_head_are_held_against_a_limit_with_one_value_each() {
     let limited = |values: &[f64]| {
         let head = |value: &f64| {
             let mut head = usual(*value);
-            head.rules.limits = vec![Limit::p50(Duration::from_millis(1))];
+            head.settings.limits = vec![Limit::p50(Duration::from_millis(1))];
             run(vec![head])
         };
         let heads: Vec<_> = values.iter().map(head).collect();
-        judge(&[], &heads, &Policy::usual()).cells.remove(0).limits.remove(0)
+        judge(&crate::record::Baseline::default(), &heads, &Policy::usual()).cells.remove(0).limits.remove(0)
     };
     assert!(limited(&[1.2]).is_broken() && limited(&[1.2, 1.21, 1.19]).is_broken());
     let apart = limited(&[1.0, 1.4, 1.2]);
@@ -408,20 +409,19 @@ fn a_drift_from_launch_to_launch_is_noted() {
 #[test]
 fn a_baseline_says_what_it_rests_on() {
     let mut base = five(1.0);
-    let minutes = ["170012Z", "170312Z", "170612Z", "170912Z", "171200Z"];
-    for (run, minute) in base.runs.iter_mut().zip(minutes) {
-        run.id = format!("20261124T{minute}-abc1234");
-        run.setup.insert("kernel".into(), "6.8".into());
+    for (run, minutes) in base.runs.iter_mut().zip([0, 3, 6, 9, 12]) {
+        run.started += Duration::from_secs(60 * minutes);
+        run.environment.setup.insert("kernel".into(), "6.8".into());
     }
     let mut head = run(vec![usual(1.0)]);
     head.environment.setup.insert("kernel".into(), "6.9".into());
-    let notes = judge(&[base], std::slice::from_ref(&head), &Policy::usual()).notes;
+    let notes = judge(&base, std::slice::from_ref(&head), &Policy::usual()).notes;
     assert!(notes[0].starts_with("The 5 stored runs of `group` were taken within 12 minutes"), "{notes:?}");
     assert_eq!(notes[1], "Since the baseline of `group` the kernel changed from 6.8 to 6.9.");
     let mut foreign = five(1.0);
-    foreign.runs[..4].iter_mut().for_each(|run| run.machine.cpus = 64);
-    let comparable = judge(&[foreign], std::slice::from_ref(&head), &Policy::usual()).notes;
+    foreign.runs[..4].iter_mut().for_each(|run| run.environment.machine.cpus = 64);
+    let comparable = judge(&foreign, std::slice::from_ref(&head), &Policy::usual()).notes;
     assert!(comparable[0].contains("is one stored run"), "runs of elsewhere are none: {comparable:?}");
-    let one = judge(&[baseline(vec![usual(1.0)])], &[head], &Policy::usual()).notes;
+    let one = judge(&baseline(vec![usual(1.0)]), &[head], &Policy::usual()).notes;
     assert!(one[0].contains("is one stored run"), "{one:?}");
 }

@@ -3,7 +3,7 @@
 //! plotters' logarithmic axis has ticks at decades only; these have steps of 1, 2 and 5. Values are in the data's own unit. The
 //! unit that is shown stands in the title, and labels are bare numbers.
 
-use crate::report::chart::Point;
+use crate::report::chart::data::Point;
 use crate::report::words::grouped;
 
 /// About how many ticks a vertical axis should have at most.

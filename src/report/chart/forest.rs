@@ -7,13 +7,13 @@ use plotters::style::RGBColor;
 
 use crate::judge::Verdict;
 use crate::report::chart::axis::{Axis, Tick};
+use crate::report::chart::data::{
+    AXIS, BAND, BASE, EDGE_PX, GRID, IMPROVED, REGRESSED, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX,
+};
 use crate::report::chart::frame::{Heading, MAX_NAME_PX, distinct, tick_labels, unique};
 use crate::report::chart::svg::{
     At, CENTERED, Canvas, LEFT_ALIGNED, Lettering, Marker, RIGHT_ALIGNED, Rect, Stroke, shorten, widest,
     width,
-};
-use crate::report::chart::{
-    AXIS, BAND, BASE, EDGE_PX, GRID, IMPROVED, REGRESSED, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX,
 };
 
 const ROW_PX: f64 = 20.0;

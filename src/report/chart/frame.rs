@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use plotters::style::RGBColor;
 
 use crate::report::chart::axis::{Axis, Tick};
+use crate::report::chart::data::{
+    AXIS, EDGE_PX, GRID, LEADER, Line, NAME_HEIGHT_PX, Point, SUBTITLE_SIZE, TEXT_SIZE, TICK_GAP_PX, TITLE,
+    TITLE_SIZE, WIDTH_PX,
+};
 use crate::report::chart::svg::{
     At, CENTERED, Canvas, LEFT_ALIGNED, Lettering, Marker, RIGHT_ALIGNED, Rect, Stroke, clean, shorten, svg,
     widest, width, wrap,
-};
-use crate::report::chart::{
-    AXIS, EDGE_PX, GRID, LEADER, Line, NAME_HEIGHT_PX, Point, SUBTITLE_SIZE, TEXT_SIZE, TICK_GAP_PX, TITLE,
-    TITLE_SIZE, WIDTH_PX,
 };
 
 /// From the upper edge to the middles of the title and of the first line of the subtitle.

@@ -1,12 +1,12 @@
 //! Throughput or latency over concurrency: where a service stops becoming faster, and what waiting then costs.
 
 use crate::report::chart::axis::{Axis, Tick, concurrency_places, extent};
+use crate::report::chart::data::{
+    EDGE_PX, GRID, Line, NAME_HEIGHT_PX, SUBTITLE_SIZE, Side, TEXT_SIZE, TICK_GAP_PX,
+};
 use crate::report::chart::frame::{End, Frame, Heading, MAX_NAME_PX, distinct, unique};
 use crate::report::chart::svg::{
     CENTERED, Canvas, LEFT_ALIGNED, Lettering, Marker, Rect, Stroke, widest, width,
-};
-use crate::report::chart::{
-    EDGE_PX, GRID, Line, NAME_HEIGHT_PX, SUBTITLE_SIZE, Side, TEXT_SIZE, TICK_GAP_PX,
 };
 use crate::report::words;
 

@@ -4,9 +4,9 @@
 //! Each further nine (90%, 99%, 99.9%, …) is equally wide, so that the tail has as much room as the middle.
 
 use crate::report::chart::axis::{Axis, Tick, extent};
+use crate::report::chart::data::{Line, Point, Side};
 use crate::report::chart::frame::{End, Frame, Heading};
 use crate::report::chart::svg::{Marker, Rect};
-use crate::report::chart::{Line, Point, Side};
 use crate::report::distribution::{Distribution, PercentileCurve};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;

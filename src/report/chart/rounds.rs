@@ -1,9 +1,9 @@
 //! The rounds of a cell in order of time: whether its speed drifted, jumped from launch to launch, or was disturbed for a while.
 
 use crate::report::chart::axis::{Axis, extent};
+use crate::report::chart::data::{BAND, HEAD, Line, Point, Side};
 use crate::report::chart::frame::{End, Frame, Heading};
 use crate::report::chart::svg::{At, Marker, Rect, Stroke};
-use crate::report::chart::{BAND, HEAD, Line, Point, Side};
 use crate::report::words;
 
 const PLOT_HEIGHT_PX: f64 = 220.0;

@@ -12,7 +12,7 @@ use plotters::prelude::{Circle, PathElement, Polygon, Rectangle, SVGBackend};
 use plotters::style::{Color, RGBColor};
 use ttf_parser::Face;
 
-use crate::report::chart::{BACKGROUND, BAND_OPACITY, LINE_WIDTH, Side, TEXT, TEXT_SIZE, THIN_WIDTH};
+use crate::report::chart::data::{BACKGROUND, BAND_OPACITY, LINE_WIDTH, Side, TEXT, TEXT_SIZE, THIN_WIDTH};
 use crate::report::html::escaped;
 
 const FONT: &[u8] = include_bytes!("../../../assets/NotoSans-plimsoll.ttf");

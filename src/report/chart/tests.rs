@@ -7,11 +7,12 @@ use std::path::Path;
 use regex_lite::Regex;
 
 use crate::judge::Verdict;
+use crate::report::chart::data::{Line, Point, Side};
 use crate::report::chart::forest::{Forest, ForestRow};
 use crate::report::chart::lines::{LineChart, Quantity};
+use crate::report::chart::percentiles;
 use crate::report::chart::rounds::Rounds;
 use crate::report::chart::svg::{png, width};
-use crate::report::chart::{Line, Point, Side, percentiles};
 use crate::report::distribution::{Band, Distribution, PercentileCurve};
 
 const LONG_ID: &str = "tokenizer/encode_with_a_name_that_somebody_generated_from_a_route_and_a_tenant/3k";

@@ -191,7 +191,7 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
     run.cells[0].rounds[0].counts.unstamped = 7;
     run.cells[0].rounds[0].counts.slow_sends = 1;
     run.stop = Some(crate::record::Stop::Signal(2));
-    let report = Report::new("b", &[run.clone(), run], &[], &judgement, &options());
+    let report = Report::new("b", &[run.clone(), run], &Default::default(), &judgement, &options());
     let page = crate::report::table::results(&report);
     assert!(page.contains("<p><b>anchor exceeded</b> Small steps have added up.</p>"), "{page}");
     let text = report.terminal(false, false);
@@ -215,12 +215,12 @@ fn limits_notes_and_a_rate_of_bytes_are_told() {
 #[test]
 fn what_the_machine_did_is_one_line_and_a_fact_of_the_page() {
     use crate::record::Condition;
-    use crate::report::samples::{baselines_of, judgement};
+    use crate::report::samples::{baseline_of, judgement};
     let samples = samples(&[Verdict::Unchanged]);
     let mut run = run_of(&samples);
     run.environment.condition =
         Some(Condition { others_share: Some(0.385), stolen_share: Some(0.0), ..Condition::default() });
-    let report = Report::new("tokenizer", &[run], &baselines_of(&samples), &judgement(&samples), &options());
+    let report = Report::new("tokenizer", &[run], &baseline_of(&samples), &judgement(&samples), &options());
     let text = report.terminal(false, false);
     let machine = "\nMachine: load 0.21 before, others used 38.5 % of the CPUs, 0.0 % stolen\n";
     assert!(text.contains(machine), "{text}");

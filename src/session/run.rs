@@ -1,22 +1,26 @@
 //! From a plan to a report.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::judge::{Judgement, OtherTestBed, Policy, judge};
+use crate::judge::{Judgement, OtherTestBed, Policy, Verdict, judge};
 use crate::measure::{self, MeasureError, MeasureOptions};
-use crate::plan::{Plan, Service};
-use crate::record::{Baseline, BaselineStore, CellRun, LastRun, Run, RunFile, Stop, metric};
-use crate::report::{Mode, Place, Progress, Report, ReportOptions, against_last};
+use crate::plan::{CellId, Plan, Service};
+use crate::record::{Baseline, CellRun, Run, Stop, metric, write_runs};
+use crate::report::{Mode, Place, Progress, Report, ReportOptions};
 use crate::session::base_ref::{self, Resolved};
+use crate::session::baselines::{
+    RUN_FILE, check_save, complete, load_runs, not_empty, pin_to, read_for, save,
+};
 use crate::session::cargo::command_line;
 use crate::session::duet::{BaseSource, next_look, set_base, told};
 use crate::session::error::SessionError;
-use crate::session::neighbour::leave_note;
-use crate::session::options::{BaselineUse, Options, Save};
+use crate::session::git::tree_id;
+use crate::session::options::{Options, Save};
 use crate::session::outcome::Outcome;
-use crate::session::save::save;
 
 /// Runs to conclude on, and where they come from.
 pub(crate) struct Measured<'a> {
@@ -27,7 +31,7 @@ pub(crate) struct Measured<'a> {
     /// Where the report goes.
     pub(crate) place: &'a Place,
     pub(crate) runs: &'a [Run],
-    pub(crate) baselines: &'a [Baseline],
+    pub(crate) baseline: &'a Baseline,
     pub(crate) origin: Origin,
     /// Whether each service is a program that could be built of another commit.
     pub(crate) has_programs: bool,
@@ -39,7 +43,6 @@ pub(crate) enum Origin {
     /// They were measured just now.
     Measurement,
     /// They were read from a file: it stays the place of record.
-    #[cfg(feature = "cli")]
     File,
     /// They were read from a baseline, which knows less than a run.
     Baseline,
@@ -71,14 +74,13 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     }
     // Once more, with the bases that the call named.
     let mut plan = plan.validated()?;
-    let store = BaselineStore::new(options.paths.baselines());
-    let baselines = read_baselines(&store, &plan, options)?;
-    check_save(&store, &plan, options)?;
-    pin_to(&mut plan, &baselines, options.save.as_ref().is_some_and(Save::replaces));
+    let baseline = read_for(&plan, options)?;
+    check_save(&plan, options)?;
+    pin_to(&mut plan, &baseline, options.save.as_ref().is_some_and(Save::replaces));
     let (mut runs, origin) = match &options.load {
-        Some(name) => (load_runs(&store, &plan, name)?, Origin::Baseline),
+        Some(name) => (load_runs(&plan, name, options)?, Origin::Baseline),
         None => {
-            let measured = measure_all(&plan, &baselines, options).map_err(|error| match error {
+            let measured = measure_all(&plan, &baseline, options).map_err(|error| match error {
                 SessionError::Measure(error @ MeasureError::SideStart { .. }) if resolved.is_some() => {
                     SessionError::InTree(error)
                 }
@@ -87,6 +89,10 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
             (measured?, Origin::Measurement)
         }
     };
+    if origin == Origin::Measurement {
+        let tree = tree_id(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
+        runs.iter_mut().for_each(|run| run.environment.tree.clone_from(&tree));
+    }
     if let Some(Resolved::Built { base, .. }) = &resolved {
         runs.iter_mut().for_each(|run| run.base_ref = Some(base.clone()));
     }
@@ -101,36 +107,45 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
         .groups
         .iter()
         .all(|group| matches!(&group.service, Service::Command(command) if is_of_cargo(command)));
-    let (title, runs, baselines) = (bench.as_str(), &runs[..], &baselines[..]);
-    conclude(&Measured { bench, title, place, runs, baselines, origin, has_programs }, options)
+    let (title, runs, baseline) = (bench.as_str(), &runs[..], &baseline);
+    conclude(&Measured { bench, title, place, runs, baseline, origin, has_programs }, options)
 }
 
 /// All runs of a plan, and in a duet further looks at what they make suspect.
 pub(super) fn measure_all(
     plan: &Plan,
-    baselines: &[Baseline],
+    baseline: &Baseline,
     options: &Options,
 ) -> Result<Vec<Run>, SessionError> {
     let until = options.duet.max_time.map(|time| Instant::now() + time);
     let site = site(options, until);
-    let note = leave_note(&options.paths.scratch());
-    if note.has_neighbour && !options.quiet {
-        eprintln!(
-            "warning: another bench of this build folder is measuring now: the two disturb each other, so measure one after the other"
-        );
-    }
     let mode = Mode::of_stderr(options.quiet);
     let measured = |plan: &Plan| {
         let mut progress = Progress::new(mode);
         measure::measure(plan, site, &mut |event| progress.show(event))
     };
     let mut runs = measured(plan)?;
-    while let Some((next, judgement)) = next_look(plan, baselines, &runs, &options.duet) {
+    while let Some((next, judgement)) = next_look(plan, baseline, &runs, &options.duet) {
         if !options.quiet {
-            eprintln!("{}", told(&next, plan.cells(), &judgement));
+            eprintln!(
+                "{}",
+                told(
+                    &next,
+                    plan,
+                    1 + runs.iter().map(|run| run.confirmations.len()).sum::<usize>(),
+                    &judgement
+                )
+            );
         }
         match measured(&next) {
-            Ok(more) => runs.extend(more),
+            Ok(more) => {
+                let last = runs.last_mut().expect("a look follows a run");
+                for look in more {
+                    last.elapsed += look.elapsed;
+                    last.stop = look.stop.or(last.stop.take());
+                    last.confirmations.push(look.cells);
+                }
+            }
             // What was measured before is reported all the same, but none of it saved: a duet that was not confirmed is not whole.
             Err(error) => {
                 runs.iter_mut().for_each(|run| run.stop = Some(Stop::Failed(error.to_string())));
@@ -141,11 +156,24 @@ pub(super) fn measure_all(
     Ok(runs)
 }
 
+/// Measures a plan and gives the cells that regressed; writes no report and no baseline.
+pub(crate) fn regressed_cells(plan: Plan, options: &Options) -> Result<Vec<CellId>, SessionError> {
+    let plan = plan.validated()?;
+    let baseline = Baseline::default();
+    let runs = measure_all(&plan, &baseline, options)?;
+    if runs.iter().any(|run| run.stop.is_some()) {
+        return Err(SessionError::Saved("a duet was not completed".to_owned()));
+    }
+    let judged = judge(&baseline, &runs, &Policy::usual()).cells.into_iter();
+    let regressed = judged.filter(|cell| cell.verdict == Verdict::Regressed).map(|cell| cell.full_id());
+    let regressed: Vec<String> = regressed.collect();
+    let cells = plan.groups.into_iter().flat_map(|group| group.cells).map(|cell| cell.id);
+    Ok(cells.filter(|id| regressed.contains(&id.to_string())).collect())
+}
+
 /// Judges runs, reports and keeps them.
 pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Outcome, SessionError> {
-    let Measured { bench, title, place, runs, baselines, origin, .. } = *measured;
-    // Looks at suspects come last, and are not runs of their own.
-    let whole = runs.split(|run| run.look > 0).next().unwrap_or_default();
+    let Measured { bench, title, place, runs, baseline, origin, .. } = *measured;
     // A signal from now on ends nothing half-way: it is looked at before a baseline is touched.
     let ears = measure::Interrupt::subscribe()?;
     if origin == Origin::Measurement
@@ -153,11 +181,11 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     {
         eprintln!("Nothing is reported, and the last report stays: {why} before one round was complete.");
         let outcome = Outcome::of(runs, &Judgement::default(), &[]).and(Outcome::NotMeasured);
-        return save(whole, &Judgement::default(), outcome, options);
+        return save(runs, &Judgement::default(), outcome, options);
     }
     let mut failures: Vec<SessionError> = keep_runs(measured).err().into_iter().collect();
     let policy = Policy { filtered: !options.is_whole, ..Policy::usual() };
-    let judgement = judge(baselines, runs, &policy);
+    let judgement = judge(baseline, runs, &policy);
     let command = |flags: &[&str]| command_line(bench, options.bench_args.iter().cloned(), flags);
     let wanted = ReportOptions {
         plots: options.plots,
@@ -169,20 +197,10 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         overview: place.has_overview(),
     };
     let report =
-        Report { title: title.to_owned(), ..Report::new(bench, runs, baselines, &judgement, &wanted) };
+        Report { title: title.to_owned(), ..Report::new(bench, runs, baseline, &judgement, &wanted) };
     if !options.quiet {
         // Whoever was to read it may be gone, as behind a pipe; the page and the baseline are written all the same.
         let _ = write!(std::io::stdout(), "{}", report.terminal(options.colour, options.verbose));
-    }
-    let last = LastRun::of(&options.paths.scratch(), bench);
-    if origin == Origin::Measurement {
-        if let Some(line) = last.read().filter(|_| !options.quiet).and_then(|last| against_last(whole, &last))
-        {
-            eprintln!("{line}");
-        }
-        if runs.iter().all(|run| run.stop.is_none()) {
-            failures.extend(last.write(whole).err().map(SessionError::from));
-        }
     }
     failures.extend(write_report(place, &report, options).err());
     let replaces = options.save.as_ref().is_some_and(Save::replaces);
@@ -199,7 +217,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
     if options.quiet && outcome != Outcome::Passed {
         eprintln!("{}", report.sentence);
     }
-    let saved = save(whole, &judgement, outcome, options)?;
+    let saved = save(runs, &judgement, outcome, options)?;
     let is_gate = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
     if is_gate && judgement.compared_nothing() && options.save.is_none() && origin == Origin::Measurement {
         eprintln!("warning: {}", crate::report::OPEN_GATE);
@@ -236,7 +254,7 @@ fn keep_runs(measured: &Measured<'_>) -> Result<(), SessionError> {
     if measured.origin == Origin::Baseline {
         return Ok(());
     }
-    Ok(RunFile::write(&measured.place.folder().join("run.json"), measured.runs)?)
+    Ok(write_runs(&measured.place.folder().join(RUN_FILE), measured.runs)?)
 }
 
 fn write_report(place: &Place, report: &Report, options: &Options) -> Result<(), SessionError> {
@@ -276,7 +294,7 @@ fn site(options: &Options, until: Option<Instant>) -> MeasureOptions<'_> {
 
 fn check_metrics(plan: &Plan) -> Result<(), SessionError> {
     for group in &plan.groups {
-        for id in group.judged.iter().flatten() {
+        for id in group.settings.judged.iter().flatten() {
             if metric(id).is_none() {
                 return Err(SessionError::UnknownMetric { group: group.name.clone(), id: id.clone() });
             }
@@ -285,92 +303,80 @@ fn check_metrics(plan: &Plan) -> Result<(), SessionError> {
     Ok(())
 }
 
-fn read_baselines(
-    store: &BaselineStore,
-    plan: &Plan,
+/// The folders of reports from files, unless another one is chosen: the report of what was measured stays.
+const COMPARED: &str = "compare";
+const REPORTED: &str = "report";
+
+/// Judges the runs of one file against those of another, and reports: into `output`, or into a folder for such reports.
+pub(crate) fn compare(
+    base: &Path,
+    head: &Path,
+    output: Option<&Path>,
     options: &Options,
-) -> Result<Vec<Baseline>, SessionError> {
-    let name = options.baseline.name();
-    let replaces = options.save.as_ref().is_some_and(|save| save.replaces() && save.name == name);
-    let mut baselines = Vec::new();
-    for group in plan.groups.iter().filter(|group| group.base.is_none()) {
-        let missing = |what: String| SessionError::MissingBaseline {
-            name: name.to_owned(),
-            what,
-            path: store.path(name, &group.name),
-        };
-        let baseline = match store.read(name, &group.name) {
-            // A damaged file must not stand in the way of recording it anew.
-            Err(error) if replaces => {
-                eprintln!("warning: {error}; it is about to be replaced");
-                None
-            }
-            read => read?,
-        };
-        if let BaselineUse::Strict(_) = options.baseline {
-            let Some(baseline) = &baseline else { return Err(missing(group.name.clone())) };
-            let holds = |id: &str| baseline.current_of(id).next().is_some();
-            if let Some(cell) = group.cells.iter().find(|cell| !holds(&cell.id.to_string())) {
-                return Err(missing(group.full_id(cell)));
-            }
-        }
-        baselines.extend(baseline);
-    }
-    Ok(baselines)
+) -> Result<Outcome, SessionError> {
+    let place = place(output, COMPARED, options);
+    spare_input(&place, &[base])?;
+    let (base_runs, head_runs) = (complete(base)?, complete(head)?);
+    let baseline = Baseline::of_runs(&base_runs);
+    let bench = &bench_of(&head_runs);
+    let title = &format!("{bench}, one file against another");
+    let (place, runs, baseline, origin) = (&place, &head_runs[..], &baseline, Origin::File);
+    conclude(&Measured { bench, title, place, runs, baseline, origin, has_programs: false }, options)
 }
 
-/// That the baseline to add to can be read, and that one to be replaced loses no cell that is not measured now.
-fn check_save(store: &BaselineStore, plan: &Plan, options: &Options) -> Result<(), SessionError> {
-    let Some(save) = &options.save else { return Ok(()) };
-    for group in &plan.groups {
-        if save.append {
-            store.read(&save.name, &group.name)?;
-            continue;
-        }
-        // What cannot be read holds nothing to lose.
-        let Some(stored) = store.read(&save.name, &group.name).ok().flatten() else { continue };
-        let is_planned = |id: &String| group.cells.iter().any(|cell| cell.id.to_string() == *id);
-        let mut cells = stored.runs.iter().flat_map(|run| run.cells.keys());
-        if let Some(id) = cells.find(|id| !options.is_whole && !is_planned(id)) {
-            let cell = format!("{}/{id}", group.name);
-            return Err(SessionError::WouldDrop { name: save.name.clone(), cell });
-        }
+/// Judges the runs of all files together against the usual or the named baseline, as far as there is one, and reports: into
+/// `output`, or into a folder for such reports.
+///
+/// Runs that ended before their time are shown too, as they are when they were just measured.
+pub(crate) fn report(
+    files: &[PathBuf],
+    output: Option<&Path>,
+    options: &Options,
+) -> Result<Outcome, SessionError> {
+    let place = place(output, REPORTED, options);
+    // A single file would be written as it was read.
+    if files.len() > 1 {
+        spare_input(&place, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
-    Ok(())
-}
-
-/// What must be the same in base and head is taken over from the baseline: launches, and the metrics of each cell.
-/// One that is about to be replaced binds nobody to its launches.
-fn pin_to(plan: &mut Plan, baselines: &[Baseline], replaces: bool) {
-    for group in &mut plan.groups {
-        let Some(baseline) = baselines.iter().find(|baseline| baseline.group == group.name) else { continue };
-        for cell in &mut group.cells {
-            let id = cell.id.to_string();
-            let Some(series) = baseline.current_of(&id).last().and_then(|run| run.cells.get(&id)) else {
-                continue;
-            };
-            cell.metrics = Some(series.values.keys().cloned().collect());
-            let launches = series.launches();
-            let fits = (1..=group.settings.sample_size).contains(&launches);
-            if !replaces && fits && group.settings.launches.is_none() {
-                group.settings.launches = Some(launches);
-            }
-        }
-    }
-}
-
-fn load_runs(store: &BaselineStore, plan: &Plan, name: &str) -> Result<Vec<Run>, SessionError> {
     let mut runs = Vec::new();
-    for group in &plan.groups {
-        let Some(baseline) = store.read(name, &group.name)? else {
-            let path = store.path(name, &group.name);
-            return Err(SessionError::MissingBaseline {
-                name: name.to_owned(),
-                what: group.name.clone(),
-                path,
-            });
-        };
-        runs.extend(baseline.current().map(|stored| stored.to_run(&plan.bench, group)));
+    for file in files {
+        runs.extend(not_empty(file)?);
     }
-    Ok(runs)
+    runs.sort_by_key(|run| run.started);
+    let mut baseline = Baseline::default();
+    for bench in runs.iter().map(|run| run.bench.as_str()).collect::<BTreeSet<_>>() {
+        let stored = Baseline::read(&options.paths.baselines(), options.baseline.name(), bench)?;
+        baseline.runs.extend(stored.runs);
+    }
+    let bench = &bench_of(&runs);
+    let title = &format!("{bench}, from saved runs");
+    let (place, runs, baseline, origin) = (&place, &runs[..], &baseline, Origin::File);
+    conclude(&Measured { bench, title, place, runs, baseline, origin, has_programs: false }, options)
+}
+
+fn place(output: Option<&Path>, usual: &str, options: &Options) -> Place {
+    match output {
+        Some(folder) => Place::chosen(folder.to_owned()),
+        None => Place::below(&options.paths.reports(), usual),
+    }
+}
+
+/// That what is about to be written does not take the place of what it is made from.
+fn spare_input(place: &Place, files: &[&Path]) -> Result<(), SessionError> {
+    let same = |file: &Path| {
+        Some(fs::canonicalize(file).ok()? == fs::canonicalize(place.folder().join(RUN_FILE)).ok()?)
+    };
+    match files.iter().find(|file| same(file) == Some(true)) {
+        None => Ok(()),
+        Some(file) => Err(SessionError::Saved(format!(
+            "{}: the report would be written over it; choose another folder with --output",
+            file.display()
+        ))),
+    }
+}
+
+/// The benches that runs are of: one, unless files of several are taken together.
+fn bench_of(runs: &[Run]) -> String {
+    let benches: BTreeSet<&str> = runs.iter().map(|run| run.bench.as_str()).collect();
+    benches.into_iter().collect::<Vec<_>>().join(" and ")
 }
