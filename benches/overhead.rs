@@ -14,7 +14,7 @@ use plimsoll::internals::plan::{CellId, Settings};
 use plimsoll::internals::record::{
     Baseline, CellRun, Counts, Environment, METRICS, Machine, Metric, Round, Run, Tally, TestBed, metric,
 };
-use plimsoll::internals::stats::interval::interval;
+use plimsoll::internals::stats::interval::mean_interval;
 use plimsoll::{BenchmarkId, Load};
 
 /// Exchanges of a busy round.
@@ -89,7 +89,7 @@ fn statistics(criterion: &mut Criterion) {
         let values: Vec<f64> = (0..launches).map(|_| normal(&mut rng)).collect();
         let name = format!("bootstrap-t of {launches} launches, 100,000 resamples");
         criterion.bench_function(&name, |bencher| {
-            bencher.iter(|| interval(black_box(&values), 0.95, NRESAMPLES, 1));
+            bencher.iter(|| mean_interval(black_box(&values), 0.95, NRESAMPLES, 1));
         });
     }
 }

@@ -106,7 +106,7 @@ fn service_time(shape: Shape, luck: &mut Luck) -> f64 {
 mod tests {
     use super::*;
     use crate::calibrate::world::QUIET;
-    use crate::stats::location::mean;
+    use crate::stats::describe::mean;
 
     fn log_mean(bank: &Bank, id: &str) -> f64 {
         let at = bank.metrics.iter().position(|metric| metric.id == id).unwrap();

@@ -68,7 +68,7 @@ impl Luck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::location::{mean, sample_variance};
+    use crate::stats::describe::{mean, sample_variance};
 
     #[test]
     fn numbers_have_the_moments_of_their_distributions() {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::stats::special::beta_quantile;
+use crate::stats::distribution::beta_quantile;
 
 /// Confidence of the intervals that are printed.
 const CONFIDENCE: f64 = 0.95;

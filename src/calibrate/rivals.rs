@@ -5,8 +5,8 @@ use crate::calibrate::luck::Luck;
 use crate::calibrate::runs::latency_ns;
 use crate::calibrate::simulate::Draw;
 use crate::calibrate::world::World;
-use crate::stats::location::{mean, sample_variance, sorted};
-use crate::stats::normal;
+use crate::stats::describe::{mean, sample_variance, sorted};
+use crate::stats::distribution::normal_upper_tail;
 
 /// Two-sided level of those rules that have one.
 const LEVEL: f64 = 0.05;
@@ -120,7 +120,7 @@ fn mann_whitney(base: &Side, head: &Side, _: &mut Luck) -> bool {
     };
     let u: f64 = head.rounds.iter().map(above).sum();
     let z = (u - 0.5 * n * m) / (n * m * (n + m + 1.0) / 12.0).sqrt();
-    normal::upper_tail(z) < 0.5 * LEVEL
+    normal_upper_tail(z) < 0.5 * LEVEL
 }
 
 #[cfg(test)]

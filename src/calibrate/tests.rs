@@ -12,8 +12,8 @@ use crate::calibrate::scenario::{ALL_DISTURBANCES, SCENARIOS, Scenario};
 use crate::calibrate::simulate::{Banks, CellDraws, Layout};
 use crate::calibrate::study::study;
 use crate::calibrate::world::{Change, QUIET, World};
-use crate::stats::diagnose::lag1_autocorrelation;
-use crate::stats::location::{mean, sample_variance};
+use crate::stats::describe::{mean, sample_variance};
+use crate::stats::series::lag1_autocorrelation;
 
 const TINY: Effort = Effort { unchanged: 2, changed: 1, promised: 1, rivals: 1, bank: 40 };
 

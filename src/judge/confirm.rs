@@ -15,7 +15,7 @@ use crate::judge::subject::{Call, Decided, Subject, Tested};
 use crate::judge::verdict::{CellJudgement, Change, Comparison, Shown, Stage, Suspect, Verdict};
 use crate::plan::Confirmation;
 use crate::record::{Baseline, Metric, Run};
-use crate::stats::multiple::holm;
+use crate::stats::decision::holm;
 
 /// Which way a suspect looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

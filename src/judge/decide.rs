@@ -3,7 +3,7 @@
 
 use crate::judge::policy::Terms;
 use crate::judge::verdict::Verdict;
-use crate::stats::multiple::holm;
+use crate::stats::decision::{bonferroni, holm};
 
 /// A one-sided test in each direction, and its place among all tests of the call.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,8 +39,7 @@ pub(super) fn adjusted(tests: &[Test]) -> Vec<Test> {
 
 /// Bonferroni's correction, for what is shown but does not take part in the family.
 pub(super) fn as_one_of(test: Test, tests: usize) -> Test {
-    let factor = tests.max(1) as f64;
-    Test { worse: (factor * test.worse).min(1.0), better: (factor * test.better).min(1.0) }
+    Test { worse: bonferroni(test.worse, tests), better: bonferroni(test.better, tests) }
 }
 
 /// The verdict on a change of a logarithm: red (or green) needs the corrected p value *and* the displayed interval.

@@ -2,8 +2,9 @@
 
 use crate::judge::decide::{Test, Worsening};
 use crate::judge::policy::Terms;
-use crate::stats::power::{POWER, smallest_log_change};
-use crate::stats::student;
+use crate::stats::decision::p_above;
+use crate::stats::decision::{POWER, detectable_log_change};
+use crate::stats::interval::t_limits;
 
 /// An interval lies within both ends in four of five cases when it misses each of them in one of ten.
 const EACH_END: f64 = 1.0 - 0.5 * (1.0 - POWER);
@@ -22,31 +23,30 @@ pub(super) struct Difference {
 impl Difference {
     /// The plain t interval.
     pub fn interval(&self, confidence: f64) -> Worsening {
-        let (low, high) = student::interval(self.estimate, self.standard_error, self.df, confidence);
+        let (low, high) = t_limits(self.estimate, self.standard_error, self.df, confidence);
         Worsening { low, estimate: self.estimate, high }
     }
 
     /// The tests of both directions beyond the margin.
     pub fn test(&self, terms: &Terms) -> Test {
-        let p = |estimate: f64| {
-            student::p_above(estimate, terms.noise_threshold.ln_1p(), self.standard_error, self.df)
-        };
+        let p =
+            |estimate: f64| p_above(estimate, terms.noise_threshold.ln_1p(), self.standard_error, self.df);
         Test { worse: p(self.estimate), better: p(-self.estimate) }
     }
 
     /// p value of "not slower at all".
     pub fn p_slower(&self) -> f64 {
-        student::p_above(self.estimate, 0.0, self.standard_error, self.df)
+        p_above(self.estimate, 0.0, self.standard_error, self.df)
     }
 
     /// The smallest worsening that would have been found in four of five cases at that one-sided level, as a logarithm.
     pub fn findable(&self, terms: &Terms, level: f64) -> f64 {
-        smallest_log_change(self.standard_error, self.df, level, terms.noise_threshold, POWER)
+        detectable_log_change(self.standard_error, self.df, level, terms.noise_threshold, POWER)
     }
 
     /// The smallest one that would have been seen to be slower at all.
     pub fn seen(&self, level: f64) -> f64 {
-        smallest_log_change(self.standard_error, self.df, level, 0.0, POWER)
+        detectable_log_change(self.standard_error, self.df, level, 0.0, POWER)
     }
 
     /// Whether in four of five cases the interval would lie within the equivalence margin, or the test beyond the red one, were the
@@ -55,7 +55,7 @@ impl Difference {
         let distance = self.estimate.abs();
         let room = terms.equivalence.ln_1p() - distance;
         let one_end = 0.5 * (1.0 - terms.confidence_level);
-        let is_equal = smallest_log_change(self.standard_error, self.df, one_end, 0.0, EACH_END) <= room;
+        let is_equal = detectable_log_change(self.standard_error, self.df, one_end, 0.0, EACH_END) <= room;
         is_equal || self.findable(terms, terms.level_of_one(tests)) <= distance
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::record::words::share;
 use crate::record::{CellRun, Counts, Fault, Metric, Unit};
-use crate::stats::location::median;
+use crate::stats::describe::median;
 
 /// The client is the bottleneck when in the median round its mean lag exceeds the mean latency of a closed loop: each
 /// connection is then idle for longer than it is busy. A tail of the lag would say it of every busy machine.

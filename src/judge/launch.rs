@@ -4,10 +4,10 @@
 //! hit by bursts of other work, so it needs a robust centre.
 
 use crate::record::Centre;
-use crate::stats::disorder::{Disorder, Widening, disorder};
+use crate::stats::describe::{mean, median, sample_variance, trimmed_mean};
+use crate::stats::distribution::t_upper_quantile;
 use crate::stats::interval::Interval;
-use crate::stats::location::{mean, median, sample_variance, trimmed};
-use crate::stats::student;
+use crate::stats::series::{Pattern, Widening, find_pattern};
 
 /// Fewer rounds have no median that could leave a burst out.
 const LEAST_ROUNDS_FOR_MEDIAN: usize = 3;
@@ -39,7 +39,7 @@ pub(super) struct RunValue {
     /// makes it.
     pub round_variance: Option<f64>,
     /// What is wrong with the order of its launches, or of the rounds of its only one.
-    pub disorder: Option<Disorder>,
+    pub disorder: Option<Pattern>,
     /// How rounds and launches were centred.
     pub centring: Centring,
 }
@@ -64,7 +64,7 @@ impl RunValue {
 
     /// The interval of its centre, as wide as the order of its launches makes it.
     pub fn widen(&self, found: Interval, confidence: f64) -> Interval {
-        let reach = |df| student::upper_quantile(0.5 * (1.0 - confidence), df);
+        let reach = |df| t_upper_quantile(0.5 * (1.0 - confidence), df);
         if self.widening() == Widening::NONE {
             return found;
         }
@@ -106,7 +106,7 @@ pub(super) fn reduce(rounds: &[Vec<f64>], centre: Centre) -> Option<RunValue> {
     let launches: Vec<f64> = logs.iter().filter_map(|rounds| by_launch(rounds)).collect();
     let (log, launch_variance, launch_df) = centre_of(&launches, centring)?;
     let only = if let [rounds] = &logs[..] { Some(rounds) } else { None };
-    let disorder = disorder(only.unwrap_or(&launches), LEAST_GAP);
+    let disorder = find_pattern(only.unwrap_or(&launches), LEAST_GAP);
     let round_variance = only.and_then(|rounds| {
         let wider = disorder.map_or(1.0, |disorder| disorder.widening(rounds.len()).variance);
         Some(wider * centre_variance(rounds, centre)?)
@@ -129,7 +129,7 @@ fn centring(logs: &[Vec<f64>], centre: Centre) -> Centring {
 fn centre_of(launches: &[f64], centring: Centring) -> Option<(f64, Option<f64>, f64)> {
     let count = launches.len() as f64;
     if centring == Centring::Trimmed {
-        let centre = trimmed(launches, TRIM)?;
+        let centre = trimmed_mean(launches, TRIM)?;
         return Some((centre.mean, Some(count * centre.standard_error.powi(2)), centre.df));
     }
     Some((mean(launches)?, sample_variance(launches), count - 1.0))
@@ -138,7 +138,7 @@ fn centre_of(launches: &[f64], centring: Centring) -> Option<(f64, Option<f64>, 
 /// How uncertain a launch's centre is by the noise between its rounds.
 fn centre_variance(rounds: &[f64], centre: Centre) -> Option<f64> {
     if centre == Centre::Robust && rounds.len() >= LEAST_ROUNDS_TO_TRIM {
-        return trimmed(rounds, TRIM).map(|centre| centre.standard_error.powi(2));
+        return trimmed_mean(rounds, TRIM).map(|centre| centre.standard_error.powi(2));
     }
     sample_variance(rounds).map(|variance| variance / rounds.len() as f64)
 }

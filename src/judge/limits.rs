@@ -13,8 +13,9 @@ use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome};
 use crate::plan::Limit;
 use crate::record::words::{duration_ns, plural};
 use crate::record::{Centre, Metric, metric};
-use crate::stats::location::mean;
-use crate::stats::student;
+use crate::stats::decision::p_above;
+use crate::stats::describe::mean;
+use crate::stats::interval::t_limits;
 
 /// A limit with what head shows of it.
 #[derive(Debug)]
@@ -63,8 +64,7 @@ impl LimitTest {
 
     /// p value of "the limit holds".
     pub fn p_holds(&self) -> f64 {
-        self.found
-            .map_or(1.0, |found| student::p_above(found.log, self.limit.ln(), found.standard_error, found.df))
+        self.found.map_or(1.0, |found| p_above(found.log, self.limit.ln(), found.standard_error, found.df))
     }
 
     /// By how much it is seen to be exceeded, as a logarithm; negative when it is kept.
@@ -74,9 +74,9 @@ impl LimitTest {
 
     /// What follows from the corrected p value and the interval.
     pub fn check(&self, p_adjusted: f64, terms: &Terms) -> LimitCheck {
-        let interval = self.found.map(|found| {
-            student::interval(found.log, found.standard_error, found.df, terms.confidence_level)
-        });
+        let interval = self
+            .found
+            .map(|found| t_limits(found.log, found.standard_error, found.df, terms.confidence_level));
         let log = self.limit.ln();
         let outcome = match interval {
             Some((low, _)) if p_adjusted < terms.significance_level && low > log => LimitOutcome::Broken,

@@ -1,7 +1,7 @@
 //! Whether samples are what the tests take them for: without a drift, independent of the one before, and of one kind.
 //!
 //! The series is that of the launches in order of time, or with a single launch that of its rounds. What is wrong with it is said,
-//! and widens the interval of what rests on it (`stats/disorder.rs`): in a duet the series of ratios, in which most of
+//! and widens the interval of what rests on it (`stats/series.rs`): in a duet the series of ratios, in which most of
 //! it cancels; against stored runs that of each run. Where it is allowed for anyway, nothing is wider, and the note says so.
 
 use crate::judge::evidence::Evidence;
@@ -9,7 +9,7 @@ use crate::judge::launch::reduce;
 use crate::judge::stored::USUAL_SPREAD;
 use crate::record::words::{change as signed, percent, plural};
 use crate::record::{Judged, METRICS, Metric, Series};
-use crate::stats::disorder::{Disorder, Widening};
+use crate::stats::series::{Pattern, Widening};
 
 /// What is worth saying of the order of a run's samples, by the first metric that is always judged.
 pub(super) fn order_note(series: &Series) -> Option<String> {
@@ -38,16 +38,16 @@ pub(super) fn ratio_note(metric: &Metric, evidence: &Evidence) -> Option<String>
     Some(sentence(&title, &disorder, samples, pairs.has_launches(), pairs.is_wider()))
 }
 
-fn sentence(title: &str, disorder: &Disorder, samples: usize, are_launches: bool, is_wider: bool) -> String {
+fn sentence(title: &str, disorder: &Pattern, samples: usize, are_launches: bool, is_wider: bool) -> String {
     let samples = plural(samples as u64, if are_launches { "launch" } else { "round" });
     let found = match *disorder {
-        Disorder::Drift { change, .. } => {
+        Pattern::Drift { change, .. } => {
             format!("{title} drifted over its {samples} by {}", signed(change.exp_m1()))
         }
-        Disorder::Memory { lag1 } => {
+        Pattern::Autocorrelation { lag1 } => {
             format!("{title} of each of its {samples} resembles the one before (correlation {lag1:.2})")
         }
-        Disorder::Modes { apart, fewer, .. } => format!(
+        Pattern::TwoGroups { distance: apart, smaller: fewer, .. } => format!(
             "{title} of its {samples} lies in two groups that are {} apart, {fewer} in the smaller one",
             percent(apart.exp_m1())
         ),
@@ -57,11 +57,11 @@ fn sentence(title: &str, disorder: &Disorder, samples: usize, are_launches: bool
 }
 
 /// How a method tells that its interval was widened.
-pub(super) fn widened(disorder: &Disorder) -> &'static str {
+pub(super) fn widened(disorder: &Pattern) -> &'static str {
     match disorder {
-        Disorder::Drift { .. } => ", widened for a drift",
-        Disorder::Memory { .. } => ", widened since each resembles the one before",
-        Disorder::Modes { .. } => ", widened for its two groups",
+        Pattern::Drift { .. } => ", widened for a drift",
+        Pattern::Autocorrelation { .. } => ", widened since each resembles the one before",
+        Pattern::TwoGroups { .. } => ", widened for its two groups",
     }
 }
 

@@ -12,9 +12,9 @@ use crate::judge::shown::Precision;
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
 use crate::record::words::plural;
 use crate::record::{Better, Centre};
-use crate::stats::disorder::{Disorder, Widening};
-use crate::stats::interval::{Interval, interval, trimmed_interval};
-use crate::stats::location::sample_variance;
+use crate::stats::describe::sample_variance;
+use crate::stats::interval::{Interval, mean_interval, trimmed_interval};
+use crate::stats::series::{Pattern, Widening};
 
 /// Variance of a ratio of two single launches.
 const ALLOWANCE: f64 = 2.0 * USUAL_SPREAD * USUAL_SPREAD;
@@ -84,7 +84,7 @@ impl Pairs {
         let found: Option<Interval> = match (self.ratios.launch_variance, self.ratios.centring) {
             (None, _) => None,
             (_, Centring::Trimmed) => trimmed_interval(&self.ratios.launches, TRIM, confidence),
-            _ => interval(&self.ratios.launches, confidence, nresamples, seed),
+            _ => mean_interval(&self.ratios.launches, confidence, nresamples, seed),
         };
         let pairs = plural(self.pairs as u64, "pair");
         let widened =
@@ -107,7 +107,7 @@ impl Pairs {
     }
 
     /// What is wrong with the order of its launches, and how many there are (or rounds of the only one).
-    pub fn disorder(&self) -> Option<(Disorder, usize)> {
+    pub fn disorder(&self) -> Option<(Pattern, usize)> {
         let count = if self.launches() == 1 { self.pairs } else { self.launches() };
         Some((self.ratios.disorder?, count))
     }
@@ -137,7 +137,7 @@ impl Pairs {
             return "several launches (let plimsoll start both services): more rounds of one launch cannot help"
                 .to_owned();
         }
-        if let Some(Disorder::Drift { .. }) = self.ratios.disorder {
+        if let Some(Pattern::Drift { .. }) = self.ratios.disorder {
             return "sides that do not drift apart while they are measured: more launches cannot help"
                 .to_owned();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::record::words::{elapsed, plural};
 use crate::record::{Judged, METRICS, Round, Run};
-use crate::stats::location::median;
+use crate::stats::describe::median;
 
 /// A round is slow when it lies so many robust standard deviations above its cell's median.
 const SLOW: f64 = 4.0;

@@ -283,7 +283,7 @@ fn poorest_round(series: &Series) -> Option<u64> {
 
 /// Mean over runs on the log scale, or the plain mean of all rounds where there is a zero.
 fn plain_centre(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
-    let mean = crate::stats::location::mean;
+    let mean = crate::stats::describe::mean;
     let logs: Option<Vec<f64>> = runs.iter().map(|rounds| Some(reduce(rounds, metric.centre)?.log)).collect();
     let centre = match logs {
         Some(logs) => mean(&logs).map(f64::exp),

@@ -3,8 +3,8 @@
 use crate::judge::launch::{Centring, RunValue, TRIM, reduce};
 use crate::judge::verdict::Estimate;
 use crate::record::Metric;
-use crate::stats::interval::{Interval, Method, interval, t_interval, trimmed_interval};
-use crate::stats::location::mean;
+use crate::stats::describe::mean;
+use crate::stats::interval::{Interval, Method, mean_interval, t_interval, trimmed_interval};
 
 /// How intervals of values are made.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ fn over_launches(run: &RunValue, precision: Precision) -> Option<Interval> {
     let Precision { confidence, nresamples, seed } = precision;
     let found = match run.centring {
         Centring::Trimmed => trimmed_interval(&run.launches, TRIM, confidence),
-        _ => interval(&run.launches, confidence, nresamples, seed),
+        _ => mean_interval(&run.launches, confidence, nresamples, seed),
     };
     Some(run.widen(found?, confidence))
 }

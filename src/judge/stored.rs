@@ -8,8 +8,8 @@ use crate::judge::difference::Difference;
 use crate::judge::launch::{Centring, RunValue};
 use crate::record::Better;
 use crate::record::words::plural;
-use crate::stats::diagnose::trend;
-use crate::stats::location::{mean, sample_variance};
+use crate::stats::describe::{mean, sample_variance};
+use crate::stats::series::trend;
 
 /// Standard deviation between launches, and between runs, of a quiet machine.
 pub(super) const USUAL_SPREAD: f64 = 0.02;

@@ -10,9 +10,9 @@ use crate::judge::policy::Terms;
 use crate::judge::verdict::Verdict;
 use crate::record::Series;
 use crate::record::words::plural;
-use crate::stats::normal;
-use crate::stats::power::POWER;
-use crate::stats::proportion::{Rise, Sample};
+use crate::stats::decision::POWER;
+use crate::stats::distribution::normal_upper_quantile;
+use crate::stats::proportion::{ProportionDifference, Sample};
 
 /// Halvings of the range in which the findable fall is sought: to 0.02 points.
 const HALVINGS: u32 = 12;
@@ -24,7 +24,7 @@ pub(super) struct Success {
     head: Vec<Sample>,
     base_runs: usize,
     head_runs: usize,
-    rise: Rise,
+    rise: ProportionDifference,
     /// Both sides were measured together, so that how much runs differ is no question.
     is_duet: bool,
 }
@@ -48,7 +48,7 @@ impl Success {
 
     fn between(base: (Vec<Sample>, usize), head: (Vec<Sample>, usize), is_duet: bool) -> Option<Self> {
         let ((base, base_runs), (head, head_runs)) = (base, head);
-        let rise = Rise::between(&base, &head)?;
+        let rise = ProportionDifference::between(&base, &head)?;
         Some(Self { base, head, base_runs, head_runs, rise, is_duet })
     }
 
@@ -59,14 +59,14 @@ impl Success {
 
     /// The rise of the failure share.
     pub fn worsening(&self, terms: &Terms) -> Worsening {
-        let interval = self.rise.interval(terms.confidence_level);
-        Worsening { low: interval.low, estimate: interval.estimate, high: interval.high }
+        let (low, high) = self.rise.limits(terms.confidence_level);
+        Worsening { low, estimate: self.rise.estimate(), high }
     }
 
     /// Tests of a rise and of a fall of the failure share beyond the margin.
     pub fn test(&self, terms: &Terms) -> Test {
         let fall = if self.rise.estimate() < -terms.failure_margin {
-            Rise::between(&self.head, &self.base)
+            ProportionDifference::between(&self.head, &self.base)
         } else {
             None
         };
@@ -80,20 +80,20 @@ impl Success {
     pub fn findable(&self, terms: &Terms, tests: usize) -> f64 {
         let level = terms.level_of_one(tests);
         let base = 1.0 - success_ratio(&self.base);
-        let unlucky = normal::upper_quantile(1.0 - POWER);
+        let unlucky = normal_upper_quantile(1.0 - POWER);
         let with_share = |share: f64| {
             let fallen = |launch: &Sample| {
                 let failures = (share.clamp(0.0, 1.0) * launch.requests as f64).round() as u64;
                 Sample { failures, requests: launch.requests }
             };
-            Rise::between(&self.base, &self.head.iter().map(fallen).collect::<Vec<_>>())
+            ProportionDifference::between(&self.base, &self.head.iter().map(fallen).collect::<Vec<_>>())
         };
         let is_found = |fall: f64| {
             let share = base + fall;
             // In one of five cases less of a fall is seen than this.
             let seen = with_share(share).map(|rise| share - unlucky * rise.standard_error());
             seen.and_then(with_share)
-                .is_some_and(|rise| rise.interval(1.0 - 2.0 * level).low > terms.failure_margin)
+                .is_some_and(|rise| rise.limits(1.0 - 2.0 * level).0 > terms.failure_margin)
         };
         let (mut not_found, mut found) = (terms.failure_margin, 1.0);
         for _ in 0..HALVINGS {

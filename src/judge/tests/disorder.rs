@@ -7,7 +7,8 @@ use crate::judge::shown::Precision;
 use crate::judge::stored::Samples;
 use crate::judge::tests::simulated::Normal;
 use crate::record::{Better, Centre};
-use crate::stats::interval::interval;
+use crate::stats::decision::p_above;
+use crate::stats::interval::mean_interval;
 
 const TERMS: Terms = Terms {
     noise_threshold: 0.01,
@@ -84,7 +85,7 @@ fn duets(world: World, launches: usize, trials: usize, seed: u64) -> (Rates, Rat
         let head: Vec<Vec<f64>> = series.iter().map(|log| vec![log.exp()]).collect();
         let pairs = Pairs::new(&vec![vec![1.0]; launches], &head, Centre::Mean, Better::Lower).unwrap();
         let (shown, _) = pairs.interval(PRECISION);
-        let plain = interval(&series, 0.95, PRECISION.nresamples, PRECISION.seed).unwrap();
+        let plain = mean_interval(&series, 0.95, PRECISION.nresamples, PRECISION.seed).unwrap();
         let red = TERMS.noise_threshold.ln_1p();
         after.covered += each * f64::from(u8::from(shown.low <= 0.0 && 0.0 <= shown.high));
         before.covered += each * f64::from(u8::from(plain.low <= 0.0 && 0.0 <= plain.high));
@@ -93,8 +94,8 @@ fn duets(world: World, launches: usize, trials: usize, seed: u64) -> (Rates, Rat
                 shown.low > red && pairs.difference().test(&TERMS).worse < TERMS.significance_level,
             ));
         let p = {
-            let error = (crate::stats::location::sample_variance(&series).unwrap() / launches as f64).sqrt();
-            crate::stats::student::p_above(plain.estimate, red, error, launches as f64 - 1.0)
+            let error = (crate::stats::describe::sample_variance(&series).unwrap() / launches as f64).sqrt();
+            p_above(plain.estimate, red, error, launches as f64 - 1.0)
         };
         before.red += each * f64::from(u8::from(plain.low > red && p < TERMS.significance_level));
         after.width += each / 100.0 * (shown.high - shown.low);

@@ -123,7 +123,7 @@ fn with_as_many_launches_as_are_advised_four_of_five_duets_decide() {
     for change in [0.0, 0.06] {
         // Ten launches that show the change and the spread exactly.
         let shape = [-1.5, 0.6, -0.3, 1.2, -0.9, 0.3, 1.5, -0.6, 0.9, -1.2];
-        let scale = spread / crate::stats::location::sample_variance(&shape).unwrap().sqrt();
+        let scale = spread / crate::stats::describe::sample_variance(&shape).unwrap().sqrt();
         let now = duet(&shape.map(|at| change + scale * at));
         assert!(!is_decided(&now.difference(), &DUET, tests));
         let text = now.advice(&DUET, tests);

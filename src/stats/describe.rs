@@ -1,6 +1,6 @@
-//! Where the middle of some values lies, and how uncertain that is: means, medians, trimmed means.
+//! Descriptive statistics: means, variances, medians and trimmed means.
 
-/// Guards the count of trimmed values against a product such as 0.29 * 100 = 28.999….
+/// Keeps the count of trimmed values right for a product such as 0.29 * 100 = 28.999….
 const ROUNDING: f64 = 1e-9;
 
 /// Arithmetic mean; `None` without values.
@@ -11,17 +11,21 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     Some(values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Unbiased variance (n - 1 in the denominator), by two passes; `None` with fewer than two values.
+/// Unbiased variance (n - 1 in the denominator), in two passes; `None` with fewer than two values.
 pub fn sample_variance(values: &[f64]) -> Option<f64> {
     if values.len() < 2 {
         return None;
     }
-    let centre = mean(values)?;
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    Some(squares / (values.len() - 1) as f64)
+    Some(sum_of_squares(values)? / (values.len() - 1) as f64)
 }
 
-/// The middle value, or the mean of the two middle ones; `None` without values.
+/// Sum of the squared deviations from the mean; `None` without values.
+pub fn sum_of_squares(values: &[f64]) -> Option<f64> {
+    let center = mean(values)?;
+    Some(values.iter().map(|value| (value - center).powi(2)).sum())
+}
+
+/// The middle value, or the mean of the two middle values; `None` without values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values);
     let middle = sorted.len() / 2;
@@ -34,25 +38,22 @@ pub fn median(values: &[f64]) -> Option<f64> {
 
 /// A trimmed mean with its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Trimmed {
+pub struct TrimmedMean {
     /// Mean of the values that were kept.
     pub mean: f64,
-    /// Sample variance of all values, each trimmed one replaced by the nearest kept one.
-    pub winsorised_variance: f64,
     /// Standard error of `mean`.
     pub standard_error: f64,
-    /// Degrees of freedom of Student's t for `mean`: values kept, less one.
+    /// Degrees of freedom of Student's t for `mean`: number of values kept, less one.
     pub df: f64,
-    /// Values kept.
-    pub kept: usize,
 }
 
-/// Mean without the share `trim` of the values at *each* end (rounded down), after Tukey & McLaughlin (1963).
+/// Mean without the fraction `trim` of the values at *each* end (rounded down), after Tukey & McLaughlin (1963).
 ///
-/// The standard error is sqrt((n - 1) s²_w / (h (h - 1))), h values being kept (Yuen 1974); the older
-/// s_w / ((1 - 2 trim) sqrt(n)) is nearly the same where trim · n is whole, and too large elsewhere.
-/// `None` if fewer than two values are kept, or `trim` is not within 0 to 0.5.
-pub fn trimmed(values: &[f64], trim: f64) -> Option<Trimmed> {
+/// The standard error is sqrt((n - 1) s²_w / (h (h - 1))), where h is the number of values kept and s²_w the sample variance
+/// after each trimmed value is replaced by the nearest kept one (Yuen 1974). The older s_w / ((1 - 2 trim) sqrt(n)) is nearly
+/// the same where trim · n is whole, and too large elsewhere.
+/// `None` if fewer than two values are kept, or if `trim` does not lie in 0..0.5.
+pub fn trimmed_mean(values: &[f64], trim: f64) -> Option<TrimmedMean> {
     if !(0.0..0.5).contains(&trim) {
         return None;
     }
@@ -64,18 +65,13 @@ pub fn trimmed(values: &[f64], trim: f64) -> Option<Trimmed> {
     let (lowest, highest) = (sorted[cut], sorted[n - cut - 1]);
     sorted[..cut].fill(lowest);
     sorted[n - cut..].fill(highest);
-    let winsorised_variance = sample_variance(&sorted)?;
+    let winsorized_variance = sample_variance(&sorted)?;
     let (n, h) = (n as f64, kept as f64);
-    Some(Trimmed {
-        mean,
-        winsorised_variance,
-        standard_error: ((n - 1.0) * winsorised_variance / (h * (h - 1.0))).sqrt(),
-        df: h - 1.0,
-        kept,
-    })
+    let standard_error = ((n - 1.0) * winsorized_variance / (h * (h - 1.0))).sqrt();
+    Some(TrimmedMean { mean, standard_error, df: h - 1.0 })
 }
 
-/// A sorted copy; the order is total, so that no value makes it panic.
+/// A sorted copy, in the total order of floating-point numbers.
 pub fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -84,8 +80,8 @@ pub fn sorted(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::student;
     use super::*;
+    use crate::stats::interval::t_limits;
 
     /// Self-awareness data of Wilcox, Introduction to Robust Estimation and Hypothesis Testing.
     const WILCOX: [f64; 19] = [
@@ -114,30 +110,34 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));
     }
 
+    /// Standard error by the older formula, from the Winsorized variance that Yuen's contains.
+    fn older_standard_error(found: TrimmedMean, n: f64, trim: f64) -> f64 {
+        let kept = found.df + 1.0;
+        let winsorized_variance = found.standard_error.powi(2) * kept * found.df / (n - 1.0);
+        winsorized_variance.sqrt() / ((1.0 - 2.0 * trim) * n.sqrt())
+    }
+
     #[test]
-    fn trimmed_mean_and_winsorised_variance_match_wilcox() {
-        let found = trimmed(&WILCOX, 0.2).unwrap();
-        assert_eq!(found.kept, 13);
+    fn trimmed_mean_and_its_interval_match_wilcox() {
+        let found = trimmed_mean(&WILCOX, 0.2).unwrap();
         assert_eq!(found.df, 12.0);
         assert!((found.mean - 282.692).abs() < 1e-3);
-        // Printed there: the interval by the older standard error is (160.4, 405.0).
-        let older_error = found.winsorised_variance.sqrt() / (0.6 * 19_f64.sqrt());
-        let (low, high) = student::interval(found.mean, older_error, found.df, 0.95);
+        // The book prints the interval by the older standard error: (160.4, 405.0).
+        let (low, high) = t_limits(found.mean, older_standard_error(found, 19.0, 0.2), found.df, 0.95);
         assert!((low - 160.391).abs() < 1e-2 && (high - 404.993).abs() < 1e-2, "{low} {high}");
     }
 
     #[test]
-    fn the_standard_error_is_yuens() {
-        let found = trimmed(&WILCOX[..15], 0.2).unwrap();
-        let older_error = found.winsorised_variance.sqrt() / (0.6 * 15_f64.sqrt());
-        let ratio = found.standard_error / older_error;
-        // (n - 1) / (h (h - 1)) against n / h²: n = 15, h = 9.
-        assert!((ratio - (14.0 * 9.0 / (15.0 * 8.0_f64)).sqrt()).abs() < 1e-12, "{ratio}");
+    fn the_standard_error_of_a_trimmed_mean_is_yuens() {
+        // 1 to 15 without three at each end: 4 4 4 4 5 … 12 12 12 12, whose squares around 8 sum to 156.
+        let values: Vec<f64> = (1..=15).map(f64::from).collect();
+        let found = trimmed_mean(&values, 0.2).unwrap();
+        assert!((found.standard_error - (156.0 / (9.0 * 8.0_f64)).sqrt()).abs() < 1e-12);
     }
 
     #[test]
-    fn without_trim_it_is_the_mean_with_its_usual_error() {
-        let found = trimmed(&WILCOX, 0.0).unwrap();
+    fn without_trimming_it_is_the_mean_with_its_usual_error() {
+        let found = trimmed_mean(&WILCOX, 0.0).unwrap();
         assert_eq!(Some(found.mean), mean(&WILCOX));
         let usual = (sample_variance(&WILCOX).unwrap() / 19.0).sqrt();
         assert!((found.standard_error - usual).abs() < 1e-10);
@@ -145,24 +145,24 @@ mod tests {
     }
 
     #[test]
-    fn too_few_values_or_an_absurd_trim_have_no_trimmed_mean() {
-        assert_eq!(trimmed(&[], 0.2), None);
-        assert_eq!(trimmed(&[1.0], 0.2), None);
-        assert_eq!(trimmed(&[1.0, 2.0, 3.0], 0.4), None);
+    fn no_trimmed_mean_of_too_few_values_or_with_an_impossible_trim() {
+        assert_eq!(trimmed_mean(&[], 0.2), None);
+        assert_eq!(trimmed_mean(&[1.0], 0.2), None);
+        assert_eq!(trimmed_mean(&[1.0, 2.0, 3.0], 0.4), None);
         for trim in [-0.1, 0.5, f64::NAN] {
-            assert_eq!(trimmed(&WILCOX, trim), None);
+            assert_eq!(trimmed_mean(&WILCOX, trim), None);
         }
     }
 
     #[test]
-    fn one_wild_value_does_not_move_it() {
+    fn one_outlier_does_not_change_a_trimmed_mean() {
         let mut wild = WILCOX;
         wild[18] = 1e12;
-        assert_eq!(trimmed(&wild, 0.2), trimmed(&WILCOX, 0.2));
+        assert_eq!(trimmed_mean(&wild, 0.2), trimmed_mean(&WILCOX, 0.2));
     }
 
     #[test]
-    fn its_interval_covers_as_often_as_it_says() {
+    fn the_interval_of_a_trimmed_mean_covers_at_its_confidence_level() {
         let mut rng = fastrand::Rng::with_seed(11);
         let trials = 4000;
         let covered = (0..trials)
@@ -173,8 +173,8 @@ mod tests {
                         (0..12).map(|_| rng.f64() - 0.5).sum::<f64>() * spread
                     })
                     .collect();
-                let found = trimmed(&values, 0.2).unwrap();
-                let (low, high) = student::interval(found.mean, found.standard_error, found.df, 0.95);
+                let found = trimmed_mean(&values, 0.2).unwrap();
+                let (low, high) = t_limits(found.mean, found.standard_error, found.df, 0.95);
                 low <= 0.0 && 0.0 <= high
             })
             .count();
