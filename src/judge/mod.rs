@@ -50,7 +50,7 @@
 //! # Samples out of order
 //!
 //! Launches that drift, that resemble the one before, or that lie in two groups make an interval wider, and are noted
-//! (`stats/disorder.rs`): in a duet by their ratios, in which most of it cancels; against stored runs by what it adds
+//! (`stats/series.rs`): in a duet by their ratios, in which most of it cancels; against stored runs by what it adds
 //! to each run's own variance. Only what is shown at a level of 1 % widens, so that it costs an ordered duet of 30 launches
 //! little (2 % of its width; the screening finds 98.7 % of +5 % instead of 99.4). Of what is not shown the interval knows
 //! nothing: rounds are interleaved at random so that it stays rare. 3,000 simulated duets each with launches that differ by 3

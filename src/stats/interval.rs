@@ -21,11 +21,11 @@ pub struct Interval {
     pub estimate: f64,
     /// Upper end.
     pub high: f64,
-    /// How the ends were found.
+    /// Method that gave the ends.
     pub method: Method,
 }
 
-/// How an [`Interval`] was computed, and from how many values.
+/// Method of an [`Interval`], and the number of values it rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Studentised bootstrap of the mean.
@@ -53,7 +53,7 @@ pub enum Method {
 }
 
 impl Interval {
-    /// The interval with both ends `factor` times as far from the estimate. A factor below 1 does not narrow it. If the result
+    /// Moves both ends to `factor` times their distance from the estimate. A factor below 1 does not narrow it. If the result
     /// is undefined, the ends are infinite.
     pub fn stretched(self, factor: f64) -> Self {
         let end = |end: f64, beyond: f64| {
@@ -177,7 +177,7 @@ pub fn bootstrap_interval(values: &[f64], confidence: f64, nresamples: usize, se
 
     let mut t = bootstrap_t_squares(&deviations, squares, nresamples, seed);
     let highest = *t.select_nth_unstable_by(nresamples - rank, f64::total_cmp).1;
-    // All lower values stand before it now.
+    // The lower values are all in front of it now.
     let lowest = *t[..=nresamples - rank].select_nth_unstable_by(rank - 1, f64::total_cmp).1;
     let t_of = |square: f64| ((n - 1.0) / n * square.abs()).sqrt().copysign(square);
     let (low, high) = (estimate - t_of(highest) * standard_error, estimate - t_of(lowest) * standard_error);

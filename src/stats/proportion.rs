@@ -269,7 +269,7 @@ mod tests {
         let head = launches(&[0, 0, 1, 0, 0], 4000);
         assert_eq!(p(&launches(&[0; 5], 4000), &head), 1.0);
         assert_eq!(p(&launches(&[0], 20_000), &launches(&[1], 20_000)), 1.0);
-        // Nor is one in a single burst of a hundred.
+        // One failure in a single burst of a hundred is not a rise either.
         assert!(p(&launches(&[0], 100), &launches(&[1], 100)) > 0.1);
     }
 
@@ -300,7 +300,7 @@ mod tests {
             ProportionDifference::between(&launches(&[0], 20_000), &launches(&[6000], 20_000)).unwrap();
         assert!(difference.rests_on_allowance());
         assert!(difference.p_above(MARGIN) < CORRECTED);
-        // A hundred requests are few: shown alone, not among 130 tests. And more requests cannot stand in for launches.
+        // A hundred requests are enough for a single test, not for 130. And more requests cannot replace launches.
         let few = p(&launches(&[0], 100), &launches(&[30], 100));
         assert!((CORRECTED..0.01).contains(&few), "{few:e}");
         assert!(p(&launches(&[0], 2_000_000), &launches(&[600_000], 2_000_000)) > 2e-5);

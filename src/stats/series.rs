@@ -1,5 +1,5 @@
-//! Does a series of rounds meet the assumptions of a test: independent values, no drift, one group? If not, how much less certain
-//! is its mean?
+//! Does a series of rounds meet the assumptions of a test: independent values, no drift, one group? If not, by which
+//! factor does the variance of its mean grow?
 
 use crate::stats::decision::p_above;
 use crate::stats::describe::{mean, sorted, sum_of_squares};
@@ -57,7 +57,7 @@ pub enum Pattern {
     },
 }
 
-/// How much less certain a mean is than the spread of its values says.
+/// Correction of the variance and degrees of freedom of a mean for a [`Pattern`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Widening {
     /// Factor of its variance; at least 1.
@@ -159,7 +159,7 @@ fn two_groups(series: &[f64], min_gap: f64) -> Option<Pattern> {
 }
 
 impl Pattern {
-    /// How much less certain the pattern makes the mean of a series of `count` values.
+    /// Correction for the mean of a series of `count` values.
     ///
     /// - A drift does not average out. The part of the variance that its line explains is not divided by n, so that the true value
     ///   may lie anywhere along the line (a uniform distribution over it has the variance change²/12).
