@@ -85,9 +85,9 @@ impl Method {
 
 /// Interval of the mean: bootstrap-t with `nresamples` resamples for ten or more values, Student's t for fewer.
 ///
-/// `None` if there are no values, if a value or its square is not finite, or if `confidence` does not lie strictly between 0 and
-/// 1. One value gives the whole line and equal values give a point; the [`Method`] says so. Student's t is also used
-/// where the bootstrap has no finite result (see [`bootstrap_interval`]).
+/// `None` if there are no values, if a value or its square is not finite, or if `confidence` is not between 0 and 1 (exclusive).
+/// One value gives the whole line and equal values give a point; the [`Method`] says so. Student's t is also used where the
+/// bootstrap has no finite result (see [`bootstrap_interval`]).
 pub fn mean_interval(values: &[f64], confidence: f64, nresamples: usize, seed: u64) -> Option<Interval> {
     let plain = t_interval(values, confidence)?;
     let has_spread = matches!(plain.method, Method::StudentT { .. });
