@@ -170,7 +170,10 @@ impl Baseline {
     }
 
     fn path(&self, run: &Run) -> PathBuf {
-        self.folder.join(format!("{}.{ENDING}", file_name(&run.id)))
+        // Ids made by plimsoll stay readable; those of a file that somebody edited lead nowhere else.
+        let is_plain = run.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let name = if is_plain && !run.id.is_empty() { run.id.clone() } else { file_name(&run.id) };
+        self.folder.join(format!("{name}.{ENDING}"))
     }
 }
 
@@ -298,6 +301,9 @@ mod tests {
         let mut baseline = empty(root.path());
         let paths = baseline.add(&[run(1, &["x"], "here"), run(2, &["x"], "here")], None).unwrap();
         assert!(paths[1].ends_with("main/b/0002.json") && paths.iter().all(|path| path.is_file()));
+        let id = |id: &str| baseline.path(&Run { id: id.into(), ..run(1, &[], "here") });
+        assert!(id("20261124T170012Z-abc1234-k3f9").ends_with("20261124T170012Z-abc1234-k3f9.json"));
+        assert_eq!(id("../../x").parent(), Some(baseline.folder.as_path()));
         let read = empty(root.path());
         assert_eq!(read, baseline);
         let cell = &read.runs[0].cells[0];
