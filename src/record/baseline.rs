@@ -105,6 +105,9 @@ impl Baseline {
             self.runs.iter().filter(|run| is_on(run, &here)).map(|run| run.id.clone()).collect();
         let mut others = Self { runs: Vec::new(), ..self.clone() };
         let paths = others.add(runs, None)?;
+        if paths.is_empty() {
+            return Ok(paths);
+        }
         self.runs.append(&mut others.runs);
         self.retain(|run| !old.contains(&run.id))?;
         Ok(paths)
@@ -358,7 +361,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut unfair = run(1, &["x"], "here");
         unfair.cells[0].invalid = Some("the client was the bottleneck".into());
-        assert!(empty(root.path()).add(&[unfair], None).unwrap().is_empty());
+        assert!(empty(root.path()).add(std::slice::from_ref(&unfair), None).unwrap().is_empty());
+        let mut baseline = empty(root.path());
+        baseline.add(&[run(2, &["x"], "here")], None).unwrap();
+        assert!(baseline.replace(&[unfair]).unwrap().is_empty());
+        assert_eq!(ids(&empty(root.path())), ["0002"], "nothing takes its place, so it stays");
     }
 
     #[test]
