@@ -22,6 +22,8 @@ mod table;
 mod world;
 
 #[cfg(test)]
+mod freeze;
+#[cfg(test)]
 mod tests;
 
 pub use bounds::{Doubt, Standing};

@@ -81,11 +81,11 @@ pub(super) fn is_promised_to_find(scenario: &Scenario, design: Design) -> bool {
     scenario.name == ALL_DISTURBANCES && design == DUET
 }
 
-fn changes(design: Design) -> [Change; 5] {
+pub(super) fn changes(design: Design) -> [Change; 5] {
     if design.is_duet() { IN_DUETS } else { AGAINST_STORED }
 }
 
-fn banks(scenarios: &[Scenario], rounds: usize, seed: u64) -> Banks {
+pub(super) fn banks(scenarios: &[Scenario], rounds: usize, seed: u64) -> Banks {
     let shapes: BTreeSet<Shape> = scenarios
         .iter()
         .flat_map(|scenario| {
@@ -100,7 +100,7 @@ fn banks(scenarios: &[Scenario], rounds: usize, seed: u64) -> Banks {
 }
 
 /// Luck of its own for each call: neighbouring numbers are spread over all seeds by a multiplier without a pattern (Knuth).
-fn seed_of(seed: u64, place: usize, number: usize) -> u64 {
+pub(super) fn seed_of(seed: u64, place: usize, number: usize) -> u64 {
     const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mixed = seed.wrapping_mul(SPREAD) ^ ((place as u64) << 32 | number as u64);
     mixed.wrapping_mul(SPREAD) ^ (mixed >> 29)
