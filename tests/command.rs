@@ -151,7 +151,7 @@ fn method_headers_and_body_are_sent_as_given() {
 }
 
 #[test]
-fn a_time_out_is_a_fault_and_an_expected_status_a_success() {
+fn a_timeout_is_a_fault_and_an_expected_status_a_success() {
     let server = Server::start(&[]);
     let slow = load(&[
         &server.at("/sleeper?sleep_length=20"),

@@ -94,9 +94,9 @@ impl IntoTargets for Result<Targets, TargetsError> {
 ///     .noise_threshold(0.02)                      // 2 % are too little to be red
 ///     .equivalence(0.05)                          // 5 % are little enough to be called unchanged
 ///     .nresamples(10_000)
-///     .exchange_time_out(Duration::from_secs(5))
-///     .connect_time_out(Duration::from_secs(1))
-///     .ready_time_out(Duration::from_secs(60));
+///     .timeout(Duration::from_secs(5))
+///     .connect_timeout(Duration::from_secs(1))
+///     .ready_timeout(Duration::from_secs(60));
 /// ```
 ///
 /// By reqwest, without the kernel's receive time:
@@ -243,20 +243,20 @@ impl<'a> BenchmarkGroup<'a> {
     }
 
     /// The longest that one exchange may take (30 s).
-    pub fn exchange_time_out(&mut self, time_out: Duration) -> &mut Self {
-        self.group().settings.exchange_time_out = time_out;
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.group().settings.timeout = timeout;
         self
     }
 
     /// The longest that opening a connection may take (5 s).
-    pub fn connect_time_out(&mut self, time_out: Duration) -> &mut Self {
-        self.group().settings.connect_time_out = time_out;
+    pub fn connect_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.group().settings.connect_timeout = timeout;
         self
     }
 
     /// The longest that the service may take to start (30 s).
-    pub fn ready_time_out(&mut self, time_out: Duration) -> &mut Self {
-        self.group().settings.ready_time_out = time_out;
+    pub fn ready_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.group().settings.ready_timeout = timeout;
         self
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct LoadArgs {
     content_type: Option<String>,
     /// The longest that one exchange may take
     #[arg(long, short = 't', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
-    time_out: Option<Duration>,
+    timeout: Option<Duration>,
     /// The one status that is a success, instead of each 2xx
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<u16>,
@@ -88,8 +88,8 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     group.transport.http2 = args.http2;
     group.transport.follow = args.follow;
     group.transport.proxy.clone_from(&args.proxy);
-    if let Some(time_out) = args.time_out {
-        group.settings.exchange_time_out = time_out;
+    if let Some(timeout) = args.timeout {
+        group.settings.timeout = timeout;
     }
     let load = match args.duration {
         Some(_) => Load::closed(args.concurrency),

@@ -19,11 +19,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(transport: &Transport, connect_time_out: Duration, resolver: &Arc<Resolver>) -> Self {
+    pub(crate) fn new(transport: &Transport, connect_timeout: Duration, resolver: &Arc<Resolver>) -> Self {
         Self {
-            http1: Http1::new(resolver, connect_time_out),
+            http1: Http1::new(resolver, connect_timeout),
             #[cfg(feature = "reqwest")]
-            reqwest: ViaReqwest::new(transport, connect_time_out, resolver),
+            reqwest: ViaReqwest::new(transport, connect_timeout, resolver),
             is_plain: transport.is_plain(),
         }
     }

@@ -89,7 +89,7 @@ pub(crate) struct Request {
     /// The whole request as HTTP/1.1.
     pub(crate) wire: Vec<u8>,
     pub(crate) checks: BodyChecks,
-    pub(crate) time_out: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) endpoint: Endpoint,
 }
 
@@ -101,7 +101,7 @@ impl Request {
     pub(crate) fn new(
         endpoint: &Endpoint,
         service_url: Option<&str>,
-        time_out: Duration,
+        timeout: Duration,
     ) -> Result<Self, EndpointError> {
         // Nothing else keeps line ends out of methods and headers.
         endpoint.check()?;
@@ -113,7 +113,7 @@ impl Request {
             host: uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(default_port),
             checks: BodyChecks::new(&endpoint.input_tokens, &endpoint.output_tokens, text),
-            time_out: endpoint.time_out.unwrap_or(time_out),
+            timeout: endpoint.timeout.unwrap_or(timeout),
             endpoint: endpoint.clone(),
             uri,
         })
@@ -209,7 +209,7 @@ pub(crate) fn connect_fault(error: &io::Error) -> Fault {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ECONNREFUSED) => Fault::Refused,
         Some(Errno::EADDRNOTAVAIL) => Fault::NoFreePort,
-        Some(Errno::ETIMEDOUT) => Fault::ConnectTimeOut,
+        Some(Errno::ETIMEDOUT) => Fault::ConnectTimeout,
         Some(Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EHOSTDOWN | Errno::ENETDOWN) => {
             Fault::Unreachable
         }
@@ -222,7 +222,7 @@ pub(crate) fn connect_fault(error: &io::Error) -> Fault {
 /// The fault behind an error of a connected socket.
 pub(crate) fn exchange_fault(error: &io::Error) -> Fault {
     match connect_fault(error) {
-        Fault::ConnectTimeOut => Fault::TimeOut,
+        Fault::ConnectTimeout => Fault::Timeout,
         fault => fault,
     }
 }
@@ -236,14 +236,14 @@ mod tests {
         let kind = |errno: Errno| connect_fault(&io::Error::from(errno));
         assert_eq!(kind(Errno::ECONNREFUSED), Fault::Refused);
         assert_eq!(kind(Errno::EADDRNOTAVAIL), Fault::NoFreePort);
-        assert_eq!(kind(Errno::ETIMEDOUT), Fault::ConnectTimeOut);
+        assert_eq!(kind(Errno::ETIMEDOUT), Fault::ConnectTimeout);
         assert_eq!(kind(Errno::EHOSTUNREACH), Fault::Unreachable);
         assert_eq!(kind(Errno::ENETUNREACH), Fault::Unreachable);
         assert_eq!(kind(Errno::ECONNRESET), Fault::Reset);
         assert_eq!(kind(Errno::EPIPE), Fault::Reset);
         assert_eq!(kind(Errno::EMFILE), Fault::Client);
         assert_eq!(connect_fault(&io::ErrorKind::UnexpectedEof.into()), Fault::Closed);
-        assert_eq!(exchange_fault(&io::Error::from(Errno::ETIMEDOUT)), Fault::TimeOut);
+        assert_eq!(exchange_fault(&io::Error::from(Errno::ETIMEDOUT)), Fault::Timeout);
         assert_eq!(exchange_fault(&io::Error::from(Errno::ECONNRESET)), Fault::Reset);
     }
 

@@ -29,7 +29,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 #[derive(Debug)]
 pub(crate) struct Http1 {
     resolver: Arc<Resolver>,
-    connect_time_out: Duration,
+    connect_timeout: Duration,
     pub(crate) max_idle: Duration,
     kept: Vec<Connection>,
     buffer: Vec<u8>,
@@ -53,10 +53,10 @@ struct Broken {
 }
 
 impl Http1 {
-    pub(crate) fn new(resolver: &Arc<Resolver>, connect_time_out: Duration) -> Self {
+    pub(crate) fn new(resolver: &Arc<Resolver>, connect_timeout: Duration) -> Self {
         Self {
             resolver: Arc::clone(resolver),
-            connect_time_out,
+            connect_timeout,
             max_idle: MAX_IDLE,
             kept: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
@@ -72,13 +72,13 @@ impl Http1 {
             self.kept.push(kept);
             return None;
         }
-        let (connection, took) = self.connect(request, deadline_after(request.time_out)).await.ok()?;
+        let (connection, took) = self.connect(request, deadline_after(request.timeout)).await.ok()?;
         self.kept.push(connection);
         Some(took)
     }
 
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
-        let deadline = deadline_after(request.time_out);
+        let deadline = deadline_after(request.timeout);
         let mut exchange = Exchange::begin();
         let mut kept = self.take_kept(request);
         if kept.as_ref().is_some_and(|kept| !kept.is_quiet()) {
@@ -100,7 +100,7 @@ impl Http1 {
             // A connection is kept only after a complete response; every other end drops it.
             let attempt = self.send_and_receive(&connection.stream, request, &mut exchange);
             match timeout_at(deadline, attempt).await {
-                Err(_) => return exchange.failed(Fault::TimeOut),
+                Err(_) => return exchange.failed(Fault::Timeout),
                 Ok(Ok(keep)) => {
                     if keep {
                         connection.last_used = exchange.ended;
@@ -188,15 +188,15 @@ impl Http1 {
         deadline: Instant,
     ) -> Result<(Connection, Duration), Fault> {
         self.make_room();
-        let connect_deadline = deadline_after(self.connect_time_out);
+        let connect_deadline = deadline_after(self.connect_timeout);
         let opening = async {
             let addresses = self.resolver.resolve(&request.host, request.port).await;
             connect_to_any(&addresses.map_err(|_| Fault::Dns)?, connect_deadline).await
         };
         let (stream, took) = match timeout_at(connect_deadline.min(deadline), opening).await {
             Ok(opened) => opened?,
-            Err(_) if deadline < connect_deadline => return Err(Fault::TimeOut),
-            Err(_) => return Err(Fault::ConnectTimeOut),
+            Err(_) if deadline < connect_deadline => return Err(Fault::Timeout),
+            Err(_) => return Err(Fault::ConnectTimeout),
         };
         let (host, port) = (request.host.clone(), request.port);
         Ok((Connection { host, port, stream, last_used: Wall::now() }, took))
@@ -266,7 +266,7 @@ async fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> Result<(
         let fault = match timeout(share, connect_to(*address)).await {
             Ok(Ok(stream)) => return Ok((stream, Wall::now().since(started))),
             Ok(Err(error)) => connect_fault(&error),
-            Err(_) => Fault::ConnectTimeOut,
+            Err(_) => Fault::ConnectTimeout,
         };
         // `localhost` has two addresses. Where IPv6 is off, only the fault of the other one is informative.
         if reported.is_none() || !fault.is_ours() {

@@ -58,10 +58,10 @@ impl<'a> LiveCell<'a> {
         resolver: &Arc<Resolver>,
     ) -> Result<Self, EndpointError> {
         let settings = &group.settings;
-        let request = |endpoint| Request::new(endpoint, service_url, settings.exchange_time_out);
+        let request = |endpoint| Request::new(endpoint, service_url, settings.timeout);
         let requests: Vec<Request> =
             cell.targets.endpoints().iter().map(request).collect::<Result<_, _>>()?;
-        let client = || Client::new(&group.transport, settings.connect_time_out, resolver);
+        let client = || Client::new(&group.transport, settings.connect_timeout, resolver);
         let mut clients: Vec<Client> = (0..cell.load.concurrency()).map(|_| client()).collect();
         clients.iter_mut().for_each(|client| client.prepare(&requests[0]));
         let (requests, connects) = (Rc::new(requests), LatencyHistogram::new());

@@ -88,7 +88,7 @@ pub(crate) fn check(
         let mut ignore = |_: Event| {};
         let measurement = Measurement::prepare(plan, options, &mut ignore)?;
         for service in &measurement.services {
-            let running = service.head.start(service.group.settings.ready_time_out).await?;
+            let running = service.head.start(service.group.settings.ready_timeout).await?;
             for &index in &service.cells {
                 let cell = measurement.id(index);
                 let tested = measurement.live_cell(index, &running)?.test(usize::MAX, 1).await;
@@ -273,7 +273,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             for &side in &sides {
                 let (launcher, service) = self.services[index].side(side);
                 (self.on_event)(Event::Launching { service: describe_service(service) });
-                let started = launcher.start(settings.ready_time_out).await;
+                let started = launcher.start(settings.ready_timeout).await;
                 let mut running = started.map_err(|source| match sides.len() {
                     1 => MeasureError::Service(source),
                     _ => MeasureError::SideStart { side, source },
@@ -470,7 +470,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
     async fn start_side(&self, visit: &Visit, side: Side) -> Result<LiveSide<'a>, Stop> {
         let service = &self.services[visit.service];
         let settings = &service.group.settings;
-        let started = service.side(side).0.start(settings.ready_time_out).await;
+        let started = service.side(side).0.start(settings.ready_timeout).await;
         let mut running = started.map_err(|error| self.stop_because(visit, side, &error))?;
         let warm_up = settings.warm_up_time / u32::try_from(service.cells.len().max(1)).unwrap_or(u32::MAX);
         let mut cells = Vec::new();
@@ -586,7 +586,7 @@ async fn until(deadline: Option<Instant>) {
 fn shares_launches(one: &Group, other: &Group) -> bool {
     let key = |group: &Group| {
         let settings = &group.settings;
-        (settings.sample_size, settings.launches, settings.warm_up_time, settings.ready_time_out)
+        (settings.sample_size, settings.launches, settings.warm_up_time, settings.ready_timeout)
     };
     one.service == other.service && one.base == other.base && key(one) == key(other)
 }

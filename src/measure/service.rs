@@ -52,7 +52,7 @@ pub(crate) enum ServiceError {
     DiedEarly { command: String, ending: Ending, output: LastLines },
     #[error(
         "the service `{command}` was not ready within {waited:?}: {reason}; it must listen on 127.0.0.1 at the port that replaces {{port}} \
-         and that the variable PORT holds; if it only needs longer, raise the timeout with group.ready_time_out(…){output}"
+         and that the variable PORT holds; if it only needs longer, raise the timeout with group.ready_timeout(…){output}"
     )]
     NotReady { command: String, waited: Duration, reason: String, output: LastLines },
     #[error(

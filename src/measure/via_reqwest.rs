@@ -27,7 +27,7 @@ const MAX_REDIRECTS: usize = 10;
 #[derive(Debug)]
 pub(crate) struct ViaReqwest {
     transport: Transport,
-    connect_time_out: Duration,
+    connect_timeout: Duration,
     resolver: Arc<Resolver>,
     /// For http and for https, since HTTP/2 begins differently.
     clients: [Option<Client>; 2],
@@ -35,10 +35,10 @@ pub(crate) struct ViaReqwest {
 }
 
 impl ViaReqwest {
-    pub(crate) fn new(transport: &Transport, connect_time_out: Duration, resolver: &Arc<Resolver>) -> Self {
+    pub(crate) fn new(transport: &Transport, connect_timeout: Duration, resolver: &Arc<Resolver>) -> Self {
         Self {
             transport: transport.clone(),
-            connect_time_out,
+            connect_timeout,
             resolver: Arc::clone(resolver),
             clients: [None, None],
             body: BodyScan::default(),
@@ -71,7 +71,7 @@ impl ViaReqwest {
         let endpoint = &request.endpoint;
         let client = self.client_for(request).map_err(|error| fault_of(&error))?;
         let method = Method::from_bytes(endpoint.method.as_bytes()).unwrap_or(Method::GET);
-        let mut sending = client.request(method, request.uri.to_string()).timeout(request.time_out);
+        let mut sending = client.request(method, request.uri.to_string()).timeout(request.timeout);
         for (name, value) in headers(endpoint) {
             sending = sending.header(name, value);
         }
@@ -100,7 +100,7 @@ impl ViaReqwest {
         let transport = &self.transport;
         let follow = if transport.follow { Policy::limited(MAX_REDIRECTS) } else { Policy::none() };
         let mut builder = Client::builder()
-            .connect_timeout(self.connect_time_out)
+            .connect_timeout(self.connect_timeout)
             .tcp_nodelay(true)
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(MAX_IDLE)
@@ -175,8 +175,8 @@ fn fault_of(error: &reqwest::Error) -> Fault {
         cause = this.source();
     }
     match error {
-        error if error.is_timeout() && error.is_connect() => Fault::ConnectTimeOut,
-        error if error.is_timeout() => Fault::TimeOut,
+        error if error.is_timeout() && error.is_connect() => Fault::ConnectTimeout,
+        error if error.is_timeout() => Fault::Timeout,
         error if error.is_redirect() || error.is_decode() || is_http => Fault::Malformed,
         _ => Fault::Client,
     }

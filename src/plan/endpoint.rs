@@ -22,7 +22,7 @@ const OUTPUT_TOKENS: &str = "/output_tokens";
 ///     .header("content-type", "application/json")
 ///     .body(r#"{"ship": "Ever Given"}"#)
 ///     .expect_status(201)
-///     .time_out(Duration::from_secs(5));
+///     .timeout(Duration::from_secs(5));
 /// let complete = Endpoint::new("PUT", "/v1/completions/1")
 ///     .tokens("/usage/prompt_tokens", "/usage/completion_tokens");
 /// ```
@@ -37,8 +37,8 @@ pub struct Endpoint {
     pub(crate) body_contains: Option<String>,
     pub(crate) input_tokens: String,
     pub(crate) output_tokens: String,
-    /// Overrides the group's time-out of an exchange.
-    pub(crate) time_out: Option<Duration>,
+    /// Overrides the group's timeout of an exchange.
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// What is wrong with an [`Endpoint`].
@@ -64,9 +64,9 @@ pub enum EndpointError {
     /// A status code outside 100 to 599.
     #[error("{0} is no HTTP status")]
     Status(u16),
-    /// A time-out of zero.
-    #[error("a time-out of 0 lets no request finish")]
-    TimeOut,
+    /// A timeout of zero.
+    #[error("a timeout of 0 lets no request finish")]
+    Timeout,
 }
 
 impl Endpoint {
@@ -81,7 +81,7 @@ impl Endpoint {
             body_contains: None,
             input_tokens: INPUT_TOKENS.to_owned(),
             output_tokens: OUTPUT_TOKENS.to_owned(),
-            time_out: None,
+            timeout: None,
         }
     }
 
@@ -134,8 +134,8 @@ impl Endpoint {
 
     /// The longest that one exchange may take, instead of the group's.
     #[must_use]
-    pub fn time_out(mut self, time_out: Duration) -> Self {
-        self.time_out = Some(time_out);
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -213,8 +213,8 @@ impl Endpoint {
         if let Some(status) = self.status.filter(|status| !(100..600).contains(status)) {
             return Err(EndpointError::Status(status));
         }
-        if self.time_out == Some(Duration::ZERO) {
-            return Err(EndpointError::TimeOut);
+        if self.timeout == Some(Duration::ZERO) {
+            return Err(EndpointError::Timeout);
         }
         Ok(())
     }

@@ -164,7 +164,7 @@ impl Command {
 
     /// A path that answers with a 2xx once the service is up. Without it, the service is up when its port accepts.
     ///
-    /// A service that refuses the path as such (with 404 or 405, say) for three seconds, or a tenth of a longer `ready_time_out`, is
+    /// A service that refuses the path as such (with 404 or 405, say) for three seconds, or a tenth of a longer `ready_timeout`, is
     /// not waited for any longer.
     #[must_use]
     pub fn ready(mut self, path: impl Into<String>) -> Self {

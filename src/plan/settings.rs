@@ -53,15 +53,15 @@ pub struct Settings {
     /// Longest time that a request may take.
     #[arg(skip = Duration::from_secs(30))]
     #[serde(rename = "timeout_s", with = "seconds")]
-    pub exchange_time_out: Duration,
+    pub timeout: Duration,
     /// Longest time that opening a connection may take.
     #[arg(skip = Duration::from_secs(5))]
     #[serde(rename = "connect_timeout_s", with = "seconds")]
-    pub connect_time_out: Duration,
+    pub connect_timeout: Duration,
     /// Longest time that the service may take to start.
     #[arg(skip = Duration::from_secs(30))]
     #[serde(rename = "ready_timeout_s", with = "seconds")]
-    pub ready_time_out: Duration,
+    pub ready_timeout: Duration,
     /// Ids of the metrics to judge; `None` for the usual ones.
     #[arg(skip)]
     pub judged: Option<Vec<String>>,
@@ -118,7 +118,7 @@ impl Settings {
     pub(crate) fn problem(&self) -> Option<String> {
         let is_fraction = |value: f64| (0.0..1.0).contains(&value);
         let is_level = |value: f64| is_fraction(value) && value > 0.0;
-        let time_outs = [self.exchange_time_out, self.connect_time_out, self.ready_time_out];
+        let timeouts = [self.timeout, self.connect_timeout, self.ready_timeout];
         let Self { sample_size, measurement_time, warm_up_time, launches, nresamples, .. } = self;
         if *sample_size < MIN_SAMPLE_SIZE {
             Some(format!("sample_size is {sample_size}: at least {MIN_SAMPLE_SIZE} rounds are needed"))
@@ -142,7 +142,7 @@ impl Settings {
             Some(format!("equivalence is {value}: it must be at least 0 and less than 1"))
         } else if !(MIN_RESAMPLES..=MAX_RESAMPLES).contains(nresamples) {
             Some(format!("nresamples is {nresamples}: from {MIN_RESAMPLES} to {MAX_RESAMPLES}"))
-        } else if time_outs.contains(&Duration::ZERO) {
+        } else if timeouts.contains(&Duration::ZERO) {
             Some("a timeout is 0: nothing could finish".to_owned())
         } else if !(0.0..=1.0).contains(&self.least_success_ratio) {
             Some(format!("least_success_ratio is {}: it must lie between 0 and 1", self.least_success_ratio))
@@ -176,7 +176,7 @@ mod tests {
         assert!(problem(|s| s.noise_threshold = Some(-0.1)).starts_with("noise_threshold is -0.1"));
         assert!(problem(|s| s.equivalence = Some(f64::INFINITY)).starts_with("equivalence"));
         assert!(problem(|s| s.nresamples = 10).starts_with("nresamples"));
-        assert!(problem(|s| s.exchange_time_out = Duration::ZERO).starts_with("a timeout"));
+        assert!(problem(|s| s.timeout = Duration::ZERO).starts_with("a timeout"));
         assert!(problem(|s| s.least_success_ratio = 1.1).starts_with("least_success_ratio"));
         assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("no metric"));
     }

@@ -9,7 +9,7 @@ pub enum Fault {
     /// Nothing listens at the address.
     Refused,
     /// The connection was not open in time.
-    ConnectTimeOut,
+    ConnectTimeout,
     /// The network or host cannot be reached.
     Unreachable,
     /// The host's name could not be resolved.
@@ -21,7 +21,7 @@ pub enum Fault {
     /// The connection was closed before the response was whole.
     Closed,
     /// The whole exchange did not end in time.
-    TimeOut,
+    Timeout,
     /// The response is not HTTP, or is framed wrongly.
     Malformed,
     /// A whole response with another status than the expected one.
@@ -38,13 +38,13 @@ impl Fault {
     /// Each kind by its name in files, except for statuses, which are `status_429` and so on.
     const NAMES: [(Fault, &'static str); 12] = [
         (Fault::Refused, "refused"),
-        (Fault::ConnectTimeOut, "connect_time_out"),
+        (Fault::ConnectTimeout, "connect_timeout"),
         (Fault::Unreachable, "unreachable"),
         (Fault::Dns, "dns"),
         (Fault::Tls, "tls"),
         (Fault::Reset, "reset"),
         (Fault::Closed, "closed"),
-        (Fault::TimeOut, "time_out"),
+        (Fault::Timeout, "timeout"),
         (Fault::Malformed, "malformed"),
         (Fault::Body, "body"),
         (Fault::NoFreePort, "no_free_port"),
@@ -66,13 +66,13 @@ impl Fault {
     pub fn in_words(self) -> String {
         match self {
             Fault::Refused => "connection refused".into(),
-            Fault::ConnectTimeOut => "connecting timed out".into(),
+            Fault::ConnectTimeout => "connecting timed out".into(),
             Fault::Unreachable => "host unreachable".into(),
             Fault::Dns => "name not resolved".into(),
             Fault::Tls => "TLS failed".into(),
             Fault::Reset => "connection reset".into(),
             Fault::Closed => "closed before the response was whole".into(),
-            Fault::TimeOut => "timed out".into(),
+            Fault::Timeout => "timed out".into(),
             Fault::Malformed => "malformed response".into(),
             Fault::Status(code) => format!("unexpected status {code}"),
             Fault::Body => "body check failed".into(),

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(failure(&overloaded), None);
         let mut gone = Tally::default();
         gone.counts.requests = 1_200;
-        gone.counts.faults = [(Fault::Status(404), 1_190), (Fault::TimeOut, 10)].into();
+        gone.counts.faults = [(Fault::Status(404), 1_190), (Fault::Timeout, 10)].into();
         assert_eq!(
             failure(&gone).unwrap(),
             "not one of 1,200 requests succeeded, so nothing was measured; what came instead: timed out (10) and unexpected \

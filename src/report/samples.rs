@@ -176,7 +176,7 @@ fn round(sample: &Sample, launch: usize, of_head: bool) -> Round {
         counts.successes = 0;
         counts.statuses.insert(429, REQUESTS_PER_ROUND - 4);
         counts.faults.insert(Fault::Status(429), REQUESTS_PER_ROUND - 4);
-        counts.faults.insert(Fault::TimeOut, 4);
+        counts.faults.insert(Fault::Timeout, 4);
     } else {
         counts.statuses.insert(200, REQUESTS_PER_ROUND);
     }

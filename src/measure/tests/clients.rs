@@ -65,10 +65,10 @@ fn only_plimsolls_own_client_reports_connections_and_stamps() {
 }
 
 /// Both clients report `fault` for the script, and then succeed on a new connection.
-fn assert_each_fails(script: &[Act], time_out: Duration, fault: Fault) {
+fn assert_each_fails(script: &[Act], timeout: Duration, fault: Fault) {
     for_both(both(), async |mut client| {
         let server = Server::start(vec![script.to_vec(), answer_once()]);
-        let exchange = client.exchange(&request(&Endpoint::get(server.url()), time_out)).await;
+        let exchange = client.exchange(&request(&Endpoint::get(server.url()), timeout)).await;
         assert_eq!(exchange.fault, Some(fault), "{client:?} {script:?}");
         assert_eq!(exchange.status.is_some(), fault.is_response());
         assert!(!exchange.reconnected);
@@ -108,9 +108,9 @@ impl FullListener {
         Self { listener, _waiting: waiting }
     }
 
-    fn request(&self, time_out: Duration) -> Request {
+    fn request(&self, timeout: Duration) -> Request {
         let url = format!("http://{}/", self.listener.local_addr().unwrap());
-        request(&Endpoint::get(url), time_out)
+        request(&Endpoint::get(url), timeout)
     }
 }
 
@@ -121,7 +121,7 @@ fn a_full_backlog_makes_connecting_time_out() {
     // Longer than a busy machine pauses, since the client must connect within the same timeout afterwards.
     let connect_timeout = Duration::from_millis(500);
     for_both(both_with(connect_timeout, None), async |mut client| {
-        assert_fails(&mut client, &full.request(LONG), Fault::ConnectTimeOut).await;
+        assert_fails(&mut client, &full.request(LONG), Fault::ConnectTimeout).await;
     });
 }
 
@@ -130,7 +130,7 @@ fn a_full_backlog_makes_connecting_time_out() {
 fn the_whole_exchange_times_out_while_it_connects() {
     let full = FullListener::open();
     for_both(both(), async |mut client| {
-        assert_fails(&mut client, &full.request(SHORT), Fault::TimeOut).await
+        assert_fails(&mut client, &full.request(SHORT), Fault::Timeout).await
     });
 }
 
@@ -192,16 +192,16 @@ fn an_end_before_the_response_is_whole_is_closed() {
 
 #[test]
 fn silence_and_a_dripping_body_time_out() {
-    assert_each_fails(&[Act::ReadRequest, Act::WaitForClose], SHORT, Fault::TimeOut);
+    assert_each_fails(&[Act::ReadRequest, Act::WaitForClose], SHORT, Fault::Timeout);
     let mut dripping = vec![Act::ReadRequest, send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")];
     for _ in 0..20 {
         dripping.extend([Act::Pause(SHORT / 4), send("x")]);
     }
-    assert_each_fails(&dripping, SHORT, Fault::TimeOut);
+    assert_each_fails(&dripping, SHORT, Fault::Timeout);
     assert_each_fails(
         &[Act::ReadRequest, send("HTTP/1.1 200 OK\r\n"), Act::WaitForClose],
         SHORT,
-        Fault::TimeOut,
+        Fault::Timeout,
     );
 }
 

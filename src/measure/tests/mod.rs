@@ -279,8 +279,8 @@ pub(super) fn both() -> Vec<Subject> {
     both_with(LONG, None)
 }
 
-pub(super) fn request(endpoint: &Endpoint, time_out: Duration) -> Request {
-    Request::new(endpoint, None, time_out).unwrap()
+pub(super) fn request(endpoint: &Endpoint, timeout: Duration) -> Request {
+    Request::new(endpoint, None, timeout).unwrap()
 }
 
 pub(super) fn get(url: &str) -> Request {
