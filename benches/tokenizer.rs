@@ -7,13 +7,15 @@
 
 use std::time::Duration;
 
-use plimsoll::{BenchmarkId, Command, Endpoint, Harness, Load, Service, Targets, bench_group, bench_main};
+use plimsoll::{
+    BenchmarkId, Endpoint, Harness, Load, Service, ServiceCommand, Targets, bench_group, bench_main,
+};
 
 /// Requests of one burst, and how many of them the limited service serves at once.
 const BURST: usize = 100;
 const LIMIT: usize = 10;
 
-fn serve() -> Command {
+fn serve() -> ServiceCommand {
     Service::command(env!("CARGO_BIN_EXE_plimsoll")).args(["serve", "--port", "{port}"]).ready("/stats")
 }
 

@@ -1,55 +1,73 @@
-//! criterion for HTTP endpoints.
-//!
-//! plimsoll loads each endpoint at each concurrency in repeated rounds, compares the rounds with a stored baseline by
-//! confidence intervals, draws latency and throughput charts, and fails CI when, and only when, the service really became slower.
-//!
-//! A bench file in `benches/`, with `harness = false` in `Cargo.toml`, defines groups of cells: an [`Endpoint`] (or [`Targets`])
-//! under a [`Load`].
-//!
 //! ```no_run
 //! use plimsoll::{BenchmarkId, Endpoint, Harness, Load, Service, bench_group, bench_main};
 //!
 //! fn search(harness: &mut Harness) {
 //!     let mut group = harness.benchmark_group("search");
 //!     group.service(Service::command("./server").args(["--port", "{port}"]).ready("/health"));
-//!     for concurrency in [1, 10, 100] {
-//!         group.bench_endpoint(
-//!             BenchmarkId::new("ship", concurrency),
-//!             Endpoint::get("/search?q=ship"),
-//!             Load::closed(concurrency),
-//!         );
+//!     for connections in [1, 10, 100] {
+//!         let id = BenchmarkId::new("ship", connections);
+//!         group.bench_endpoint(id, Endpoint::get("/search?q=ship"), Load::closed(connections));
 //!     }
-//!     group.finish();
 //! }
 //!
 //! bench_group!(benches, search);
 //! bench_main!(benches);
 //! ```
 //!
-//! `cargo bench --bench NAME` then measures, judges and reports; `cargo bench --bench NAME -- --help` lists the flags. Its exit
-//! code is 0 when nothing regressed, 1 when something did, 2 for a wrong call or file, 3 when it could not be measured, and 130 or
-//! 143 when a signal ended it.
+//! plimsoll is criterion for HTTP endpoints. It loads each endpoint at each concurrency in repeated rounds, compares the rounds with
+//! a stored baseline or with the old build running next to the new one, draws latency and throughput charts, and fails CI if the
+//! service became slower.
 //!
-//! How it measures and judges, and how often it is wrong, is told in `methodology`; what it cannot know in `bias`.
+//! The code above is `benches/NAME.rs`. In `Cargo.toml`:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! plimsoll = { version = "0.1", default-features = false }
+//!
+//! [[bench]]
+//! name = "NAME"
+//! harness = false
+//! ```
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `cargo bench --bench NAME` | measures, compares with the baseline `main` if there is one, and writes `reports/NAME/index.html` |
+//! | `cargo bench --bench NAME -- --save-baseline main` | the same, and stores the run as the baseline `main` |
+//! | `cargo bench --bench NAME -- --base-ref main` | builds the commit `main` and the working tree, and measures them side by side |
+//! | `cargo bench --bench NAME -- --help` | lists all flags |
+//! | `cargo test --benches` | sends each request once and checks the response |
+//!
+//! Start with [`BenchmarkGroup`], which has everything that can be said in a bench file. A cell is an [`Endpoint`] or [`Targets`] under
+//! a [`Load`]. [`Service`] says what to load. [`methodology`] explains how plimsoll measures and decides and how often it is wrong,
+//! and [`bias`] what it cannot know.
+//!
+//! # Exit codes
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | measured, and nothing regressed |
+//! | 1 | a cell regressed or broke a [`Limit`] |
+//! | 2 | a flag, the bench file or a stored file is wrong |
+//! | 3 | it could not be measured |
+//! | 130, 143 | interrupted by SIGINT or SIGTERM |
 //!
 //! # Features
 //!
-//! All but `https` are on by default; a dev-dependency needs none of them.
+//! All features but `https` are on by default. A dev-dependency needs none of them.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `cli` | the `plimsoll` command |
-//! | `png` | each chart as PNG next to its SVG |
+//! | `cli` | the command `plimsoll` |
+//! | `png` | a PNG of each chart next to its SVG |
 //! | `serve` | the reference API |
 //! | `reqwest` | HTTP/2, proxies and redirects |
 //! | `https` | https, by rustls with *ring* |
 
-// Some of what only the command uses is no longer reached without it; with all features nothing dead is let pass.
-#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command uses it"))]
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command uses it"))]
 
 #[cfg(not(unix))]
 compile_error!(
-    "plimsoll needs Unix: its services live in process groups, and a watchdog ends them through a pipe"
+    "plimsoll needs Unix: services run in process groups, and a watchdog stops them through a pipe"
 );
 
 mod bench;
@@ -71,16 +89,19 @@ pub mod serve;
 mod session;
 mod stats;
 
-pub use bench::{BenchmarkGroup, Harness, IntoTargets};
-pub use plan::{BenchmarkId, Command, Endpoint, Limit, Load, Service, Targets, TargetsError, Throughput};
+pub use bench::{BenchmarkGroup, Harness};
+pub use plan::{
+    BenchmarkId, Endpoint, EndpointError, IntoTargets, Limit, Load, Service, ServiceCommand, Targets,
+    TargetsError, Throughput, metric,
+};
 
-/// What the macros expand to; no part of the interface.
+/// For the macros. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bench::{BenchTarget, main};
 }
 
-/// What `benches/overhead.rs` times; no part of the interface.
+/// For `benches/overhead.rs`. Not part of the public API.
 #[cfg(feature = "overhead")]
 #[doc(hidden)]
 pub mod internals {

@@ -256,9 +256,9 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
         (&[URL, "-t", "0ms"], "no request can be made in a time of 0"),
         (&[URL, "-t", "soon"], "`soon` is not a duration"),
         (&[URL, "-H", "no colon"], "write it as `Name: value`"),
-        (&[URL, "-m", "GE T"], "`GE T` is no HTTP method"),
+        (&[URL, "-m", "GE T"], "`GE T` is not an HTTP method"),
         (&[URL, "-D", "/no/such/body"], "/no/such/body cannot be read"),
-        (&[URL, "--expect-status", "999"], "999 is no HTTP status"),
+        (&[URL, "--expect-status", "999"], "999 is not an HTTP status"),
         (&[URL, "--bogus"], "unexpected argument '--bogus'"),
         (&["--targets", "/no/such/file"], "the targets file /no/such/file cannot be read"),
     ];
@@ -279,8 +279,8 @@ fn a_bad_targets_file_is_named_with_its_line() {
             .expect_err(sentence)
             .expect_err("bad.txt");
     };
-    told(b"", "names no URL");
-    told(b"# nothing\r\n\r\n", "names no URL");
+    told(b"", "contains no URL");
+    told(b"# nothing\r\n\r\n", "contains no URL");
     told(b"http://h/\n\nlocalhost:80\n", "bad.txt:3: ");
     told(b"http://h/\ngopher://h/\n", "bad.txt:2: ");
     told(b"http://h/\xff\n", "is not UTF-8 text");

@@ -1,104 +1,163 @@
-//! What stands behind `cargo bench --bench NAME --`: criterion's flags, ours, and libtest's, which are ignored.
+//! The flags after `cargo bench --bench NAME --`: criterion's, plimsoll's, and libtest's, which are ignored.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::bench::contradictions::overruled;
-use crate::bench::duet_flags::DuetFlags;
-use crate::plan::Settings;
-use crate::session::{BaselineUse, Colour, FailOn, Save};
+use crate::plan::{Confirmation, Plan, Settings, heading, parse_duration};
+use crate::session::{BaseSource, BaselineUse, Colour, Duet, FailOn, Save};
 
-/// What --help ends with.
-const AFTER_HELP: &str =
-    "Flags take precedence over the bench file. Most flags are also variables: --quick is PLIMSOLL_QUICK.";
+/// The last lines of `--help`.
+const AFTER_HELP: &str = "\
+A flag takes precedence over its variable, and a variable over the bench file. Every flag but --exact, --list, --test and --help \
+has a variable: PLIMSOLL_QUICK=1 means --quick.
 
-/// The flags of a bench binary.
+Exit codes: 0 nothing regressed, 1 regressed, 2 wrong call, 3 not measured, 130 or 143 interrupted";
+
+/// The flags of a bench binary, without the [`Settings`].
 #[derive(Debug, Parser)]
-#[command(about = "Loads each endpoint, compares with the baseline, and fails when one became slower", after_help = AFTER_HELP)]
-#[command(args_override_self = true, disable_version_flag = true)]
+#[command(override_usage = "cargo bench --bench NAME -- [OPTIONS] [FILTER]", after_help = AFTER_HELP)]
+#[command(args_override_self = true, disable_version_flag = true, disable_help_flag = true)]
 pub(crate) struct Flags {
-    /// Only cells whose id matches this regular expression
+    /// Measure only cells whose id matches this regular expression
     pub(crate) filter: Option<String>,
-    /// Match the filter as a whole id
-    #[arg(long)]
+    /// Treat the filter as a whole id
+    #[arg(long, help_heading = heading::MEASURE)]
     pub(crate) exact: bool,
-    /// List the cells and end
-    #[arg(long)]
+    /// List the cells and exit
+    #[arg(long, help_heading = heading::MEASURE)]
     pub(crate) list: bool,
-    /// Make each request once, check it, measure nothing
-    #[arg(long)]
+    /// Send each request once and check its response, without measuring
+    #[arg(long, help_heading = heading::MEASURE)]
     pub(crate) test: bool,
-    /// Save the run as this baseline, replacing what is stored
-    #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    save_baseline: Option<String>,
-    /// Add the run to the baseline instead of replacing it (the one of --save-baseline, else the one compared with)
-    #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
-    append: bool,
-    /// Compare with this baseline; fail if it lacks a cell
-    #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    baseline: Option<String>,
-    /// Compare with this baseline; cells that it lacks are new
-    #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    baseline_lenient: Option<String>,
-    /// Take this stored baseline as the new run instead of measuring
-    #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) load_baseline: Option<String>,
-    /// Measure for less time, while developing
+    /// Shorter runs while developing: 10 rounds in 2s, 5 launches
     #[arg(long, env = "PLIMSOLL_QUICK", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::MEASURE)]
     quick: bool,
     /// Number of whole runs
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_RUNS")]
-    pub(crate) runs: usize,
-    /// Seed of every random order
+    #[arg(help_heading = heading::MEASURE)]
+    runs: usize,
+    /// Seed of all random orders
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_SEED")]
-    pub(crate) seed: u64,
-    /// An argument to append to each service's command line (repeatable)
+    #[arg(help_heading = heading::MEASURE)]
+    seed: u64,
+    /// Add this argument to each service's command line (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
-    #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None)]
+    #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None, help_heading = heading::MEASURE)]
     pub(crate) service_arg: Vec<String>,
-    /// Fail on these verdicts too
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
+
+    /// Also fail on: inconclusive (exit code 1), incomparable (3)
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
+    #[arg(hide_possible_values = true, help_heading = heading::DECIDE)]
     pub(crate) fail_on: Vec<FailOn>,
-    /// Name of this machine. Stored runs are compared only if they were recorded under the same name [default: machine or boot id]
+
+    /// Compare with this baseline, which may lack cells [default: main]
+    #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
+    baseline_lenient: Option<String>,
+    /// Compare with this baseline; fail if it lacks a cell
+    #[arg(long, short = 'b', value_name = "NAME", env = "PLIMSOLL_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
+    baseline: Option<String>,
+    /// Store the run as this baseline, in place of its older runs
+    #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
+    save_baseline: Option<String>,
+    /// Store the run, and keep the older runs of the baseline
+    #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::BASELINES)]
+    append: bool,
+    /// Judge this stored baseline instead of measuring
+    #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
+    pub(crate) load_baseline: Option<String>,
+    /// Name of this machine; only runs stored under it are compared [default: machine or boot id]
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_TEST_BED")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
     pub(crate) test_bed: Option<String>,
+
+    /// Compare the working tree with this commit (A...B: their merge base)
+    #[arg(long, value_name = "COMMIT", env = "PLIMSOLL_BASE_REF")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    base_ref: Option<String>,
+    /// Build both trees with this command; CARGO_TARGET_DIR is set [default: cargo build]
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    base_build: Option<String>,
+    /// Copy this git-ignored file or folder into both trees (repeatable)
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = heading::DUETS)]
+    #[arg(env = "PLIMSOLL_BASE_COPY", value_delimiter = None)]
+    base_copy: Vec<PathBuf>,
+    /// Argument for base, instead of the bench file's (repeatable)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
+    #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None, help_heading = heading::DUETS)]
+    base_arg: Vec<String>,
+    /// Compare with the service that this command starts
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    base_command: Option<String>,
+    /// Compare with the service at this address
+    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    base_url: Option<String>,
+    /// Stop the other side while one side is measured
+    #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::DUETS)]
+    alone: bool,
+    /// Changes to measure again: slower, both or none
+    #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
+    #[arg(hide_possible_values = true, help_heading = heading::DUETS)]
+    confirm: Confirm,
+    /// Decide after these numbers of fresh pairs [default: 30,60,120]
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
+    #[arg(help_heading = heading::DUETS)]
+    confirm_pairs: Option<Vec<usize>>,
+    /// Stop measuring after this time and report what is complete
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MAX_TIME")]
+    #[arg(help_heading = heading::DUETS)]
+    max_time: Option<Duration>,
+
     /// Draw no charts
     #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::OUTPUT)]
     pub(crate) noplot: bool,
-    /// Colour the output
+    /// When to use colors
     #[arg(long, short = 'c', value_name = "WHEN", default_value = "auto", env = "PLIMSOLL_COLOR")]
+    #[arg(help_heading = heading::OUTPUT)]
     pub(crate) color: Colour,
-    /// Say more
+    /// Show all metrics and how they were compared
     #[arg(long, short = 'v', env = "PLIMSOLL_VERBOSE", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::OUTPUT)]
     pub(crate) verbose: bool,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, env = "PLIMSOLL_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::OUTPUT)]
     pub(crate) quiet: bool,
-    #[command(flatten)]
-    pub(crate) duet: DuetFlags,
+    /// Print this help
+    #[arg(long, short = 'h', action = ArgAction::HelpShort, help_heading = heading::OUTPUT)]
+    help: Option<bool>,
+
     #[command(flatten)]
     pub(crate) runner: RunnerFlags,
-    /// The settings that were given as flags or variables.
+    /// The [`Settings`] that are given as flags or variables.
     #[arg(skip)]
     settings: ArgMatches,
 }
 
-/// What cargo and test runners send: honoured where it means something, ignored where it does not.
+/// Flags that cargo and test runners send. Those without a reader are accepted and ignored.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Sent by cargo and test runners")]
 pub(crate) struct RunnerFlags {
-    /// Sent by `cargo bench`: measure
+    /// `cargo bench` sends it: measure.
     #[arg(long, hide = true)]
     pub(crate) bench: bool,
-    /// nextest asks for ignored cells: there are none
+    /// nextest asks for ignored cells. There are none.
     #[arg(long, hide = true)]
     pub(crate) ignored: bool,
     #[arg(long, hide = true)]
@@ -113,7 +172,7 @@ pub(crate) struct RunnerFlags {
     no_capture: bool,
     #[arg(long, hide = true)]
     show_output: bool,
-    /// Cells whose id contains this are left out
+    /// Leave out cells whose id contains this text.
     #[arg(long, hide = true, value_name = "X", action = ArgAction::Append)]
     pub(crate) skip: Vec<String>,
     #[arg(long, hide = true)]
@@ -126,21 +185,38 @@ pub(crate) struct RunnerFlags {
     unstable: Vec<String>,
 }
 
+/// Which candidates a duet measures again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Confirm {
+    None,
+    Slower,
+    Both,
+}
+
+/// The whole command line: [`Flags`] and [`Settings`].
+fn command() -> Command {
+    Settings::augment_args_for_update(Flags::command())
+        .about(
+            "Loads each endpoint, compares it with a baseline or an old build, and fails if it became slower",
+        )
+        .mut_args(prepare_variable)
+}
+
 impl Flags {
     /// Reads the arguments and the environment.
     ///
     /// # Errors
-    /// When clap refuses them, or two flags contradict each other.
+    /// If an argument or variable is not valid, or two of them contradict each other.
     pub(crate) fn read(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let mut command = Settings::augment_args_for_update(Self::command()).mut_args(without_empty_variable);
+        let mut command = command();
         let mut matches = command.try_get_matches_from_mut(args)?;
-        for id in overruled(&matches, &mut command)? {
+        for id in overruled_variables(&matches, &mut command)? {
             _ = matches.try_clear_id(id);
         }
         let mut flags = Self::from_arg_matches(&matches)?;
-        // What was not given must not replace what the bench file says.
+        // Defaults must not replace what the bench file says.
         let is_default = |id: &String| matches.value_source(id) == Some(ValueSource::DefaultValue);
         let defaults: Vec<String> = matches.ids().map(ToString::to_string).filter(is_default).collect();
         defaults.iter().for_each(|id| _ = matches.try_clear_id(id));
@@ -148,12 +224,12 @@ impl Flags {
         Ok(flags)
     }
 
-    /// Whether anything is to be measured. `cargo bench` says `--bench`; `cargo test` and nextest do not.
+    /// `cargo bench` sends `--bench`. `cargo test` and nextest do not.
     pub(crate) fn measures(&self) -> bool {
         self.runner.bench && !self.test
     }
 
-    /// Puts what the command line says in place of a group's settings.
+    /// Replaces the settings of a group by those that are given as flags or variables.
     pub(crate) fn apply(&self, settings: &mut Settings) {
         if self.quick {
             settings.quicken();
@@ -161,7 +237,28 @@ impl Flags {
         settings.update_from_arg_matches(&self.settings).expect("each value was parsed with the flags");
     }
 
-    /// Which baseline to compare with. One that is about to be replaced is looked at before.
+    pub(crate) fn apply_to_plan(&self, plan: &mut Plan) {
+        (plan.runs, plan.seed, plan.alone) = (self.runs, self.seed, self.alone);
+        plan.confirmation = (self.confirm != Confirm::None).then(|| match &self.confirm_pairs {
+            Some(pairs) => Confirmation { pairs: pairs.clone() },
+            None => Confirmation::default(),
+        });
+    }
+
+    pub(crate) fn duet(&self) -> Duet {
+        Duet {
+            base: (self.base_ref.clone().map(BaseSource::Commit))
+                .or_else(|| self.base_command.clone().map(BaseSource::Command))
+                .or_else(|| self.base_url.clone().map(BaseSource::Url)),
+            base_build: self.base_build.clone(),
+            base_copy: self.base_copy.clone(),
+            base_args: self.base_arg.clone(),
+            confirms_faster: self.confirm == Confirm::Both,
+            max_time: self.max_time,
+        }
+    }
+
+    /// The baseline to compare with. One that is replaced afterwards is compared with first.
     pub(crate) fn baseline_use(&self) -> BaselineUse {
         match (&self.baseline, &self.baseline_lenient, &self.save_baseline) {
             (Some(name), _, _) => BaselineUse::Strict(name.clone()),
@@ -170,7 +267,7 @@ impl Flags {
         }
     }
 
-    /// What becomes of the run.
+    /// Where to store the run. `None`: nowhere.
     pub(crate) fn save(&self) -> Option<Save> {
         let name = match (&self.save_baseline, self.append) {
             (Some(name), _) => name.clone(),
@@ -181,18 +278,85 @@ impl Flags {
     }
 }
 
-/// A variable that is empty says nothing: so is one in CI that nobody has given a value.
-fn without_empty_variable(arg: Arg) -> Arg {
+/// Ignores a variable that is empty, as one in CI often is. Keeps variables out of the lines of `--help`.
+fn prepare_variable(arg: Arg) -> Arg {
     let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-    if is_empty { arg.env(None::<&str>) } else { arg }
+    if is_empty { arg.env(None::<&str>) } else { arg.hide_env(true) }
+}
+
+/// Pairs of arguments that contradict each other.
+const CONTRADICTIONS: [(&str, &str); 15] = [
+    ("save_baseline", "baseline"),
+    ("baseline", "baseline_lenient"),
+    ("load_baseline", "save_baseline"),
+    ("load_baseline", "append"),
+    ("load_baseline", "base_ref"),
+    ("load_baseline", "base_command"),
+    ("load_baseline", "base_url"),
+    ("load_baseline", "base_arg"),
+    // A duet does not compare with a stored baseline.
+    ("baseline", "base_ref"),
+    ("baseline", "base_command"),
+    ("baseline", "base_url"),
+    ("quiet", "verbose"),
+    ("base_ref", "base_command"),
+    ("base_ref", "base_url"),
+    ("base_command", "base_url"),
+];
+/// Flags that need another one.
+const NEEDS: [(&str, &str); 3] =
+    [("base_build", "base_ref"), ("base_copy", "base_ref"), ("base_arg", "base_ref")];
+
+/// The arguments whose variables do not count because a flag contradicts them: a flag is meant for one call, a variable for many.
+/// clap's own `conflicts_with` does not tell a variable from a flag, and would refuse both.
+///
+/// # Errors
+/// If two flags contradict each other, or two variables that no flag overrules.
+fn overruled_variables(
+    matches: &ArgMatches,
+    command: &mut Command,
+) -> Result<BTreeSet<&'static str>, clap::Error> {
+    let is_from = |id: &str, source: ValueSource| matches.value_source(id) == Some(source);
+    let overruled: BTreeSet<&str> = CONTRADICTIONS
+        .into_iter()
+        .flat_map(|(one, other)| [(one, other), (other, one)])
+        .filter(|(flag, variable)| {
+            is_from(flag, ValueSource::CommandLine) && is_from(variable, ValueSource::EnvVariable)
+        })
+        .map(|(_, variable)| variable)
+        .collect();
+    // A switch may be set to `0` or `false`.
+    let is_off = |id: &str| matches!(matches.try_get_one::<bool>(id), Ok(Some(false)));
+    let counts = |id: &str| {
+        let is_given = matches.value_source(id).is_some_and(|source| source != ValueSource::DefaultValue);
+        is_given && !is_off(id) && !overruled.contains(id)
+    };
+    if let Some((one, other)) = CONTRADICTIONS.into_iter().find(|(one, other)| counts(one) && counts(other)) {
+        let message = format!("{} cannot be used with {}", name(matches, one), name(matches, other));
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
+    let lacks = |(one, other): &(&str, &str)| is_from(one, ValueSource::CommandLine) && !counts(other);
+    if let Some((one, other)) = NEEDS.into_iter().find(lacks) {
+        let message = format!("{} needs {}", name(matches, one), flag(other));
+        return Err(command.error(ErrorKind::MissingRequiredArgument, message));
+    }
+    Ok(overruled)
+}
+
+/// The flag or variable that the user wrote.
+fn name(matches: &ArgMatches, id: &str) -> String {
+    match matches.value_source(id) {
+        Some(ValueSource::EnvVariable) => format!("PLIMSOLL_{}", id.to_uppercase()),
+        _ => flag(id),
+    }
+}
+
+fn flag(id: &str) -> String {
+    format!("--{}", id.replace('_', "-"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use clap::error::ErrorKind;
-
     use super::*;
 
     fn parsed(args: &[&str]) -> Flags {
@@ -200,8 +364,29 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound() {
-        Flags::command().debug_assert();
+    fn each_flag_has_a_line_of_help_under_a_heading() {
+        command().debug_assert();
+        for arg in command().get_arguments().filter(|arg| !arg.is_hide_set()) {
+            assert!(arg.is_positional() || arg.get_help_heading().is_some(), "{arg}");
+            assert!(arg.get_help().is_some(), "{arg}");
+        }
+        let help = command().term_width(100).render_help().to_string();
+        let most = help.lines().map(|line| line.chars().count()).max();
+        assert!(most <= Some(100) && help.contains("[default: 30]"), "{help}");
+        let wrapped = help.lines().filter(|line| line.starts_with("              ")).count();
+        assert!(wrapped <= 3, "{help}");
+    }
+
+    #[test]
+    fn every_flag_has_a_variable_but_those_that_the_help_names() {
+        for arg in command().get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_long().is_some()) {
+            let is_named = AFTER_HELP.contains(&flag(arg.get_id().as_str()));
+            let variable = arg.get_env().map(|env| env.to_string_lossy().into_owned());
+            let expected = format!("PLIMSOLL_{}", arg.get_id().as_str().to_uppercase());
+            if arg.get_id() != "quick" {
+                assert_eq!(variable, (!is_named).then_some(expected));
+            }
+        }
     }
 
     #[test]
@@ -243,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_counts_and_flags_win_over_the_bench_file() {
+    fn the_last_of_two_flags_wins_over_the_first_and_over_the_bench_file() {
         let flags =
             parsed(&["--sample-size", "20", "--sample-size", "40", "--quick", "--measurement-time", "1.5"]);
         let mut settings = Settings { launches: Some(10), ..Settings::default() };
@@ -285,11 +470,58 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_values_are_refused() {
         for args in
             [["--measurement-time", "NaN"], ["--sample-size", "-1"], ["--fail-on", "x"], ["--runs", "x"]]
         {
             assert!(Flags::read(std::iter::once(&"bench").chain(&args)).is_err(), "{args:?}");
         }
+    }
+
+    /// Parses `args` as if each of `variables` were set. A test cannot set a variable: `PATH` stands for all of them.
+    fn overruled(variables: &[&'static str], args: &[&str]) -> Result<Vec<&'static str>, ErrorKind> {
+        let ids: BTreeSet<&str> =
+            CONTRADICTIONS.into_iter().chain(NEEDS).flat_map(|(one, other)| [one, other]).collect();
+        let arg = |id: &'static str| {
+            let arg = Arg::new(id).long(&*id.replace('_', "-").leak()).action(ArgAction::Set);
+            if variables.contains(&id) { arg.env("PATH") } else { arg }
+        };
+        let mut command = Command::new("bench").args(ids.into_iter().map(arg));
+        let args = std::iter::once("bench").chain(args.iter().copied());
+        let matches = command.try_get_matches_from_mut(args).unwrap();
+        let overruled = overruled_variables(&matches, &mut command).map_err(|error| error.kind())?;
+        Ok(overruled.into_iter().collect())
+    }
+
+    #[test]
+    fn a_flag_overrules_every_variable_that_contradicts_it() {
+        assert_eq!(overruled(&["base_url"], &["--base-ref=a"]), Ok(vec!["base_url"]));
+        // The two variables contradict each other as well, but neither counts.
+        let both = overruled(&["base_url", "base_command"], &["--base-ref=a"]);
+        assert_eq!(both, Ok(vec!["base_command", "base_url"]));
+        assert_eq!(overruled(&["baseline"], &["--save-baseline=a"]), Ok(vec!["baseline"]));
+        assert_eq!(overruled(&["baseline"], &["--base-ref=a"]), Ok(vec!["baseline"]));
+        assert_eq!(overruled(&["base_ref"], &["--quiet=1"]), Ok(vec![]));
+    }
+
+    #[test]
+    fn two_flags_or_two_variables_are_refused() {
+        let conflict = Err(ErrorKind::ArgumentConflict);
+        assert_eq!(overruled(&[], &["--base-ref=a", "--base-url=b"]), conflict);
+        for base in ["--base-ref=a", "--base-command=a", "--base-url=a"] {
+            assert_eq!(overruled(&[], &["--baseline=main", base]), conflict, "{base}");
+        }
+        assert_eq!(overruled(&["base_ref", "base_command"], &[]), conflict);
+        assert_eq!(overruled(&["base_ref"], &["--base-url=a", "--base-command=b"]), conflict);
+    }
+
+    #[test]
+    fn a_flag_that_needs_another_one_is_refused_alone_but_a_variable_is_not() {
+        assert_eq!(overruled(&[], &["--base-build=a"]), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(overruled(&[], &["--base-build=a", "--base-ref=b"]), Ok(vec![]));
+        assert_eq!(overruled(&["base_ref"], &["--base-build=a"]), Ok(vec![]));
+        assert_eq!(overruled(&["base_build"], &[]), Ok(vec![]));
+        let overruled = overruled(&["base_ref"], &["--base-build=a", "--base-url=b"]);
+        assert_eq!(overruled, Err(ErrorKind::MissingRequiredArgument));
     }
 }

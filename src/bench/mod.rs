@@ -1,16 +1,11 @@
-//! The criterion-style front: what a bench file is written with.
+//! The criterion-style front: what bench files are written with, and what a bench binary does with its arguments.
 //!
-//! Criterion's groups measure while they are defined; ours only plan. Everything is measured once all groups are known, so that
-//! the rounds of all cells can be interleaved and judged together.
+//! criterion's groups measure while they are defined. plimsoll's groups only plan: everything is measured once all groups are known,
+//! so that the rounds of all cells can be interleaved and judged together.
 
-mod contradictions;
-mod duet_flags;
+mod api;
 mod flags;
-mod group;
-mod harness;
-mod macros;
-mod target;
+mod main;
 
-pub use group::{BenchmarkGroup, IntoTargets};
-pub use harness::Harness;
-pub use target::{BenchTarget, main};
+pub use api::{BenchmarkGroup, Harness};
+pub use main::{BenchTarget, main};

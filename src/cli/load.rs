@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::plan::{
-    Cell, CellId, Endpoint, Group, Load, Location, Order, Service, Targets, Throughput, parse_duration,
+    Cell, CellId, Endpoint, Group, Load, Location, Order, Targets, Throughput, parse_duration,
 };
 use crate::session::{self, LoadFormat, exit_code};
 
@@ -84,7 +84,6 @@ fn positive(text: &str) -> Result<Duration, String> {
 /// Loads, and prints what came of it.
 pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let mut group = Group::new("load", Location::unknown());
-    group.service = Service::Absent;
     group.transport.http2 = args.http2;
     group.transport.follow = args.follow;
     group.transport.proxy.clone_from(&args.proxy);

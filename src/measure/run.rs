@@ -22,7 +22,8 @@ use crate::measure::service::{Launcher, Running};
 use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::{
-    Cell, Group, Load, Plan, Schedule, Service, ServiceSchedule, Side, Visit, affordable_launches,
+    Cell, Group, Load, Plan, Schedule, Service, ServiceKind, ServiceSchedule, Side, Visit,
+    affordable_launches,
 };
 use crate::record::{
     BaseFailure, CellRun, ConditionSum, Counters, Counts, Environment, Event, Fault, Judged, METRICS, Metric,
@@ -519,10 +520,12 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     fn environment(&self) -> Environment {
-        let is_local = |(group, cell): &(&Group, &Cell)| match &group.service {
-            Service::Command(_) | Service::InProcess(_) => true,
-            Service::Url(url) => is_loopback(url),
-            Service::Absent => cell.targets.endpoints().iter().all(|endpoint| is_loopback(endpoint.url())),
+        let is_local = |(group, cell): &(&Group, &Cell)| match &group.service.0 {
+            ServiceKind::Command(_) | ServiceKind::InProcess(_) => true,
+            ServiceKind::Url(url) => is_loopback(url),
+            ServiceKind::Absent => {
+                cell.targets.endpoints().iter().all(|endpoint| is_loopback(endpoint.url()))
+            }
         };
         let all_local = self.cells.iter().all(is_local);
         let mut environment = Environment::collect(all_local, self.options.root, self.options.test_bed);
@@ -544,7 +547,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let cells = service.cells.iter().map(|&cell| self.cells[cell].1.load.concurrency());
             let sides = if self.plan.alone { 1 } else { service.sides().len() };
             // A service in this process holds the other end of each.
-            let ends = if matches!(service.group.service, Service::InProcess(_)) { 2 } else { 1 };
+            let ends = if matches!(service.group.service.0, ServiceKind::InProcess(_)) { 2 } else { 1 };
             ends * sides * cells.sum::<usize>()
         };
         self.services.iter().map(connections).max().unwrap_or(0)
@@ -612,11 +615,11 @@ fn is_loopback(url: &str) -> bool {
 }
 
 fn describe_service(service: &Service) -> String {
-    match service {
-        Service::Absent => "the endpoints' own hosts".to_owned(),
-        Service::Command(command) => command.program().to_owned(),
-        Service::Url(url) => url.clone(),
-        Service::InProcess(_) => "the server in this process".to_owned(),
+    match &service.0 {
+        ServiceKind::Absent => "the endpoints' own hosts".to_owned(),
+        ServiceKind::Command(command) => command.program().to_owned(),
+        ServiceKind::Url(url) => url.clone(),
+        ServiceKind::InProcess(_) => "the server in this process".to_owned(),
     }
 }
 
@@ -624,7 +627,7 @@ fn describe_service(service: &Service) -> String {
 /// If a cell needs something that this build does not include.
 fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
     let is_https = |url: &str| url.starts_with("https:");
-    let needs_https = matches!(&group.service, Service::Url(url) if is_https(url))
+    let needs_https = matches!(&group.service.0, ServiceKind::Url(url) if is_https(url))
         || cell.targets.endpoints().iter().any(|endpoint| is_https(endpoint.url()));
     let (what, feature) = if needs_https && !cfg!(feature = "https") {
         ("https", "https")

@@ -24,7 +24,7 @@ use crate::measure::port::{NoFreePort, PortLease, is_free};
 use crate::measure::process::{Ending, LastLines, ServiceProcess};
 use crate::measure::program::{Program, ProgramError};
 use crate::measure::ready::{self, NotReady, Patience, Refusals};
-use crate::plan::{Command, InProcess, Service, with_port};
+use crate::plan::{InProcess, Service, ServiceCommand, ServiceKind, with_port};
 
 /// Interval at which a service is checked until it is ready.
 const READY_POLL: Duration = Duration::from_millis(3);
@@ -91,11 +91,11 @@ impl Launcher {
         service_args: &[String],
         root: &Path,
     ) -> Result<Self, ServiceError> {
-        Ok(match service {
-            Service::Absent => Self::Absent,
-            Service::Url(url) => Self::Url(url.trim_end_matches('/').to_owned()),
-            Service::InProcess(server) => Self::InProcess(server.clone()),
-            Service::Command(command) => {
+        Ok(match &service.0 {
+            ServiceKind::Absent => Self::Absent,
+            ServiceKind::Url(url) => Self::Url(url.trim_end_matches('/').to_owned()),
+            ServiceKind::InProcess(server) => Self::InProcess(server.clone()),
+            ServiceKind::Command(command) => {
                 Self::Command(Box::new(PreparedCommand::new(command, service_args, root)?))
             }
         })
@@ -149,7 +149,7 @@ fn local_url(port: u16) -> String {
 #[derive(Debug)]
 pub(crate) struct PreparedCommand {
     program: Program,
-    command: Command,
+    command: ServiceCommand,
     args: Vec<String>,
     directory: PathBuf,
     /// In a duet, the value of [`PADDING`].
@@ -157,7 +157,7 @@ pub(crate) struct PreparedCommand {
 }
 
 impl PreparedCommand {
-    fn new(command: &Command, service_args: &[String], root: &Path) -> Result<Self, ServiceError> {
+    fn new(command: &ServiceCommand, service_args: &[String], root: &Path) -> Result<Self, ServiceError> {
         let own_path = || std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         let search_path = command.env.get("PATH").map_or_else(own_path, OsString::from);
         Ok(Self {
@@ -285,7 +285,7 @@ enum Life {
 }
 
 impl Running {
-    /// `http://host:port`, to which an endpoint's path is appended. Empty for [`Service::Absent`], whose endpoints have whole URLs.
+    /// `http://host:port`, to which an endpoint's path is appended. Empty for a group without a service, whose endpoints have whole URLs.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -424,18 +424,18 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
     }
 
-    fn shell(script: &str) -> Command {
+    fn shell(script: &str) -> ServiceCommand {
         Service::command("sh").args(["-c", script])
     }
 
     /// This test binary as [`be_server`].
-    fn server() -> Command {
+    fn server() -> ServiceCommand {
         let program = std::env::current_exe().unwrap();
         let args = ["--exact", SERVER_ENTRY, "--nocapture"];
         Service::command(program.to_str().unwrap()).args(args).env(IS_SERVER, "true")
     }
 
-    fn prepare(command: &Command) -> PreparedCommand {
+    fn prepare(command: &ServiceCommand) -> PreparedCommand {
         PreparedCommand::new(command, &[], &std::env::temp_dir()).unwrap()
     }
 

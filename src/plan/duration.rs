@@ -2,27 +2,23 @@
 
 use std::time::Duration;
 
-/// The longest duration that any setting accepts. Longer ones are typing errors.
-const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A longer duration is a typing error.
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why a duration could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// It does not consist of numbers and units.
     #[error(
         "`{0}` is not a duration: write a number with the unit ns, us, ms, s, m or h, as in `250ms` or `1m30s`"
     )]
     Malformed(String),
-    /// It is negative or longer than a day.
     #[error("`{0}` is out of range: a duration is at least 0 and at most 24h")]
     OutOfRange(String),
 }
 
-/// Reads numbers with units (`ns`, `us`, `µs`, `ms`, `s`, `m`, `min` or `h`) and adds them up; a single number needs no unit
-/// and is in seconds.
+/// Adds up numbers with the units `ns`, `us`, `µs`, `ms`, `s`, `m`, `min` or `h`. A single number without a unit is in seconds.
 ///
 /// # Errors
-/// If the text is anything else, or the duration is negative or longer than 24 hours.
+/// If the text has another form, or the duration is negative or longer than 24 hours.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     let malformed = || DurationError::Malformed(text.to_owned());
@@ -50,7 +46,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
             break;
         }
     }
-    if total <= MAX { Ok(total) } else { Err(out_of_range()) }
+    if total <= MAX_DURATION { Ok(total) } else { Err(out_of_range()) }
 }
 
 /// Whole seconds, rounded up, in the form that [`parse_duration`] reads: `17s`.

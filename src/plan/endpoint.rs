@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 
-/// Where the number of tokens of a request stands in the JSON of its response, unless said otherwise.
+/// Default JSON pointers to the token counts in a response.
 const INPUT_TOKENS: &str = "/input_tokens";
 const OUTPUT_TOKENS: &str = "/output_tokens";
 
 /// One HTTP request: method, URL, headers, body, and the check of its response.
 ///
-/// The URL is either a path (`/search?q=ship`), asked of the group's service, or whole (`http://…`).
-/// Setters never fail: a bad value is reported with the cell that it was meant for, before anything is sent.
+/// The URL is either a path of the group's service (`/search?q=ship`) or complete (`http://…`).
+///
+/// Setters never fail. A bad value ends the call with exit code 2 before anything is sent, and the error names the cell.
 ///
 /// ```
 /// use plimsoll::Endpoint;
@@ -37,40 +38,49 @@ pub struct Endpoint {
     pub(crate) body_contains: Option<String>,
     pub(crate) input_tokens: String,
     pub(crate) output_tokens: String,
-    /// Overrides the group's timeout of an exchange.
+    /// `None`: the group's.
     pub(crate) timeout: Option<Duration>,
 }
 
-/// What is wrong with an [`Endpoint`].
+/// Why an [`Endpoint`] cannot be requested.
+///
+/// ```
+/// use plimsoll::{EndpointError, Targets, TargetsError};
+/// fn is_url_error(error: &TargetsError) -> bool {
+///     matches!(error, TargetsError::Line { source: EndpointError::Url { .. }, .. })
+/// }
+/// # assert!(!is_url_error(&Targets::from_file("no/such/file").unwrap_err()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EndpointError {
-    /// The URL cannot be requested.
+    /// The URL is not valid.
     #[error("the URL `{url}` cannot be requested: {why}")]
     Url {
-        /// As it was given.
+        /// The URL as it was given.
         url: String,
         /// What is wrong with it.
         why: String,
     },
-    /// The method is not a token of HTTP.
-    #[error("`{0}` is no HTTP method")]
+    /// The method is not an HTTP token (RFC 9110).
+    #[error("`{0}` is not an HTTP method")]
     Method(String),
-    /// A header's name or value is not allowed in HTTP.
-    #[error("the header `{0}` is not allowed in HTTP")]
+    /// A header's name or value has characters that HTTP does not allow. Only the name is given: the value may be secret.
+    #[error("the name or value of the header `{0}` has characters that HTTP does not allow")]
     Header(String),
-    /// A pointer that is not a JSON pointer.
-    #[error("`{0}` is no JSON pointer: it starts with a slash, as in `/usage/output_tokens`")]
+    /// A path to a token count is not a JSON pointer (RFC 6901).
+    #[error("`{0}` is not a JSON pointer: write it with a leading slash, as in `/usage/output_tokens`")]
     Pointer(String),
-    /// A status code outside 100 to 599.
-    #[error("{0} is no HTTP status")]
+    /// The expected status lies outside 100 to 599.
+    #[error("{0} is not an HTTP status: it must lie between 100 and 599")]
     Status(u16),
-    /// A timeout of zero.
-    #[error("a timeout of 0 lets no request finish")]
+    /// The timeout is zero.
+    #[error("the timeout is 0: no request could finish")]
     Timeout,
 }
 
 impl Endpoint {
-    /// A request with any method.
+    /// A request with the given method, for example `PUT`.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
             method: method.into(),
@@ -85,46 +95,46 @@ impl Endpoint {
         }
     }
 
-    /// `GET`.
+    /// A `GET` request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new("GET", url)
     }
 
-    /// `POST`.
+    /// A `POST` request.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new("POST", url)
     }
 
-    /// Adds a header. `Host`, `Content-Length` and `User-Agent` are written where they are missing.
+    /// Adds a header. plimsoll adds `Host`, `Content-Length` and `User-Agent` if they are missing.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The request's body.
+    /// Sets the request's body. Without it the body is empty.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// The one status that is a success. Without it, each 2xx is.
+    /// Counts only responses with this status as successes. Without it, every 2xx is a success.
     #[must_use]
     pub fn expect_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// A text that the body of a success contains.
+    /// Counts only responses whose body contains this text as successes.
     #[must_use]
     pub fn expect_body_contains(mut self, text: impl Into<String>) -> Self {
         self.body_contains = Some(text.into());
         self
     }
 
-    /// JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body;
-    /// `/input_tokens` and `/output_tokens` unless said otherwise.
+    /// Sets the JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body. Defaults:
+    /// `/input_tokens` and `/output_tokens`.
     #[must_use]
     pub fn tokens(mut self, input: impl Into<String>, output: impl Into<String>) -> Self {
         self.input_tokens = input.into();
@@ -132,42 +142,41 @@ impl Endpoint {
         self
     }
 
-    /// The longest that one exchange may take, instead of the group's.
+    /// Maximum time from sending the request to the end of its response. Overrides the group's timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The URL or path as it was given.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Whether `status` is the one that was expected.
+    /// Whether a response with this status is a success.
     pub(crate) fn accepts(&self, status: u16) -> bool {
         self.status.map_or((200..300).contains(&status), |expected| expected == status)
     }
 
-    /// Whether the request may be sent anew when its connection was closed under it (RFC 9110, 9.2.2).
+    /// Whether the request may be sent again if the server closed its connection (RFC 9110, 9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
     }
 
-    /// The whole URL of this request when its path is asked of the service at `service_url` (`http://host:port`).
+    /// The complete URL, given the `service_url` (`http://host:port`) that a path belongs to.
     ///
     /// # Errors
-    /// When it is no URL, or its scheme is not `http` or `https`.
+    /// If it is not a valid http or https URL.
     pub(crate) fn resolve(&self, service_url: Option<&str>) -> Result<Uri, EndpointError> {
         let wrong = |why: &str| EndpointError::Url { url: self.url.clone(), why: why.to_owned() };
         let whole = if self.url.starts_with('/') {
             let service_url = service_url
-                .ok_or_else(|| wrong("it has no host; write it whole, as in http://127.0.0.1:8080/hello"))?;
+                .ok_or_else(|| wrong("it has no host: write it as in http://127.0.0.1:8080/hello"))?;
             format!("{}{}", service_url.trim_end_matches('/'), self.url)
         } else if self.url.contains("://") {
             self.url.clone()
         } else {
-            return Err(wrong("it has no scheme; write it as in http://127.0.0.1:8080/hello"));
+            return Err(wrong("it has no scheme: write it as in http://127.0.0.1:8080/hello"));
         };
         let uri: Uri = escaped(&whole).parse().map_err(|error| wrong(&format!("{error}")))?;
         match uri.scheme_str() {
@@ -181,18 +190,18 @@ impl Endpoint {
             return Err(wrong("it names no host"));
         }
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(wrong("a user name in the URL is not sent; give an Authorization header"));
+            return Err(wrong(
+                "it contains a user name, which is not sent: use an Authorization header instead",
+            ));
         }
         if uri.port_u16() == Some(0)
             || (uri.port().is_none() && uri.authority().is_some_and(|a| has_port(a.as_str())))
         {
-            return Err(wrong("its port lies outside 1 to 65535"));
+            return Err(wrong("its port is not between 1 and 65535"));
         }
         Ok(uri)
     }
 
-    /// Everything that can be wrong with it, checked before a byte is sent.
-    ///
     /// # Errors
     /// The first thing that is wrong.
     pub(crate) fn check(&self) -> Result<(), EndpointError> {
@@ -220,13 +229,13 @@ impl Endpoint {
     }
 }
 
-/// Whether an authority ends in something that wants to be a port.
+/// Whether an authority has a port, be it a valid one or not.
 fn has_port(authority: &str) -> bool {
     let after_host = authority.rsplit(']').next().unwrap_or(authority);
     after_host.contains(':')
 }
 
-/// Percent-encodes what may not stand in a URL but is written there by people: letters beyond ASCII and spaces.
+/// Percent-encodes spaces and non-ASCII characters, which people write in URLs although they are not allowed there.
 fn escaped(url: &str) -> String {
     let mut out = String::with_capacity(url.len());
     for byte in url.bytes() {
@@ -248,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_asked_of_the_service() {
+    fn a_path_is_resolved_against_the_service() {
         let uri = Endpoint::get("/a?b=c d&e=ß").resolve(Some("http://127.0.0.1:80/")).unwrap();
         assert_eq!(uri.to_string(), "http://127.0.0.1:80/a?b=c%20d&e=%C3%9F");
     }
@@ -263,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_parts_are_named() {
+    fn the_first_bad_part_is_named() {
         assert_eq!(Endpoint::new("GE T", "/").check(), Err(EndpointError::Method("GE T".into())));
         assert_eq!(Endpoint::get("/").header("a\nb", "c").check(), Err(EndpointError::Header("a\nb".into())));
         assert_eq!(Endpoint::get("/").header("a", "c\r\nd").check(), Err(EndpointError::Header("a".into())));

@@ -1,25 +1,124 @@
-//! A group of cells that share a service, settings and rules.
+//! Cells, the groups that hold them, and the plan that holds the groups. [`Plan::validated`] finds everything a user can get wrong
+//! before a byte is sent.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::panic;
 
-use crate::plan::cell::Cell;
-use crate::plan::service::Service;
-use crate::plan::settings::Settings;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-/// Where in a bench file or a command line something was defined.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location(Option<(String, u32)>);
+use crate::hex::hex;
+use crate::plan::endpoint::Endpoint;
+use crate::plan::id::CellId;
+use crate::plan::load::Load;
+use crate::plan::service::{Service, ServiceKind};
+use crate::plan::settings::{Confirmation, Settings};
+use crate::plan::targets::{Order, Targets};
 
-impl Location {
-    /// The place of the caller of the function that is marked `#[track_caller]`.
-    #[track_caller]
-    pub fn caller() -> Self {
-        let location = panic::Location::caller();
-        Self(Some((location.file().to_owned(), location.line())))
+/// Each request in flight needs a socket, and a process may only have so many files open.
+const MAX_CONCURRENCY: usize = 10_000;
+const PROXY_SCHEMES: [&str; 4] = ["http://", "https://", "socks5://", "socks5h://"];
+const DEFINITION_BYTES: usize = 8;
+
+/// What one request handles. The report then shows bytes or elements per second next to requests per second.
+///
+/// ```
+/// use plimsoll::Throughput;
+/// # let mut harness = plimsoll::Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group.throughput(Throughput::Elements(20)); // each request finds 20 ships
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Throughput {
+    /// Bytes per request.
+    Bytes(u64),
+    /// Elements (rows, tokens, pictures) per request.
+    Elements(u64),
+}
+
+/// One endpoint, or one targets file, under one load: what criterion calls a benchmark.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    pub id: CellId,
+    pub targets: Targets,
+    pub load: Load,
+    pub throughput: Option<Throughput>,
+    /// Where the bench file defines it.
+    pub location: Location,
+    /// The metrics to record. `None`: the metrics that a trial has enough requests for.
+    pub metrics: Option<Vec<String>>,
+}
+
+impl Cell {
+    /// A digest of what is requested: method, path with query, body and check of each endpoint, their order, and the load.
+    /// Host, headers and name are left out: a cell may be renamed, or run elsewhere with another token.
+    pub fn definition(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(bytes);
+        };
+        part(self.load.to_string().as_bytes());
+        part(match self.targets.order {
+            Order::Deck => b"deck",
+            Order::Random => b"random",
+        });
+        for endpoint in &self.targets.endpoints {
+            part(endpoint.method.as_bytes());
+            part(path_and_query(&endpoint.url).as_bytes());
+            part(&endpoint.body);
+            part(endpoint.status.map(|status| status.to_string()).unwrap_or_default().as_bytes());
+            part(endpoint.body_contains.as_deref().unwrap_or_default().as_bytes());
+        }
+        format!("sha256:{}", hex(&digest.finalize(), DEFINITION_BYTES))
     }
 
-    /// No place in a file: a command line.
+    fn check(&self, service: &Service) -> Result<(), PlanError> {
+        let wrong = |problem: String| PlanError::cell(&self.location, &self.id, problem);
+        if self.id.benchmark.to_string().trim().is_empty() {
+            return Err(wrong("its id is empty".to_owned()));
+        }
+        match self.load.concurrency() {
+            0 => {
+                return Err(wrong(
+                    "its load sends nothing: concurrency and requests are at least 1".to_owned(),
+                ));
+            }
+            1..=MAX_CONCURRENCY => {}
+            _ => return Err(wrong("its load has more than 10,000 requests in flight".to_owned())),
+        }
+        for endpoint in &self.targets.endpoints {
+            endpoint.check().map_err(|error| wrong(error.to_string()))?;
+            if service.0 == ServiceKind::Absent {
+                endpoint.resolve(None).map_err(|error| wrong(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn path_and_query(url: &str) -> &str {
+    match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+        None => url,
+    }
+}
+
+/// The line of a bench file that defines something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location(Option<&'static panic::Location<'static>>);
+
+impl Location {
+    /// The caller of the function that is marked `#[track_caller]`.
+    #[track_caller]
+    pub fn caller() -> Self {
+        Self(Some(panic::Location::caller()))
+    }
+
+    /// For what a command line defines.
     pub const fn unknown() -> Self {
         Self(None)
     }
@@ -27,64 +126,254 @@ impl Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some((file, line)) => write!(f, "{file}:{line}: "),
+        match self.0 {
+            Some(location) => write!(f, "{}:{}: ", location.file(), location.line()),
             None => Ok(()),
         }
     }
 }
 
-/// What our own HTTP/1.1 client does not do; with any of these set, reqwest makes the requests.
+/// What plimsoll's own HTTP/1.1 client cannot do. If any of these is set, reqwest makes the requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transport {
     /// HTTP/2: by ALPN over https, with prior knowledge over http.
     pub http2: bool,
-    /// Follow redirects, up to ten.
+    /// Follow up to ten redirects.
     pub follow: bool,
-    /// Send everything through this proxy (`http://…` or `socks5://…`).
+    /// Send all requests through this proxy.
     pub proxy: Option<String>,
 }
 
 impl Transport {
-    /// Whether nothing is asked that our own client does not do.
+    /// Whether plimsoll's own client can do it.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Cells that share a service, settings and rules; what criterion calls a benchmark group.
+/// Cells that share a service and settings: what criterion calls a benchmark group.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// Its name; the first part of each id, and the name of its baseline file.
+    /// The first part of each cell's id.
     pub name: String,
-    /// What it is for, in a sentence.
+    /// A sentence for the report.
     pub about: Option<String>,
-    /// What is loaded.
     pub service: Service,
-    /// What is loaded beside it and compared with, in a duet.
+    /// The service to compare with, in a duet.
     pub base: Option<Service>,
-    /// How its requests travel.
     pub transport: Transport,
-    /// How long, how often and how strictly.
     pub settings: Settings,
-    /// Its cells in the order of their definition.
+    /// In the order of their definition.
     pub cells: Vec<Cell>,
-    /// Where it was opened.
+    /// Where the bench file opens it.
     pub location: Location,
 }
 
 impl Group {
-    /// An empty group without a service.
+    /// A group without cells and without a service.
     pub fn new(name: impl Into<String>, location: Location) -> Self {
         Self {
             name: name.into(),
             about: None,
-            service: Service::Absent,
+            service: Service(ServiceKind::Absent),
             base: None,
             transport: Transport::default(),
             settings: Settings::default(),
             cells: Vec::new(),
             location,
         }
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        let (location, group) = (self.location, &self.name);
+        let wrong = |problem: String| PlanError::Group { location, group: group.clone(), problem };
+        if self.name.trim().is_empty() {
+            return Err(wrong("its name is empty".to_owned()));
+        }
+        if let Some(problem) = self.settings.problem() {
+            return Err(wrong(problem));
+        }
+        for service in std::iter::once(&self.service).chain(&self.base) {
+            match &service.0 {
+                ServiceKind::Url(url) => {
+                    Endpoint::get(url.as_str()).resolve(None).map_err(|error| wrong(error.to_string()))?;
+                }
+                ServiceKind::Command(command) if command.program.is_empty() => {
+                    return Err(wrong("the program of its service is empty".to_owned()));
+                }
+                ServiceKind::Absent if self.base.is_some() => {
+                    return Err(wrong(
+                        "it has a base to compare with but no service: call `group.service(…)`".to_owned(),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if let Some(proxy) = &self.transport.proxy
+            && !PROXY_SCHEMES.iter().any(|scheme| proxy.starts_with(scheme))
+        {
+            return Err(wrong(format!(
+                "the proxy `{proxy}` is not an http://, https:// or socks5:// address"
+            )));
+        }
+        self.cells.iter().try_for_each(|cell| cell.check(&self.service))
+    }
+}
+
+/// Everything that one call measures.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The bench target or command. Names the report's folder.
+    pub bench: String,
+    /// In the order of their definition.
+    pub groups: Vec<Group>,
+    /// What went wrong while the plan was built.
+    pub errors: Vec<PlanError>,
+    /// Number of whole runs to measure.
+    pub runs: usize,
+    /// Seed of every random order.
+    pub seed: u64,
+    /// In a duet, stop the other side while one side is measured.
+    pub alone: bool,
+    /// How a duet measures candidates again. `None`: it does not.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// What is wrong in a bench file or a command line.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("{location}group `{group}`: {problem}")]
+    Group { location: Location, group: String, problem: String },
+    #[error("{location}cell `{cell}`: {problem}")]
+    Cell { location: Location, cell: CellId, problem: String },
+    #[error("{0}")]
+    Flag(&'static str),
+}
+
+impl PlanError {
+    pub(crate) fn cell(location: &Location, cell: &CellId, problem: impl Into<String>) -> Self {
+        Self::Cell { location: *location, cell: cell.clone(), problem: problem.into() }
+    }
+}
+
+impl Plan {
+    /// The plan itself, if everything in it can be measured.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file, line, group and cell.
+    pub fn validated(mut self) -> Result<Self, PlanError> {
+        if let Some(error) = self.errors.drain(..).next() {
+            return Err(error);
+        }
+        if self.runs == 0 {
+            return Err(PlanError::Flag("--runs is 0: at least one run is needed"));
+        }
+        if let Some(problem) = self.confirmation.as_ref().and_then(Confirmation::problem) {
+            return Err(PlanError::Flag(problem));
+        }
+        let mut ids = HashSet::new();
+        for group in &self.groups {
+            group.check()?;
+            for cell in &group.cells {
+                if !ids.insert(&cell.id) {
+                    let problem = "it is defined twice: give one of the two another id";
+                    return Err(PlanError::cell(&cell.location, &cell.id, problem));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// The number of cells in all groups.
+    pub fn cells(&self) -> usize {
+        self.groups.iter().map(|group| group.cells.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(endpoint: Endpoint, load: Load) -> Cell {
+        Cell {
+            id: CellId::new("g", "c"),
+            targets: endpoint.into(),
+            load,
+            throughput: None,
+            location: Location::caller(),
+            metrics: None,
+        }
+    }
+
+    fn plan(endpoint: Endpoint, load: Load) -> Plan {
+        let mut group = Group::new("g", Location::caller());
+        group.service = Service::url("http://127.0.0.1:1");
+        group.cells.push(cell(endpoint, load));
+        Plan { bench: "b".into(), groups: vec![group], runs: 1, seed: 1, ..Plan::default() }
+    }
+
+    fn error(change: impl FnOnce(&mut Plan)) -> String {
+        let mut plan = plan(Endpoint::get("/"), Load::closed(1));
+        change(&mut plan);
+        plan.validated().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_definition_depends_on_the_request_but_not_on_the_host() {
+        let here = cell(Endpoint::get("/a?b"), Load::closed(1)).definition();
+        let there = cell(Endpoint::get("http://h:1/a?b").header("token", "t"), Load::closed(1)).definition();
+        assert_eq!(here, there);
+        assert_ne!(here, cell(Endpoint::get("/a?c"), Load::closed(1)).definition());
+        assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(2)).definition());
+        assert_ne!(here, cell(Endpoint::get("/a?b").body("x"), Load::closed(1)).definition());
+    }
+
+    #[test]
+    fn a_valid_plan_passes() {
+        assert!(plan(Endpoint::get("/"), Load::closed(1)).validated().is_ok());
+    }
+
+    #[test]
+    fn errors_name_file_line_group_and_cell() {
+        let error = plan(Endpoint::get("/"), Load::closed(0)).validated().unwrap_err().to_string();
+        assert!(
+            error.contains("group.rs:") && error.contains("cell `g/c`: its load sends nothing"),
+            "{error}"
+        );
+        let error = plan(Endpoint::get("hello"), Load::closed(1)).validated().unwrap_err().to_string();
+        assert!(error.contains("no scheme"), "{error}");
+    }
+
+    #[test]
+    fn two_cells_with_the_same_id_are_refused() {
+        let error = error(|plan| {
+            let cell = plan.groups[0].cells[0].clone();
+            plan.groups[0].cells.push(cell);
+        });
+        assert!(error.contains("cell `g/c`: it is defined twice"), "{error}");
+    }
+
+    #[test]
+    fn a_path_needs_a_service() {
+        let error = error(|plan| plan.groups[0].service = Service(ServiceKind::Absent));
+        assert!(error.contains("it has no host"), "{error}");
+    }
+
+    #[test]
+    fn a_base_needs_a_service_to_compare_with() {
+        let error = error(|plan| {
+            plan.groups[0].base = Some(Service::url("http://127.0.0.1:2"));
+            plan.groups[0].service = Service(ServiceKind::Absent);
+        });
+        assert!(error.contains("group `g`: it has a base to compare with but no service"), "{error}");
+    }
+
+    #[test]
+    fn services_and_proxies_that_cannot_work_are_refused() {
+        let error_of = |service: Service| error(|plan| plan.groups[0].service = service);
+        assert!(error_of(Service::command("").into()).contains("program of its service is empty"));
+        assert!(error_of(Service::url("localhost")).contains("no scheme"));
+        let proxy = error(|plan| plan.groups[0].transport.proxy = Some("h:1".to_owned()));
+        assert!(proxy.contains("the proxy `h:1` is not an http://"), "{proxy}");
     }
 }

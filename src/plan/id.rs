@@ -21,7 +21,7 @@ pub struct BenchmarkId {
 }
 
 impl BenchmarkId {
-    /// `function/parameter`.
+    /// `function/parameter`. Cells with the same function form one line in a chart.
     pub fn new(function: impl Into<String>, parameter: impl Display) -> Self {
         Self { function: Some(function.into()), parameter: Some(parameter.to_string()) }
     }
@@ -48,7 +48,7 @@ impl<S: Into<String>> From<S> for BenchmarkId {
     }
 }
 
-/// The whole name of a cell, printed as `group/function/parameter`.
+/// The full name of a cell, printed as `group/function/parameter`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CellId {
     /// The name of its group.
@@ -64,7 +64,7 @@ impl CellId {
         Self { group: group.into(), benchmark: benchmark.into() }
     }
 
-    /// What the cells of one line in a chart share; empty without a function.
+    /// The part that all cells of one chart line share. Empty without a function.
     pub(crate) fn function(&self) -> &str {
         self.benchmark.function.as_deref().unwrap_or_default()
     }
@@ -76,12 +76,12 @@ impl Display for CellId {
     }
 }
 
-/// The old and the new service of a duet. Without a duet there is only head.
+/// The two sides of a comparison. Without a duet only head is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The old one.
+    /// The old service.
     Base,
-    /// The new one.
+    /// The new service.
     Head,
 }
 

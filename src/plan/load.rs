@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How requests are made.
+/// How requests are sent.
 ///
 /// ```
 /// use plimsoll::Load;
@@ -13,22 +13,23 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Load {
-    /// A closed loop: so many workers, each of which sends its next request as soon as it has the answer to its last.
+    /// A closed loop: each of `concurrency` workers sends its next request as soon as it has the response to the last.
     Closed {
         /// Requests in flight at any time.
         concurrency: usize,
     },
-    /// So many requests at once, each counted once; the round is over when all are back.
+    /// All requests at the same time. The round ends with the last response.
     Burst {
-        /// Requests of one burst.
+        /// Requests per burst.
         requests: usize,
     },
-    /// So many requests in all, at most `concurrency` of them in flight: what `plimsoll load -n` does.
+    /// A fixed number of requests: `plimsoll load --requests`. The round ends with the last response.
     Batch {
-        /// Requests in all.
+        /// Total number of requests.
         requests: u64,
-        /// Most requests in flight.
+        /// Maximum number of requests in flight.
         concurrency: usize,
     },
 }
@@ -43,17 +44,17 @@ pub(crate) enum Departure {
 }
 
 impl Load {
-    /// A closed loop with `concurrency` requests always in flight.
+    /// A closed loop with `concurrency` requests always in flight. At most 10,000.
     pub const fn closed(concurrency: usize) -> Self {
         Self::Closed { concurrency }
     }
 
-    /// `requests` at once; a round is one burst.
+    /// `requests` requests at the same time, at most 10,000. Each round is one burst.
     pub const fn burst(requests: usize) -> Self {
         Self::Burst { requests }
     }
 
-    /// Most requests in flight: the number of workers and of kept connections.
+    /// Maximum number of requests in flight: the number of workers and of open connections.
     pub(crate) fn concurrency(&self) -> usize {
         match *self {
             Self::Closed { concurrency } => concurrency,
@@ -64,7 +65,7 @@ impl Load {
         }
     }
 
-    /// When the next request departs, `sent` having departed in this round already.
+    /// When the next request departs, given the number of requests that this round has already sent.
     pub(crate) fn departure(&self, sent: u64) -> Departure {
         let requests = match *self {
             Self::Closed { .. } => return Departure::WhenFree,
@@ -74,7 +75,7 @@ impl Load {
         if sent < requests { Departure::WhenFree } else { Departure::Done }
     }
 
-    /// Whether a round lasts as long as its window. The others last until each of their requests is back.
+    /// Whether time ends a round. Otherwise the last response does.
     pub(crate) fn is_timed(&self) -> bool {
         matches!(self, Self::Closed { .. })
     }
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_loop_never_ends_by_itself() {
+    fn a_closed_loop_sends_without_end() {
         assert_eq!(Load::closed(1).departure(u64::MAX), Departure::WhenFree);
     }
 

@@ -1,7 +1,7 @@
-//! The order of everything: which service is launched when, and which cell has its round when.
+//! The order of launches and rounds.
 //!
-//! Rounds of all cells are interleaved in random order (randomised multiple interleaved trials, Abedi & Brecht, ICPE 2017),
-//! so that what the machine does meanwhile hits all of them alike.
+//! Rounds of all cells are interleaved in random order (randomized multiple interleaved trials, Abedi & Brecht, ICPE 2017), so
+//! that other work on the machine affects all cells in the same way.
 
 use std::time::Duration;
 
@@ -9,37 +9,36 @@ use fastrand::Rng;
 
 use crate::plan::settings::MIN_LAUNCHES;
 
-/// One launch of one service: the cells whose rounds it serves, in order of time.
+/// One launch of one service, and the rounds that it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
-    /// Which of the services.
+    /// Index into [`Schedule::services`].
     pub service: usize,
-    /// Which launch of it, counted from 0.
+    /// Index of the launch among those of the service.
     pub launch: usize,
-    /// Indices of cells, a round each.
+    /// For each round, in order of time, the index of its cell.
     pub rounds: Vec<usize>,
 }
 
-/// What is to be scheduled for all services.
+/// The launches and rounds of all services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// For each service its launches, its rounds and its cells.
     pub services: Vec<ServiceSchedule>,
 }
 
-/// A service's launches, and its cells, which have as many rounds each.
+/// The launches and rounds of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceSchedule {
-    /// Launches in one run.
+    /// Launches per run.
     pub launches: usize,
-    /// Rounds of each cell in one run.
+    /// Rounds per cell and run.
     pub rounds: usize,
     /// Indices of its cells.
     pub cells: Vec<usize>,
 }
 
 impl Schedule {
-    /// All launches of one run in order of time. The same seed gives the same order.
+    /// All launches of one run in order of time. The order depends only on the seed.
     pub fn visits(&self, seed: u64) -> Vec<Visit> {
         let mut rng = Rng::with_seed(seed);
         let sweeps = self.services.iter().map(|service| service.launches).max().unwrap_or(0);
@@ -58,7 +57,7 @@ impl Schedule {
 }
 
 impl ServiceSchedule {
-    /// The rounds of one launch: passes over the cells, each pass in an order of its own.
+    /// The rounds of one launch: passes over the cells, each in a new random order.
     fn rounds_of(&self, launch: usize, rng: &mut Rng) -> Vec<usize> {
         let passes = self.rounds * (launch + 1) / self.launches - self.rounds * launch / self.launches;
         let mut order = Vec::new();
@@ -71,23 +70,23 @@ impl ServiceSchedule {
     }
 }
 
-/// The share of the measuring time that starts and warm-ups may take.
-const SHARE_OF_LAUNCHING: f64 = 1.0 / 3.0;
+/// Starts and warm-ups may take at most this share of the measuring time.
+const LAUNCHING_SHARE: f64 = 1.0 / 3.0;
 
-/// How many launches a service gets whose cells have so many rounds each: the largest divisor of the rounds whose starts and
-/// warm-ups (`launch_cost` each) take at most a third of the time that all its cells are measured for, at least five.
+/// The number of launches of a service whose cells have `rounds` rounds each: the largest divisor of `rounds`, at least five, for
+/// which all launches (`launch_cost` each) take at most a third of `measuring_time`, the measuring time of all its cells.
 pub(crate) fn affordable_launches(rounds: usize, measuring_time: Duration, launch_cost: Duration) -> usize {
-    let budget = measuring_time.as_secs_f64() * SHARE_OF_LAUNCHING;
-    let least = MIN_LAUNCHES.min(rounds);
+    let budget = measuring_time.as_secs_f64() * LAUNCHING_SHARE;
+    let min = MIN_LAUNCHES.min(rounds);
     let divisors = (1..=rounds).rev().filter(|launches| rounds.is_multiple_of(*launches));
-    let mut smallest_sound = rounds.max(1);
-    for launches in divisors.filter(|launches| *launches >= least) {
+    let mut smallest = rounds.max(1);
+    for launches in divisors.filter(|launches| *launches >= min) {
         if launch_cost.as_secs_f64() * launches as f64 <= budget {
             return launches;
         }
-        smallest_sound = launches;
+        smallest = launches;
     }
-    smallest_sound
+    smallest
 }
 
 #[cfg(test)]
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_launches_as_a_third_of_the_time_pays_for() {
+    fn launches_take_at_most_a_third_of_the_measuring_time() {
         let seconds = Duration::from_secs_f64;
         assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.1)), 30);
         assert_eq!(affordable_launches(30, seconds(10.0), seconds(0.3)), 10);

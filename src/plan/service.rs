@@ -1,4 +1,4 @@
-//! What is loaded: a command that plimsoll starts, an address that already runs, or a server in this process.
+//! The service to load: a program that plimsoll starts, an address where one runs, or a server in this process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-/// What is loaded: a [command](Service::command) to start, an [address](Service::url), or a
+/// The service to load: a [command](Service::command) to start, an [address](Service::url), or a
 /// [server in this process](Service::in_process).
 ///
 /// ```
@@ -18,31 +18,33 @@ use tokio::net::TcpListener;
 /// let mut group = harness.benchmark_group("search");
 /// group.service(Service::command("./server").args(["--port", "{port}"]));
 /// ```
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum Service {
-    /// Nothing was said: each cell's URL must then be whole.
-    #[default]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service(pub(crate) ServiceKind);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ServiceKind {
+    /// The group has no service: each URL must be complete.
     Absent,
-    /// A program that is started anew for each launch.
-    Command(Command),
-    /// Something that already runs (one launch).
+    /// Started again for each launch.
+    Command(ServiceCommand),
+    /// Runs already, hence has one launch.
     Url(String),
-    /// A server in a thread of its own (one launch).
+    /// Runs in a thread of this process and has one launch.
     InProcess(InProcess),
 }
 
 impl Service {
-    /// A program that plimsoll starts, with the port that it picked.
+    /// A program that plimsoll starts for each launch, on a free port that plimsoll picks.
     ///
-    /// `{port}` as a word of its own, or behind `=`, `:` or a comma, in [`args`](Command::args) and [`env`](Command::env) becomes that
-    /// port; `{{port}}` is the text itself. The variable `PORT` holds it too.
+    /// The variable `PORT` holds the port. `{port}` in [`args`](ServiceCommand::args) and [`env`](ServiceCommand::env) becomes
+    /// the port where it is a word or follows `=`, `:` or a comma. `{{port}}` becomes the text `{port}`.
     ///
     /// ```
     /// use plimsoll::Service;
     /// let service = Service::command("./server").args(["--listen", "127.0.0.1:{port}"]).ready("/health");
     /// ```
-    pub fn command(program: impl Into<String>) -> Command {
-        Command {
+    pub fn command(program: impl Into<String>) -> ServiceCommand {
+        ServiceCommand {
             program: program.into(),
             args: Vec::new(),
             env: BTreeMap::new(),
@@ -51,18 +53,19 @@ impl Service {
         }
     }
 
-    /// A service that already runs, as `http://host:port`. It has one launch.
+    /// A service that already runs at `http://host:port`. plimsoll cannot restart it, so a run has one launch and finds only
+    /// large changes.
     ///
     /// ```
     /// use plimsoll::Service;
     /// let service = Service::url("http://127.0.0.1:8080");
     /// ```
     pub fn url(url: impl Into<String>) -> Self {
-        Self::Url(url.into())
+        Self(ServiceKind::Url(url.into()))
     }
 
-    /// A server that runs in a thread of this process, on a runtime of its own. It has one launch, and shares its process
-    /// with the client: good for trying things, not for small differences.
+    /// A server that runs in a thread of this process, on a runtime of its own. A run has one launch, and the server shares its
+    /// process with the client: good for a first try, not for finding small changes.
     ///
     /// ```
     /// use plimsoll::Service;
@@ -78,34 +81,34 @@ impl Service {
         F: Fn(TcpListener) -> S + Send + Sync + 'static,
         S: Future + 'static,
     {
-        Self::InProcess(InProcess {
+        Self(ServiceKind::InProcess(InProcess {
             serve: Arc::new(move |listener| {
                 let served = serve(listener);
                 Box::pin(async move {
                     served.await;
                 })
             }),
-        })
+        }))
     }
 
     /// Whether it can be started more than once.
     pub(crate) fn has_launches(&self) -> bool {
-        matches!(self, Self::Command(_))
+        matches!(self.0, ServiceKind::Command(_))
     }
 }
 
-impl From<Command> for Service {
-    fn from(command: Command) -> Self {
-        Self::Command(command)
+impl From<ServiceCommand> for Service {
+    fn from(command: ServiceCommand) -> Self {
+        Self(ServiceKind::Command(command))
     }
 }
 
-/// A program and how to start it: what [`Service::command`] begins.
+/// A program to start and how to start it. [`Service::command`] creates it, and it converts into a [`Service`].
 ///
 /// ```
-/// use plimsoll::{Command, Service};
+/// use plimsoll::{Service, ServiceCommand};
 ///
-/// fn server() -> Command {
+/// fn server() -> ServiceCommand {
 ///     Service::command("./server")
 ///         .arg("--quiet")
 ///         .args(["--listen", "127.0.0.1:{port}"])
@@ -116,7 +119,7 @@ impl From<Command> for Service {
 /// # server();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
+pub struct ServiceCommand {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
@@ -124,15 +127,15 @@ pub struct Command {
     pub(crate) ready: Option<String>,
 }
 
-impl Command {
-    /// Adds an argument.
+impl ServiceCommand {
+    /// Adds an argument. `{port}` becomes the port.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// Adds arguments.
+    /// Adds arguments. `{port}` becomes the port.
     #[must_use]
     pub fn args<I>(mut self, args: I) -> Self
     where
@@ -143,29 +146,29 @@ impl Command {
         self
     }
 
-    /// Sets a variable of its environment; the rest is inherited.
+    /// Sets an environment variable. The other variables are inherited. `{port}` in the value becomes the port.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
-    /// The folder in which it starts; else that of the package.
+    /// Sets the working directory. Default: the folder of the bench's package.
     #[must_use]
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// The program as it was given.
     pub(crate) fn program(&self) -> &str {
         &self.program
     }
 
-    /// A path that answers with a 2xx once the service is up. Without it, the service is up when its port accepts.
+    /// Sets the path that answers with a 2xx once the service is ready. Without it the service is ready when its port accepts
+    /// connections.
     ///
-    /// A service that refuses the path as such (with 404 or 405, say) for three seconds, or a tenth of a longer `ready_timeout`, is
-    /// not waited for any longer.
+    /// plimsoll waits up to [`ready_timeout`](crate::BenchmarkGroup::ready_timeout). If the service keeps refusing the path itself
+    /// (with 404 or 405, for example), it gives up earlier: after 3 seconds, or a tenth of `ready_timeout` if that is longer.
     #[must_use]
     pub fn ready(mut self, path: impl Into<String>) -> Self {
         self.ready = Some(path.into());
@@ -173,10 +176,9 @@ impl Command {
     }
 }
 
-/// What a server in this process runs.
 type Serve = dyn Fn(TcpListener) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
 
-/// A server that runs in a thread of this process.
+/// The function that serves in this process.
 #[derive(Clone)]
 pub struct InProcess {
     pub(crate) serve: Arc<Serve>,
@@ -194,28 +196,28 @@ impl fmt::Debug for InProcess {
     }
 }
 
-/// An argument or a variable with `{port}` replaced where it is a word of its own or stands behind `=`, `:` or a comma.
+/// The text with `{port}` replaced, where it is a word or follows `=`, `:` or a comma. `{{port}}` becomes `{port}`.
 pub(crate) fn with_port(text: &str, port: u16) -> String {
-    const HOLE: &str = "{port}";
+    const PLACEHOLDER: &str = "{port}";
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(HOLE) {
-        let (before, after) = (&rest[..at], &rest[at + HOLE.len()..]);
-        let behind = before.chars().next_back().or_else(|| out.chars().next_back());
-        let ahead = after.chars().next();
-        if behind == Some('{') && ahead == Some('}') {
+    while let Some(at) = rest.find(PLACEHOLDER) {
+        let (before, after) = (&rest[..at], &rest[at + PLACEHOLDER.len()..]);
+        let before_it = before.chars().next_back().or_else(|| out.chars().next_back());
+        let after_it = after.chars().next();
+        if before_it == Some('{') && after_it == Some('}') {
             out.push_str(before.strip_suffix('{').unwrap_or(before));
-            out.push_str(HOLE);
+            out.push_str(PLACEHOLDER);
             rest = after.strip_prefix('}').unwrap_or(after);
             continue;
         }
         out.push_str(before);
-        let opens = behind.is_none_or(|c| c.is_whitespace() || matches!(c, '=' | ':' | ','));
-        let closes = ahead.is_none_or(|c| c.is_whitespace() || matches!(c, '/' | ',' | ';'));
+        let opens = before_it.is_none_or(|c| c.is_whitespace() || matches!(c, '=' | ':' | ','));
+        let closes = after_it.is_none_or(|c| c.is_whitespace() || matches!(c, '/' | ',' | ';'));
         if opens && closes {
             out.push_str(&port.to_string());
         } else {
-            out.push_str(HOLE);
+            out.push_str(PLACEHOLDER);
         }
         rest = after;
     }
@@ -228,10 +230,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_goes_where_a_port_can_stand() {
+    fn the_placeholder_becomes_the_port_where_a_port_can_stand() {
         for (text, expected) in [
             ("{port}", "8080"),
-            ("--port={port}", "8080".to_owned().as_str()),
+            ("--port={port}", "--port=8080"),
             ("127.0.0.1:{port}", "127.0.0.1:8080"),
             ("http://h:{port}/x", "http://h:8080/x"),
             ("exec server --port {port} --x", "exec server --port 8080 --x"),
@@ -239,7 +241,6 @@ mod tests {
             ("a{port}b", "a{port}b"),
             ("{port", "{port"),
         ] {
-            let expected = if text == "--port={port}" { "--port=8080" } else { expected };
             assert_eq!(with_port(text, 8080), expected, "{text}");
         }
     }

@@ -1,68 +1,81 @@
 //! The settings of a group: flag, variable, default, check and help of each in one place.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use clap::{Args, Command, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::duration::{parse_duration, seconds};
-use crate::plan::limit::Limit;
+use crate::plan::duration::{MAX_DURATION, parse_duration, seconds};
+use crate::plan::metric;
 
-/// How long, how often and how strictly the cells of a group are measured and compared. Names are criterion's wherever the thing is the
-/// same.
+/// The headings of `--help`, in their order.
+pub(crate) mod heading {
+    pub(crate) const MEASURE: &str = "What to measure";
+    pub(crate) const DECIDE: &str = "How to decide";
+    pub(crate) const BASELINES: &str = "Baselines (stored runs to compare with)";
+    pub(crate) const DUETS: &str = "Duets (compare with another build, measured in the same call)";
+    pub(crate) const OUTPUT: &str = "Output";
+}
+
+/// How the cells of a group are measured and compared. Names are criterion's wherever the meaning is the same.
 ///
-/// A field with `long` is a flag of each bench binary, and with `env` a variable. Without a flag, the bench file decides; what it leaves
-/// out has the default that is given here.
+/// A field with `long` is a flag of each bench binary, and with `env` a variable. Without a flag the bench file decides, and without
+/// either the default given here.
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[group(skip)]
 pub struct Settings {
     /// Number of rounds per cell
-    #[arg(long, value_name = "ROUNDS", env = "PLIMSOLL_SAMPLE_SIZE", default_value_t = 30)]
+    #[arg(long, value_name = "N", env = "PLIMSOLL_SAMPLE_SIZE", default_value_t = 30)]
+    #[arg(help_heading = heading::MEASURE)]
     pub sample_size: usize,
-    /// Total measuring time per cell and side
+    /// Measuring time per cell and side
     #[arg(long, value_name = "TIME", env = "PLIMSOLL_MEASUREMENT_TIME", default_value = "10s")]
-    #[arg(value_parser = parse_duration)]
+    #[arg(value_parser = parse_duration, help_heading = heading::MEASURE)]
     #[serde(rename = "measurement_time_s", with = "seconds")]
     pub measurement_time: Duration,
-    /// Warm-up time per launch, shared by its cells
+    /// Warm-up time per launch
     #[arg(long, value_name = "TIME", env = "PLIMSOLL_WARM_UP_TIME", default_value = "200ms")]
-    #[arg(value_parser = parse_duration)]
+    #[arg(value_parser = parse_duration, help_heading = heading::MEASURE)]
     #[serde(rename = "warm_up_time_s", with = "seconds")]
     pub warm_up_time: Duration,
-    /// Launches of each service per run [default: as many as take at most a third of the measuring time, at least 5]
-    #[arg(long, value_name = "N", env = "PLIMSOLL_LAUNCHES")]
+    /// Number of times to start each service [default: 5 to 30]
+    #[arg(long, value_name = "N", env = "PLIMSOLL_LAUNCHES", help_heading = heading::MEASURE)]
     pub launches: Option<usize>,
-    /// Resamples of a bootstrap
-    #[arg(long, value_name = "N", env = "PLIMSOLL_NRESAMPLES", default_value_t = 100_000)]
-    pub nresamples: usize,
-    /// Ignore changes smaller than this fraction [default: 0.05; 0.01 in a duet]
-    #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_NOISE_THRESHOLD")]
+    /// Ignore changes below this fraction [default: 0.05; 0.01 in a duet]
+    #[arg(long, value_name = "X", env = "PLIMSOLL_NOISE_THRESHOLD", help_heading = heading::DECIDE)]
     pub noise_threshold: Option<f64>,
-    /// Call changes smaller than this fraction unchanged [default: 0.10; 0.05 in a duet]
-    #[arg(long, value_name = "FRACTION", env = "PLIMSOLL_EQUIVALENCE")]
+    /// Call changes below this unchanged [default: 0.10; 0.05 in a duet]
+    #[arg(long, value_name = "X", env = "PLIMSOLL_EQUIVALENCE", help_heading = heading::DECIDE)]
     pub equivalence: Option<f64>,
-    /// Confidence level of the displayed intervals
-    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_CONFIDENCE_LEVEL", default_value_t = 0.95)]
-    pub confidence_level: f64,
-    /// False-alarm rate of the whole call
-    #[arg(long, value_name = "LEVEL", env = "PLIMSOLL_SIGNIFICANCE_LEVEL", default_value_t = 0.01)]
+    /// Probability of a false alarm per call
+    #[arg(long, value_name = "X", env = "PLIMSOLL_SIGNIFICANCE_LEVEL", default_value_t = 0.01)]
+    #[arg(help_heading = heading::DECIDE)]
     pub significance_level: f64,
-    /// Success ratio below which a cell is invalid
+    /// Confidence level of the displayed intervals
+    #[arg(long, value_name = "X", env = "PLIMSOLL_CONFIDENCE_LEVEL", default_value_t = 0.95)]
+    #[arg(help_heading = heading::DECIDE)]
+    pub confidence_level: f64,
+    /// Number of bootstrap resamples
+    #[arg(long, value_name = "N", env = "PLIMSOLL_NRESAMPLES", default_value_t = 100_000)]
+    #[arg(help_heading = heading::DECIDE)]
+    pub nresamples: usize,
+    /// A cell with a smaller success ratio is invalid.
     #[arg(skip = 0.95)]
     pub least_success_ratio: f64,
-    /// Longest time that a request may take.
+    /// Maximum time of a request.
     #[arg(skip = Duration::from_secs(30))]
     #[serde(rename = "timeout_s", with = "seconds")]
     pub timeout: Duration,
-    /// Longest time that opening a connection may take.
+    /// Maximum time to open a connection.
     #[arg(skip = Duration::from_secs(5))]
     #[serde(rename = "connect_timeout_s", with = "seconds")]
     pub connect_timeout: Duration,
-    /// Longest time that the service may take to start.
+    /// Maximum time for the service to start.
     #[arg(skip = Duration::from_secs(30))]
     #[serde(rename = "ready_timeout_s", with = "seconds")]
     pub ready_timeout: Duration,
-    /// Ids of the metrics to judge; `None` for the usual ones.
+    /// Ids of the metrics to judge. `None`: the default metrics.
     #[arg(skip)]
     pub judged: Option<Vec<String>>,
     /// Absolute limits of each cell.
@@ -70,16 +83,15 @@ pub struct Settings {
     pub limits: Vec<Limit>,
 }
 
-/// Fewer rounds than this show no spread.
+/// Fewer rounds do not show how much rounds vary.
 const MIN_SAMPLE_SIZE: usize = 10;
-/// Fewer launches than this show no spread between launches.
+/// Fewer launches do not show how much launches vary.
 pub(crate) const MIN_LAUNCHES: usize = 5;
-/// A quantile of a 95% interval needs this many resamples.
+/// The quantiles of a 95% interval need this many resamples.
 const MIN_RESAMPLES: usize = 1_000;
-/// More resamples take memory and show nothing more.
+/// More resamples need much memory and do not make the interval more exact.
 const MAX_RESAMPLES: usize = 10_000_000;
-/// A longer time is a typing error.
-const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+const MIN_ROUND: Duration = Duration::from_millis(1);
 
 impl Default for Settings {
     /// The defaults of the attributes above.
@@ -91,7 +103,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The rounds, time and launches of `--quick` in place of these. A group with one launch keeps it.
+    /// Applies `--quick`: fewer rounds, less time and fewer launches. A group with one launch keeps it.
     pub(crate) fn quicken(&mut self) {
         (self.sample_size, self.measurement_time) = (10, Duration::from_secs(2));
         if self.launches != Some(1) {
@@ -114,45 +126,154 @@ impl Settings {
         self.equivalence.unwrap_or(if is_duet { 0.05 } else { 0.10 })
     }
 
-    /// What is wrong with these values, if anything is.
+    /// The first value that is out of range, and its range.
     pub(crate) fn problem(&self) -> Option<String> {
         let is_fraction = |value: f64| (0.0..1.0).contains(&value);
         let is_level = |value: f64| is_fraction(value) && value > 0.0;
-        let timeouts = [self.timeout, self.connect_timeout, self.ready_timeout];
         let Self { sample_size, measurement_time, warm_up_time, launches, nresamples, .. } = self;
-        if *sample_size < MIN_SAMPLE_SIZE {
-            Some(format!("sample_size is {sample_size}: at least {MIN_SAMPLE_SIZE} rounds are needed"))
-        } else if self.window() < Duration::from_millis(1) || *measurement_time > MAX_TIME {
-            Some(format!(
-                "measurement_time is {measurement_time:?} for {sample_size} rounds: a round takes at least 1ms, a cell at most 24h"
-            ))
-        } else if *warm_up_time > MAX_TIME {
-            Some(format!("warm_up_time is {warm_up_time:?}: at most 24h"))
-        } else if let Some(launches) = launches.filter(|launches| !(1..=*sample_size).contains(launches)) {
-            Some(format!(
-                "launches is {launches}: at least 1 and at most sample_size, which is {sample_size}"
-            ))
-        } else if !is_level(self.confidence_level) {
-            Some(format!("confidence_level is {}: it must lie between 0 and 1", self.confidence_level))
-        } else if !is_level(self.significance_level) {
-            Some(format!("significance_level is {}: it must lie between 0 and 1", self.significance_level))
-        } else if let Some(value) = self.noise_threshold.filter(|&value| !is_fraction(value)) {
-            Some(format!("noise_threshold is {value}: it must be at least 0 and less than 1"))
-        } else if let Some(value) = self.equivalence.filter(|&value| !is_fraction(value)) {
-            Some(format!("equivalence is {value}: it must be at least 0 and less than 1"))
-        } else if !(MIN_RESAMPLES..=MAX_RESAMPLES).contains(nresamples) {
-            Some(format!("nresamples is {nresamples}: from {MIN_RESAMPLES} to {MAX_RESAMPLES}"))
-        } else if timeouts.contains(&Duration::ZERO) {
-            Some("a timeout is 0: nothing could finish".to_owned())
-        } else if !(0.0..=1.0).contains(&self.least_success_ratio) {
-            Some(format!("least_success_ratio is {}: it must lie between 0 and 1", self.least_success_ratio))
-        } else if self.judged.as_ref().is_some_and(Vec::is_empty) {
-            Some("no metric is judged".to_owned())
-        } else if self.limits.iter().any(|limit| limit.most.is_zero()) {
-            Some("a limit of 0 can never hold".to_owned())
-        } else {
-            None
-        }
+        let launches = launches.unwrap_or(1);
+        let fraction = |name, value: Option<f64>| {
+            let value = value.unwrap_or(0.0);
+            (is_fraction(value), format!("{name} is {value}: it must be at least 0 and less than 1"))
+        };
+        let level =
+            |name, value| (is_level(value), format!("{name} is {value}: it must lie between 0 and 1"));
+        let timeout =
+            |name, value: Duration| (!value.is_zero(), format!("{name} is 0: nothing could finish"));
+        let ratio = self.least_success_ratio;
+        let checks = [
+            (
+                *sample_size >= MIN_SAMPLE_SIZE,
+                format!("sample_size is {sample_size}: at least {MIN_SAMPLE_SIZE} rounds are needed"),
+            ),
+            (
+                self.window() >= MIN_ROUND && *measurement_time <= MAX_DURATION,
+                format!(
+                    "measurement_time is {measurement_time:?} for {sample_size} rounds: it must be at least 1ms per round and at most 24h"
+                ),
+            ),
+            (
+                *warm_up_time <= MAX_DURATION,
+                format!("warm_up_time is {warm_up_time:?}: it must be at most 24h"),
+            ),
+            (
+                (1..=*sample_size).contains(&launches),
+                format!(
+                    "launches is {launches}: it must be at least 1 and at most sample_size, which is {sample_size}"
+                ),
+            ),
+            level("confidence_level", self.confidence_level),
+            level("significance_level", self.significance_level),
+            fraction("noise_threshold", self.noise_threshold),
+            fraction("equivalence", self.equivalence),
+            (
+                (MIN_RESAMPLES..=MAX_RESAMPLES).contains(nresamples),
+                format!(
+                    "nresamples is {nresamples}: it must lie between {MIN_RESAMPLES} and {MAX_RESAMPLES}"
+                ),
+            ),
+            timeout("timeout", self.timeout),
+            timeout("connect_timeout", self.connect_timeout),
+            timeout("ready_timeout", self.ready_timeout),
+            (
+                (0.0..=1.0).contains(&ratio),
+                format!("least_success_ratio is {ratio}: it must lie between 0 and 1"),
+            ),
+            (
+                self.judged.as_ref().is_none_or(|metrics| !metrics.is_empty()),
+                "judge is called without a metric: name at least one".to_owned(),
+            ),
+            (
+                self.limits.iter().all(|limit| !limit.most.is_zero()),
+                "a limit is 0: every latency would break it".to_owned(),
+            ),
+        ];
+        checks.into_iter().find(|(holds, _)| !holds).map(|(_, problem)| problem)
+    }
+}
+
+/// The longest that a percentile of a cell's latency may be.
+///
+/// A run breaks it (exit code 1) if the percentile is longer at 99% confidence. One slow round does not.
+///
+/// ```
+/// use plimsoll::Limit;
+/// use std::time::Duration;
+/// # let mut harness = plimsoll::Harness::default();
+/// let mut group = harness.benchmark_group("search");
+/// group.limit(Limit::p50(Duration::from_millis(5)));
+/// group.limit(Limit::p90(Duration::from_millis(10)));
+/// group.limit(Limit::p95(Duration::from_millis(20)));
+/// group.limit(Limit::p99(Duration::from_millis(50)));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    pub(crate) metric: Cow<'static, str>,
+    #[serde(rename = "max_s", with = "seconds")]
+    pub(crate) most: Duration,
+}
+
+impl Limit {
+    /// Half of the requests finish within `max`.
+    pub const fn p50(max: Duration) -> Self {
+        Self { metric: Cow::Borrowed(metric::LATENCY_P50), most: max }
+    }
+
+    /// 90% of the requests finish within `max`.
+    pub const fn p90(max: Duration) -> Self {
+        Self { metric: Cow::Borrowed(metric::LATENCY_P90), most: max }
+    }
+
+    /// 95% of the requests finish within `max`.
+    pub const fn p95(max: Duration) -> Self {
+        Self { metric: Cow::Borrowed(metric::LATENCY_P95), most: max }
+    }
+
+    /// 99% of the requests finish within `max`.
+    pub const fn p99(max: Duration) -> Self {
+        Self { metric: Cow::Borrowed(metric::LATENCY_P99), most: max }
+    }
+}
+
+/// How a duet measures candidates again: cells that look slower in the screening.
+///
+/// Only the fresh pairs decide, each of one new launch of base and head. They owe nothing to how the candidates were chosen. After
+/// each look, cells that are still open are measured further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Confirmation {
+    /// Total number of fresh pairs at each look. Rising.
+    pub pairs: Vec<usize>,
+}
+
+impl Confirmation {
+    /// The number of looks.
+    pub fn looks(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// The number of fresh pairs at the last look.
+    pub fn most_pairs(&self) -> usize {
+        self.pairs.last().copied().unwrap_or(0)
+    }
+
+    /// The number of pairs that a look adds. Looks are counted from 1.
+    pub fn pairs_of(&self, look: usize) -> usize {
+        let until = |look: usize| look.checked_sub(1).and_then(|at| self.pairs.get(at)).copied().unwrap_or(0);
+        until(look).saturating_sub(until(look - 1))
+    }
+
+    /// What is wrong with it. `None`: nothing.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        let rises = self.pairs.windows(2).all(|pair| pair[0] < pair[1]);
+        (self.pairs.is_empty() || self.pairs[0] < 2 || !rises)
+            .then_some("the numbers of --confirm-pairs must be at least 2 and rise, as in 30,60,120")
+    }
+}
+
+impl Default for Confirmation {
+    fn default() -> Self {
+        Self { pairs: vec![30, 60, 120] }
     }
 }
 
@@ -161,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_absurd_value_is_named() {
+    fn values_out_of_range_are_named() {
         let problem = |change: fn(&mut Settings)| {
             let mut settings = Settings::default();
             change(&mut settings);
@@ -176,13 +297,15 @@ mod tests {
         assert!(problem(|s| s.noise_threshold = Some(-0.1)).starts_with("noise_threshold is -0.1"));
         assert!(problem(|s| s.equivalence = Some(f64::INFINITY)).starts_with("equivalence"));
         assert!(problem(|s| s.nresamples = 10).starts_with("nresamples"));
-        assert!(problem(|s| s.timeout = Duration::ZERO).starts_with("a timeout"));
+        assert!(problem(|s| s.timeout = Duration::ZERO).starts_with("timeout is 0"));
+        assert!(problem(|s| s.ready_timeout = Duration::ZERO).starts_with("ready_timeout is 0"));
         assert!(problem(|s| s.least_success_ratio = 1.1).starts_with("least_success_ratio"));
-        assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("no metric"));
+        assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("judge is called without a metric"));
+        assert!(problem(|s| s.limits = vec![Limit::p50(Duration::ZERO)]).starts_with("a limit is 0"));
     }
 
     #[test]
-    fn the_defaults_and_the_quick_settings_have_no_problem() {
+    fn the_default_and_the_quick_settings_are_valid() {
         let mut settings = Settings::default();
         assert_eq!((settings.sample_size, settings.measurement_time), (30, Duration::from_secs(10)));
         assert_eq!(settings.problem(), None);
@@ -197,5 +320,20 @@ mod tests {
         let text = serde_json::to_string(&settings).unwrap();
         assert!(text.contains(r#""measurement_time_s":10.0"#), "{text}");
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn each_look_adds_the_missing_pairs() {
+        let default = Confirmation::default();
+        assert_eq!([1, 2, 3].map(|look| default.pairs_of(look)), [30, 30, 60]);
+        assert_eq!((default.looks(), default.most_pairs(), default.pairs_of(4)), (3, 120, 0));
+    }
+
+    #[test]
+    fn pairs_that_do_not_rise_are_refused() {
+        assert_eq!(Confirmation::default().problem(), None);
+        for pairs in [vec![], vec![1], vec![30, 30], vec![30, 20]] {
+            assert!(Confirmation { pairs }.problem().is_some());
+        }
     }
 }

@@ -1,11 +1,11 @@
-//! The requests of a cell: one endpoint, or a file of them, and the order in which they are taken.
+//! The requests of a cell: one endpoint or a file of endpoints, and the order in which they are sent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::plan::endpoint::{Endpoint, EndpointError};
 
-/// One or more endpoints, and how the next one is chosen.
+/// The endpoints that a cell requests: one, or the lines of a file.
 ///
 /// ```
 /// use plimsoll::{Endpoint, Load, Targets};
@@ -20,16 +20,16 @@ pub struct Targets {
     pub(crate) order: Order,
 }
 
-/// How the next of several endpoints is chosen.
+/// The order in which several endpoints are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Dealt from shuffled decks: each endpoint once before any comes again, so that two rounds ask for the same.
+    /// Shuffled decks: every endpoint once in random order, then again, so that all rounds request the same mix.
     Deck,
-    /// Each time one at random.
+    /// Each request picks an endpoint at random.
     Random,
 }
 
-/// Why a targets file could not be used.
+/// Why [`Targets::from_file`] failed.
 ///
 /// ```
 /// use plimsoll::{Targets, TargetsError};
@@ -37,52 +37,52 @@ pub enum Order {
 /// assert!(matches!(error, TargetsError::Read { .. }));
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TargetsError {
-    /// It could not be read.
+    /// The file could not be read.
     #[error("the targets file {} cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// It is not text.
+    /// The file is not UTF-8 text.
     #[error("the targets file {} is not UTF-8 text", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
     },
-    /// It has no line that names a URL.
-    #[error("the targets file {} names no URL: write one URL or /path a line", path.display())]
+    /// The file contains no URL.
+    #[error("the targets file {} contains no URL: write one URL or /path per line", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A line is no URL.
+    /// A line is not a valid URL.
     #[error("{}:{line}: {source}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// The line, counted from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the URL.
         source: EndpointError,
     },
 }
 
 impl Targets {
-    /// Reads a targets file: one URL or `/path` a line, each asked with `GET`.
+    /// Reads a targets file: one URL or `/path` per line, each requested with `GET`.
     ///
-    /// Blank lines and lines that start with `#` are skipped; line ends of either kind and a byte order mark are fine.
-    /// In a bench the lines are dealt as shuffled decks, the same for base and head.
+    /// Blank lines and lines that start with `#` are skipped. Both kinds of line ends and a byte order mark are accepted.
+    /// A bench requests every line once in random order before it starts again. Base and head get the same order.
     ///
     /// # Errors
-    /// When the file cannot be read, is no text, holds no URL, or a line of it is none: file and line are named.
+    /// If the file cannot be read, is not UTF-8, contains no URL, or one of its lines is not a valid URL.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TargetsError> {
         let path = path.as_ref();
-        let named = || path.to_owned();
-        let bytes = fs::read(path).map_err(|source| TargetsError::Read { path: named(), source })?;
-        let text = String::from_utf8(bytes).map_err(|_| TargetsError::NotText { path: named() })?;
+        let bytes = fs::read(path).map_err(|source| TargetsError::Read { path: path.to_owned(), source })?;
+        let text = String::from_utf8(bytes).map_err(|_| TargetsError::NotText { path: path.to_owned() })?;
         let mut endpoints = Vec::new();
         for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim();
@@ -91,31 +91,29 @@ impl Targets {
             }
             let endpoint = Endpoint::get(line);
             endpoint.check().map_err(|source| TargetsError::Line {
-                path: named(),
+                path: path.to_owned(),
                 line: number + 1,
                 source,
             })?;
             endpoints.push(endpoint);
         }
         if endpoints.is_empty() {
-            return Err(TargetsError::Empty { path: named() });
+            return Err(TargetsError::Empty { path: path.to_owned() });
         }
         Ok(Self { endpoints, order: Order::Deck })
     }
 
-    /// The endpoints in the order of the file.
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
-    /// The same endpoints, chosen in another order.
     #[must_use]
     pub(crate) fn ordered(mut self, order: Order) -> Self {
         self.order = order;
         self
     }
 
-    /// Changes each of the endpoints, for what all lines of a file share: a header, an expected status.
+    /// Changes each endpoint: for a header or an expected status that all lines of a file share.
     ///
     /// ```no_run
     /// # use plimsoll::Targets;
@@ -135,6 +133,48 @@ impl From<Endpoint> for Targets {
     }
 }
 
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::plan::endpoint::Endpoint {}
+    impl Sealed for crate::plan::targets::Targets {}
+    impl Sealed for Result<crate::plan::targets::Targets, crate::plan::targets::TargetsError> {}
+}
+
+/// What a cell can request: an [`Endpoint`], [`Targets`], or the `Result` of [`Targets::from_file`]. Sealed: only plimsoll
+/// implements it.
+///
+/// ```
+/// # let mut harness = plimsoll::Harness::default();
+/// # let mut group = harness.benchmark_group("search");
+/// use plimsoll::{Endpoint, Load, Targets};
+/// group.bench_endpoint("one", Endpoint::get("/search?q=ship"), Load::closed(10));
+/// group.bench_endpoint("many", Targets::from_file("endpoints.txt"), Load::closed(10));
+/// ```
+pub trait IntoTargets: sealed::Sealed {
+    /// # Errors
+    /// If the targets file could not be read. The harness reports it together with the cell.
+    #[doc(hidden)]
+    fn into_targets(self) -> Result<Targets, TargetsError>;
+}
+
+impl IntoTargets for Endpoint {
+    fn into_targets(self) -> Result<Targets, TargetsError> {
+        Ok(self.into())
+    }
+}
+
+impl IntoTargets for Targets {
+    fn into_targets(self) -> Result<Targets, TargetsError> {
+        Ok(self)
+    }
+}
+
+impl IntoTargets for Result<Targets, TargetsError> {
+    fn into_targets(self) -> Result<Targets, TargetsError> {
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_blank_lines_crlf_and_bom_are_fine() {
+    fn comments_blank_lines_crlf_and_bom_are_accepted() {
         let targets = read("\u{feff}# ours\r\n\r\n/hello\r\n  http://h:1/x  \n".as_bytes()).unwrap();
         let urls: Vec<_> = targets.endpoints().iter().map(Endpoint::url).collect();
         assert_eq!(urls, ["/hello", "http://h:1/x"]);

@@ -16,7 +16,7 @@ use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use crate::measure::Interrupt;
-use crate::plan::{Command, Group, Plan, Service, Side};
+use crate::plan::{Group, Plan, ServiceCommand, ServiceKind, Side};
 use crate::record::BaseRef;
 use crate::session::base_cache;
 use crate::session::base_error::BaseError;
@@ -117,7 +117,7 @@ pub(crate) fn resolve(
         content(Side::Base, &base).is_some_and(|base| Some(base) == content(Side::Head, &head))
     });
     for group in &mut plan.groups {
-        let Service::Command(command) = &group.service else { continue };
+        let ServiceKind::Command(command) = &group.service.0 else { continue };
         let mut of_base = layout.command(Side::Base, command, &base, &root, paths);
         if !duet.base_args.is_empty() {
             of_base.args.clone_from(&duet.base_args);
@@ -130,8 +130,8 @@ pub(crate) fn resolve(
 
 /// The distinct programs of all groups.
 fn programs(plan: &Plan) -> Result<BTreeSet<String>, SessionError> {
-    let program = |group: &Group| match &group.service {
-        Service::Command(command) => Ok(command.program().to_owned()),
+    let program = |group: &Group| match &group.service.0 {
+        ServiceKind::Command(command) => Ok(command.program().to_owned()),
         _ => Err(SessionError::NoProgram { group: group.name.clone() }),
     };
     plan.groups.iter().map(program).collect()
@@ -139,8 +139,8 @@ fn programs(plan: &Plan) -> Result<BTreeSet<String>, SessionError> {
 
 /// That all groups start their services with the same arguments, so that others can replace them.
 fn check_arguments(plan: &Plan) -> Result<(), BaseError> {
-    let args = |group: &Group| match &group.service {
-        Service::Command(command) => command.args.clone(),
+    let args = |group: &Group| match &group.service.0 {
+        ServiceKind::Command(command) => command.args.clone(),
         _ => Vec::new(),
     };
     match plan.groups.windows(2).find(|pair| args(&pair[0]) != args(&pair[1])) {
@@ -343,7 +343,14 @@ impl Layout {
     }
 
     /// How one side is started: by its own program, in its own tree.
-    fn command(&self, side: Side, command: &Command, built: &Built, root: &Path, paths: &Paths) -> Command {
+    fn command(
+        &self,
+        side: Side,
+        command: &ServiceCommand,
+        built: &Built,
+        root: &Path,
+        paths: &Paths,
+    ) -> ServiceCommand {
         let text = |text: &str| self.text_on(side, text);
         let program = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
         let folder = command.directory.as_ref().map_or_else(|| root.to_owned(), |folder| root.join(folder));
@@ -362,7 +369,7 @@ impl Layout {
         let variables: BTreeMap<String, String> =
             others.chain(libraries).chain(command.env.clone()).collect();
         let folder = if is_inside { self.on(side, &folder) } else { folder };
-        Command {
+        ServiceCommand {
             program: program.unwrap_or_else(|| command.program.clone()),
             args: command.args.iter().map(|arg| text(arg)).collect(),
             env: variables.into_iter().map(|(name, value)| (name, text(&value))).collect(),

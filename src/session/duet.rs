@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::judge::{Judgement, Policy, judge};
-use crate::plan::{Command, Group, Plan, Service};
+use crate::plan::{Group, Plan, Service, ServiceCommand, ServiceKind};
 use crate::record::{Baseline, Run};
 use crate::session::error::SessionError;
 
@@ -55,10 +55,12 @@ pub(crate) fn set_base(plan: &mut Plan, duet: &Duet) -> Result<(), SessionError>
 }
 
 /// A command line that is told its port and asked whether it is ready as head is.
-fn started_by(group: &Group, words: &[String]) -> Command {
+fn started_by(group: &Group, words: &[String]) -> ServiceCommand {
     let (program, args) = words.split_first().expect("a command line has at least one word");
-    let command = match &group.service {
-        Service::Command(head) => Command { program: program.clone(), args: Vec::new(), ..head.clone() },
+    let command = match &group.service.0 {
+        ServiceKind::Command(head) => {
+            ServiceCommand { program: program.clone(), args: Vec::new(), ..head.clone() }
+        }
         _ => Service::command(program),
     };
     command.args(args)

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::judge::{Judgement, OtherTestBed, Policy, Verdict, judge};
 use crate::measure::{self, MeasureError, MeasureOptions};
-use crate::plan::{CellId, Plan, Service};
+use crate::plan::{CellId, Plan, ServiceCommand, ServiceKind};
 use crate::record::{Baseline, CellRun, Run, Stop, metric, write_runs};
 use crate::report::{Mode, Place, Progress, Report, ReportOptions};
 use crate::session::base_ref::{self, Resolved};
@@ -97,7 +97,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
         runs.iter_mut().for_each(|run| run.base_ref = Some(base.clone()));
     }
     let (bench, place) = (&plan.bench, &Place::below(&options.paths.reports(), &plan.bench));
-    let is_of_cargo = |command: &crate::plan::Command| {
+    let is_of_cargo = |command: &ServiceCommand| {
         let program = Path::new(command.program());
         let variable = program.file_name().map(|name| format!("CARGO_BIN_EXE_{}", name.to_string_lossy()));
         program.starts_with(&options.paths.target)
@@ -106,7 +106,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome, SessionError
     let has_programs = plan
         .groups
         .iter()
-        .all(|group| matches!(&group.service, Service::Command(command) if is_of_cargo(command)));
+        .all(|group| matches!(&group.service.0, ServiceKind::Command(command) if is_of_cargo(command)));
     let (title, runs, baseline) = (bench.as_str(), &runs[..], &baseline);
     conclude(&Measured { bench, title, place, runs, baseline, origin, has_programs }, options)
 }

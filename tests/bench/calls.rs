@@ -97,7 +97,7 @@ fn a_filter_without_a_match_is_a_warning() {
 
 fn a_broken_filter_is_a_wrong_call() {
     let package = Package::new();
-    package.bench("usual", &["hello("]).expect_code(2).expect_err("the filter is no regular expression");
+    package.bench("usual", &["hello("]).expect_code(2).expect_err("the filter is not a regular expression");
     package.expect_not_measured();
 }
 

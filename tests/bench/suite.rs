@@ -46,7 +46,7 @@ pub fn be_cargo() -> ExitCode {
     ExitCode::from(u8::from(!bench.status().unwrap().success()))
 }
 
-fn serve(program: &str) -> plimsoll::Command {
+fn serve(program: &str) -> plimsoll::ServiceCommand {
     let command = Service::command(program);
     command.args(["serve", "--port", "{port}", "--service-time", "2ms"]).ready("/stats")
 }

@@ -1,4 +1,4 @@
-//! What a bench binary does with its arguments.
+//! What a bench binary does with its arguments: list, filter, check or measure.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,24 @@ use std::process::ExitCode;
 
 use regex_lite::Regex;
 
+use crate::bench::api::Harness;
 use crate::bench::flags::Flags;
-use crate::bench::harness::Harness;
 use crate::plan::Plan;
 use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, WRONG_CALL, exit_code};
 
-/// What the macros know of the bench target that they stand in.
+/// The bench target that `bench_main!` is called in.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct BenchTarget {
-    /// Its name: that of its report's folder.
+    /// Also the name of its report's folder.
     pub name: &'static str,
     /// The folder of the package.
     pub package_root: &'static str,
-    /// A folder within the build folder, which cargo names for benches and tests.
+    /// A folder below the target folder, which cargo sets for benches and tests.
     pub target_tmpdir: Option<&'static str>,
 }
 
-/// Plans all groups, then does what cargo or a test runner asked for. `bench_main!` calls it.
+/// Plans all groups, then does what cargo or a test runner asks for. `bench_main!` calls it.
 #[doc(hidden)]
 pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode {
     let flags = match Flags::read(std::env::args_os()) {
@@ -35,7 +35,7 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     }
     let root = package_root(&target);
     if let Err(error) = std::env::set_current_dir(&root) {
-        eprintln!("error: cannot go to the package's folder {}: {error}", root.display());
+        eprintln!("error: could not enter the package's folder {}: {error}", root.display());
         return ExitCode::from(WRONG_CALL);
     }
     let mut harness = Harness::default();
@@ -49,56 +49,48 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     }
 }
 
-/// The package's folder: where it was built, or, when the binary was carried elsewhere, where its runner says it is now.
+/// The package's folder where it was built. If that does not exist here, the one that the test runner names.
 fn package_root(target: &BenchTarget) -> PathBuf {
     let built = Path::new(target.package_root);
-    let told = std::env::var_os("CARGO_MANIFEST_DIR").filter(|_| !built.is_dir());
-    told.map_or_else(|| built.to_owned(), PathBuf::from)
+    let moved = std::env::var_os("CARGO_MANIFEST_DIR").filter(|_| !built.is_dir());
+    moved.map_or_else(|| built.to_owned(), PathBuf::from)
 }
 
 fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {
-    let keep = match Filter::new(flags) {
+    let filter = match Filter::new(flags) {
         Ok(filter) => filter,
         Err(error) => {
-            eprintln!("error: the filter is no regular expression: {error}");
+            eprintln!("error: the filter is not a regular expression: {error}");
             return Ok(ExitCode::from(WRONG_CALL));
         }
     };
     let defined = plan.cells();
     for group in &mut plan.groups {
-        group.cells.retain(|cell| keep.keeps(&cell.id.to_string()));
+        group.cells.retain(|cell| filter.matches(&cell.id.to_string()));
         flags.apply(&mut group.settings);
     }
     plan.groups.retain(|group| !group.cells.is_empty());
-    (plan.runs, plan.seed) = (flags.runs, flags.seed);
-    flags.duet.apply(&mut plan);
+    flags.apply_to_plan(&mut plan);
     if flags.list && plan.errors.is_empty() {
-        list(&plan, flags);
+        // nextest also asks for a list of ignored tests: there are none.
+        if !flags.runner.ignored {
+            plan.groups
+                .iter()
+                .flat_map(|group| &group.cells)
+                .for_each(|cell| println!("{}: benchmark", cell.id));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if plan.cells() == 0 && plan.errors.is_empty() {
         let filter = flags.filter.as_deref().unwrap_or_default();
         eprintln!("warning: no cell matches the filter `{filter}`: nothing was done");
-        // A gate that compares nothing is open.
-        let is_open = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
-        return Ok(exit_code(if is_open { Outcome::NotMeasured } else { Outcome::Passed }));
+        let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
+        return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }
     let options = options(flags, root, target, plan.cells() == defined);
     let outcome =
         if flags.measures() { session::run(plan, &options)? } else { session::check(plan, &options)? };
     Ok(exit_code(outcome))
-}
-
-/// Prints the cells as nextest reads them, and nothing else.
-fn list(plan: &Plan, flags: &Flags) {
-    if flags.runner.ignored {
-        return;
-    }
-    for group in &plan.groups {
-        for cell in &group.cells {
-            println!("{}: benchmark", cell.id);
-        }
-    }
 }
 
 fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> Options {
@@ -109,7 +101,7 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> O
         save: flags.save(),
         load: flags.load_baseline.clone(),
         service_args: flags.service_arg.clone(),
-        duet: flags.duet.duet(),
+        duet: flags.duet(),
         test_bed: flags.test_bed.clone(),
         fail_on: flags.fail_on.clone(),
         bench_args: std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
@@ -121,10 +113,10 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> O
     }
 }
 
-/// Which cells are wanted.
+/// Which cells the flags select.
 struct Filter<'a> {
     exact: Option<&'a str>,
-    matching: Option<Regex>,
+    pattern: Option<Regex>,
     skip: &'a [String],
 }
 
@@ -133,14 +125,14 @@ impl<'a> Filter<'a> {
         let filter = flags.filter.as_deref();
         Ok(Self {
             exact: filter.filter(|_| flags.exact),
-            matching: filter.filter(|_| !flags.exact).map(Regex::new).transpose()?,
+            pattern: filter.filter(|_| !flags.exact).map(Regex::new).transpose()?,
             skip: &flags.runner.skip,
         })
     }
 
-    fn keeps(&self, id: &str) -> bool {
+    fn matches(&self, id: &str) -> bool {
         self.exact.is_none_or(|exact| exact == id)
-            && self.matching.as_ref().is_none_or(|matching| matching.is_match(id))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
             && !self.skip.iter().any(|skip| id.contains(skip.as_str()))
     }
 }
@@ -149,21 +141,21 @@ impl<'a> Filter<'a> {
 mod tests {
     use super::*;
 
-    fn kept(args: &[&str], ids: &[&str]) -> Vec<String> {
+    fn selected(args: &[&str], ids: &[&str]) -> Vec<String> {
         let flags = Flags::read(std::iter::once(&"bench").chain(args)).unwrap();
         let filter = Filter::new(&flags).unwrap();
-        ids.iter().filter(|id| filter.keeps(id)).map(|id| (*id).to_owned()).collect()
+        ids.iter().filter(|id| filter.matches(id)).map(|id| (*id).to_owned()).collect()
     }
 
     #[test]
     fn filters_are_regular_expressions_whole_ids_or_skips() {
         let ids = ["a/3k/5", "a/3k/50", "b/x"];
-        assert_eq!(kept(&[], &ids), ids);
-        assert_eq!(kept(&["3k/5"], &ids), ["a/3k/5", "a/3k/50"]);
-        assert_eq!(kept(&["3k/5$"], &ids), ["a/3k/5"]);
-        assert_eq!(kept(&["a/3k/5", "--exact"], &ids), ["a/3k/5"]);
-        assert_eq!(kept(&["--skip", "3k"], &ids), ["b/x"]);
-        assert_eq!(kept(&["nothing"], &ids), Vec::<String>::new());
+        assert_eq!(selected(&[], &ids), ids);
+        assert_eq!(selected(&["3k/5"], &ids), ["a/3k/5", "a/3k/50"]);
+        assert_eq!(selected(&["3k/5$"], &ids), ["a/3k/5"]);
+        assert_eq!(selected(&["a/3k/5", "--exact"], &ids), ["a/3k/5"]);
+        assert_eq!(selected(&["--skip", "3k"], &ids), ["b/x"]);
+        assert_eq!(selected(&["nothing"], &ids), Vec::<String>::new());
     }
 
     #[test]
