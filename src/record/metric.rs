@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::plan::metric as id;
 use crate::record::tally::Tally;
 
 /// The unit of a metric's values.
@@ -171,7 +172,7 @@ const fn rate(
 /// All metrics, in the order in which they are shown.
 pub static METRICS: &[Metric] = &[
     Metric {
-        id: "success_ratio",
+        id: id::SUCCESS_RATIO,
         title: "success ratio",
         unit: Unit::Ratio,
         better: Better::Higher,
@@ -181,50 +182,50 @@ pub static METRICS: &[Metric] = &[
         quantile: None,
         value: |tally| tally.counts.success_ratio(),
     },
-    percentile("latency_p50", "latency p50", Judged::Always, 10, 0.50, |tally| {
+    percentile(id::LATENCY_P50, "latency p50", Judged::Always, 10, 0.50, |tally| {
         tally.latency.quantile_ns(0.50)
     }),
-    percentile("latency_p90", "latency p90", Judged::HighestTail, 50, 0.90, |tally| {
+    percentile(id::LATENCY_P90, "latency p90", Judged::HighestTail, 50, 0.90, |tally| {
         tally.latency.quantile_ns(0.90)
     }),
-    percentile("latency_p95", "latency p95", Judged::HighestTail, 100, 0.95, |tally| {
+    percentile(id::LATENCY_P95, "latency p95", Judged::HighestTail, 100, 0.95, |tally| {
         tally.latency.quantile_ns(0.95)
     }),
-    percentile("latency_p99", "latency p99", Judged::HighestTail, 500, 0.99, |tally| {
+    percentile(id::LATENCY_P99, "latency p99", Judged::HighestTail, 500, 0.99, |tally| {
         tally.latency.quantile_ns(0.99)
     }),
-    percentile("latency_p99_9", "latency p99.9", Judged::WhenAsked, 5_000, 0.999, |tally| {
+    percentile(id::LATENCY_P99_9, "latency p99.9", Judged::WhenAsked, 5_000, 0.999, |tally| {
         tally.latency.quantile_ns(0.999)
     }),
-    latency("latency_mean", "latency mean", Judged::WhenAsked, 10, |tally| tally.latency.mean_ns()),
-    latency("latency_max", "latency max", Judged::WhenAsked, 1, |tally| tally.latency.max_ns()),
-    rate("throughput", "throughput", Unit::PerSecond, Judged::Always, |tally| {
+    latency(id::LATENCY_MEAN, "latency mean", Judged::WhenAsked, 10, |tally| tally.latency.mean_ns()),
+    latency(id::LATENCY_MAX, "latency max", Judged::WhenAsked, 1, |tally| tally.latency.max_ns()),
+    rate(id::THROUGHPUT, "throughput", Unit::PerSecond, Judged::Always, |tally| {
         tally.per_second(tally.successes_in_window)
     }),
-    latency("connect", "connect p50", Judged::WhenAsked, 1, |tally| tally.connect.quantile_ns(0.50)),
-    latency("lag", "client lag p99", Judged::WhenAsked, 1, |tally| tally.lag.quantile_ns(0.99)),
-    latency("lag_mean", "client lag mean", Judged::WhenAsked, 1, |tally| tally.lag.mean_ns()),
+    latency(id::CONNECT, "connect p50", Judged::WhenAsked, 1, |tally| tally.connect.quantile_ns(0.50)),
+    latency(id::LAG, "client lag p99", Judged::WhenAsked, 1, |tally| tally.lag.quantile_ns(0.99)),
+    latency(id::LAG_MEAN, "client lag mean", Judged::WhenAsked, 1, |tally| tally.lag.mean_ns()),
     Metric {
         least_successes: 1,
-        ..rate("input_tokens", "input tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
+        ..rate(id::INPUT_TOKENS, "input tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
             tally.input_tokens.mean()
         })
     },
     Metric {
         least_successes: 1,
-        ..rate("output_tokens", "output tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
+        ..rate(id::OUTPUT_TOKENS, "output tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
             tally.output_tokens.mean()
         })
     },
     rate(
-        "input_token_throughput",
+        id::INPUT_TOKEN_THROUGHPUT,
         "input token throughput",
         Unit::TokensPerSecond,
         Judged::WhenAsked,
         |tally| tally.per_second(tally.input_tokens_in_window?),
     ),
     rate(
-        "output_token_throughput",
+        id::OUTPUT_TOKEN_THROUGHPUT,
         "output token throughput",
         Unit::TokensPerSecond,
         Judged::WhenAsked,
