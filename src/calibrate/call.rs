@@ -1,5 +1,7 @@
 //! One whole simulated call, from the first round to the verdicts, in the ways that a real one can go.
 
+use std::time::{Duration, SystemTime};
+
 use crate::calibrate::design::{Base, Design};
 use crate::calibrate::luck::Luck;
 use crate::calibrate::runs::{id, run};
@@ -8,6 +10,9 @@ use crate::calibrate::world::{Change, World};
 use crate::judge::{Judgement, Policy, judge};
 use crate::plan::Confirmation;
 use crate::record::{Baseline, Run};
+
+/// Between two runs: each is a sitting of its own.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What became of a call.
 #[derive(Debug)]
@@ -57,8 +62,8 @@ fn duet(world: &World, design: Design, change: Change, banks: &Banks, luck: &mut
     let mut runs: Vec<Run> = vec![run(&first, world, banks, Some(&confirmation))];
     let mut judgement = judge(&Baseline::default(), &runs, &policy());
     for look in 1..=confirmation.looks() {
-        let open = judgement.open_suspects(false);
-        let is_open = |cell: &usize| open.contains(id(*cell).to_string().as_str());
+        let open = judgement.open_candidates(false);
+        let is_open = |cell: &usize| open.contains(&id(*cell));
         let cells: Vec<usize> = (0..world.cells).filter(is_open).collect();
         if cells.is_empty() {
             break;
@@ -79,10 +84,16 @@ fn against_stored(
     measured: Vec<Vec<CellDraws>>,
     banks: &Banks,
 ) -> Call {
-    let as_runs = |runs: &[Vec<CellDraws>]| -> Vec<Run> {
-        runs.iter().map(|cells| run(cells, world, banks, None)).collect()
+    let as_runs = |runs: &[Vec<CellDraws>], first_day: u64| -> Vec<Run> {
+        let on_day = |(day, cells): (u64, &Vec<CellDraws>)| Run {
+            started: SystemTime::UNIX_EPOCH + DAY * day as u32,
+            ..run(cells, world, banks, None)
+        };
+        (first_day..).zip(runs).map(on_day).collect()
     };
-    let judgement = judge(&Baseline::of_runs(&as_runs(&stored)), &as_runs(&measured), &policy());
+    let today = stored.len() as u64;
+    let baseline = Baseline::of_runs(&as_runs(&stored, 0));
+    let judgement = judge(&baseline, &as_runs(&measured, today), &policy());
     let mut first = measured.into_iter().next().unwrap_or_default();
     for (cell, stored) in first.iter_mut().zip(stored.into_iter().next_back().into_iter().flatten()) {
         cell.base = stored.head;

@@ -19,20 +19,20 @@ pub(super) fn lines(prefix: &str, judgement: &Judgement) -> String {
     let mut text = String::new();
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.11e}"));
     for cell in &judgement.cells {
-        writeln!(text, "{prefix}|{}|cell|{}", cell.full_id(), cell.verdict.name()).unwrap();
+        writeln!(text, "{prefix}|{}|cell|{}", cell.id, cell.verdict.name()).unwrap();
         for comparison in cell.comparisons.iter().filter(|comparison| comparison.judged) {
-            let Comparison { metric, verdict, change, p_adjusted, findable, .. } = comparison;
+            let Comparison { metric, verdict, change, p_adjusted, detectable, .. } = comparison;
             writeln!(
                 text,
                 "{prefix}|{}|{}|{}|{}|{}|{}|{}|{}",
-                cell.full_id(),
+                cell.id,
                 metric.id,
                 verdict.name(),
                 number(change.map(|change| change.estimate)),
                 number(change.map(|change| change.low)),
                 number(change.map(|change| change.high)),
                 number(Some(*p_adjusted)),
-                number(*findable),
+                number(*detectable),
             )
             .unwrap();
         }

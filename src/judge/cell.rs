@@ -1,411 +1,404 @@
-//! One cell: its tests are drafted first, and decided once the tests of the whole call are corrected together.
+//! One cell: which metrics are compared and which of them are judged, its tests, and the verdict once the tests of the whole call
+//! are corrected together.
 
-use crate::judge::anchor::AnchorTest;
-use crate::judge::decide::{Test, as_one_of, decide};
-use crate::judge::fair::{too_many_failures, unfair};
-use crate::judge::limits::LimitTest;
-use crate::judge::order::{order_note, ratio_note};
-use crate::judge::policy::Terms;
-use crate::judge::questions::{Against, Contest, Learned, Question, questions, unknown};
-use crate::judge::reason::{in_own_direction, reason, with_the_rest};
-use crate::judge::shown::{Precision, estimate};
-use crate::judge::sides::{Base, HeadCell, Sides};
-use crate::judge::subject::{Call, Decided, Subject, Tested};
-use crate::judge::success::Success;
+use crate::judge::duet;
+use crate::judge::effect::{Criteria, Effect, PValues, Subject, Test};
+use crate::judge::failures::Failures;
+use crate::judge::launch::{estimate, summarize};
+use crate::judge::limit::LimitTest;
+use crate::judge::sides::{Base, Measured, Sides, by_sitting, success_ratio_of};
+use crate::judge::stored;
 use crate::judge::verdict::{
-    AnchorCheck, CellJudgement, Change, Comparison, LimitCheck, OtherTestBed, Shown, Stage, Verdict,
+    Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Side, Stage, Verdict,
 };
-use crate::record::{Better, Counts, METRICS, Metric, Series, success_ratio};
+use crate::plan::{CellId, Confirmation};
+use crate::record::{Better, Judged, METRICS, Metric, Remedy, Series, metric, success_ratio};
+use crate::stats::describe::mean;
 
-/// Seed of the bootstraps of shown values. No verdict depends on it.
-const SEED: u64 = 1;
-
-/// A cell before the correction.
-#[derive(Debug)]
-pub(super) struct Draft<'a> {
-    sides: Sides<'a>,
-    terms: Terms,
-    /// Indices of the runs of head that were measured fairly.
-    fair: Vec<usize>,
-    /// Why the cell as a whole has no verdict by comparison, if so.
-    instead: Option<(Verdict, Option<String>)>,
-    success: Option<Success>,
-    questions: Vec<Question>,
-    limits: Vec<LimitTest>,
-    notes: Vec<String>,
+/// What all cells of a call share while they are decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The number of tests that are corrected together.
+    pub tests: usize,
+    /// How the candidates of a screening are confirmed, if they are.
+    pub confirmation: Option<&'a Confirmation>,
+    /// Whether to leave out what no verdict depends on.
+    pub verdicts_only: bool,
 }
 
-impl<'a> Draft<'a> {
-    /// What can be asked of a cell.
-    pub fn new(sides: Sides<'a>) -> Option<Self> {
-        let rules = &sides.head.first()?.cell.settings;
-        let reasons: Vec<Option<String>> = sides.head.iter().map(|head| unfair(head.cell)).collect();
-        let fair: Vec<usize> = (0..reasons.len()).filter(|&index| reasons[index].is_none()).collect();
-        let is_duet = matches!(sides.base, Base::Duet);
-        let mut draft = Self {
-            terms: Terms::new(rules, is_duet),
-            instead: None,
-            success: None,
-            questions: Vec::new(),
-            limits: Vec::new(),
-            notes: Vec::new(),
-            fair,
-            sides,
+/// A cell whose metrics are compared but not decided.
+#[derive(Debug)]
+pub(super) struct Cell<'a> {
+    pub sides: Sides<'a>,
+    criteria: Criteria,
+    failures: Option<Failures>,
+    /// All metrics but the success ratio, in the order of [`METRICS`].
+    metrics: Vec<Undecided>,
+    limits: Vec<LimitTest>,
+}
+
+/// One metric with its effect, or without one the comparison as it stays.
+#[derive(Debug)]
+struct Undecided {
+    comparison: Comparison,
+    effect: Option<Effect>,
+}
+
+impl<'a> Cell<'a> {
+    pub fn new(mut sides: Sides<'a>) -> Self {
+        let settings = &sides.cell.settings;
+        let criteria = Criteria::new(settings, sides.is_duet());
+        let unknown = settings.judged.iter().flatten().filter(|id| metric(id).is_none());
+        sides.notes.extend(unknown.cloned().map(Note::UnknownMetric));
+        let failures = match &sides.base {
+            Base::None => None,
+            Base::Duet(base) => Failures::duet(series(base), series(&sides.head)),
+            Base::Stored(current) => Failures::stored(series(current), series(&sides.head)),
         };
-        draft.notes.append(&mut draft.sides.notes);
-        draft.notes.extend(unknown(rules).map(|id| format!("There is no metric `{id}` to judge.")));
-        let mut reasons = reasons.into_iter().flatten();
-        if draft.fair.is_empty() {
-            draft.instead = reasons.next().map(|reason| (Verdict::Invalid, Some(reason)));
-            return Some(draft);
+        let min = settings.least_success_ratio;
+        let too_few = |side, runs: &[Measured]| {
+            let ratio = success_ratio_of(runs).filter(|ratio| *ratio < min)?;
+            Some(Reason::TooManyFailures { side, ratio, min })
+        };
+        let head_fails = too_few(Side::Head, &sides.head);
+        let base_fails = sides.is_duet().then(|| too_few(Side::Base, sides.base.runs())).flatten();
+        let mut cell = Self { criteria, failures, metrics: Vec::new(), limits: Vec::new(), sides };
+        if head_fails.is_none() && base_fails.is_none() && !matches!(cell.sides.base, Base::None) {
+            cell.compare_metrics();
         }
-        draft.notes.extend(reasons.map(|reason| format!("One run is left out: {reason}")));
-        if !is_duet {
-            let head = draft.fair.iter().map(|&index| &draft.sides.head[index].series);
-            let noted: Vec<String> = head.filter_map(order_note).collect();
-            draft.notes.extend(noted);
+        if head_fails.is_none() && !cell.sides.head.is_empty() {
+            cell.test_limits();
         }
-        draft.ask();
-        Some(draft)
+        let instead = head_fails.map(|reason| (Verdict::Invalid, Some(reason)));
+        let instead = instead.or(base_fails.map(|reason| (Verdict::Incomparable, Some(reason))));
+        cell.sides.instead = instead.or(cell.sides.instead);
+        cell
     }
 
-    fn ask(&mut self) {
-        let head: Vec<&HeadCell> = self.fair.iter().map(|&index| &self.sides.head[index]).collect();
-        let rules = &head[0].cell.settings;
-        let mut counts = Counts::default();
-        head.iter().for_each(|head| counts.add(&head.cell.counts()));
-        let failing = too_many_failures(&counts, rules.least_success_ratio);
-        let (mut success, mut asked) = (None, Vec::new());
-        let mut instead = match &self.sides.base {
-            Base::New(reason) => Some((Verdict::New, Some(reason.clone()))),
-            Base::Incomparable(reason) => Some((Verdict::Incomparable, Some(reason.clone()))),
-            // Said once for the whole call.
-            Base::OtherTestBed(_) => Some((Verdict::Incomparable, None)),
-            Base::Duet => {
-                let mut base = Counts::default();
-                head.iter().for_each(|head| base.add(&head.cell.base_counts()));
-                success = Success::in_duet(
-                    head.iter().filter_map(|head| head.base.as_ref()),
-                    head.iter().map(|head| &head.series),
-                );
-                let base_fails = too_many_failures(&base, rules.least_success_ratio);
-                if failing.is_none() && base_fails.is_none() {
-                    asked = questions(&Contest { head: &head, against: Against::Duet }, rules);
-                }
-                base_fails.map(|reason| (Verdict::Incomparable, Some(format!("Base: {reason}"))))
+    fn compare_metrics(&mut self) {
+        for metric in METRICS.iter().filter(|metric| metric.judged != Judged::ByCounts) {
+            let sides = &self.sides;
+            let asked = is_asked(metric, sides);
+            let known =
+                sides.base_has(metric) && sides.head_has(metric) && sides.client_bound(metric).is_none();
+            if !asked && !known {
+                continue;
             }
-            Base::Runs { current, earlier } => {
-                success = Success::new(
-                    current.iter().map(|stored| &stored.series),
-                    head.iter().map(|head| &head.series),
-                );
-                if failing.is_none() {
-                    asked = questions(
-                        &Contest { head: &head, against: Against::Stored { current, earlier } },
-                        rules,
-                    );
-                }
-                None
+            let mut undecided = compare(metric, sides, &self.criteria);
+            let is_sound = undecided.effect.is_none_or(|effect| effect.is_sound);
+            undecided.comparison.judged = asked && is_sound;
+            if asked && !is_sound {
+                self.sides.notes.push(Note::ShownOnly(metric));
             }
-        };
-        let is_duet = self.is_duet();
-        let limits = match failing {
-            None => rules.limits.iter().filter_map(|limit| LimitTest::new(limit, &head, is_duet)).collect(),
-            Some(reason) => {
-                instead = Some((Verdict::Invalid, Some(reason)));
-                Vec::new()
+            self.metrics.push(undecided);
+        }
+    }
+
+    fn test_limits(&mut self) {
+        let Self { sides, criteria, .. } = self;
+        let limits = sides.cell.settings.limits.iter().filter_map(|limit| {
+            let metric = metric(&limit.metric)?;
+            let mut runs: Vec<_> =
+                sides.head.iter().filter_map(|head| head.values(metric)).cloned().collect();
+            // The launches of several runs of a duet are alike.
+            if sides.is_duet() && runs.len() > 1 {
+                runs = vec![runs.concat()];
             }
-        };
-        self.notes.extend(asked.iter().filter_map(|question| question.information.clone()));
-        let answered = |question: &Question| {
-            question.answer.as_ref().ok().and_then(|evidence| ratio_note(question.metric, evidence))
-        };
-        self.notes.extend(asked.iter().filter(|question| question.judged).find_map(answered));
-        (self.success, self.questions, self.limits, self.instead) = (success, asked, limits, instead);
+            let remedy = || sides.remedy(sides.head.first()?, metric);
+            Some(LimitTest::new(metric, limit.most.as_nanos() as f64, &runs, criteria, remedy))
+        });
+        self.limits = limits.collect();
     }
 
-    /// The test beds of base and head, if they differ.
-    pub fn other_test_bed(&self) -> Option<OtherTestBed> {
-        let Base::OtherTestBed(run) = self.sides.base else { return None };
-        let here = self.sides.head.first()?.run.environment.machine.test_bed.clone();
-        Some(OtherTestBed {
-            base: run.environment.machine.test_bed.clone(),
-            commit: run.environment.commit.clone(),
-            here,
-        })
+    /// Its name.
+    pub fn id(&self) -> CellId {
+        self.sides.cell.id.clone()
     }
 
-    /// Whether both sides were measured together.
-    pub fn is_duet(&self) -> bool {
-        matches!(self.sides.base, Base::Duet)
-    }
-
-    /// Whether it is a duet whose sides were started several times: another launch can tell more.
+    /// Whether it is a duet whose sides were started several times, so that fresh launches can tell more.
     pub fn has_launches(&self) -> bool {
-        self.is_duet() && self.sides.head.iter().any(|head| head.series.launches() > 1)
+        self.sides.is_duet() && self.sides.head.iter().any(|head| head.series.launches() > 1)
     }
 
-    /// `group/function/parameter`.
-    pub fn full_id(&self) -> String {
-        self.sides.head[0].cell.id.to_string()
-    }
-
-    /// How much runs differ, by metric: sums of squares and their degrees of freedom.
-    pub fn between_runs(&self) -> impl Iterator<Item = (&'static str, [(f64, f64); 2])> {
-        let sampled =
-            |question: &Question| Some((question.metric.id, question.answer.as_ref().ok()?.between_runs()?));
-        self.questions.iter().filter_map(sampled)
+    /// Rounds of head.
+    pub fn rounds(&self) -> usize {
+        self.sides.head.iter().map(|head| head.series.requests.iter().map(Vec::len).sum::<usize>()).sum()
     }
 
     /// The tests that take part in the correction: the success ratio, each judged metric, each limit.
-    pub fn tests(&self, learned: &Learned) -> Vec<Tested> {
-        // A share and a limit have no other margin than their own.
-        let by_its_margin = |subject, test: Test, estimate, margin| Tested {
-            subject,
-            test,
-            p_slower: test.worse,
-            estimate,
+    pub fn tests(&self) -> Vec<Test> {
+        let margin = self.criteria.noise_threshold.ln_1p();
+        let judged = self.metrics.iter().filter(|metric| metric.comparison.judged);
+        let metrics = judged.map(|Undecided { comparison, effect }| Test {
+            subject: Subject::Metric(comparison.metric.id),
+            p: effect.map_or(PValues::NONE, |effect| effect.p_values(&self.criteria)),
+            p_worse_at_all: effect.map_or(1.0, |effect| effect.p_worse(0.0)),
+            estimate: effect.map_or(0.0, |effect| effect.estimate),
             margin,
-        };
-        let success = self.success.iter().map(|success| {
-            let estimate = success.worsening(&self.terms).estimate;
-            by_its_margin(Subject::Success, success.test(&self.terms), estimate, self.terms.failure_margin)
         });
-        let red = self.terms.noise_threshold.ln_1p();
-        let judged = self.questions.iter().filter(|question| question.judged);
-        let judged = judged.map(|question| {
-            let found = question.found(learned);
-            let difference = found.as_ref().map(|found| found.difference());
-            Tested {
-                subject: Subject::Metric(question.metric.id),
-                test: found.map_or(Test::NONE, |found| found.test(&self.terms)),
-                p_slower: difference.map_or(1.0, |difference| difference.p_slower()),
-                estimate: difference.map_or(0.0, |difference| difference.estimate),
-                margin: red,
-            }
-        });
-        let limits = self.limits.iter().enumerate().map(|(index, limit)| {
-            let test = Test { worse: limit.p_holds(), better: 1.0 };
-            by_its_margin(Subject::Limit(index), test, limit.excess(), 0.0)
-        });
-        let anchors = self.anchors(learned).map(|anchor| {
-            let subject = Subject::Anchor(anchor.metric.id);
-            by_its_margin(subject, anchor.test(&self.terms), anchor.estimate(), red)
-        });
-        success.chain(judged).chain(limits).chain(anchors).collect()
+        let limits = self.limits.iter().enumerate().map(|(place, limit)| limit.test(place));
+        self.failures.iter().map(Failures::test).chain(metrics).chain(limits).collect()
     }
 
-    /// Its judged metrics against the anchor of its epoch.
-    fn anchors(&self, learned: &Learned) -> impl Iterator<Item = AnchorTest<'_>> {
-        let current = match &self.sides.base {
-            Base::Runs { current, .. } => &current[..],
-            Base::New(_) | Base::Incomparable(_) | Base::OtherTestBed(_) | Base::Duet => &[],
-        };
-        let anchor = current.iter().find(|stored| stored.is_anchor).map(|stored| stored.run.id.as_str());
-        let against = move |question| AnchorTest::new(question, anchor?, learned);
-        self.questions.iter().filter_map(against)
-    }
-
-    /// Decides, given the corrected tests in the order of [`Draft::tests`].
-    pub fn decide(&self, adjusted: &[Test], call: &Call) -> CellJudgement {
+    /// All of its comparisons and limits, given the corrected p values in the order of [`tests`](Self::tests).
+    pub fn decide_all(
+        &self,
+        adjusted: &[PValues],
+        stage: Stage,
+        context: &Context,
+    ) -> (Vec<Comparison>, Vec<LimitCheck>) {
         let mut adjusted = adjusted.iter().copied();
-        let mut next = || adjusted.next().unwrap_or(Test::NONE);
-        let success = self.success.as_ref().map(|success| self.success(success, next(), call));
-        let may_improve = self.may_improve(success.as_ref());
-        let mut comparisons: Vec<Comparison> = success.into_iter().collect();
-        for question in &self.questions {
-            let corrected = question.judged.then(&mut next);
-            comparisons.push(self.compare(question, corrected, may_improve, call));
+        let mut next = || adjusted.next().unwrap_or(PValues::NONE);
+        let mut comparisons = Vec::new();
+        if let Some(failures) = &self.failures {
+            comparisons.push(self.decide_failures(failures, next(), stage, context));
         }
-        let limits = self.limits.iter().map(|limit| limit.check(next().worse, &self.terms)).collect();
-        let anchors =
-            self.anchors(call.learned).map(|anchor| anchor.check(next().worse, &self.terms)).collect();
-        self.conclude(comparisons, limits, anchors, call)
+        for undecided in &self.metrics {
+            let p = undecided.comparison.judged.then(&mut next);
+            comparisons.push(self.decide(undecided, p, stage, context));
+        }
+        let limits = self.limits.iter().map(|limit| limit.check(next().worse, &self.criteria)).collect();
+        (comparisons, limits)
     }
 
-    /// One of its comparisons, decided by itself; nothing when it has no such one.
-    pub fn decide_one(&self, subject: Subject, test: Test, call: &Call) -> Option<Decided> {
-        let success = || self.success.as_ref().map(|success| self.success(success, test, call));
-        match subject {
-            Subject::Success => success().map(Decided::Comparison),
-            Subject::Metric(id) => {
-                let question = self.questions.iter().find(|question| question.metric.id == id)?;
-                let may_improve = self.may_improve(success().as_ref());
-                Some(Decided::Comparison(self.compare(question, Some(test), may_improve, call)))
-            }
-            Subject::Limit(index) => {
-                Some(Decided::Limit(self.limits.get(index)?.check(test.worse, &self.terms)))
-            }
-            Subject::Anchor(_) => None,
+    /// One of its judged metrics, decided separately.
+    pub fn decide_metric(&self, id: &str, p: PValues, stage: Stage, context: &Context) -> Option<Comparison> {
+        if id == success_ratio().id {
+            return Some(self.decide_failures(self.failures.as_ref()?, p, stage, context));
+        }
+        let undecided = self.metrics.iter().find(|undecided| undecided.comparison.metric.id == id)?;
+        Some(self.decide(undecided, Some(p), stage, context))
+    }
+
+    /// One of its limits, decided separately.
+    pub fn check_limit(&self, place: usize, p: PValues) -> Option<LimitCheck> {
+        Some(self.limits.get(place)?.check(p.worse, &self.criteria))
+    }
+
+    fn decide_failures(
+        &self,
+        failures: &Failures,
+        p: PValues,
+        stage: Stage,
+        context: &Context,
+    ) -> Comparison {
+        let detectable = || failures.detectable(&self.criteria, context.tests);
+        Comparison {
+            detectable: (!context.verdicts_only).then(detectable),
+            ..failures.compare(p, stage, &self.criteria)
         }
     }
 
-    /// Seen to fall is enough to withhold praise, though not to be red.
-    fn may_improve(&self, success: Option<&Comparison>) -> bool {
-        success.is_none_or(|success| {
-            success.verdict != Verdict::Regressed
-                && success.change.is_none_or(|change| change.estimate >= -self.terms.failure_margin)
-        })
+    fn decide(
+        &self,
+        undecided: &Undecided,
+        corrected: Option<PValues>,
+        stage: Stage,
+        context: &Context,
+    ) -> Comparison {
+        let mut comparison = Comparison { stage, ..undecided.comparison.clone() };
+        let Some(effect) = undecided.effect else { return comparison };
+        let criteria = &self.criteria;
+        let p = corrected.unwrap_or_else(|| effect.p_values(criteria).bonferroni(context.tests));
+        let may_improve = self.failures.as_ref().is_none_or(Failures::may_improve);
+        comparison.p_adjusted = p.of(effect.estimate);
+        comparison.change = Some(effect.change(comparison.metric.better));
+        comparison.method = Some(effect.method);
+        if effect.is_sound {
+            (comparison.verdict, comparison.reason) = effect.decide(p, criteria, may_improve);
+        }
+        if stage == Stage::Screened && comparison.reason == Some(Reason::NotSignificant) {
+            comparison.reason = Some(Reason::ScreeningOnly);
+        }
+        if context.verdicts_only {
+            return comparison;
+        }
+        let detectable = effect.detectable(criteria, context.tests, context.confirmation);
+        comparison.detectable = Some(match comparison.metric.better {
+            Better::Lower => detectable.exp_m1(),
+            Better::Higher => -(-detectable).exp_m1(),
+        });
+        // An improvement that is only withheld needs no more data.
+        let is_open = comparison.verdict == Verdict::Inconclusive
+            && comparison.reason != Some(Reason::SuccessRatioFell);
+        comparison.advice = is_open.then(|| effect.advice(criteria, context.tests));
+        comparison
     }
 
-    /// What follows for the cell.
+    /// The judgement of the cell, given its decided comparisons and limits.
     pub fn conclude(
         &self,
         comparisons: Vec<Comparison>,
         limits: Vec<LimitCheck>,
-        anchors: Vec<AnchorCheck>,
-        call: &Call,
+        fresh: Vec<Shown>,
+        context: &Context,
     ) -> CellJudgement {
-        let success = comparisons.iter().find(|comparison| comparison.is_difference());
-        let may_improve = self.may_improve(success);
-        let broken = limits.iter().filter(|check| check.is_broken()).map(|check| &check.reason);
-        let crept = anchors.iter().filter(|check| check.exceeded).map(|check| &check.reason);
-        let shown = broken.chain(crept).next().cloned();
-        let (verdict, reason) = self.verdict(&comparisons, may_improve, shown);
+        let (verdict, reason) = self.verdict(&comparisons, &limits);
+        let all = || METRICS.iter().filter_map(|metric| self.shown(metric)).collect();
         CellJudgement {
-            group: self.sides.head[0].cell.id.group.clone(),
-            id: self.sides.head[0].cell.id.benchmark.to_string(),
+            id: self.sides.cell.id.clone(),
             verdict,
             reason,
-            values: if call.policy.verdicts_only { Vec::new() } else { self.values() },
-            fresh: Vec::new(),
             comparisons,
             limits,
-            anchors,
-            notes: self.notes.clone(),
+            values: if context.verdicts_only { Vec::new() } else { all() },
+            fresh,
+            notes: self.sides.notes.clone(),
         }
     }
 
-    /// The worst of all that was found; a regression stands above what made comparing impossible.
-    fn verdict(
-        &self,
-        comparisons: &[Comparison],
-        may_improve: bool,
-        broken: Option<String>,
-    ) -> (Verdict, Option<String>) {
-        let reason = |comparison: &Comparison| reason(comparison, &self.terms, may_improve);
+    /// The worst of all that was found; a regression ranks above what made comparing impossible.
+    fn verdict(&self, comparisons: &[Comparison], limits: &[LimitCheck]) -> (Verdict, Option<Reason>) {
         let judged = || comparisons.iter().filter(|comparison| comparison.judged);
-        let worst = judged().max_by_key(|comparison| comparison.verdict);
-        let regressed = judged().find(|comparison| comparison.verdict == Verdict::Regressed);
-        match (regressed, broken, &self.instead, worst) {
-            (Some(comparison), ..) => (Verdict::Regressed, reason(comparison)),
-            (None, Some(broken), ..) => (Verdict::Regressed, Some(broken)),
-            (None, None, Some((verdict, reason)), _) => (*verdict, reason.clone()),
-            // What is unchanged needs no reason.
-            (None, None, None, Some(worst)) if worst.verdict == Verdict::Unchanged => (worst.verdict, None),
-            (None, None, None, Some(worst)) => {
-                let why = judged().find(|found| found.verdict == worst.verdict).and_then(reason);
-                (worst.verdict, why.map(|why| with_the_rest(why, worst.verdict, judged())))
+        let worst = judged().map(|comparison| comparison.verdict).max();
+        if worst != Some(Verdict::Regressed)
+            && let Some(place) = limits.iter().position(LimitCheck::is_broken)
+        {
+            return (Verdict::Regressed, Some(Reason::Limit(place)));
+        }
+        match (worst, &self.sides.instead) {
+            (Some(Verdict::Regressed), _) | (Some(_), None) => {
+                let verdict = worst.unwrap_or(Verdict::Inconclusive);
+                let first = judged().find(|comparison| comparison.verdict == verdict);
+                let needs_reason = |comparison: &&Comparison| comparison.verdict != Verdict::Unchanged;
+                let first = first.filter(needs_reason);
+                (verdict, first.map(|comparison| Reason::Comparison(comparison.metric)))
             }
-            (None, None, None, None) => {
-                (Verdict::Inconclusive, Some("There was nothing to compare.".to_owned()))
-            }
+            (_, Some(instead)) => instead.clone(),
+            (None, None) => (Verdict::Inconclusive, Some(Reason::NothingToCompare)),
         }
     }
 
-    fn compare(
-        &self,
-        question: &Question,
-        corrected: Option<Test>,
-        may_improve: bool,
-        call: &Call,
-    ) -> Comparison {
-        let Question { metric, judged, base, head, .. } = *question;
-        let mut comparison = Comparison {
-            metric,
-            judged,
-            base,
-            head,
-            change: None,
-            p_adjusted: 1.0,
-            stage: Stage::Whole,
-            verdict: Verdict::Inconclusive,
-            method: String::new(),
-            findable: None,
-            margin: self.terms.noise_threshold,
-            advice: None,
-        };
-        if let Err(settled) = &question.answer {
-            (comparison.verdict, comparison.method) = (settled.verdict, settled.reason.clone());
-            comparison.advice = settled.advice.clone();
-        }
-        let Some(found) = question.found(call.learned) else { return comparison };
-        let test = corrected.unwrap_or_else(|| as_one_of(found.test(&self.terms), call.tests));
-        let (interval, method) = found.interval(self.precision());
-        comparison.p_adjusted = if interval.estimate >= 0.0 { test.worse } else { test.better };
-        comparison.change = Some(in_own_direction(metric, interval.low, interval.estimate, interval.high));
-        comparison.method = method;
-        if question.information.is_none() {
-            comparison.verdict = decide(&interval, test, &self.terms, may_improve);
-        }
-        if !call.policy.verdicts_only {
-            let findable = found.findable(&self.terms, call.tests, call.confirmation);
-            comparison.findable = Some(match metric.better {
-                Better::Lower => findable.exp_m1(),
-                Better::Higher => -(-findable).exp_m1(),
-            });
-            let undecided = comparison.verdict == Verdict::Inconclusive;
-            // What is only withheld needs no more data.
-            let withheld = decide(&interval, test, &self.terms, true) == Verdict::Improved;
-            comparison.advice = (undecided && !withheld).then(|| found.advice(&self.terms, call.tests));
-        }
-        comparison
-    }
-
-    fn success(&self, success: &Success, adjusted: Test, call: &Call) -> Comparison {
-        let rise = success.worsening(&self.terms);
-        let (base, head) = success.ratios();
-        let verdict = success.decide(adjusted, &self.terms);
-        Comparison {
-            metric: success_ratio(),
-            judged: true,
-            base: Some(base),
-            head: Some(head),
-            change: Some(Change { low: -rise.high, estimate: -rise.estimate, high: -rise.low }),
-            p_adjusted: if rise.estimate >= 0.0 { adjusted.worse } else { adjusted.better },
-            stage: Stage::Whole,
-            verdict,
-            method: success.method(),
-            margin: self.terms.failure_margin,
-            findable: (!call.policy.verdicts_only).then(|| success.findable(&self.terms, call.tests)),
-            advice: (verdict == Verdict::Inconclusive)
-                .then(|| "more exchanges: a longer measurement_time".to_owned()),
-        }
-    }
-
-    fn precision(&self) -> Precision {
-        let nresamples = self.sides.head[0].cell.settings.nresamples;
-        Precision { confidence: self.terms.confidence_level, nresamples, seed: SEED }
-    }
-
-    /// Rounds of its fair runs.
-    pub fn rounds(&self) -> usize {
-        self.fair.iter().map(|&index| self.sides.head[index].cell.rounds.len()).sum()
-    }
-
-    fn values(&self) -> Vec<Shown> {
-        METRICS.iter().filter_map(|metric| self.shown(metric)).collect()
-    }
-
-    /// Both sides' values of a metric; nothing when head has none.
+    /// Both sides' values of a metric; `None` if head has none.
     pub fn shown(&self, metric: &'static Metric) -> Option<Shown> {
-        let precision = self.precision();
-        let value = |metric: &'static Metric, series: &[&Series]| {
-            let runs: Vec<_> = series.iter().filter_map(|series| series.values.get(metric.id)).collect();
-            estimate(&runs, metric, precision)
-        };
-        let head: Vec<&HeadCell> = self.fair.iter().map(|&index| &self.sides.head[index]).collect();
-        let base = |metric| -> Vec<&Series> {
-            match &self.sides.base {
-                Base::Duet => head.iter().filter_map(|head| head.base.as_ref()).collect(),
-                Base::Runs { current, .. } => {
-                    let compared = current.iter().filter(|stored| stored.serves(metric));
-                    compared.map(|stored| &stored.series).collect()
-                }
-                Base::New(_) | Base::Incomparable(_) | Base::OtherTestBed(_) => Vec::new(),
-            }
-        };
-        let series: Vec<&Series> = head.iter().map(|head| &head.series).collect();
-        Some(Shown { metric, head: value(metric, &series)?, base: value(metric, &base(metric)) })
+        let Criteria { confidence_level, nresamples, .. } = self.criteria;
+        let estimate = |values: Vec<&Vec<Vec<f64>>>| estimate(&values, metric, confidence_level, nresamples);
+        let head = self.sides.head.iter().filter_map(|run| run.values(metric)).collect();
+        let base = self.sides.base_runs(metric).filter_map(|run| run.values(metric)).collect();
+        Some(Shown { metric, head: estimate(head)?, base: estimate(base) })
     }
+}
+
+fn series(runs: &[Measured]) -> impl Iterator<Item = &Series> {
+    runs.iter().map(|run| &run.series)
+}
+
+fn is_asked(metric: &Metric, sides: &Sides) -> bool {
+    if let Some(ids) = &sides.cell.settings.judged {
+        return ids.iter().any(|id| id == metric.id);
+    }
+    match metric.judged {
+        Judged::Always => true,
+        Judged::HighestTail => is_highest_tail(metric, sides),
+        Judged::ByCounts | Judged::WhenAsked => false,
+    }
+}
+
+/// Whether it is the highest tail that base has (else that head has), so that one that head cannot reach does not disappear, or
+/// the highest that both have, so that a regression is found nevertheless.
+fn is_highest_tail(metric: &Metric, sides: &Sides) -> bool {
+    let highest = |has: &dyn Fn(&Metric) -> bool| {
+        METRICS.iter().rev().find(|metric| metric.judged == Judged::HighestTail && has(metric))
+    };
+    let wanted =
+        highest(&|metric| sides.base_has(metric)).or_else(|| highest(&|metric| sides.head_has(metric)));
+    let both = highest(&|metric| sides.lacking(metric).is_none());
+    [wanted, both].into_iter().flatten().any(|tail| tail == metric)
+}
+
+/// A metric of both sides, before any test is corrected.
+fn compare(metric: &'static Metric, sides: &Sides, criteria: &Criteria) -> Undecided {
+    let values = |run: &Measured| run.values(metric).filter(|rounds| !rounds.is_empty()).cloned();
+    let base: Vec<_> = sides.base_runs(metric).filter_map(values).collect();
+    let head: Vec<_> = sides.head.iter().filter_map(values).collect();
+    let mut comparison = Comparison {
+        metric,
+        judged: false,
+        base: plain_center(&base, metric),
+        head: plain_center(&head, metric),
+        change: None,
+        p_adjusted: 1.0,
+        verdict: Verdict::Inconclusive,
+        reason: None,
+        stage: Stage::Whole,
+        method: None,
+        detectable: None,
+        margin: criteria.noise_threshold,
+        advice: None,
+    };
+    let mut effect = None;
+    if let Some(ratio) = sides.client_bound(metric) {
+        (comparison.reason, comparison.advice) = (Some(Reason::ClientBound(ratio)), Some(Advice::FreeClient));
+    } else if let Some(side) = sides.lacking(metric) {
+        let (reason, advice) = too_few(metric, sides, side);
+        (comparison.reason, comparison.advice) = (Some(reason), Some(advice));
+    } else if base.is_empty() {
+        (comparison.verdict, comparison.reason) = (Verdict::Incomparable, Some(Reason::OtherWindow));
+    } else if base.iter().chain(&head).flatten().flatten().all(|value| *value == 0.0) {
+        (comparison.verdict, comparison.reason) = (Verdict::Unchanged, Some(Reason::AllZero));
+    } else {
+        effect = effect_of(metric, sides, &base, &head, criteria);
+        if effect.is_none() {
+            let advice = Advice::AboveZero(more(sides));
+            (comparison.reason, comparison.advice) = (Some(Reason::SomeZero), Some(advice));
+        }
+    }
+    Undecided { comparison, effect }
+}
+
+fn effect_of(
+    metric: &'static Metric,
+    sides: &Sides,
+    base: &[Vec<Vec<f64>>],
+    head: &[Vec<Vec<f64>>],
+    criteria: &Criteria,
+) -> Option<Effect> {
+    if base.iter().chain(head).flatten().flatten().any(|value| !value.ln().is_finite()) {
+        return None;
+    }
+    let summary = |run: &Measured| summarize(run.values(metric)?, metric.centre);
+    let sittings = |runs: &[Measured]| -> Vec<stored::Sitting> {
+        let comparable = runs.iter().filter(|run| sides.is_comparable(run, metric));
+        by_sitting(comparable.filter_map(|run| Some((run, summary(run)?))))
+    };
+    match &sides.base {
+        Base::None => None,
+        // The launches of several runs are launches alike.
+        Base::Duet(_) => duet::compare(&base.concat(), &head.concat(), metric, criteria),
+        Base::Stored(base) => {
+            stored::compare(&sittings(base), &sittings(&sides.head), metric.better, criteria)
+        }
+    }
+}
+
+fn too_few(metric: &Metric, sides: &Sides, side: Side) -> (Reason, Advice) {
+    let record_again = side == Side::Base && !sides.is_duet();
+    let more = more(sides);
+    let Some((successes, remedy)) = sides.poorest(side, metric) else {
+        return (Reason::NoValue, Advice::MoreSuccesses { remedy: more, record_again });
+    };
+    let min = metric.least_successes;
+    let needed = if successes < min { min } else { metric.promised_from() };
+    let reason = if successes < needed {
+        Reason::TooFewSuccesses { side, successes, needed }
+    } else {
+        Reason::MissingValues(side)
+    };
+    (reason, Advice::MoreSuccesses { remedy: remedy.unwrap_or(more), record_again })
+}
+
+/// What gives a round more successes, if it is not known how many are needed.
+fn more(sides: &Sides) -> Remedy {
+    if sides.cell.load.is_timed() { Remedy::MeasurementTime(None) } else { Remedy::Burst(None) }
+}
+
+/// Mean over runs on the log scale, or the plain mean of all rounds where there is a zero.
+fn plain_center(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
+    let logs: Option<Vec<f64>> =
+        runs.iter().map(|rounds| Some(summarize(rounds, metric.centre)?.log)).collect();
+    let center = match logs {
+        Some(logs) => mean(&logs).map(f64::exp),
+        None => mean(&runs.iter().flatten().flatten().copied().collect::<Vec<_>>()),
+    };
+    center.filter(|center| center.is_finite())
 }

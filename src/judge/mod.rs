@@ -1,113 +1,258 @@
-//! Is it slower? Baselines and a run become verdicts.
+//! Is it slower? A baseline and the runs of a call become a [`Judgement`].
 //!
-//! Pure: no clock, no file, no randomness but a seed that is passed in. [`judge`] takes the baselines of all groups of
-//! a call and its runs, and gives a [`Judgement`]: a verdict a cell, each judged metric of it with its interval, its
-//! corrected p value and the smallest change that could have been found.
-//!
-//! # How often it is wrong, and what it finds
-//!
-//! Simulated calls of 10 cells with p50, p99 and throughput, 10 launches of 3 rounds, 3 % noise between rounds (tails 6 %,
-//! and a burst in one round of ten), judged as here: 40 tests a call, and 30 against anchors where there are several stored
-//! runs. Unchanged calls that turned red, of 2,000 each, in per cent, with a luck of the run that each cell has for itself /
-//! that all cells share:
-//!
-//! | sd of runs | sd of launches | 1 stored run | 3 | 5 |
-//! |---|---|---|---|---|
-//! | 1 % | 2 % | 0.0 / 0.0 | 0.0 / 0.0 | 0.0 / 0.0 |
-//! | 2 % | 2 % | 0.0 / 0.0 | 0.0 / 0.0 | 0.0 / 0.0 |
-//! | 5 % | 5 % | 0.0 / 0.0 | 0.0 / 0.0 | 0.0 / 0.0 |
-//! | 15 % | 15 % | 0.0 / 0.0 | 0.0 / 0.0 | 0.0 / 0.0 |
-//! | 5 % | 2 % | 0.0 / 0.0 | 0.0 / 0.0 | 0.0 / 0.1 |
-//! | 15 % | 2 % | **23.7** / **4.7** | 0.0 / 0.5 (before there were anchors) | 0.0 / 0.4 |
-//!
-//! The last row is what one stored run cannot know: a machine whose runs differ far more than its launches do. Three stored
-//! runs mend it. The price is paid in power. One cell of ten slower, sd of launches 2 %; calls of 300 that named it, in per
-//! cent, with an sd of runs of 1 % / 2 %, and the change that the calls said they could find (in four of five cases):
-//!
-//! | stored runs, head runs | +10 % | +20 % | +50 % | said to be findable |
-//! |---|---|---|---|---|
-//! | 1, 1 | 0 / 0 | 0 / 0 | 40 / 40 | 68 / 68 |
-//! | 3, 1 | 0 / 0 | 2 / 3 | 100 / 100 | 34 / 39 |
-//! | 5, 1 | 0 / 0 | 60 / 34 | 100 / 100 | 24 / 27 |
-//! | 10, 1 | 1 / 1 | 100 / 82 | 100 / 100 | 18 / 22 |
-//! | 10, 3 | 29 / 12 | 100 / 100 | 100 / 100 | 12 / 15 |
-//!
-//! # Small steps
-//!
-//! Where an epoch has several runs, head is also held against the one that began it, its anchor, by the same margin. Those
-//! tests have a tenth of the level for themselves: in one family with the others they would cost more (of the calls that find
-//! +20 % with 5 stored runs and 40 tests, 26 % became 24; in one family 15, with a fifth of the level 21). They can wait for
-//! less, since a creep goes on. The variance is that of the epoch's other runs (three of them, at least; of fewer runs that
-//! of all) around their own line, with the same prior. One of ten cells that becomes slower by the same step with each run
-//! that is added, in 200 trials each, is never found against the centre of its baseline, which creeps along; against its
-//! anchor it is red in all of them, in the median at
-//!
-//! | sd of runs and launches | +2 % a run | +3 % | +4 % |
-//! |---|---|---|---|
-//! | 0.5 % | +20 % | +27 % | +32 % |
-//! | 1 % | +22 % | +27 % | +32 % |
-//!
-//! # Samples out of order
-//!
-//! Launches that drift, that resemble the one before, or that lie in two groups make an interval wider, and are noted
-//! (`stats/series.rs`): in a duet by their ratios, in which most of it cancels; against stored runs by what it adds
-//! to each run's own variance. Only what is shown at a level of 1 % widens, so that it costs an ordered duet of 30 launches
-//! little (2 % of its width; the screening finds 98.7 % of +5 % instead of 99.4). Of what is not shown the interval knows
-//! nothing: rounds are interleaved at random so that it stays rare. 3,000 simulated duets each with launches that differ by 3
-//! %; coverage of the 95 % interval, and calls that would be red beyond 1 % as the only test, in per cent, without and with
-//! the widening:
-//!
-//! | launches | shown | coverage | red |
-//! |---|---|---|---|
-//! | 30 without order | 1 | 95.4, 95.5 | 0.0, 0.0 |
-//! | 30 with a lag-1 correlation of 0.5 | 51 | 75, 85 | 0.8, 0.5 |
-//! | 30 with one of 0.7 | 85 | 59, 87 | 3.9, 1.0 |
-//! | 10 with one of 0.7 | 24 | 61, 67 | 6.7, 5.8 |
-//! | 30 that drift by 8 % away from the truth | 94 | 0, 81 | 98, 6.6 |
-//! | 30 that drift by 4 % | 31 | 9, 36 | 22, 16 |
-//! | 30, one of ten slower by 10 % | 81 | 94.6, 95.0 | 0.0, 0.0 |
-//! | 30, one of five | 99 | 98.1, 98.2 | 0.0, 0.0 |
-//! | 30, three in a row hit by a pause, 30 % slower | 100 | 37, 99.9 | 0.0, 0.0 |
-//!
-//! A pause of the machine, which slows rounds of several cells at once, is noted. Nothing is left out for it: tails have robust
-//! centres, and the spread of the means shows it.
-//!
-//! So a stored baseline keeps large regressions out, and does not tell 5 %: that is for a duet.
+//! Pure: no clock, no file, no sentence, no randomness but fixed seeds. Rounds become one [`RunSummary`](launch::RunSummary) per
+//! run, those of both sides an [`Effect`](effect::Effect), its [`Test`] is corrected together with all tests of the call, and a
+//! [`Comparison`] says what follows.
 
-mod about;
-mod advice;
-mod anchor;
-mod call;
 mod cell;
-mod condition;
-mod confirm;
-mod decide;
-mod difference;
-mod evidence;
-mod fair;
+mod duet;
+mod effect;
+mod failures;
 mod launch;
-mod limits;
-mod order;
-mod pairs;
-mod pause;
-mod policy;
-mod questions;
-mod reason;
-mod shown;
+mod limit;
 mod sides;
 mod stored;
-mod subject;
-mod success;
-mod verdict;
-
-#[cfg(test)]
-mod fixture;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
-pub use call::judge;
-pub use policy::Policy;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::judge::cell::{Cell, Context};
+use crate::judge::effect::{PValues, SCREENING_LEVEL, Subject, Test, adjusted};
+use crate::judge::sides::{baseline_notes, removed, sides};
+use crate::parallel;
+use crate::plan::{CellId, Confirmation};
+use crate::record::{Baseline, Metric, Run};
+use crate::stats::decision::{bonferroni, holm};
 pub use verdict::{
-    AnchorCheck, CellJudgement, Change, Comparison, Estimate, Judgement, LimitCheck, LimitOutcome,
-    OtherTestBed, Shown, Stage, Suspect, Verdict,
+    Advice, Candidate, CellJudgement, Change, Comparison, Counted, Estimate, Judgement, LimitCheck,
+    LimitOutcome, Method, Note, OtherTestBed, Reason, Shown, Side, Stage, Verdict,
 };
+
+/// What a whole call is judged by. Levels, margins and resamples are each cell's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// Whether only a selection of the cells was asked for: cells of a baseline that are missing are not removed then.
+    pub filtered: bool,
+    /// Whether to leave out what no verdict depends on, values and detectable changes: for simulations.
+    pub verdicts_only: bool,
+}
+
+impl Policy {
+    /// All cells of the bench, and all that a report shows.
+    pub const fn usual() -> Self {
+        Self { filtered: false, verdicts_only: false }
+    }
+}
+
+/// Judges all groups of a call together. Cells are matched by their id; several runs are several runs of head.
+///
+/// Cells keep the order of their definition. Without a baseline each cell is [`New`](Verdict::New).
+pub fn judge(baseline: &Baseline, runs: &[Run], policy: &Policy) -> Judgement {
+    let sides = sides(baseline, runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell))));
+    let notes = baseline_notes(&sides, baseline, runs);
+    let other_test_bed = sides.iter().find_map(|sides| sides.other_test_bed.clone());
+    // Bootstraps take nearly all of the time. Without 100,000 resamples threads would only cost some.
+    let threads = if policy.verdicts_only { 1 } else { parallel::cores() };
+    let cells = parallel::map(sides, threads, Cell::new);
+    let order: Vec<CellId> = cells.iter().map(Cell::id).collect();
+    let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());
+    let (screened, at_once): (Vec<Cell>, Vec<Cell>) =
+        cells.into_iter().partition(|cell| confirmation.is_some() && cell.has_launches());
+    let tests: Vec<Vec<Test>> = at_once.iter().map(Cell::tests).collect();
+    // The tests that are decided at once share the level with the candidates of a screening.
+    let families = if tests.iter().flatten().count() > 0 && !screened.is_empty() { 2 } else { 1 };
+    let context = Context {
+        tests: tests.iter().flatten().count() * families,
+        confirmation: None,
+        verdicts_only: policy.verdicts_only,
+    };
+    let mut judged = decide_at_once(&at_once, &tests, families, threads, &context);
+    let mut candidates = Vec::new();
+    if let Some(confirmation) = confirmation.filter(|_| !screened.is_empty()) {
+        let context = Context { tests: 0, confirmation: Some(confirmation), ..context };
+        let (confirmed, found) = confirm(&screened, runs, confirmation, families, &context);
+        judged.extend(confirmed);
+        candidates = found;
+    }
+    judged.sort_by_key(|cell| order.iter().position(|id| *id == cell.id));
+    let is_whole = !policy.filtered && runs.iter().all(|run| run.stop.is_none());
+    Judgement {
+        cells: judged,
+        removed: if is_whole { removed(baseline, runs) } else { Vec::new() },
+        tests: context.tests / families + candidates.iter().filter(|candidate| candidate.slower).count(),
+        other_test_bed,
+        notes,
+        candidates,
+    }
+}
+
+/// Cells that are decided in one stage, their tests corrected together.
+fn decide_at_once(
+    cells: &[Cell],
+    tests: &[Vec<Test>],
+    families: usize,
+    threads: usize,
+    context: &Context,
+) -> Vec<CellJudgement> {
+    let corrected: Vec<PValues> =
+        adjusted(&tests.concat()).into_iter().map(|p| p.bonferroni(families)).collect();
+    let mut rest = &corrected[..];
+    let with_own = cells.iter().zip(tests).map(|(cell, own)| {
+        let (these, others) = rest.split_at(own.len());
+        rest = others;
+        (cell, these)
+    });
+    parallel::map(with_own.collect(), threads, |(cell, these)| {
+        let (comparisons, limits) = cell.decide_all(these, Stage::Whole, context);
+        cell.conclude(comparisons, limits, Vec::new(), context)
+    })
+}
+
+/// A candidate while it is measured again.
+struct Case {
+    candidate: Candidate,
+    subject: Subject,
+    screening: Option<Change>,
+    /// What the fresh pairs decided of a metric.
+    comparison: Option<Comparison>,
+    /// What they decided of a limit.
+    check: Option<LimitCheck>,
+    /// What they showed of both sides.
+    shown: Option<Shown>,
+}
+
+/// The second stage of a duet: what looked slower in the screening is decided by fresh pairs alone.
+///
+/// The screening tests each comparison at an uncorrected level; its candidates are measured again on fresh launches. Each interim
+/// analysis judges all fresh pairs so far, at an equal share of the level, corrected (Holm) over all candidates: dropping one
+/// makes it no easier for the others. Fresh data owe nothing to how candidates were chosen, so that the share of unchanged builds
+/// that are called regressed stays below the level. A candidate whose fresh estimate lies within the margin is dropped.
+fn confirm<'a>(
+    screened: &[Cell],
+    runs: &'a [Run],
+    confirmation: &Confirmation,
+    families: usize,
+    context: &Context,
+) -> (Vec<CellJudgement>, Vec<Candidate>) {
+    let none = Baseline::default();
+    let mut cases: Vec<Case> = screened.iter().flat_map(|cell| candidates(cell, context)).collect();
+    for analysis in 1..=confirmation.looks() {
+        let last = runs.iter().filter_map(|run| run.confirmations.get(analysis - 1)).flatten();
+        let measured: BTreeSet<&CellId> =
+            last.filter(|cell| !cell.rounds.is_empty()).map(|cell| &cell.id).collect();
+        if measured.is_empty() {
+            break;
+        }
+        let so_far =
+            |run: &'a Run| run.confirmations.iter().take(analysis).flatten().map(move |cell| (run, cell));
+        let cells: BTreeMap<CellId, Cell> = sides(&none, runs.iter().flat_map(so_far))
+            .into_iter()
+            .filter(|sides| measured.contains(&sides.cell.id))
+            .map(|sides| (sides.cell.id.clone(), Cell::new(sides)))
+            .collect();
+        for slower in [true, false] {
+            let direction = cases.iter_mut().filter(|case| case.candidate.slower == slower);
+            analyze(direction.collect(), &cells, analysis, confirmation.looks(), families, context);
+        }
+    }
+    let judged = screened.iter().map(|cell| conclude(cell, &cases, context)).collect();
+    (judged, cases.into_iter().map(|case| case.candidate).collect())
+}
+
+/// What of a screened cell looks slower or faster.
+///
+/// Slower is what looks slower at all, unless a first analysis would drop it. Faster has to lie beyond the margin: missing it
+/// costs nothing.
+fn candidates(cell: &Cell, context: &Context) -> Vec<Case> {
+    let case = |test: Test| {
+        let slower = test.p_worse_at_all < SCREENING_LEVEL && test.estimate >= test.margin;
+        if !slower && test.p.better >= SCREENING_LEVEL {
+            return None;
+        }
+        let (metric, limit, screening): (&'static Metric, _, _) = match test.subject {
+            Subject::Metric(id) => {
+                let found = cell.decide_metric(id, PValues::NONE, Stage::Screened, context)?;
+                (found.metric, None, found.change)
+            }
+            Subject::Limit(place) => (cell.check_limit(place, PValues::NONE)?.metric, Some(place), None),
+        };
+        let candidate = Candidate { cell: cell.id(), metric, limit, slower, open: true, analysis: 0 };
+        let subject = test.subject;
+        Some(Case { candidate, subject, screening, comparison: None, check: None, shown: None })
+    };
+    cell.tests().into_iter().filter_map(case).collect()
+}
+
+/// Judges the open candidates of one direction on all fresh pairs so far.
+fn analyze(
+    mut cases: Vec<&mut Case>,
+    cells: &BTreeMap<CellId, Cell>,
+    analysis: usize,
+    analyses: usize,
+    families: usize,
+    context: &Context,
+) {
+    let find = |case: &Case| {
+        let cell = cells.get(&case.candidate.cell).filter(|_| case.candidate.open)?;
+        Some((cell, cell.tests().into_iter().find(|test| test.subject == case.subject)?))
+    };
+    let found: Vec<Option<(&Cell, Test)>> = cases.iter().map(|case| find(case)).collect();
+    let p = |case: &Case, test: &Test| if case.candidate.slower { test.p.worse } else { test.p.better };
+    let raw =
+        cases.iter().zip(&found).map(|(case, found)| found.as_ref().map_or(1.0, |(_, test)| p(case, test)));
+    let corrected = holm(&raw.collect::<Vec<f64>>());
+    for ((case, found), p) in cases.iter_mut().zip(&found).zip(corrected) {
+        let Some((cell, test)) = found else { continue };
+        let p = bonferroni(p, families * analyses);
+        let p = match case.candidate.slower {
+            true => PValues { worse: p, better: 1.0 },
+            false => PValues { worse: 1.0, better: p },
+        };
+        let stage = Stage::Confirmed { analysis, analyses, pairs: cell.rounds(), screening: case.screening };
+        match case.subject {
+            Subject::Metric(id) => case.comparison = cell.decide_metric(id, p, stage, context),
+            Subject::Limit(place) => case.check = cell.check_limit(place, p),
+        }
+        case.shown = if context.verdicts_only { None } else { cell.shown(case.candidate.metric) };
+        let verdict = case.comparison.as_ref().map(|comparison| comparison.verdict);
+        let is_confirmed = matches!(verdict, Some(Verdict::Regressed | Verdict::Improved))
+            || case.check.as_ref().is_some_and(LimitCheck::is_broken);
+        let worsening = if case.candidate.slower { test.estimate } else { -test.estimate };
+        case.candidate.analysis = analysis;
+        case.candidate.open = !is_confirmed && worsening >= test.margin && analysis < analyses;
+    }
+}
+
+/// A screened cell with what became of its candidates.
+fn conclude(cell: &Cell, cases: &[Case], context: &Context) -> CellJudgement {
+    let id = cell.id();
+    let own: Vec<&Case> = cases.iter().filter(|case| case.candidate.cell == id).collect();
+    let tests = cell.tests();
+    let nothing = vec![PValues::NONE; tests.len()];
+    let (mut comparisons, mut limits) = cell.decide_all(&nothing, Stage::Screened, context);
+    for comparison in &mut comparisons {
+        let subject = Subject::Metric(comparison.metric.id);
+        if let Some(test) = tests.iter().find(|test| test.subject == subject) {
+            comparison.p_adjusted = test.p.of(test.estimate);
+        }
+        match own.iter().find(|case| case.subject == subject) {
+            Some(Case { comparison: Some(fresh), .. }) => *comparison = fresh.clone(),
+            Some(case) if case.candidate.slower => {
+                (comparison.verdict, comparison.advice) = (Verdict::Inconclusive, Some(Advice::MeasureAgain));
+                comparison.reason = Some(Reason::ScreeningOnly);
+            }
+            Some(_) => (comparison.verdict, comparison.advice) = (Verdict::SeemsFaster, None),
+            None => {}
+        }
+    }
+    for case in &own {
+        if let (Subject::Limit(place), Some(check)) = (case.subject, &case.check) {
+            limits[place] = check.clone();
+        }
+    }
+    let decided = own.iter().filter(|case| case.comparison.is_some());
+    let fresh = decided.filter_map(|case| case.shown.clone()).collect();
+    cell.conclude(comparisons, limits, fresh, context)
+}

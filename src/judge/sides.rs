@@ -1,94 +1,341 @@
-//! What is compared with what: each cell of head with the stored runs that are comparable with it.
+//! What is compared with what: each cell of head, as the runs have it, with the stored runs that are comparable with it. The only
+//! place that knows how `record` keeps runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
+use crate::judge::verdict::{Note, OtherTestBed, Reason, Side, Verdict};
 use crate::plan::CellId;
-use crate::record::words::{plural, share};
-use crate::record::{Baseline, CellRun, Judged, Machine, Metric, Run, Series};
+use crate::record::{Baseline, CellRun, Fault, Judged, Metric, Remedy, Run, Series, Unit, UsualRound};
+use crate::stats::describe::median;
 
-/// Tails that depend on how long a round is, beside those that are judged as tails.
+/// The client is the bottleneck if in the median round its mean lag exceeds the mean latency of a closed loop: each connection is
+/// then idle for longer than it is busy. A tail of the lag would accuse it on every busy machine.
+const MAX_LAG: f64 = 1.0;
+/// Runs of one boot with shorter gaps between them are one sitting.
+const SITTING_GAP: Duration = Duration::from_secs(60 * 60);
+/// Facts of the setup that change speeds. Digests of binaries always differ.
+const SETUP_FACTS: [&str; 4] = ["kernel", "governor", "rustc", "profile"];
+/// Tails that depend on the length of a round, apart from those that are judged as tails.
 const OTHER_TAILS: [&str; 2] = ["latency_p99_9", "latency_max"];
 
-/// A cell of head, with what it is compared with.
+/// A cell of head with what it is compared with.
 #[derive(Debug)]
 pub(super) struct Sides<'a> {
-    /// The cell in each run of head.
-    pub head: Vec<HeadCell<'a>>,
-    /// The stored runs.
-    pub base: Base<'a>,
-    /// What is worth saying of how they were chosen.
-    pub notes: Vec<String>,
-}
-
-/// A cell in one run of head.
-#[derive(Debug)]
-pub(super) struct HeadCell<'a> {
-    /// The run.
-    pub run: &'a Run,
-    /// The cell.
+    /// The cell in the first run of head.
     pub cell: &'a CellRun,
-    /// Its rounds, nested.
-    pub series: Series,
-    /// The rounds of its duet's other side, nested alike; nothing without one.
-    pub base: Option<Series>,
+    /// The cell in each run of head that measured it fairly.
+    pub head: Vec<Measured>,
+    pub base: Base,
+    /// The verdict if it is not compared, and why.
+    pub instead: Option<(Verdict, Option<Reason>)>,
+    pub other_test_bed: Option<OtherTestBed>,
+    pub notes: Vec<Note>,
 }
 
-/// A cell in one stored run.
+/// What a cell is compared with.
+#[derive(Debug)]
+pub(super) enum Base {
+    None,
+    /// The rounds of base in each run of head.
+    Duet(Vec<Measured>),
+    /// The stored runs of the current epoch.
+    Stored(Vec<Measured>),
+}
+
+/// One side of a cell in one run.
 #[derive(Debug, Clone)]
-pub(super) struct StoredCell<'a> {
-    /// The run.
-    pub run: &'a Run,
-    /// The cell.
-    pub cell: &'a CellRun,
-    /// Its rounds, nested.
+pub(super) struct Measured {
     pub series: Series,
-    /// Whether its rounds are as long as head's: tails are compared only then.
-    pub same_window: bool,
-    /// Whether it began the epoch, as far as this cell is concerned.
-    pub is_anchor: bool,
+    run_id: String,
+    /// The length of a round.
+    window: Duration,
+    /// How many times its latency the client's lag is, in the median round.
+    lag_ratio: Option<f64>,
+    /// When the run began.
+    started: SystemTime,
+    boot: Option<String>,
 }
 
-/// What there is to compare with.
-#[derive(Debug)]
-pub(super) enum Base<'a> {
-    /// The baseline does not have it.
-    New(String),
-    /// No stored run is comparable, and why.
-    Incomparable(String),
-    /// All stored runs that could be compared with were measured on another test bed; the newest of them.
-    OtherTestBed(&'a Run),
-    /// Each run of head has its own base beside it.
-    Duet,
-    /// Stored runs.
-    Runs {
-        /// Those of the current epoch.
-        current: Vec<StoredCell<'a>>,
-        /// Those of each earlier epoch.
-        earlier: Vec<Vec<StoredCell<'a>>>,
-    },
+impl Base {
+    /// All measured rounds of base that head is compared with.
+    pub fn runs(&self) -> &[Measured] {
+        match self {
+            Base::None => &[],
+            Base::Duet(runs) | Base::Stored(runs) => runs,
+        }
+    }
 }
 
-/// Matches the cells of head, in the order of their definition, with stored runs.
+impl Sides<'_> {
+    pub fn is_duet(&self) -> bool {
+        matches!(self.base, Base::Duet(_))
+    }
+
+    /// Base's runs that a metric is compared with: a tail needs rounds of head's length, a latency enough successes.
+    pub fn base_runs(&self, metric: &Metric) -> impl Iterator<Item = &Measured> {
+        self.base.runs().iter().filter(|run| self.is_comparable(run, metric))
+    }
+
+    /// Whether a run of base takes part in comparing a metric.
+    pub fn is_comparable(&self, run: &Measured, metric: &Metric) -> bool {
+        let depends_on_window = metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id);
+        let same_window = self.head.iter().all(|head| head.window == run.window);
+        (same_window || !depends_on_window) && (self.is_duet() || !run.is_poor(metric))
+    }
+
+    /// The lag of the client in latencies, if it makes a rate of head the client's and not the service's. Latencies are the
+    /// service's all the same, because the kernel stamps them.
+    pub fn client_bound(&self, metric: &Metric) -> Option<f64> {
+        let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
+        let mut ratios = self.head.iter().filter_map(|head| head.lag_ratio);
+        ratios.find(|ratio| *ratio > MAX_LAG).filter(|_| is_rate && self.cell.load.is_timed())
+    }
+
+    /// The side that has too few successes for a metric, or no value of it. What one run of head lacks, it lacks because it was
+    /// slow; of stored runs one that has it is enough.
+    pub fn lacking(&self, metric: &Metric) -> Option<Side> {
+        if !self.head_has(metric) || self.head.iter().any(|head| head.is_poor(metric)) {
+            return Some(Side::Head);
+        }
+        (!self.base_has(metric)).then_some(Side::Base)
+    }
+
+    pub fn head_has(&self, metric: &Metric) -> bool {
+        self.head.iter().all(|head| head.has(metric))
+    }
+
+    pub fn base_has(&self, metric: &Metric) -> bool {
+        let mut runs = self.base.runs().iter();
+        let serves = |run: &Measured| run.has(metric) && !run.is_poor(metric);
+        if self.is_duet() { runs.all(serves) } else { runs.any(serves) }
+    }
+
+    /// The poorest run of a side: the successes of its poorest round, and what would give it enough for a metric.
+    pub fn poorest(&self, side: Side, metric: &Metric) -> Option<(u64, Option<Remedy>)> {
+        let runs = if side == Side::Head { &self.head[..] } else { self.base.runs() };
+        let found = runs.iter().filter_map(|run| Some((run.poorest_round()?, self.remedy(run, metric))));
+        found.min_by_key(|(successes, _)| *successes)
+    }
+
+    /// What would give each round of a run enough successes for a metric.
+    pub fn remedy(&self, run: &Measured, metric: &Metric) -> Option<Remedy> {
+        let rounds = run.series.requests.iter().map(Vec::len).sum::<usize>();
+        let requests: u64 = run.series.requests.iter().flatten().sum();
+        let round = UsualRound {
+            is_timed: self.cell.load.is_timed(),
+            measurement_time: run.window.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)),
+            requests: requests as f64 / rounds as f64,
+            successes: run.successes_per_round()?,
+        };
+        round.remedy(metric)
+    }
+}
+
+impl Measured {
+    fn new(run: &Run, cell: &CellRun, series: Series) -> Self {
+        let boot = run.environment.machine.test_bed.boot.clone();
+        let window = cell.settings.window();
+        Self { series, run_id: run.id.clone(), window, lag_ratio: None, started: run.started, boot }
+    }
+
+    /// The values of a metric by launch and round.
+    pub fn values(&self, metric: &Metric) -> Option<&Vec<Vec<f64>>> {
+        self.series.values.get(metric.id)
+    }
+
+    fn has(&self, metric: &Metric) -> bool {
+        self.values(metric).is_some_and(|launches| launches.iter().any(|rounds| !rounds.is_empty()))
+    }
+
+    /// Whether there are too few successes for a percentile. A rate is worth having however few they are.
+    fn is_poor(&self, metric: &Metric) -> bool {
+        metric.unit == Unit::Nanoseconds
+            && self.successes_per_round().is_none_or(|successes| successes < metric.least_successes as f64)
+    }
+
+    fn successes(&self) -> impl Iterator<Item = u64> {
+        let Series { requests, failures, .. } = &self.series;
+        let rounds = requests.iter().flatten().zip(failures.iter().flatten());
+        rounds.map(|(requests, failures)| requests.saturating_sub(*failures))
+    }
+
+    /// Successes of a round on average; `None` if there is none.
+    fn successes_per_round(&self) -> Option<f64> {
+        let (successes, rounds) = (self.successes().sum::<u64>(), self.successes().count());
+        (successes > 0).then(|| successes as f64 / rounds as f64)
+    }
+
+    fn poorest_round(&self) -> Option<u64> {
+        self.successes().min()
+    }
+}
+
+/// The share of requests that succeeded in some runs; `None` without a request.
+pub(super) fn success_ratio_of(runs: &[Measured]) -> Option<f64> {
+    let requests: u64 = runs.iter().flat_map(|run| run.series.requests.iter().flatten()).sum();
+    let successes: u64 = runs.iter().flat_map(Measured::successes).sum();
+    (requests > 0).then(|| successes as f64 / requests as f64)
+}
+
+/// Groups what belongs to runs by their sittings, in the order of time.
+pub(super) fn by_sitting<'a, T>(runs: impl IntoIterator<Item = (&'a Measured, T)>) -> Vec<Vec<T>> {
+    let mut runs: Vec<(&Measured, T)> = runs.into_iter().collect();
+    runs.sort_by_key(|(run, _)| (&run.boot, run.started));
+    let mut sittings: Vec<Vec<T>> = Vec::new();
+    let mut last: Option<&Measured> = None;
+    for (run, value) in runs {
+        let continues = last.is_some_and(|last| {
+            let gap = run.started.duration_since(last.started).unwrap_or_default();
+            last.boot == run.boot && gap < SITTING_GAP
+        });
+        match sittings.last_mut().filter(|_| continues) {
+            Some(sitting) => sitting.push(value),
+            None => sittings.push(vec![value]),
+        }
+        last = Some(run);
+    }
+    sittings
+}
+
+/// Matches each cell of head, in the order of its definition, with what it is compared with.
 pub(super) fn sides<'a>(
-    baseline: &'a Baseline,
+    baseline: &Baseline,
     cells: impl IntoIterator<Item = (&'a Run, &'a CellRun)>,
 ) -> Vec<Sides<'a>> {
     let mut places = BTreeMap::new();
-    let mut heads: Vec<Vec<HeadCell>> = Vec::new();
+    let mut heads: Vec<Vec<(&Run, &CellRun)>> = Vec::new();
     for (run, cell) in cells {
         let place = *places.entry(&cell.id).or_insert_with(|| {
             heads.push(Vec::new());
             heads.len() - 1
         });
-        heads[place].push(HeadCell { run, cell, series: cell.series(), base: cell.base_series() });
+        heads[place].push((run, cell));
     }
-    heads.into_iter().map(|head| matched(head, baseline)).collect()
+    heads.into_iter().filter_map(|head| of_cell(&head, baseline)).collect()
 }
 
-/// Cells of measured groups that the baseline has on this test bed and head does not.
+fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &Baseline) -> Option<Sides<'a>> {
+    let mut left_out: Vec<Reason> = runs.iter().filter_map(|(_, cell)| unfair(cell)).collect();
+    let fair: Vec<(&Run, &CellRun)> =
+        runs.iter().copied().filter(|(_, cell)| unfair(cell).is_none()).collect();
+    let cell = fair.first().or(runs.first())?.1;
+    let head = |(run, cell): &(&Run, &CellRun)| Measured {
+        lag_ratio: lag_ratio(cell),
+        ..Measured::new(run, cell, cell.series())
+    };
+    let mut sides = Sides {
+        cell,
+        head: fair.iter().map(head).collect(),
+        base: Base::None,
+        instead: None,
+        other_test_bed: None,
+        notes: Vec::new(),
+    };
+    if fair.is_empty() {
+        sides.instead = left_out.drain(..).next().map(|reason| (Verdict::Invalid, Some(reason)));
+        return Some(sides);
+    }
+    sides.notes.extend(left_out.into_iter().map(Note::RunLeftOut));
+    let base = |(run, cell): &(&Run, &CellRun)| Some(Measured::new(run, cell, cell.base_series()?));
+    let base: Vec<Measured> = fair.iter().filter_map(base).collect();
+    if !base.is_empty() {
+        sides.base = Base::Duet(base);
+    } else if let Some(failure) = &cell.base_failure {
+        let verdict = if failure.is_broken { Verdict::Incomparable } else { Verdict::New };
+        sides.instead = Some((verdict, Some(Reason::BaseFailed(failure.what.clone()))));
+    } else {
+        match_stored(&mut sides, baseline, &fair);
+    }
+    Some(sides)
+}
+
+/// Why one run of a cell cannot be used at all; `None` if it can.
+fn unfair(cell: &CellRun) -> Option<Reason> {
+    if let Some(reason) = &cell.invalid {
+        return Some(Reason::Recorded(reason.clone()));
+    }
+    if cell.rounds.is_empty() {
+        return Some(Reason::NoRounds);
+    }
+    if cell.counts().requests == 0 {
+        return Some(Reason::NoRequests);
+    }
+    let faults = cell.own_faults();
+    if let Some(connections) = faults.get(&Fault::NoFreePort) {
+        return Some(Reason::NoFreePort(*connections));
+    }
+    let errors: u64 = faults.values().sum();
+    (errors > 0).then_some(Reason::ClientErrors(errors))
+}
+
+fn lag_ratio(cell: &CellRun) -> Option<f64> {
+    let ratio = |values: &BTreeMap<&str, f64>| {
+        let ratio = values.get("lag_mean")? / values.get("latency_mean")?;
+        ratio.is_finite().then_some(ratio)
+    };
+    median(&cell.rounds.iter().filter_map(|round| ratio(&round.values)).collect::<Vec<_>>())
+}
+
+/// Chooses the stored runs of the current epoch that are comparable with head.
+fn match_stored(sides: &mut Sides, baseline: &Baseline, fair: &[(&Run, &CellRun)]) {
+    let cell = sides.cell;
+    let Some((head, _)) = fair.first() else { return };
+    let here = || fair.iter().map(|(run, _)| &run.environment.machine);
+    let has_cell = |run: &&Run| run.cell(&cell.id).is_some();
+    let is_here = |run: &&Run| here().all(|here| run.environment.machine.test_bed.is_same(&here.test_bed));
+    let elsewhere: Vec<&Run> = baseline.runs.iter().filter(has_cell).filter(|run| !is_here(run)).collect();
+    let mut current = Vec::new();
+    let mut left_out: Vec<(Reason, usize)> = Vec::new();
+    for (run, stored) in baseline.current(&cell.id, head).filter(|(run, _)| is_here(run)) {
+        let measured = Measured::new(run, stored, stored.series());
+        let difference = || here().find_map(|here| run.environment.machine.mismatch(here));
+        let reason = not_comparable(&measured, stored, cell);
+        match reason.or_else(|| difference().map(Reason::MachineChanged)) {
+            None => current.push(measured),
+            Some(reason) => match left_out.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, count)) => *count += 1,
+                None => left_out.push((reason, 1)),
+            },
+        }
+    }
+    if !current.is_empty() {
+        sides.base = Base::Stored(current);
+        let notes = left_out.into_iter().map(|(reason, count)| Note::StoredRunsLeftOut { count, reason });
+        sides.notes.extend(notes);
+        sides.notes.extend((!elsewhere.is_empty()).then_some(Note::OtherTestBed(elsewhere.len())));
+        return;
+    }
+    sides.instead = Some(if let Some((reason, _)) = left_out.pop() {
+        (Verdict::Incomparable, Some(reason))
+    } else if let Some(newest) = elsewhere.last() {
+        sides.other_test_bed = Some(OtherTestBed {
+            base: newest.environment.machine.test_bed.clone(),
+            commit: newest.environment.commit.clone(),
+            here: head.environment.machine.test_bed.clone(),
+        });
+        // It is told once for the whole call.
+        (Verdict::Incomparable, None)
+    } else if baseline.runs.is_empty() {
+        (Verdict::New, Some(Reason::NoBaseline))
+    } else {
+        (Verdict::New, Some(Reason::NotInBaseline))
+    });
+}
+
+/// Why a stored run is not comparable, on whatever machine it was measured.
+fn not_comparable(measured: &Measured, stored: &CellRun, cell: &CellRun) -> Option<Reason> {
+    let min = cell.settings.least_success_ratio;
+    let ratio = success_ratio_of(std::slice::from_ref(measured));
+    if ratio.is_none_or(|ratio| ratio < min) {
+        return Some(Reason::StoredFailures(min));
+    }
+    (stored.definition != cell.definition).then_some(Reason::Redefined)
+}
+
+/// Cells that the baseline has in a measured group and head has not. A duet uses no baseline, so that nothing of one is missing.
 pub(super) fn removed(baseline: &Baseline, runs: &[Run]) -> Vec<CellId> {
     let cells = || runs.iter().flat_map(|run| &run.cells);
-    // A duet compares with no baseline, so nothing of one is missing.
     let groups: BTreeSet<&str> =
         cells().filter(|cell| cell.base.is_empty()).map(|cell| cell.id.group.as_str()).collect();
     let measured: BTreeSet<&CellId> = cells().map(|cell| &cell.id).collect();
@@ -97,82 +344,41 @@ pub(super) fn removed(baseline: &Baseline, runs: &[Run]) -> Vec<CellId> {
     stored.difference(&measured).map(|id| (*id).clone()).collect()
 }
 
-/// Whether a metric depends on how long a round is.
-pub(super) fn depends_on_window(metric: &Metric) -> bool {
-    metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id)
-}
-
-fn matched<'a>(head: Vec<HeadCell<'a>>, baseline: &'a Baseline) -> Sides<'a> {
-    if head.iter().any(|head| head.base.is_some()) {
-        return Sides { head, base: Base::Duet, notes: Vec::new() };
-    }
-    let HeadCell { run, cell, .. } = head[0];
-    if let Some(failure) = &cell.base_failure {
-        let reason = format!("Base cannot answer it ({}), so it was measured on head alone.", failure.what);
-        let base = if failure.is_broken { Base::Incomparable(reason) } else { Base::New(reason) };
-        return Sides { head, base, notes: Vec::new() };
-    }
-    let mut elsewhere = baseline.runs.iter().filter(|stored| stored.cell(&cell.id).is_some());
-    let mut current = Vec::new();
-    let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
-    for (stored, own) in baseline.current(&cell.id, run) {
-        let stored = StoredCell {
-            run: stored,
-            cell: own,
-            series: own.series(),
-            same_window: head.iter().all(|head| head.cell.settings.window() == own.settings.window()),
-            is_anchor: false,
-        };
-        let machine = &stored.run.environment.machine;
-        let problem = failing(&stored, &head).or_else(|| redefined(&stored, &head));
-        match problem.or_else(|| other_facts(machine, &head)) {
-            Some(problem) => *left_out.entry(problem).or_default() += 1,
-            None if machine.test_bed.is_same(&run.environment.machine.test_bed) => current.push(stored),
-            None => {}
+/// What to know about the stored runs that any cell is compared with.
+pub(super) fn baseline_notes(sides: &[Sides], baseline: &Baseline, runs: &[Run]) -> Vec<Note> {
+    let mut used: BTreeMap<&str, &Measured> = BTreeMap::new();
+    for sides in sides {
+        if let Base::Stored(current) = &sides.base {
+            used.extend(current.iter().map(|run| (run.run_id.as_str(), run)));
         }
     }
-    if let Some(first) = current.first_mut() {
-        first.is_anchor = true;
-    }
-    let base = if !current.is_empty() {
-        Base::Runs { current, earlier: Vec::new() }
-    } else if !left_out.is_empty() {
-        Base::Incomparable(left_out.keys().cloned().collect::<Vec<_>>().join(" "))
-    } else if let Some(newest) = elsewhere.next_back() {
-        Base::OtherTestBed(newest)
-    } else if baseline.runs.is_empty() {
-        Base::New("There is no baseline yet.".into())
-    } else {
-        Base::New("The baseline does not have this cell.".into())
-    };
+    let stored: Vec<&Run> = baseline.runs.iter().filter(|run| used.contains_key(run.id.as_str())).collect();
+    notes_on(&stored, &used.into_values().collect::<Vec<_>>(), runs)
+}
+
+fn notes_on(stored: &[&Run], measured: &[&Measured], runs: &[Run]) -> Vec<Note> {
     let mut notes = Vec::new();
-    if matches!(base, Base::Runs { .. }) {
-        let count = |(problem, count): (&String, &usize)| {
-            let are = if *count == 1 { "is" } else { "are" };
-            format!("{} {are} left out: {problem}", plural(*count as u64, "stored run"))
-        };
-        notes.extend(left_out.iter().map(count));
+    let times = || measured.iter().map(|run| run.started);
+    if measured.len() == 1 {
+        notes.push(Note::OneStoredRun);
+    } else if by_sitting(measured.iter().map(|run| (*run, ()))).len() == 1
+        && let Some((first, last)) = times().min().zip(times().max())
+    {
+        let within = last.duration_since(first).unwrap_or_default();
+        notes.push(Note::OneSitting { runs: measured.len(), within });
     }
-    Sides { head, base, notes }
-}
-
-/// Why a stored run is not what a fair cell can be compared with: a file may have been recorded under another rule.
-fn failing(stored: &StoredCell, head: &[HeadCell]) -> Option<String> {
-    let least = head.first()?.cell.settings.least_success_ratio;
-    let ratio = stored.cell.counts().success_ratio();
-    ratio
-        .is_none_or(|ratio| ratio < least)
-        .then(|| format!("Less than {} of its exchanges succeeded: record a new baseline.", share(least)))
-}
-
-fn redefined(stored: &StoredCell, head: &[HeadCell]) -> Option<String> {
-    head.iter()
-        .any(|head| head.cell.definition != stored.cell.definition)
-        .then(|| "The cell was redefined since: record a new baseline.".to_owned())
-}
-
-/// Why a stored run of this test bed is not compared with: the machine is not what it was.
-fn other_facts(machine: &Machine, head: &[HeadCell]) -> Option<String> {
-    let difference = head.iter().find_map(|head| machine.mismatch(&head.run.environment.machine))?;
-    Some(format!("The machine has changed since ({difference}): use a duet, or record a new baseline."))
+    let here = || runs.iter().map(|run| &run.environment);
+    let is_another = |run: &&Run| {
+        here().any(|here| run.environment.machine.test_bed.is_another_machine_of(&here.machine.test_bed))
+    };
+    notes.extend(stored.iter().any(is_another).then_some(Note::SeveralMachines));
+    notes.extend(SETUP_FACTS.into_iter().filter_map(|fact| {
+        let from: BTreeSet<&String> =
+            stored.iter().filter_map(|run| run.environment.setup.get(fact)).collect();
+        let to: BTreeSet<&String> = here().filter_map(|here| here.setup.get(fact)).collect();
+        let changed = !from.is_empty() && !to.is_empty() && from.is_disjoint(&to);
+        let owned = |values: BTreeSet<&String>| values.into_iter().cloned().collect();
+        changed.then(|| Note::SetupChanged { fact, from: owned(from), to: owned(to) })
+    }));
+    notes
 }

@@ -1,17 +1,21 @@
-//! What comes out of judging: plain data for reports and exit codes.
+//! What judging finds: plain data for reports and exit codes. Only `report` puts it into sentences.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::record::{Metric, TestBed};
+use crate::plan::CellId;
+use crate::record::{Metric, Remedy, TestBed};
+use crate::stats::interval::Method as IntervalMethod;
+use crate::stats::series::Pattern;
 
-/// What is said of a cell or of one of its metrics; the worse, the greater.
+/// What was found of a cell or of one of its metrics, in order of severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// The interval lies within the equivalence margin; of the success ratio: not more than its margin was seen to change.
+    /// The interval lies within the equivalence margin. For the success ratio: the estimate lies within its margin.
     Unchanged,
     /// Shown to be better.
     Improved,
-    /// It looked better in the screening of a duet, and was not measured again.
+    /// It looked better in the screening of a duet and was not measured again.
     SeemsFaster,
     /// The baseline does not have it.
     New,
@@ -41,9 +45,235 @@ impl Verdict {
     }
 }
 
+/// One of the two sides of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The old build, or the stored runs.
+    Base,
+    /// The new build.
+    Head,
+}
+
+/// Why a cell, a comparison or a stored run is judged as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// `measure` found that the cell cannot be measured, and recorded why.
+    Recorded(String),
+    /// The cell has no round.
+    NoRounds,
+    /// No request was sent inside a round.
+    NoRequests,
+    /// This machine had no free port left for this number of connections.
+    NoFreePort(u64),
+    /// This number of requests failed because of an error of this machine.
+    ClientErrors(u64),
+    /// Too few requests of a side succeeded for its speed to mean anything.
+    TooManyFailures {
+        /// The side.
+        side: Side,
+        /// Its success ratio.
+        ratio: f64,
+        /// The smallest one that is allowed.
+        min: f64,
+    },
+    /// There is no baseline yet.
+    NoBaseline,
+    /// The baseline does not have the cell.
+    NotInBaseline,
+    /// Base of a duet could not answer the cell's request; what it answered.
+    BaseFailed(String),
+    /// Too few requests of a stored run succeeded; the smallest ratio that is allowed.
+    StoredFailures(f64),
+    /// The cell was defined otherwise when it was stored.
+    Redefined,
+    /// The machine is not what it was; the difference.
+    MachineChanged(String),
+    /// No metric of the cell could be compared.
+    NothingToCompare,
+    /// The comparison of this metric decides for its cell.
+    Comparison(&'static Metric),
+    /// The limit in this place decides for its cell.
+    Limit(usize),
+    /// A side has no value of the metric.
+    NoValue,
+    /// The client was slower than the service, so that the rate is the client's. In the median round its lag is this
+    /// number of times the latency.
+    ClientBound(f64),
+    /// A round of a side has too few successes for the metric.
+    TooFewSuccesses {
+        /// The side.
+        side: Side,
+        /// Successes of its poorest round.
+        successes: u64,
+        /// Successes that are needed.
+        needed: u64,
+    },
+    /// Some rounds of a side have no value of the metric.
+    MissingValues(Side),
+    /// The stored rounds have another length, on which the tail depends.
+    OtherWindow,
+    /// All values are zero.
+    AllZero,
+    /// Some values are zero, and zero has no ratio.
+    SomeZero,
+    /// It improved, but more requests failed.
+    SuccessRatioFell,
+    /// The screening of a duet does not decide.
+    ScreeningOnly,
+    /// The interval lies beyond the noise threshold, but the corrected p value does not reach the level.
+    NotSignificant,
+    /// It changed, perhaps by less than the noise threshold.
+    NearThreshold,
+    /// The interval holds zero and more than the equivalence margin.
+    NotShown,
+    /// The stored runs are of this number of sittings, too few to decide alone.
+    FewSittings(usize),
+}
+
+/// What would decide an inconclusive comparison.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Advice {
+    /// More successes in each round.
+    MoreSuccesses {
+        /// What gives them.
+        remedy: Remedy,
+        /// Whether the baseline has too few, so that it must be recorded again.
+        record_again: bool,
+    },
+    /// A longer measurement, if its rounds are then above zero.
+    AboveZero(Remedy),
+    /// A CPU for the client alone, or a lower concurrency.
+    FreeClient,
+    /// Enough launches and rounds for a robust centre of a tail.
+    RobustTail,
+    /// Several launches in place of one.
+    SeveralLaunches,
+    /// This number of launches with one pair of rounds each.
+    MoreLaunches(usize),
+    /// Sides that do not drift apart while they are measured.
+    NoDrift,
+    /// A machine on which pairs of rounds differ less.
+    QuieterMachine,
+    /// Stored runs of other days, or a duet.
+    OtherDays,
+    /// A duet.
+    Duet,
+    /// Measuring a candidate of the screening again.
+    MeasureAgain,
+}
+
+/// How an interval was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Method {
+    /// From the values of a side's launches.
+    Launches(IntervalMethod),
+    /// From the values of a side's runs.
+    Runs(IntervalMethod),
+    /// From the pairs of a duet.
+    Pairs {
+        /// How their launches were combined; `None` for one launch, whose effect is assumed.
+        launches: Option<IntervalMethod>,
+        /// Pairs of rounds.
+        pairs: usize,
+        /// Why the interval is wider than the launches alone make it.
+        widened: Option<Pattern>,
+    },
+    /// From the pairs of a duet whose launches agree to the resolution of what is measured.
+    Resolution {
+        /// Launches.
+        launches: usize,
+        /// Pairs of rounds.
+        pairs: usize,
+    },
+    /// Student's t over the runs of both sides.
+    StoredRuns {
+        /// Runs of head.
+        head: usize,
+        /// Stored runs.
+        base: usize,
+        /// Degrees of freedom.
+        df: f64,
+        /// Whether the runs have one launch, so that its effect is assumed.
+        is_one_launch: bool,
+        /// Whether launches out of order make it wider.
+        is_widened: bool,
+    },
+    /// Student's t over head alone, for a limit.
+    Head {
+        /// Runs.
+        runs: usize,
+        /// Launches of each run.
+        launches: usize,
+        /// Degrees of freedom.
+        df: f64,
+    },
+    /// Failures and requests of both sides.
+    Counts {
+        /// Samples of head.
+        head: Counted,
+        /// Samples of base.
+        base: Counted,
+        /// Whether an assumption stands in for too few launches.
+        has_allowance: bool,
+    },
+}
+
+/// What the counts of a side were taken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Launches of a duet.
+    DuetLaunches(usize),
+    /// Launches of one run: how much runs differ is left out.
+    LaunchesOfOneRun(usize),
+    /// Runs.
+    Runs(usize),
+}
+
+/// Something else to know about a cell, or about a baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// `measure` recorded it.
+    Recorded(String),
+    /// The group asks for a metric that does not exist.
+    UnknownMetric(String),
+    /// A run of head was left out.
+    RunLeftOut(Reason),
+    /// Stored runs were left out.
+    StoredRunsLeftOut {
+        /// How many.
+        count: usize,
+        /// Why.
+        reason: Reason,
+    },
+    /// This number of stored runs was measured on another test bed and is not compared with.
+    OtherTestBed(usize),
+    /// This tail has too few launches and rounds to be judged.
+    ShownOnly(&'static Metric),
+    /// The baseline holds one run.
+    OneStoredRun,
+    /// All stored runs are of one sitting.
+    OneSitting {
+        /// How many.
+        runs: usize,
+        /// From the first to the last.
+        within: Duration,
+    },
+    /// The stored runs come from several machines with one name.
+    SeveralMachines,
+    /// A fact of the setup differs from all stored runs.
+    SetupChanged {
+        /// The fact.
+        fact: &'static str,
+        /// Its values in the baseline.
+        from: Vec<String>,
+        /// Its values in head.
+        to: Vec<String>,
+    },
+}
+
 /// A change with its plain interval at the cell's confidence level, in the metric's own direction.
 ///
-/// Fractions of base (0.05 is 5 % more); for the success ratio a difference of shares (0.05 is 5 points more).
+/// Fractions of base (0.05 is 5% more). For the success ratio a difference of ratios (0.05 is 5 points more).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
     /// Lower end.
@@ -54,19 +284,19 @@ pub struct Change {
     pub high: f64,
 }
 
-/// In which stage of a call something was decided.
+/// In which stage of a call a comparison was decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stage {
-    /// At once, corrected over the whole call.
+    /// In one stage, corrected over the whole call.
     Whole,
-    /// By the screening of a duet: nothing is red by it, and its p value is not corrected.
+    /// By the screening of a duet, which shows no regression; its p value is not corrected.
     Screened,
-    /// It looked slower (or faster) in the screening, and fresh pairs decided.
+    /// It was a candidate of the screening, and fresh pairs decided.
     Confirmed {
-        /// The look that decided, counted from 1.
-        look: usize,
-        /// How many looks there are at most.
-        looks: usize,
+        /// The interim analysis that decided, counted from 1.
+        analysis: usize,
+        /// The largest number of interim analyses.
+        analyses: usize,
         /// Fresh pairs of rounds that decided.
         pairs: usize,
         /// What the screening had shown.
@@ -79,41 +309,43 @@ pub enum Stage {
 pub struct Comparison {
     /// The metric.
     pub metric: &'static Metric,
-    /// Whether it counts for the cell's verdict and in the correction for many tests; the others are only shown.
+    /// Whether it counts for the cell's verdict and in the correction; the others are only shown.
     pub judged: bool,
-    /// Base's value, in the metric's unit; nothing when it has none.
+    /// Base's value, in the metric's unit; `None` if it has none.
     pub base: Option<f64>,
-    /// Head's value, in the metric's unit; nothing when it has none.
+    /// Head's value, in the metric's unit; `None` if it has none.
     pub head: Option<f64>,
-    /// The change; nothing when there is none to tell.
+    /// The change; `None` if there is none to tell.
     pub change: Option<Change>,
-    /// Holm's adjusted p value of "no worse than the red margin", or of "no better than it" when head is better.
-    /// 1 when nothing was tested. For what is only shown it is Bonferroni's, as for one more test of the call.
+    /// Holm's adjusted p value of "no worse than the noise threshold", or of "no better than it" if head is better.
+    /// 1 if nothing was tested. For what is only shown it is Bonferroni's, as for one more test of the call.
     pub p_adjusted: f64,
-    /// What follows.
+    /// The verdict.
     pub verdict: Verdict,
+    /// Why there is no change, or why it does not decide.
+    pub reason: Option<Reason>,
     /// In which stage it was decided.
     pub stage: Stage,
-    /// How the interval was made, or why there is none.
-    pub method: String,
-    /// The smallest worsening that this run would have found in four of five cases at the corrected level, as a positive fraction:
-    /// 0.2 is a latency 20 % up, a throughput 20 % down, a success ratio 20 points down.
-    pub findable: Option<f64>,
-    /// What is too little to be red, as a fraction; of the success ratio as a difference of shares.
+    /// How the interval was made; `None` without one.
+    pub method: Option<Method>,
+    /// The smallest worsening that this run would have found with 80% probability at the corrected level, as a positive
+    /// fraction: 0.2 is a latency 20% up, a throughput 20% down, a success ratio 20 points down.
+    pub detectable: Option<f64>,
+    /// Smaller changes are ignored: a fraction, or for the success ratio a difference of ratios.
     pub margin: f64,
-    /// What would decide it, when it is undecided.
-    pub advice: Option<String>,
+    /// What would decide it, if it is inconclusive.
+    pub advice: Option<Advice>,
 }
 
 /// A value with its interval, in the metric's unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The value.
     pub value: f64,
-    /// Its interval at the cell's confidence level; nothing when no spread is known.
+    /// Its interval at the cell's confidence level; `None` if no spread is known.
     pub interval: Option<(f64, f64)>,
     /// How the interval was made.
-    pub method: String,
+    pub method: Option<Method>,
 }
 
 /// A metric that head has, with base's where base has it.
@@ -138,66 +370,45 @@ pub enum LimitOutcome {
     Undecided,
 }
 
-/// An absolute limit, held against head.
+/// An absolute limit, compared with head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitCheck {
     /// The metric that is limited.
     pub metric: &'static Metric,
-    /// The most that it may be, in its unit.
+    /// Its largest allowed value, in its unit.
     pub limit: f64,
-    /// Head's value; nothing when it has none.
+    /// Head's value; `None` if it has none.
     pub value: Option<Estimate>,
     /// Holm's adjusted p value of "it holds".
     pub p_adjusted: f64,
     /// What follows.
     pub outcome: LimitOutcome,
-    /// A sentence.
-    pub reason: String,
+    /// What would give head a value, if it has none.
+    pub remedy: Option<Remedy>,
 }
 
-/// A judged metric of head, held against the run that began the epoch of its baseline.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnchorCheck {
-    /// The metric.
-    pub metric: &'static Metric,
-    /// The id of the run.
-    pub anchor: String,
-    /// Head against it, with its plain interval.
-    pub change: Change,
-    /// Holm's adjusted p value of "no worse than the red margin".
-    pub p_adjusted: f64,
-    /// Whether head is shown to be worse.
-    pub exceeded: bool,
-    /// A sentence for when it is.
-    pub reason: String,
-}
-
-/// What is said of one cell.
+/// What is found of one cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellJudgement {
-    /// Its group.
-    pub group: String,
-    /// Its id within the group.
-    pub id: String,
+    /// Its name.
+    pub id: CellId,
     /// The worst of its judged comparisons, or what made comparing impossible.
     pub verdict: Verdict,
-    /// Why, in a sentence, unless it is unchanged.
-    pub reason: Option<String>,
+    /// Why, unless it is unchanged, or another test bed is why the whole call was not compared.
+    pub reason: Option<Reason>,
     /// All metrics that could be compared and all that should have been, the success ratio first.
     pub comparisons: Vec<Comparison>,
     /// Its absolute limits.
     pub limits: Vec<LimitCheck>,
-    /// What came of holding it against the anchor of its epoch; empty where the epoch has one run only, and in a duet.
-    pub anchors: Vec<AnchorCheck>,
     /// Every metric that head has; in a duet that was screened, what the screening showed of it.
     pub values: Vec<Shown>,
-    /// What the fresh pairs showed of the metrics that they decided: no value of the screening stands beside their change.
+    /// What the fresh pairs showed of the metrics that they decided.
     pub fresh: Vec<Shown>,
-    /// What else is worth saying.
-    pub notes: Vec<String>,
+    /// What else to know.
+    pub notes: Vec<Note>,
 }
 
-/// Stored runs that were not compared with, since they were measured on another test bed.
+/// Stored runs that were not compared with because they were measured on another test bed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherTestBed {
     /// Where the newest of them was measured.
@@ -208,42 +419,55 @@ pub struct OtherTestBed {
     pub here: TestBed,
 }
 
-/// What is said of a whole call.
+/// What is found of a whole call.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judgement {
     /// Its cells in the order of their definition.
     pub cells: Vec<CellJudgement>,
-    /// Whole ids of cells that a baseline of a measured group has and head has not.
-    pub gone: Vec<String>,
-    /// How many tests share the significance level.
+    /// Cells that the baseline has in a measured group and head has not.
+    pub removed: Vec<CellId>,
+    /// The number of tests that share the significance level.
     pub tests: usize,
     /// Set if a cell was not compared because its stored runs were measured on another test bed.
     pub other_test_bed: Option<OtherTestBed>,
-    /// What is worth saying of the baselines as such.
-    pub notes: Vec<String>,
-    /// What a duet's screening found to look slower or faster.
-    pub suspects: Vec<Suspect>,
+    /// What to know about the baseline.
+    pub notes: Vec<Note>,
+    /// What looked slower or faster in the screening of a duet.
+    pub candidates: Vec<Candidate>,
 }
 
 /// A comparison of a duet that looked slower or faster in the screening.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Suspect {
-    /// The whole id of its cell.
-    pub cell: String,
+pub struct Candidate {
+    /// Its cell.
+    pub cell: CellId,
     /// The metric that was compared.
     pub metric: &'static Metric,
-    /// The place among its cell's limits when an absolute limit looked broken; else it is a comparison.
+    /// The place among its cell's limits if an absolute limit looked broken.
     pub limit: Option<usize>,
     /// Whether it looked slower; else faster.
     pub slower: bool,
-    /// Whether another look would tell more: neither confirmed nor dropped, and looks are left.
+    /// Whether more fresh pairs would tell more: neither confirmed nor dropped, and analyses are left.
     pub open: bool,
-    /// The last look that judged it, from 1; 0 when it was not measured again.
-    pub look: usize,
+    /// The last interim analysis that judged it, from 1; 0 if it was not measured again.
+    pub analysis: usize,
+}
+
+impl Method {
+    /// Whether an assumption about launches stands in for launches that are missing.
+    pub fn has_allowance(&self) -> bool {
+        match self {
+            Self::Pairs { launches, .. } => launches.is_none(),
+            Self::StoredRuns { is_one_launch, .. } => *is_one_launch,
+            Self::Head { launches, .. } => *launches == 1,
+            Self::Counts { has_allowance, .. } => *has_allowance,
+            Self::Launches(_) | Self::Runs(_) | Self::Resolution { .. } => false,
+        }
+    }
 }
 
 impl Comparison {
-    /// Whether [`Change`] is a difference of shares and no fraction of base.
+    /// Whether [`Change`] is a difference of ratios and not a fraction of base.
     pub fn is_difference(&self) -> bool {
         self.metric.is_by_counts()
     }
@@ -256,26 +480,19 @@ impl LimitCheck {
     }
 }
 
-impl CellJudgement {
-    /// `group/function/parameter`.
-    pub fn full_id(&self) -> String {
-        format!("{}/{}", self.group, self.id)
-    }
-}
-
 impl Judgement {
-    /// Whole ids of the cells that another look would tell more of: those that looked slower, and if asked those that looked faster.
-    pub fn open_suspects(&self, with_faster: bool) -> BTreeSet<&str> {
-        let is_wanted = |suspect: &&Suspect| suspect.open && (suspect.slower || with_faster);
-        self.suspects.iter().filter(is_wanted).map(|suspect| suspect.cell.as_str()).collect()
+    /// The cells with candidates to measure again: those that looked slower, and if asked those that looked faster.
+    pub fn open_candidates(&self, with_faster: bool) -> BTreeSet<&CellId> {
+        let is_wanted = |candidate: &&Candidate| candidate.open && (candidate.slower || with_faster);
+        self.candidates.iter().filter(is_wanted).map(|candidate| &candidate.cell).collect()
     }
 
-    /// How many cells have that verdict.
+    /// The number of cells with that verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.cells.iter().filter(|cell| cell.verdict == verdict).count()
     }
 
-    /// Whether not one metric of one cell could be compared with a baseline.
+    /// Whether not one metric of one cell could be compared.
     pub fn compared_nothing(&self) -> bool {
         !self.cells.iter().flat_map(|cell| &cell.comparisons).any(|comparison| comparison.change.is_some())
     }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::plan::whole_seconds;
-use crate::record::words::duration_ns;
-use crate::record::{Metric, UsualRound};
+use crate::record::{Metric, Remedy, UsualRound};
 
 /// A remark on a measurement, or the reason why a cell is invalid.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,14 +27,19 @@ impl fmt::Display for Note {
                 let neediest = metrics.iter().max_by_key(|metric| metric.least_successes);
                 let them = if metrics.len() == 1 { "it" } else { "them" };
                 match neediest.and_then(|metric| round.remedy(metric)) {
-                    Some(remedy) => write!(f, ": {remedy} would reach {them}"),
+                    Some(Remedy::MeasurementTime(Some(time))) => {
+                        write!(f, ": a measurement_time of {} would reach {them}", whole_seconds(time))
+                    }
+                    Some(Remedy::Burst(Some(requests))) => {
+                        write!(f, ": a burst of {requests} requests would reach {them}")
+                    }
+                    Some(_) => write!(f, ": a larger burst that is not refused would reach {them}"),
                     None => Ok(()),
                 }
             }
             Self::SlowRequest { took, measurement_time, needed } => write!(
                 f,
-                "One request took {}, longer than the whole measurement_time of {}: set measurement_time to at least {}",
-                duration_ns(took.as_nanos() as f64),
+                "One request took {took:.2?}, longer than the whole measurement_time of {}: set measurement_time to at least {}",
                 whole_seconds(*measurement_time),
                 whole_seconds(*needed)
             ),
@@ -72,7 +76,7 @@ mod tests {
         );
         assert_eq!(
             too_few(&["latency_p99"], false, 300.0),
-            "A round has 300 successes, too few for latency p99 (1000): a burst of 1,000 requests would reach it"
+            "A round has 300 successes, too few for latency p99 (1000): a burst of 1000 requests would reach it"
         );
         assert_eq!(
             too_few(&["throughput", "latency_p99"], true, 30.0),
@@ -90,7 +94,7 @@ mod tests {
         let [took, measurement_time, needed] = [12, 10, 720].map(Duration::from_secs);
         assert_eq!(
             Note::SlowRequest { took, measurement_time, needed }.to_string(),
-            "One request took 12.00 s, longer than the whole measurement_time of 10s: set measurement_time to at least 720s"
+            "One request took 12.00s, longer than the whole measurement_time of 10s: set measurement_time to at least 720s"
         );
     }
 

@@ -24,7 +24,6 @@ mod run;
 mod series;
 mod tally;
 mod test_bed;
-pub(crate) mod words;
 
 pub use atomic::{WriteError, write_whole};
 pub use base_ref::BaseRef;
@@ -41,6 +40,7 @@ pub use file_name::file_name;
 pub use histogram::Histogram;
 pub use histogram::LatencyHistogram;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Unit, metric, success_ratio};
+pub use remedy::Remedy;
 pub(crate) use remedy::UsualRound;
 pub use round::Round;
 #[cfg(test)]

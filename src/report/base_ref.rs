@@ -1,6 +1,6 @@
 //! What a report says about base and head of `--base-ref`.
 
-use super::words::{list, plural};
+use super::text::{list, plural};
 use crate::record::BaseRef;
 
 /// What the user should know before the two sides are built.

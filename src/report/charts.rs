@@ -12,8 +12,8 @@ use crate::report::chart::svg::{PngError, png};
 use crate::report::chart::{Chart, Line, Point, Scope, Side, percentiles};
 use crate::report::chart_files;
 use crate::report::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, of_the_screening, subtitle};
+use crate::report::text;
 use crate::report::view::{CellView, GroupView, Report, Row};
-use crate::report::words;
 
 /// The metric of the chart of a group.
 const THROUGHPUT: &str = "throughput";
@@ -71,9 +71,9 @@ fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
         low,
         estimate,
         high,
-        detectable: comparison.findable,
+        detectable: comparison.detectable,
         noise_threshold: comparison.margin,
-        text: words::change_of(change.estimate, row.is_difference()),
+        text: text::change_of(change.estimate, row.is_difference()),
     })
 }
 
@@ -228,14 +228,14 @@ mod tests {
         let view = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
         assert_eq!(of_groups(&view), ["throughput-tokenizer", "latency-tokenizer"]);
         let [throughput, latency] = &line_charts(&view)[..] else { panic!("there are two charts") };
-        let changed = "3k_tokens/5: throughput -18.8 % regressed; the others are unchanged.";
+        let changed = "3k_tokens/5: throughput -18.8% regressed; the others are unchanged.";
         assert_eq!(throughput.subtitle, changed);
         assert_eq!(throughput.concurrencies, [5, 10]);
         assert_eq!(
             throughput.lines.iter().map(|line| line.side).collect::<Vec<_>>(),
             [Side::Base, Side::Head]
         );
-        let changed = "3k_tokens/5: p50 +23.1 % regressed, p99 +23.1 % regressed; the others are unchanged.";
+        let changed = "3k_tokens/5: p50 +23.1% regressed, p99 +23.1% regressed; the others are unchanged.";
         assert_eq!(latency.subtitle, changed);
         assert_eq!(names(&latency.lines), ["p50", "p50", "p90", "p90", "p99", "p99"]);
     }

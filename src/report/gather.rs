@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::distribution::Distribution;
-use super::notes::{over_groups, shared};
+use super::notes::shared;
 use super::sentence::sentence;
 use super::stages::Stages;
 use super::view::{CellView, Fact, GroupView, Moment, Report, ReportOptions, Row};
-use super::words;
-use super::{base_ref, condition};
-use crate::judge::{CellJudgement, Comparison, Estimate, Judgement, Shown};
+use super::{base_ref, text};
+use crate::judge::{CellJudgement, Comparison, Estimate, Judgement, Note, Shown};
 use crate::record::{Baseline, CellRun, Counts, Environment, Judged, METRICS, Metric, Run, Stop};
 
 /// Shown though not judged: what services for language models are loaded for.
@@ -46,10 +45,12 @@ impl Report {
             runs.first().and_then(|run| run.base_ref.as_ref()).map(base_ref::notes).unwrap_or_default(),
         );
         notes.extend(shared(&mut groups));
-        notes.extend(over_groups(&judgement.notes, &groups));
-        if !judgement.gone.is_empty() {
-            notes
-                .push(format!("A baseline has what was not measured now: {}.", words::list(&judgement.gone)));
+        notes.extend(judgement.notes.iter().map(|note| text::note(note, note)));
+        if !judgement.removed.is_empty() {
+            notes.push(format!(
+                "The baseline has cells that were not measured: {}.",
+                text::list(&judgement.removed.iter().map(ToString::to_string).collect::<Vec<_>>())
+            ));
         }
         Self {
             title: bench.to_owned(),
@@ -60,7 +61,7 @@ impl Report {
             tests: judgement.tests,
             stages: Stages::of(runs, judgement),
             facts: facts(runs, judgement.tests),
-            condition: condition::in_words(runs),
+            machine_load: text::machine_load(runs),
             groups,
             notes,
             options: options.clone(),
@@ -78,13 +79,13 @@ fn stop_in_words(stop: &Stop) -> String {
 
 /// What was judged, in each run that has it. What a duet measured again decides on comparisons, and is not shown by itself.
 fn measured<'a>(runs: &'a [Run], judged: &CellJudgement) -> Vec<&'a CellRun> {
-    let same = |cell: &&CellRun| cell.id.to_string() == judged.full_id();
+    let same = |cell: &&CellRun| cell.id == judged.id;
     runs.iter().filter_map(|run| run.cells.iter().find(same)).collect()
 }
 
 fn fresh_pairs(runs: &[Run], judged: &CellJudgement) -> usize {
     let looks = runs.iter().flat_map(|run| run.confirmations.iter().flatten());
-    looks.filter(|cell| cell.id.to_string() == judged.full_id()).map(|cell| cell.rounds.len()).sum()
+    looks.filter(|cell| cell.id == judged.id).map(|cell| cell.rounds.len()).sum()
 }
 
 fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
@@ -92,24 +93,24 @@ fn cell(runs: &[Run], judged: &CellJudgement) -> CellView {
     let last = measured.last();
     let mut counts = Counts::default();
     measured.iter().for_each(|cell| counts.add(&cell.counts()));
-    let mut notes: Vec<String> = Vec::new();
-    for note in measured.iter().flat_map(|cell| &cell.notes).chain(&judged.notes) {
-        if !notes.contains(note) {
-            notes.push(note.clone());
+    let recorded = measured.iter().flat_map(|cell| &cell.notes).cloned().map(Note::Recorded);
+    let mut notes: Vec<Note> = Vec::new();
+    for note in recorded.chain(judged.notes.iter().cloned()) {
+        if !notes.contains(&note) {
+            notes.push(note);
         }
     }
     CellView {
-        group: judged.group.clone(),
-        id: judged.id.clone(),
+        group: judged.id.group.clone(),
+        id: judged.id.benchmark.to_string(),
         function: last.map(|cell| cell.id.function().to_owned()).unwrap_or_default(),
         load: last.map(|cell| cell.load.to_string()).unwrap_or_default(),
         concurrency: last.map_or(0, |cell| u32::try_from(cell.load.concurrency()).unwrap_or(u32::MAX)),
         per_exchange: last.and_then(|cell| cell.throughput),
         verdict: judged.verdict,
-        reason: judged.reason.clone(),
+        reason: text::cell_reason(judged),
         rows: rows(judged),
         limits: judged.limits.clone(),
-        anchors: judged.anchors.iter().filter(|check| check.exceeded).cloned().collect(),
         notes,
         counts,
         rounds: measured.iter().map(|cell| cell.rounds.len()).sum(),
@@ -154,8 +155,7 @@ fn rows(cell: &CellJudgement) -> Vec<Row> {
         if shown.is_none() && comparison.is_none() {
             return None;
         }
-        let bare =
-            |value: Option<f64>| Some(Estimate { value: value?, interval: None, method: String::new() });
+        let bare = |value: Option<f64>| Some(Estimate { value: value?, interval: None, method: None });
         let (head, base) = shown.map(|shown| (Some(shown.head), shown.base)).unwrap_or_default();
         Some(Row {
             metric,
@@ -194,26 +194,26 @@ fn facts(runs: &[Run], tests: usize) -> Vec<Fact> {
         }
     };
     let Environment { machine, setup, commit, dirty, load, .. } = &run.environment;
-    let condition = condition::in_words(runs);
+    let machine_load = text::machine_load(runs);
     let virtual_machine = if machine.is_virtual { ", virtual" } else { "" };
     let reached = if machine.loopback { "loopback" } else { "a network" };
     add("machine", format!("{} ({} {}{virtual_machine})", machine.cpu, machine.os, machine.arch));
-    add("CPUs, memory", format!("{}, {} GiB", words::plural(machine.cpus.into(), "CPU"), machine.memory_gib));
+    add("CPUs, memory", format!("{}, {} GiB", text::plural(machine.cpus.into(), "CPU"), machine.memory_gib));
     add("service reached by", reached.to_owned());
     for (name, value) in setup {
         add(name, value.clone());
     }
     let changes = if *dirty { " with changes that were not committed" } else { "" };
     add("commit", commit.as_ref().map(|commit| format!("{commit}{changes}")).unwrap_or_default());
-    match condition.is_empty() {
+    match machine_load.is_empty() {
         true => add("load average", format!("{load:.2}")),
-        false => add("condition", condition),
+        false => add("machine load", machine_load),
     }
     let took: Duration = runs.iter().map(|run| run.elapsed).sum();
-    add("measured", format!("{} in {}", words::plural(runs.len() as u64, "run"), words::elapsed(took)));
+    add("measured", format!("{} in {}", text::plural(runs.len() as u64, "run"), text::elapsed(took)));
     add("run", run.id.clone());
     if tests > 0 {
-        add("tests", format!("{} share the significance level", words::count(tests as u64)));
+        add("tests", format!("{} share the significance level", text::count(tests as u64)));
     }
     facts
 }

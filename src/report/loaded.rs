@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::record::{Clock, Fault, LatencyHistogram, Tally};
-use crate::report::words;
+use crate::report::text;
 
 const NS_PER_S: f64 = 1e9;
 /// The percentiles that are shown, with their names in data and in text.
@@ -95,17 +95,17 @@ impl LoadReport<'_> {
             return None;
         }
         let came: Vec<String> = (tally.counts.faults.iter())
-            .map(|(fault, times)| format!("{} ({})", fault.in_words(), words::count(*times)))
+            .map(|(fault, times)| format!("{} ({})", fault.in_words(), text::count(*times)))
             .collect();
         if came.is_empty() {
             return Some("no request was answered in this time, so nothing was measured".to_owned());
         }
-        let tried = words::plural(tally.counts.requests, "request");
+        let tried = text::plural(tally.counts.requests, "request");
         let answered = tally.counts.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
         let advice = if answered { "; if that status is wanted, name it with --expect-status" } else { "" };
         Some(format!(
             "not one of {tried} succeeded, so nothing was measured; what came instead: {}{advice}",
-            words::list(&came)
+            text::list(&came)
         ))
     }
 
@@ -118,7 +118,7 @@ impl LoadReport<'_> {
             text.push_str("Latency of the successes:\n");
             for (q, _, name) in PERCENTILES {
                 let value = tally.latency.quantile_ns(q).unwrap_or(0.0);
-                _ = writeln!(text, "  {name:<6} {}", words::duration_ns(value));
+                _ = writeln!(text, "  {name:<6} {}", text::duration_ns(value));
             }
         }
         if !tally.counts.faults.is_empty() {
@@ -132,13 +132,13 @@ impl LoadReport<'_> {
             _ = writeln!(
                 text,
                 "Connections opened: {opened} (median {}), reconnects: {}",
-                words::duration_ns(connect),
+                text::duration_ns(connect),
                 tally.counts.reconnects
             );
         }
         if let Some(lag) = tally.lag.quantile_ns(0.99) {
-            let timed_by = words::timed_by(self.tally.counts.clock(), tally.counts.unstamped);
-            _ = writeln!(text, "Client: {}, {timed_by}", words::promptness(lag));
+            let timed_by = text::timed_by(self.tally.counts.clock(), tally.counts.unstamped);
+            _ = writeln!(text, "Client: {}, {timed_by}", text::promptness(lag));
         }
         text
     }

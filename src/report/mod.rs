@@ -8,7 +8,6 @@ mod cell_words;
 mod chart;
 mod chart_files;
 mod charts;
-mod condition;
 mod distribution;
 mod formats;
 mod gather;
@@ -27,10 +26,10 @@ mod stages;
 mod subtitle;
 mod table;
 mod terminal;
+mod text;
 #[cfg(feature = "overhead")]
 mod timed;
 mod view;
-mod words;
 
 pub(crate) use base_ref::{base_warnings, same_trees};
 pub(crate) use formats::{Place, ReportError, write};
@@ -38,7 +37,8 @@ pub(crate) use formats::{Place, ReportError, write};
 pub(crate) use loaded::LoadReport;
 pub(crate) use progress::{Mode, Progress};
 pub(crate) use sentence::OPEN_GATE;
+#[cfg(feature = "cli")]
+pub(crate) use text::plural;
 #[cfg(feature = "overhead")]
 pub use timed::ChangeChart;
 pub(crate) use view::{Report, ReportOptions};
-pub(crate) use words::plural;

@@ -6,8 +6,8 @@ use super::html::{self, escaped, in_code};
 use super::sentence::NOT_COMPARED;
 use super::stages::Stages;
 use super::table;
+use super::text;
 use super::view::Report;
-use super::words;
 use crate::judge::Verdict;
 
 /// Where the whole data is, beside the page.
@@ -35,17 +35,14 @@ pub(crate) fn render(report: &Report, charts: &[Chart]) -> Vec<Artifact> {
         "<footer>Everything that was measured, histograms included: <a href=\"{DATA}\">{DATA}</a>.{above}</footer>\n"
     ));
     let head = format!("<meta name=\"{}\" content=\"{}\">\n", super::overview::BENCH, escaped(&report.title));
-    let page = html::page(&format!("{} – plimsoll", report.title), &report.sentence, &head, &body);
+    let page = html::page(&format!("{} – plimsoll", report.title), &report.headline(), &head, &body);
     vec![Artifact { name: INDEX.to_owned(), bytes: page.into_bytes() }]
 }
 
 fn sentence(report: &Report) -> String {
     let worst = report.cells().map(|cell| cell.verdict).max().unwrap_or(Verdict::New);
-    let text = in_code(&escaped(&report.sentence));
-    let text = match text.strip_prefix(NOT_COMPARED) {
-        Some(rest) => format!("<b>{NOT_COMPARED}</b>{rest}"),
-        None => text,
-    };
+    let sentence = in_code(&escaped(&report.sentence));
+    let text = if report.compared { sentence } else { format!("<b>{NOT_COMPARED}</b>. {sentence}") };
     format!("<p class=\"sentence {}\"><span>{text}</span></p>\n", html::class(worst))
 }
 
@@ -94,9 +91,11 @@ fn figure(chart: &Chart) -> String {
 
 fn reading(report: &Report) -> String {
     let Some(cell) = report.cells().next() else { return String::new() };
-    let (confidence, level) = (words::setting(cell.confidence), cell.level);
+    let (confidence, level) = (text::setting(cell.confidence), cell.level);
     let tests = match report.stages {
-        Some(_) => "all suspects of the screening and all looks, on fresh pairs alone".to_owned(),
+        Some(_) => {
+            "all candidates of the screening and all interim analyses, on fresh pairs alone".to_owned()
+        }
         None => format!("the {} tests of the call, as the interval is not", report.tests),
     };
     let base = if report.is_duet { "what was measured beside it" } else { "the stored baseline" };
@@ -110,8 +109,8 @@ fn reading(report: &Report) -> String {
          <li><b>{}</b> and <b>{}</b> need an interval beyond the noise threshold and a p value below {level}, corrected \
          over {tests}; <b>{}</b> needs an interval within the equivalence margin; \
          of the success ratio it says that not more than 0.1 points were seen to change.</li>\n\
-         <li><b>{}</b> means that neither was shown. It is not a pass: <b>would have found</b> is the smallest worsening \
-         that this run would have found in four of five cases.</li>\n\
+         <li><b>{}</b> means that neither was shown. It is not a pass: <b>detectable</b> is the smallest worsening \
+         that this run would have found with 80% probability.</li>\n\
          <li>Latencies and throughput count successes only; failures have their own row, the success ratio, which is \
          judged first.</li>\n</ul>\n",
         Verdict::Regressed.name(),
@@ -177,6 +176,6 @@ mod tests {
     fn an_empty_report_is_a_page_too() {
         let view = report(&[]);
         let page = page(&view);
-        assert!(page.contains("<b>NOT COMPARED</b>: nothing was measured."));
+        assert!(page.contains("<b>NOT COMPARED</b>. Nothing was measured."));
     }
 }

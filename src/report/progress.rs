@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::words::{elapsed, plural};
+use super::text::{elapsed, plural};
 use crate::record::Event;
 
 /// How progress is shown.

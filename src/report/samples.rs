@@ -3,13 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use super::view::{Report, ReportOptions};
-use crate::judge::{CellJudgement, Change, Comparison, Estimate, Judgement, Shown, Stage, Verdict};
+use crate::judge::{
+    Advice, CellJudgement, Change, Comparison, Estimate, Judgement, Method, Reason, Shown, Side, Stage,
+    Verdict,
+};
 use crate::plan::Cell;
 use crate::plan::{BenchmarkId, CellId, Endpoint, Group, Load, Location};
 use crate::record::{
     Baseline, CellRun, Counts, Environment, Fault, Histogram, Judged, LatencyHistogram, Machine, Metric,
     Round, Run, TestBed, metric,
 };
+use crate::stats::interval::Method as IntervalMethod;
 
 pub(crate) const GROUP: &str = "tokenizer";
 const LAUNCHES: usize = 10;
@@ -82,7 +86,8 @@ impl Sample {
 
 fn estimate(value: f64, spread: f64) -> Estimate {
     let interval = (value * (1.0 - spread), value * (1.0 + spread));
-    Estimate { value, interval: Some(interval), method: "bootstrap-t over 10 launches".into() }
+    let method = Method::Launches(IntervalMethod::BootstrapT { values: LAUNCHES });
+    Estimate { value, interval: Some(interval), method: Some(method) }
 }
 
 fn comparison(sample: &Sample, metric: &'static Metric) -> Comparison {
@@ -102,28 +107,31 @@ fn comparison(sample: &Sample, metric: &'static Metric) -> Comparison {
         stage: Stage::Whole,
         p_adjusted: if sample.verdict == Verdict::Regressed { 0.0012 } else { 1.0 },
         verdict: if by_counts { Verdict::Unchanged } else { sample.verdict },
-        method: "t over 1 head and 5 stored runs, 8 degrees of freedom".into(),
+        reason: (sample.verdict == Verdict::Inconclusive && !by_counts).then_some(Reason::NotShown),
+        method: Some(Method::StoredRuns {
+            head: 1,
+            base: 5,
+            df: 8.0,
+            is_one_launch: false,
+            is_widened: false,
+        }),
         margin: if by_counts { 0.001 } else { 0.05 },
-        findable: Some(if by_counts { 0.004 } else { 0.17 }),
+        detectable: Some(if by_counts { 0.004 } else { 0.17 }),
         advice: (sample.verdict == Verdict::Inconclusive && metric.id == "latency_p99")
-            .then(|| "3 more stored runs in the baseline (8 in all)".into()),
+            .then_some(Advice::OtherDays),
     }
 }
 
 fn judged(sample: &Sample) -> CellJudgement {
+    let p50 = metric("latency_p50").unwrap();
     let reason = match sample.verdict {
         Verdict::Unchanged => None,
-        Verdict::Regressed => Some("latency p50 is 23.1 % higher (interval +19.0 % to +27.2 %)."),
-        Verdict::Improved => Some("latency p50 is 23.1 % lower (interval -27.2 % to -19.0 %)."),
-        Verdict::SeemsFaster => Some("latency p50 seems 23.1 % lower."),
-        Verdict::New => Some("The baseline does not have it."),
-        Verdict::Invalid => Some(
-            "Only 0.00 % of its exchanges succeeded, at least 95.00 % are needed: the others' speed says nothing.",
-        ),
-        Verdict::Incomparable => Some("The baseline was recorded on another machine (Intel Xeon, 2 CPUs)."),
-        Verdict::Inconclusive => Some(
-            "latency p99 is 1.2 % higher (interval -15.8 % to +18.2 %), which shows neither a change nor that there is none.",
-        ),
+        Verdict::Regressed | Verdict::Improved | Verdict::SeemsFaster | Verdict::Inconclusive => {
+            Some(Reason::Comparison(p50))
+        }
+        Verdict::New => Some(Reason::NotInBaseline),
+        Verdict::Invalid => Some(Reason::TooManyFailures { side: Side::Head, ratio: 0.0, min: 0.95 }),
+        Verdict::Incomparable => Some(Reason::MachineChanged("CPU Intel Xeon instead of AMD EPYC".into())),
     };
     let shown = |metric: &'static Metric| {
         let (base, larger) = sample.truth(metric);
@@ -134,13 +142,11 @@ fn judged(sample: &Sample) -> CellJudgement {
     let compared = sample.has_base && !sample.failed;
     let metrics = sample.metrics();
     CellJudgement {
-        group: sample.group.clone(),
-        id: sample.id().to_string(),
+        id: CellId::new(&sample.group, sample.id()),
         verdict: sample.verdict,
-        reason: reason.map(str::to_owned),
+        reason,
         comparisons: metrics.iter().filter(|_| compared).map(|metric| comparison(sample, metric)).collect(),
         limits: Vec::new(),
-        anchors: Vec::new(),
         values: metrics.iter().map(|metric| shown(metric)).collect(),
         fresh: Vec::new(),
         notes: Vec::new(),

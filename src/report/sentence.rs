@@ -1,16 +1,15 @@
-//! The one sentence for a whole call: the last line of the terminal, the first of the page.
-//!
-//! A judgement flows in. Where nothing is red the sentence says what would have been, so that nobody takes a green call for more.
+//! The one sentence for a whole call: the last line of the terminal, the first of the page. If nothing regressed it says what would
+//! have been found, so that nobody takes the result for more than it is.
 
-use super::view::ReportOptions;
-use super::words;
 use crate::judge::{Judgement, OtherTestBed, Verdict};
 use crate::record::{Better, TestBed};
+use crate::report::text;
+use crate::report::view::ReportOptions;
 
-/// What a report says first when there was nothing to compare.
+/// What a report says first if nothing was compared.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
 /// The last line in CI of a call that compared nothing.
-pub(crate) const OPEN_GATE: &str = "nothing was compared, so this gate is open. In a pull request, `--base-ref origin/main...HEAD` \
+pub(crate) const OPEN_GATE: &str = "nothing was compared, so this gate lets everything pass. In a pull request, `--base-ref origin/main...HEAD` \
      compares with the commit where the branch began. On machines of your own, record a baseline with `--test-bed NAME` and pass the \
      same name here";
 /// In the order of telling, with whether the cells are named.
@@ -25,77 +24,63 @@ const ORDER: [(Verdict, bool); 8] = [
     (Verdict::Unchanged, false),
 ];
 
-/// The sentence.
+/// The sentence. That nothing was compared is told apart from it.
 pub(crate) fn sentence(options: &ReportOptions, judgement: &Judgement, stopped: bool) -> String {
-    let early = if stopped { " Measuring ended before its time." } else { "" };
+    let early = if stopped { " Measuring ended early." } else { "" };
     let cells = judgement.cells.len();
     if cells == 0 {
-        return format!("{NOT_COMPARED}: nothing was measured.{early}");
-    }
-    if options.is_duet && judgement.count(Verdict::New) == cells {
-        return format!("{NOT_COMPARED}: base cannot answer any of these cells, so all are new.{early}");
+        return format!("Nothing was measured.{early}");
     }
     if judgement.count(Verdict::New) == cells {
-        let baseline = &options.baseline;
-        return if options.records {
-            format!("{NOT_COMPARED}: there was no baseline `{baseline}` yet.{early}")
-        } else {
-            format!(
-                "{NOT_COMPARED}: there is no baseline yet; `{}` records one.{early}",
-                options.record_command
-            )
+        let (name, command) = (&options.baseline, &options.record_command);
+        return match options {
+            ReportOptions { is_duet: true, .. } => {
+                format!("Base cannot answer any of these cells, so all are new.{early}")
+            }
+            ReportOptions { records: true, .. } => format!("There was no baseline `{name}` yet.{early}"),
+            _ => format!("There is no baseline yet; `{command}` records one.{early}"),
         };
     }
     if let Some(other) = judgement.other_test_bed.as_ref().filter(|_| judgement.compared_nothing()) {
-        return format!("{NOT_COMPARED}: {}{early}", elsewhere(other, options));
+        return format!("{}{early}", elsewhere(other, options));
     }
     let mut parts: Vec<String> =
         ORDER.iter().filter_map(|(verdict, named)| part(judgement, *verdict, *named)).collect();
-    if !judgement.gone.is_empty() {
-        parts.push(format!("{} gone", judgement.gone.len()));
+    if !judgement.removed.is_empty() {
+        parts.push(format!("{} removed", judgement.removed.len()));
     }
-    let counted = format!("{}: {}.", words::plural(cells as u64, "cell"), parts.join(", "));
-    if judgement.compared_nothing() {
-        return format!("{NOT_COMPARED}: {counted}{early}");
-    }
-    let found = would_have_found(judgement).map(|found| format!(" {found}")).unwrap_or_default();
-    format!("{counted}{found}{early}")
+    let counted = format!("{}: {}.", text::plural(cells as u64, "cell"), parts.join(", "));
+    let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
+    format!("{counted}{detectable}{early}")
 }
 
-/// The sentence below a first line that says already that nothing was compared.
-pub(crate) fn after_first_line(sentence: &str) -> String {
-    let Some(rest) = sentence.strip_prefix(NOT_COMPARED) else { return sentence.to_owned() };
-    let mut rest = rest.trim_start_matches([':', ' ']).chars();
-    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
-}
-
-/// What a call proves in which nothing is red: how small a slow-down it would have found, from the sharpest of its judged comparisons
-/// to the bluntest, each as more time: half the throughput is a slow-down of 100 %. The success ratio, which falls by points and
-/// not by per cent, stands in each cell's block alone.
-fn would_have_found(judgement: &Judgement) -> Option<String> {
-    if judgement.count(Verdict::Regressed) > 0 {
+/// What a call without a regression proves: how small a slow-down it would have found, from its most to its least sensitive judged
+/// comparison, each as more time: half the throughput is a slow-down of 100%. The success ratio, which falls by points and not
+/// by percent, is in each cell's block only.
+fn detectable(judgement: &Judgement) -> Option<String> {
+    if judgement.compared_nothing() || judgement.count(Verdict::Regressed) > 0 {
         return None;
     }
     let comparisons = judgement.cells.iter().flat_map(|cell| &cell.comparisons);
     let speeds: Vec<Option<f64>> = comparisons
         .filter(|comparison| comparison.judged && !comparison.is_difference())
-        .map(|comparison| slow_down(comparison.metric.better, comparison.findable?))
+        .map(|comparison| slow_down(comparison.metric.better, comparison.detectable?))
         .collect();
     let sizes = || speeds.iter().copied().flatten();
     let (least, most) = (sizes().min_by(f64::total_cmp)?, sizes().max_by(f64::total_cmp)?);
-    let [low, high] = [least, most].map(words::percent);
+    let [low, high] = [least, most].map(text::percent);
     let found = match low == high {
         true => format!("a slow-down of {low}"),
-        false => format!("slow-downs of {}", words::range(&low, &high)),
+        false => format!("slow-downs of {}", text::range(&low, &high)),
     };
     let blind = match speeds.len() - sizes().count() {
         0 => String::new(),
-        blind => format!("; {blind} of {} comparisons could have found none", speeds.len()),
+        blind => format!("; {blind} of {} comparisons could not have found any", speeds.len()),
     };
-    Some(format!("Nothing was shown to be slower; {found} would have been found{blind}."))
+    Some(format!("No regression was shown; {found} would have been found{blind}."))
 }
 
-/// How much more time a worsening is; nothing where that has no bound.
+/// How much more time a worsening is; `None` if it has no bound.
 fn slow_down(better: Better, worsening: f64) -> Option<f64> {
     let size = match better {
         Better::Lower => worsening,
@@ -108,12 +93,12 @@ fn slow_down(better: Better, worsening: f64) -> Option<f64> {
 fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
     let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
     let command = match &options.duet_command {
-        _ if options.records => "It is about to be replaced or added to".to_owned(),
+        _ if options.records => "It is about to be replaced or extended".to_owned(),
         Some(command) => format!("To compare on this machine: `{command}`"),
         None => format!("To record one on this machine: `{}`", options.record_command),
     };
     format!(
-        "the baseline `{}` was measured on another test bed ({}; this machine is {}). {command}.",
+        "The baseline `{}` was measured on another test bed ({}; this machine is {}). {command}.",
         options.baseline,
         id(&other.base),
         id(&other.here)
@@ -121,8 +106,12 @@ fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
 }
 
 fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> {
-    let ids: Vec<String> =
-        judgement.cells.iter().filter(|cell| cell.verdict == verdict).map(|cell| cell.full_id()).collect();
+    let ids: Vec<String> = judgement
+        .cells
+        .iter()
+        .filter(|cell| cell.verdict == verdict)
+        .map(|cell| cell.id.to_string())
+        .collect();
     if ids.is_empty() {
         return None;
     }
@@ -131,12 +120,13 @@ fn part(judgement: &Judgement, verdict: Verdict, named: bool) -> Option<String> 
     if !named || all {
         return Some(format!("{} {}", ids.len(), verdict.name()));
     }
-    Some(format!("{} {} ({})", ids.len(), verdict.name(), words::named(&ids)))
+    Some(format!("{} {} ({})", ids.len(), verdict.name(), text::named(&ids)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::CellId;
     use crate::report::samples::{judgement_of, no_baseline, options};
 
     #[test]
@@ -153,11 +143,11 @@ mod tests {
         let mut cells = vec![Verdict::Regressed; 5];
         cells.push(Verdict::Improved);
         let mut judgement = judgement_of(&cells);
-        judgement.gone.push("tokenizer/old".into());
+        judgement.removed.push(CellId::new("tokenizer", "old"));
         assert_eq!(
             sentence(&options(), &judgement, true),
             "6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), \
-             1 improved (tokenizer/3k_tokens/30), 1 gone. Measuring ended before its time."
+             1 improved (tokenizer/3k_tokens/30), 1 removed. Measuring ended early."
         );
         assert_eq!(
             sentence(&options(), &judgement_of(&[Verdict::Regressed; 4]), false),
@@ -171,57 +161,43 @@ mod tests {
         let said = |judgement: &Judgement| sentence(&options(), judgement, false);
         assert_eq!(
             said(&judgement),
-            "2 cells: 1 inconclusive, 1 unchanged. Nothing was shown to be slower; slow-downs of 17.0 to 20.5 % would have been found."
+            "2 cells: 1 inconclusive, 1 unchanged. No regression was shown; slow-downs of 17.0 to 20.5% would have been found."
         );
-        let set = |judgement: &mut Judgement, cell: usize, metric: &str, findable: Option<f64>| {
+        let set = |judgement: &mut Judgement, cell: usize, metric: &str, detectable: Option<f64>| {
             let mut comparisons = judgement.cells[cell].comparisons.iter_mut();
-            comparisons.find(|found| found.metric.id == metric).unwrap().findable = findable;
+            comparisons.find(|found| found.metric.id == metric).unwrap().detectable = detectable;
         };
         set(&mut judgement, 0, "latency_p50", Some(0.0912));
-        // A throughput that is down by 30 % is a service that takes 42.9 % longer.
+        // A throughput that is down by 30% is a service that takes 42.9% longer.
         set(&mut judgement, 0, "throughput", Some(0.3));
         set(&mut judgement, 1, "latency_p99", Some(0.42));
         // Neither what falls by points nor what is not judged is one of the slow-downs.
         set(&mut judgement, 1, "success_ratio", Some(0.9));
         set(&mut judgement, 1, "output_token_throughput", Some(0.8));
-        let range = "; slow-downs of 9.1 to 42.9 % would have been found";
+        let range = "; slow-downs of 9.1 to 42.9% would have been found";
         assert!(said(&judgement).ends_with(&format!("{range}.")), "{}", said(&judgement));
         set(&mut judgement, 0, "latency_p99", Some(f64::INFINITY));
         set(&mut judgement, 1, "latency_p50", None);
-        let blind = format!("{range}; 2 of 6 comparisons could have found none.");
+        let blind = format!("{range}; 2 of 6 comparisons could not have found any.");
         assert!(said(&judgement).ends_with(&blind), "{}", said(&judgement));
         judgement.cells[1].verdict = Verdict::Regressed;
         assert!(!said(&judgement).contains("found"), "a red call proves more than that");
     }
 
     #[test]
-    fn below_a_first_line_that_said_it_nothing_is_not_compared_twice() {
-        let first = sentence(&options(), &no_baseline(2), false);
-        assert_eq!(
-            after_first_line(&first),
-            "There is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one."
-        );
-        assert_eq!(after_first_line("NOT COMPARED: 2 cells: 2 invalid."), "2 cells: 2 invalid.");
-        assert_eq!(after_first_line("2 cells: 2 unchanged."), "2 cells: 2 unchanged.");
-    }
-
-    #[test]
-    fn without_anything_to_compare_with_it_says_so_first() {
+    fn without_anything_to_compare_with_it_says_why() {
         assert_eq!(
             sentence(&options(), &no_baseline(2), false),
-            "NOT COMPARED: there is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one."
+            "There is no baseline yet; `cargo bench --bench tokenizer -- --save-baseline main --runs 5` records one."
         );
         let recording = ReportOptions { records: true, ..options() };
-        assert_eq!(
-            sentence(&recording, &no_baseline(2), false),
-            "NOT COMPARED: there was no baseline `main` yet."
-        );
+        assert_eq!(sentence(&recording, &no_baseline(2), false), "There was no baseline `main` yet.");
         let mut judgement = judgement_of(&[Verdict::Incomparable, Verdict::Invalid]);
         judgement.cells.iter_mut().for_each(|cell| cell.comparisons.clear());
         assert_eq!(
             sentence(&options(), &judgement, false),
-            "NOT COMPARED: 2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5)."
+            "2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5)."
         );
-        assert_eq!(sentence(&options(), &Judgement::default(), false), "NOT COMPARED: nothing was measured.");
+        assert_eq!(sentence(&options(), &Judgement::default(), false), "Nothing was measured.");
     }
 }

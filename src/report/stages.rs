@@ -2,8 +2,8 @@
 
 use super::html::{escaped, number};
 use super::table::{change_in_cell, judged};
-use super::words;
-use crate::judge::{CellJudgement, Change, Comparison, Judgement, LimitCheck, Stage, Suspect};
+use super::text;
+use crate::judge::{Candidate, CellJudgement, Change, Comparison, Judgement, LimitCheck, Stage};
 use crate::record::{CellRun, Metric, Run};
 
 /// A duet that was screened.
@@ -46,7 +46,7 @@ impl Stages {
         let cells = judgement.cells.iter().filter(has_stages).count();
         let rules = runs.iter().flat_map(|run| &run.cells).next().map(|cell| &cell.settings)?;
         let suspected = |suspect| suspected(suspect, runs, judgement);
-        let suspects = judgement.suspects.iter().filter_map(suspected).collect();
+        let suspects = judgement.candidates.iter().filter_map(suspected).collect();
         (cells > 0).then_some(Self { cells, suspects, level: rules.significance_level })
     }
 
@@ -67,38 +67,35 @@ impl Stages {
     }
 
     fn sentence(&self) -> String {
-        let cells = words::plural(self.cells as u64, "cell");
+        let cells = text::plural(self.cells as u64, "cell");
         if self.suspects.is_empty() {
-            return format!("The screening of {cells} made nothing suspect, so nothing was measured again.");
+            return format!("The screening of {cells} found no candidates, so nothing was measured again.");
         }
-        let comparisons = words::plural(self.suspects.len() as u64, "comparison");
+        let comparisons = text::plural(self.suspects.len() as u64, "comparison");
         let again = self.suspects.iter().filter(|suspect| suspect.fresh_pairs > 0).count();
+        const RULE: &str =
+            " on fresh launches, and these fresh pairs alone decide: the screening is not used twice.";
         let again = match again {
             0 => "None was measured again, so none is decided.".to_owned(),
-            all if all == self.suspects.len() => "Each was measured again".to_owned(),
-            some => format!("{} of them were measured again", words::count(some as u64)),
+            all if all == self.suspects.len() => format!("Each was measured again{RULE}"),
+            some => format!("{} of them were measured again{RULE}", text::count(some as u64)),
         };
-        let rule = if again.ends_with('.') {
-            ""
-        } else {
-            " on fresh launches, and those fresh pairs alone decide: what made a comparison suspect is no evidence against it."
-        };
-        format!("The screening of {cells} made {comparisons} suspect. {again}{rule}")
+        format!("The screening of {cells} found {comparisons} to confirm. {again}")
     }
 }
 
-fn suspected(suspect: &Suspect, runs: &[Run], judgement: &Judgement) -> Option<Suspected> {
-    let cell = judgement.cells.iter().find(|cell| cell.full_id() == suspect.cell)?;
+fn suspected(suspect: &Candidate, runs: &[Run], judgement: &Judgement) -> Option<Suspected> {
+    let cell = judgement.cells.iter().find(|cell| cell.id == suspect.cell)?;
     let found = match suspect.limit {
         Some(place) => Found::Limit(cell.limits.get(place)?.clone()),
         None => Found::Comparison(cell.comparisons.iter().find(|one| one.metric == suspect.metric)?.clone()),
     };
-    let own = |cell: &&CellRun| cell.id.to_string() == suspect.cell;
+    let own = |cell: &&CellRun| cell.id == suspect.cell;
     let screened = runs.iter().flat_map(|run| &run.cells).filter(own).map(|cell| cell.rounds.len()).sum();
-    let looks = runs.iter().flat_map(|run| run.confirmations.iter().take(suspect.look).flatten());
+    let looks = runs.iter().flat_map(|run| run.confirmations.iter().take(suspect.analysis).flatten());
     let fresh = looks.filter(own).map(|cell| cell.rounds.len()).sum();
     Some(Suspected {
-        cell: suspect.cell.clone(),
+        cell: suspect.cell.to_string(),
         metric: suspect.metric,
         slower: suspect.slower,
         screened_pairs: screened,
@@ -123,7 +120,7 @@ impl Suspected {
             Found::Limit(check) => {
                 let fresh = told(None, false, self.fresh_pairs);
                 let screening = told(None, false, self.screened_pairs);
-                (format!("limit on {title}"), "over it", screening, fresh, escaped(&check.reason))
+                (format!("limit on {title}"), "over it", screening, fresh, escaped(&text::limit(check)))
             }
         };
         format!(
@@ -140,7 +137,7 @@ fn told(change: Option<Change>, is_difference: bool, pairs: usize) -> String {
         return "not measured again".to_owned();
     }
     let change = change.map(|change| change_in_cell(change, is_difference)).unwrap_or_default();
-    format!("{change}<small>{}</small>", number(&words::plural(pairs as u64, "pair")))
+    format!("{change}<small>{}</small>", number(&text::plural(pairs as u64, "pair")))
 }
 
 #[cfg(test)]
@@ -164,20 +161,20 @@ mod tests {
         let screening = Some(Change { low: 0.1, estimate: 0.3, high: 0.5 });
         let p50 =
             judgement.cells[0].comparisons.iter_mut().find(|one| one.metric.id == "latency_p50").unwrap();
-        p50.stage = Stage::Confirmed { look: 1, looks: 3, pairs: 10, screening };
-        let estimate = |value: f64| Estimate { value, interval: None, method: String::new() };
+        p50.stage = Stage::Confirmed { analysis: 1, analyses: 3, pairs: 10, screening };
+        let estimate = |value: f64| Estimate { value, interval: None, method: None };
         let (head, base) = (estimate(40e6), estimate(32.5e6));
         judgement.cells[0].fresh =
             vec![Shown { metric: metric("latency_p50").unwrap(), head, base: Some(base) }];
-        let suspect = |place: usize, id: &str| Suspect {
-            cell: judgement.cells[place].full_id(),
+        let suspect = |place: usize, id: &str| Candidate {
+            cell: judgement.cells[place].id.clone(),
             metric: metric(id).unwrap(),
             limit: None,
             slower: true,
             open: place == 1,
-            look: usize::from(place == 0),
+            analysis: usize::from(place == 0),
         };
-        judgement.suspects = vec![suspect(0, "latency_p50"), suspect(1, "latency_p99")];
+        judgement.candidates = vec![suspect(0, "latency_p50"), suspect(1, "latency_p99")];
         let mut whole = Run { confirmation: Some(Confirmation::default()), ..run_of(&samples(&verdicts)) };
         whole.cells.iter_mut().for_each(|cell| cell.base = cell.rounds.clone());
         whole.confirmations.push(vec![whole.cells[0].clone()]);
@@ -188,18 +185,21 @@ mod tests {
     fn each_suspect_has_both_intervals_and_what_was_said_of_it() {
         let (runs, judgement) = duet();
         let html = Stages::of(&runs, &judgement).unwrap().html();
-        assert!(html.contains("The screening of 2 cells made 2 comparisons suspect. 1 of them"), "{html}");
+        assert!(
+            html.contains("The screening of 2 cells found 2 comparisons to confirm. 1 of them"),
+            "{html}"
+        );
         let row = |id: &str| html.lines().find(|line| line.contains(id) && line.starts_with("<tr>")).unwrap();
         for part in [
             "<td>slower</td>",
-            "+30.0 %<small>+10.0 to +50.0 %</small><small>10 pairs</small>",
-            "+23.1 %<small>+19.0 to +27.2 %</small><small>10 pairs</small>",
+            "+30.0%<small>+10.0 to +50.0%</small><small>10 pairs</small>",
+            "+23.1%<small>+19.0 to +27.2%</small><small>10 pairs</small>",
             "badge regressed",
-            "p = 0.0012 &lt; 0.01, look 1 of 3",
+            "p = 0.0012 &lt; 0.01, analysis 1 of 3",
         ] {
             assert!(row("3k_tokens/5").contains(part), "{part} in {html}");
         }
-        for part in ["latency p99", "+1.2 %", "not measured again", "badge inconclusive"] {
+        for part in ["latency p99", "+1.2%", "not measured again", "badge inconclusive"] {
             assert!(row("3k_tokens/10").contains(part), "{part} in {html}");
         }
     }
@@ -210,18 +210,19 @@ mod tests {
         let limit = LimitCheck {
             metric: metric("latency_p99").unwrap(),
             limit: 1e6,
-            value: None,
+            value: Some(Estimate { value: 9e5, interval: None, method: None }),
             p_adjusted: 1.0,
             outcome: LimitOutcome::Holds,
-            reason: "latency p99 keeps its limit.".to_owned(),
+            remedy: None,
         };
         judgement.cells[0].limits = vec![limit];
-        let dropped = Suspect { limit: Some(0), look: 1, open: false, ..judgement.suspects[0].clone() };
-        judgement.suspects = vec![dropped];
+        let dropped =
+            Candidate { limit: Some(0), analysis: 1, open: false, ..judgement.candidates[0].clone() };
+        judgement.candidates = vec![dropped];
         let further = runs[0].confirmations[0].clone();
         runs[0].confirmations.push(further);
         let html = Stages::of(&runs, &judgement).unwrap().html();
-        let row = html.lines().find(|line| line.contains("keeps its limit")).unwrap();
+        let row = html.lines().find(|line| line.contains("within its limit")).unwrap();
         assert_eq!(row.matches("<small>10 pairs</small>").count(), 2, "{row}");
     }
 
@@ -233,15 +234,15 @@ mod tests {
         let (block, other) = text.split_once("3k_tokens/10").unwrap();
         for part in [
             "10 rounds in 10 launches, then 10 fresh pairs\n",
-            "latency p50    40.00 ms\n            base 32.50 ms\n          change [+19.0 % +23.1 %",
-            "       screening [+10.0 % +30.0 % +50.0 %]\n",
+            "latency p50    40.00 ms\n            base 32.50 ms\n          change [+19.0% +23.1%",
+            "       screening [+10.0% +30.0% +50.0%]\n",
             " 10 fresh pairs decided: head, base and change are of them alone\n",
         ] {
             assert!(block.contains(part), "{part} in {block}");
         }
         assert!(!block.contains("28.39 ms"), "the screening's: {block}");
         assert!(!other.contains("fresh pairs decided"), "{other}");
-        assert!(text.contains("\np: corrected over all suspects and looks"), "{text}");
+        assert!(text.contains("\np: corrected over all candidates and interim analyses"), "{text}");
         let table = results(&report);
         let is_row = |line: &&str| line.contains("latency p50") && !line.contains("class=\"cell\"");
         let row = table.lines().find(is_row).unwrap();
@@ -261,9 +262,9 @@ mod tests {
     #[test]
     fn a_screening_that_finds_nothing_says_so_and_what_was_judged_at_once_has_no_stages() {
         let (runs, mut judgement) = duet();
-        judgement.suspects.clear();
+        judgement.candidates.clear();
         let html = Stages::of(&runs, &judgement).unwrap().html();
-        assert!(html.contains("made nothing suspect") && !html.contains("<table"), "{html}");
+        assert!(html.contains("found no candidates") && !html.contains("<table"), "{html}");
         assert!(Stages::of(&runs, &judgement_of(&[Verdict::Regressed])).is_none());
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::distribution::Band;
+use super::text;
 use super::view::{CellView, Row};
-use super::words;
 use crate::judge::Verdict;
 
 /// The latency percentiles that charts speak of.
@@ -67,11 +67,11 @@ pub(crate) fn of_percentiles(cell: &CellView) -> String {
     let tail = TAILS.into_iter().find(|(id, _)| cell.row(id).is_some_and(|row| row.head.is_some()));
     let named = std::iter::once((P50, "p50")).chain(tail);
     let rows: Vec<(&str, &Row)> = named.filter_map(|(id, name)| Some((name, cell.row(id)?))).collect();
-    let head = rows.iter().filter_map(|(name, row)| {
-        Some(format!("{name} {}", words::duration_ns(row.head_of_rounds()?.value)))
-    });
-    let base = rows.iter().filter_map(|(_, row)| Some(words::duration_ns(row.base_of_rounds()?.value)));
-    let (head, base) = (head.collect::<Vec<_>>().join(", "), words::list(&base.collect::<Vec<_>>()));
+    let head = rows
+        .iter()
+        .filter_map(|(name, row)| Some(format!("{name} {}", text::duration_ns(row.head_of_rounds()?.value))));
+    let base = rows.iter().filter_map(|(_, row)| Some(text::duration_ns(row.base_of_rounds()?.value)));
+    let (head, base) = (head.collect::<Vec<_>>().join(", "), text::list(&base.collect::<Vec<_>>()));
     let (base, bands) = match base.is_empty() {
         true => (base, "Band"),
         false => (format!("; base {base}"), "Bands"),
@@ -92,7 +92,7 @@ pub(crate) fn of_the_screening(cell: &CellView) -> &'static str {
 fn in_words(row: &Row) -> Option<String> {
     let comparison = row.comparison.as_ref()?;
     let short = row.metric.title.trim_start_matches("latency ");
-    Some(format!("{short} {} {}", words::change(comparison.change?.estimate), comparison.verdict.name()))
+    Some(format!("{short} {} {}", text::change(comparison.change?.estimate), comparison.verdict.name()))
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
         let view = report(&samples(&[Verdict::Improved; 5]));
         let cells: Vec<&CellView> = view.cells().collect();
         let text = subtitle(&cells, &["throughput"]);
-        assert!(text.ends_with("3k_tokens/15: throughput +30.0 % improved; 2 more changed."), "{text}");
+        assert!(text.ends_with("3k_tokens/15: throughput +30.0% improved; 2 more changed."), "{text}");
         let view = report_of(&[Verdict::Unchanged, Verdict::Inconclusive]);
         let cells: Vec<&CellView> = view.cells().collect();
         assert_eq!(

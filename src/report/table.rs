@@ -1,9 +1,9 @@
 //! The tables of a page: a row a cell and metric, with base, head, change, verdict and what would have been found.
 
-use super::cell_words::{client, findable, responses};
+use super::cell_words::{client, detectable, responses};
 use super::html::{badge, escaped, number};
+use super::text;
 use super::view::{CellView, Report, Row};
-use super::words;
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Verdict};
 use crate::record::Unit;
 
@@ -19,7 +19,7 @@ pub(crate) fn results(report: &Report) -> String {
     let mut html = String::from("<div class=\"scroll\"><table>\n<thead><tr><th>metric</th>");
     html.push_str("<th class=\"n\">base</th><th class=\"n\">head</th><th class=\"n\">change</th>");
     html.push_str(&format!(
-        "<th>{}</th><th>verdict</th><th class=\"n\">would have found</th></tr></thead>\n",
+        "<th>{}</th><th>verdict</th><th class=\"n\">detectable</th></tr></thead>\n",
         span.title()
     ));
     for cell in report.cells() {
@@ -98,7 +98,7 @@ fn result(row: &Row, span: &Span, level: f64) -> String {
     let comparison = row.comparison.as_ref();
     let shown = match row.fresh_pairs() {
         _ if comparison.is_some_and(|comparison| !comparison.judged) => "not judged".to_owned(),
-        Some(pairs) => words::plural(pairs as u64, "fresh pair"),
+        Some(pairs) => text::plural(pairs as u64, "fresh pair"),
         None => String::new(),
     };
     let shown = if shown.is_empty() { shown } else { format!("<span class=\"shown\">{shown}</span>") };
@@ -113,13 +113,13 @@ fn result(row: &Row, span: &Span, level: f64) -> String {
             .filter(|comparison| comparison.judged)
             .map(|found| judged(found, level))
             .unwrap_or_default(),
-        findable(row).map(|text| number(&text)).unwrap_or_default()
+        detectable(row).map(|text| number(&text)).unwrap_or_default()
     )
 }
 
 /// A verdict with the p value that it rests on, where something was tested.
 pub(super) fn judged(comparison: &Comparison, level: f64) -> String {
-    let p = comparison.change.and_then(|_| words::evidence(comparison, level));
+    let p = comparison.change.and_then(|_| text::evidence(comparison, level));
     let p = p.map(|p| format!("<small>{}</small>", escaped(&p))).unwrap_or_default();
     format!("{}{p}", badge(comparison.verdict))
 }
@@ -128,12 +128,12 @@ fn value(estimate: Option<&Estimate>, unit: Unit) -> String {
     let Some(estimate) = estimate else { return format!("<td class=\"n\">{NO_VALUE}</td>") };
     let interval = match estimate.interval {
         Some((low, high)) if low < high => {
-            let [low, high] = [low, high].map(|end| words::value(end, unit));
-            format!("<small>{}</small>", number(&words::range(&low, &high)))
+            let [low, high] = [low, high].map(|end| text::value(end, unit));
+            format!("<small>{}</small>", number(&text::range(&low, &high)))
         }
         _ => String::new(),
     };
-    format!("<td class=\"n\">{}{interval}</td>", number(&words::value(estimate.value, unit)))
+    format!("<td class=\"n\">{}{interval}</td>", number(&text::value(estimate.value, unit)))
 }
 
 fn change(row: &Row) -> String {
@@ -144,9 +144,9 @@ fn change(row: &Row) -> String {
 /// A change with its interval below.
 pub(super) fn change_in_cell(change: Change, is_difference: bool) -> String {
     let Change { low, estimate, high } = change;
-    let say = if is_difference { words::points } else { words::change };
-    let range = words::range(&say(low), &say(high));
-    format!("{}<small>{}</small>", number(&words::change_of(estimate, is_difference)), number(&range))
+    let say = if is_difference { text::points } else { text::change };
+    let range = text::range(&say(low), &say(high));
+    format!("{}<small>{}</small>", number(&text::change_of(estimate, is_difference)), number(&range))
 }
 
 /// Responses, client, limits and notes of a cell.
@@ -163,7 +163,7 @@ fn more(cell: &CellView) -> String {
     for row in cell.rows.iter().filter(|row| row.is_judged()) {
         let advice = row.comparison.as_ref().and_then(|comparison| comparison.advice.as_ref());
         if let Some(advice) = advice {
-            line(row.metric.title, &format!("would be decided by {advice}"));
+            line(row.metric.title, &format!("would be decided by {}", text::advice(advice)));
         }
     }
     for limit in &cell.limits {
@@ -172,10 +172,9 @@ fn more(cell: &CellView) -> String {
             LimitOutcome::Holds => "limit holds",
             LimitOutcome::Undecided => "limit undecided",
         };
-        line(label, &limit.reason);
+        line(label, &text::limit(limit));
     }
-    cell.anchors.iter().for_each(|anchor| line("anchor exceeded", &anchor.reason));
-    cell.notes.iter().for_each(|note| line("note", note));
+    cell.notes.iter().for_each(|note| line("note", &text::note(note, note)));
     if lines.is_empty() {
         return lines;
     }
@@ -206,7 +205,7 @@ impl Span {
     }
 
     fn title(&self) -> String {
-        format!("\u{2212}{0:.0} % to +{0:.0} %", 100.0 * self.most)
+        format!("\u{2212}{0:.0}% to +{0:.0}%", 100.0 * self.most)
     }
 
     fn x(&self, change: f64) -> f64 {
@@ -241,7 +240,7 @@ mod tests {
     fn the_scale_covers_the_widest_interval_and_cuts_the_absurd() {
         let mut report = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
         let span = Span::of(&report);
-        assert_eq!((span.most, span.title().as_str()), (0.5, "\u{2212}50 % to +50 %"));
+        assert_eq!((span.most, span.title().as_str()), (0.5, "\u{2212}50% to +50%"));
         assert_eq!([-0.5, 0.0, 0.5, 9.0].map(|change| span.x(change)), [5.0, 65.0, 125.0, 125.0]);
         let row = &mut report.groups[0].cells[0].rows[1];
         row.comparison.as_mut().unwrap().change =
@@ -257,9 +256,9 @@ mod tests {
         for part in [
             "216.8/s<small>212.5 to 221.1/s</small>",
             "176.1/s<small>172.6 to 179.6/s</small>",
-            "\u{2212}18.8 %<small>\u{2212}22.9 to \u{2212}14.7 %</small>",
+            "\u{2212}18.8%<small>\u{2212}22.9 to \u{2212}14.7%</small>",
             "<span class=\"badge regressed\">",
-            "<td class=\"n\">\u{2212}17.0 %</td>",
+            "<td class=\"n\">\u{2212}17.0%</td>",
         ] {
             assert!(row.contains(part), "{part} in {row}");
         }

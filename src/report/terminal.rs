@@ -1,10 +1,10 @@
 //! The report for a terminal: a block a cell in words like criterion's, and last one sentence for the whole.
 
-use super::cell_words::{LAG, client, detectable, responses};
+use super::cell_words::{LAG, client, detectable_changes, responses};
 use super::ink::{Ink, WIDTH, plain, wrapped};
-use super::sentence::{NOT_COMPARED, after_first_line};
+use super::sentence::NOT_COMPARED;
+use super::text;
 use super::view::{CellView, Report, Row};
-use super::words;
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Stage, Verdict};
 use crate::record::Unit;
 
@@ -15,11 +15,10 @@ const INDENT: usize = 2;
 /// Where the text begins.
 const TEXT: usize = INDENT + LABEL + 1;
 const SUCCESS_RATIO: &str = "success_ratio";
-/// Terms that metrics and methods are named by, in plain words: said once, where one of them was printed.
-const TERMS: [(&str, &str); 2] = [
-    ("client lag", "the time from a response until the client sends the next request"),
-    ("allowance", "where too few launches show how much launches differ, a usual spread is assumed"),
-];
+/// What the metrics of the client and the methods with an allowance mean, printed once where one of them was.
+const LAG_TERM: &str = "client lag: the time from a response until the client sends the next request";
+const ALLOWANCE_TERM: &str =
+    "allowance: where too few launches show how much launches differ, a usual spread is assumed";
 
 impl Report {
     /// The whole text, ending with a line feed.
@@ -36,14 +35,14 @@ impl Report {
             text.push_str(&printer.cell(cell));
             text.push('\n');
         }
-        if !self.condition.is_empty() {
-            let machine = wrapped(&format!("Machine: {}", plain(&self.condition)), 0);
+        if !self.machine_load.is_empty() {
+            let machine = wrapped(&format!("Machine: {}", plain(&self.machine_load)), 0);
             text.push_str(&format!("{}\n", printer.ink.dim(&machine)));
         }
         for note in &self.notes {
             text.push_str(&format!("{}\n", wrapped(&plain(note), 0)));
         }
-        text.push_str(&printer.terms_in(&text));
+        text.push_str(&printer.terms(self));
         text.push_str(&printer.correction(self));
         text.push_str(&printer.sentence(self));
         text
@@ -59,24 +58,31 @@ struct Printer {
 impl Printer {
     fn sentence(&self, report: &Report) -> String {
         let worst = report.cells().map(|cell| cell.verdict).max();
-        let sentence = plain(&after_first_line(&report.sentence));
+        let sentence = plain(&report.sentence);
         match worst {
             Some(verdict) => format!("{}\n", self.ink.verdict(verdict, &sentence)),
             None => format!("{sentence}\n"),
         }
     }
 
-    fn terms_in(&self, text: &str) -> String {
-        let used = TERMS.iter().filter(|(term, _)| text.contains(term));
-        let line = |(term, meaning): &(&str, &str)| self.ink.dim(&wrapped(&format!("{term}: {meaning}"), 0));
-        used.map(|term| format!("{}\n", line(term))).collect()
+    fn terms(&self, report: &Report) -> String {
+        let rows = || report.cells().flat_map(|cell| &cell.rows).filter(|row| self.shows(row));
+        let is_lag = |row: &Row| row.metric.id.starts_with(LAG);
+        let method = |row: &Row| row.comparison.as_ref().and_then(|comparison| comparison.method);
+        let has_allowance = |row: &Row| method(row).is_some_and(|method| method.has_allowance());
+        let used =
+            [(rows().any(is_lag), LAG_TERM), (self.verbose && rows().any(has_allowance), ALLOWANCE_TERM)];
+        let used = used.into_iter().filter(|(is_used, _)| *is_used);
+        used.map(|(_, term)| format!("{}\n", self.ink.dim(&wrapped(term, 0)))).collect()
     }
 
     /// What p values were corrected for, which the intervals beside them are not.
     fn correction(&self, report: &Report) -> String {
         let over = match (&report.stages, report.tests) {
             _ if !report.compared => return String::new(),
-            (Some(_), _) => "corrected over all suspects and looks; that of a screening is not".to_owned(),
+            (Some(_), _) => {
+                "corrected over all candidates and interim analyses; that of a screening is not".to_owned()
+            }
             (None, 0 | 1) => return String::new(),
             (None, tests) => format!("corrected over the {tests} tests of the call; the intervals are not"),
         };
@@ -93,22 +99,18 @@ impl Printer {
             block.push_str(&self.line("responses", &responses(cell)));
         }
         block.push_str(&self.line("client", &client(cell)));
-        block.push_str(&self.line("detectable", &detectable(cell)));
+        block.push_str(&self.line("detectable", &detectable_changes(cell)));
         for limit in &cell.limits {
             let verdict = match limit.outcome {
                 LimitOutcome::Broken => Verdict::Regressed,
                 LimitOutcome::Holds => Verdict::Unchanged,
                 LimitOutcome::Undecided => Verdict::Inconclusive,
             };
-            let reason = wrapped(&plain(&limit.reason), TEXT);
+            let reason = wrapped(&plain(&text::limit(limit)), TEXT);
             block.push_str(&self.labelled("limit", &self.ink.verdict(verdict, &reason)));
         }
-        for anchor in &cell.anchors {
-            let reason = wrapped(&plain(&anchor.reason), TEXT);
-            block.push_str(&self.labelled("anchor", &self.ink.verdict(Verdict::Regressed, &reason)));
-        }
         for note in &cell.notes {
-            block.push_str(&self.line("note", note));
+            block.push_str(&self.line("note", &text::note(note, note)));
         }
         block.push_str(&self.conclusion(cell));
         block
@@ -130,8 +132,8 @@ impl Printer {
             Some(head) => text.push_str(&self.labelled(row.metric.title, &self.estimate(head, unit))),
             None => text.push_str(&self.labelled(row.metric.title, "no value")),
         }
-        if let Some(head) = row.head.as_ref().filter(|head| self.verbose && !head.method.is_empty()) {
-            text.push_str(&self.line("", &head.method));
+        if let Some(method) = row.head.as_ref().and_then(|head| head.method).filter(|_| self.verbose) {
+            text.push_str(&self.line("", &text::method(&method)));
         }
         // Two values of fresh pairs belong together: the cell's other levels are of other rounds.
         if let Some(base) = row.base.as_ref().filter(|_| self.verbose || row.fresh_pairs().is_some()) {
@@ -158,7 +160,7 @@ impl Printer {
             Some(change) => {
                 let change = self.change(change, comparison.is_difference());
                 let p = if comparison.judged {
-                    words::evidence(comparison, cell.level).map(|p| format!(" ({p})")).unwrap_or_default()
+                    text::evidence(comparison, cell.level).map(|p| format!(" ({p})")).unwrap_or_default()
                 } else {
                     String::new()
                 };
@@ -171,25 +173,28 @@ impl Printer {
             text.push_str(&self.under("screening", &change));
         }
         if let Stage::Confirmed { pairs, .. } = comparison.stage {
-            let pairs = words::plural(pairs as u64, "fresh pair");
+            let pairs = text::plural(pairs as u64, "fresh pair");
             text.push_str(
                 &self.line("", &format!("{pairs} decided: head, base and change are of them alone")),
             );
         }
-        if self.verbose || comparison.change.is_none() {
-            text.push_str(&self.line("", &comparison.method));
+        if let Some(reason) = comparison.reason.as_ref().filter(|_| comparison.change.is_none()) {
+            text.push_str(&self.line("", &text::reason(reason)));
+        }
+        if let Some(method) = comparison.method.as_ref().filter(|_| self.verbose) {
+            text.push_str(&self.line("", &text::method(method)));
         }
         if let Some(advice) = comparison.advice.as_ref().filter(|_| comparison.judged) {
-            text.push_str(&self.line("", &format!("would be decided by {advice}")));
+            text.push_str(&self.line("", &format!("would be decided by {}", text::advice(advice))));
         }
         text
     }
 
     fn estimate(&self, estimate: &Estimate, unit: Unit) -> String {
-        let value = self.ink.bold(&words::value(estimate.value, unit));
+        let value = self.ink.bold(&text::value(estimate.value, unit));
         match estimate.interval {
             Some((low, high)) if low < high => {
-                let [low, high] = [low, high].map(|end| self.ink.dim(&words::value(end, unit)));
+                let [low, high] = [low, high].map(|end| self.ink.dim(&text::value(end, unit)));
                 format!("[{low} {value} {high}]")
             }
             _ => value,
@@ -198,7 +203,7 @@ impl Printer {
 
     fn change(&self, change: Change, is_difference: bool) -> String {
         let Change { low, estimate, high } = change;
-        let say = if is_difference { words::points } else { words::change };
+        let say = if is_difference { text::points } else { text::change };
         let [low, high] = [low, high].map(|end| self.ink.dim(&say(end)));
         let unit = if is_difference { " points" } else { "" };
         format!("[{low} {} {high}]{unit}", self.ink.bold(&say(estimate)))
@@ -211,7 +216,7 @@ impl Printer {
         else {
             return String::new();
         };
-        self.line("", &words::throughput_per_s(head.value, one))
+        self.line("", &text::throughput_per_s(head.value, one))
     }
 
     fn conclusion(&self, cell: &CellView) -> String {

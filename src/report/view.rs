@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::distribution::Distribution;
+use super::sentence::NOT_COMPARED;
 use super::stages::Stages;
-use super::words;
-use crate::judge::{AnchorCheck, Change, Comparison, Estimate, LimitCheck, Shown, Stage, Verdict};
+use super::text;
+use crate::judge::{Change, Comparison, Estimate, LimitCheck, Note, Shown, Stage, Verdict};
 use crate::plan::Throughput;
 use crate::record::{Counts, Metric};
 
@@ -16,7 +17,7 @@ use crate::record::{Counts, Metric};
 pub(crate) struct Report {
     /// What it is of: the bench target, and whether it comes from saved runs.
     pub(crate) title: String,
-    /// The one sentence for the whole.
+    /// The one sentence for the whole; [`headline`](Self::headline) says first whether anything was compared.
     pub(crate) sentence: String,
     /// Whether anything was compared with a baseline.
     pub(crate) compared: bool,
@@ -28,8 +29,8 @@ pub(crate) struct Report {
     pub(crate) stages: Option<Stages>,
     /// The machine, the build and the run, by name.
     pub(crate) facts: Vec<Fact>,
-    /// What the machine did meanwhile, in one line; empty when that is not known.
-    pub(crate) condition: String,
+    /// What other programs and the hypervisor did meanwhile, in one line; empty if that is not known.
+    pub(crate) machine_load: String,
     /// Cells by group, in the order of their definition.
     pub(crate) groups: Vec<GroupView>,
     /// What is worth saying of the whole.
@@ -92,9 +93,7 @@ pub(crate) struct CellView {
     /// All its metrics, in the order of the table of metrics.
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<LimitCheck>,
-    /// The anchors that it is shown to be worse than.
-    pub(crate) anchors: Vec<AnchorCheck>,
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
     /// What all its rounds counted together.
     pub(crate) counts: Counts,
     pub(crate) rounds: usize,
@@ -137,6 +136,11 @@ pub(crate) struct Row {
 }
 
 impl Report {
+    /// The sentence for the whole where nothing else says that nothing was compared.
+    pub(crate) fn headline(&self) -> String {
+        if self.compared { self.sentence.clone() } else { format!("{NOT_COMPARED}. {}", self.sentence) }
+    }
+
     /// All cells.
     pub(crate) fn cells(&self) -> impl Iterator<Item = &CellView> {
         self.groups.iter().flat_map(|group| &group.cells)
@@ -153,11 +157,11 @@ impl CellView {
 
     /// How much was measured: `30 rounds in 15 launches, then 60 fresh pairs`.
     pub(crate) fn extent(&self) -> String {
-        let rounds = words::plural(self.rounds as u64, "round");
-        let launches = words::plural(self.launches as u64, "launch");
+        let rounds = text::plural(self.rounds as u64, "round");
+        let launches = text::plural(self.launches as u64, "launch");
         let fresh = match self.fresh_pairs {
             0 => String::new(),
-            pairs => format!(", then {}", words::plural(pairs as u64, "fresh pair")),
+            pairs => format!(", then {}", text::plural(pairs as u64, "fresh pair")),
         };
         format!("{rounds} in {launches}{fresh}")
     }

@@ -171,7 +171,7 @@ pub(crate) fn accept(
         }
         let judgement = judge(&baseline, &runs, &Policy::usual());
         if let Some(cell) = judgement.cells.iter().find(|cell| cell.verdict == Verdict::Regressed) {
-            return refuse(format!("`{}` regressed; accept a slower speed with --reason", cell.full_id()));
+            return refuse(format!("`{}` regressed; accept a slower speed with --reason", cell.id));
         }
     }
     baseline.add(&runs, reason).map_err(|error| SessionError::NotKept(Box::new(error.into())))

@@ -79,7 +79,7 @@ pub(crate) fn next_look(
     }
     let judgement = judge(baseline, runs, &Policy { verdicts_only: true, ..Policy::usual() });
     let look = runs.iter().map(|run| run.confirmations.len()).sum::<usize>() + 1;
-    let open = judgement.open_suspects(duet.confirms_faster);
+    let open = judgement.open_candidates(duet.confirms_faster);
     let pairs = confirmation.pairs_of(look);
     let first = runs.first()?;
     let groups: Vec<Group> = plan
@@ -87,7 +87,7 @@ pub(crate) fn next_look(
         .iter()
         .map(|group| {
             let mut again = group.clone();
-            again.cells.retain(|cell| open.contains(cell.id.to_string().as_str()));
+            again.cells.retain(|cell| open.contains(&cell.id));
             for cell in &mut again.cells {
                 let measured = first.cell(&cell.id);
                 cell.metrics =
@@ -115,7 +115,7 @@ pub(crate) fn next_look(
 
 /// What a person reads while suspects are measured again.
 pub(crate) fn told(next: &Plan, plan: &Plan, look: usize, judgement: &Judgement) -> String {
-    let slower = judgement.open_suspects(false);
+    let slower = judgement.open_candidates(false);
     let cells = plan.cells();
     let looks = plan.confirmation.as_ref().map_or(0, crate::plan::Confirmation::looks);
     let what = match slower.len() {

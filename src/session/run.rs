@@ -165,7 +165,7 @@ pub(crate) fn regressed_cells(plan: Plan, options: &Options) -> Result<Vec<CellI
         return Err(SessionError::Saved("a duet was not completed".to_owned()));
     }
     let judged = judge(&baseline, &runs, &Policy::usual()).cells.into_iter();
-    let regressed = judged.filter(|cell| cell.verdict == Verdict::Regressed).map(|cell| cell.full_id());
+    let regressed = judged.filter(|cell| cell.verdict == Verdict::Regressed).map(|cell| cell.id.to_string());
     let regressed: Vec<String> = regressed.collect();
     let cells = plan.groups.into_iter().flat_map(|group| group.cells).map(|cell| cell.id);
     Ok(cells.filter(|id| regressed.contains(&id.to_string())).collect())
@@ -215,7 +215,7 @@ pub(crate) fn conclude(measured: &Measured<'_>, options: &Options) -> Result<Out
         outcome = outcome.and(Outcome::Interrupted(signal));
     }
     if options.quiet && outcome != Outcome::Passed {
-        eprintln!("{}", report.sentence);
+        eprintln!("{}", report.headline());
     }
     let saved = save(runs, &judgement, outcome, options)?;
     let is_gate = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));

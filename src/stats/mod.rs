@@ -7,6 +7,5 @@ pub mod decision;
 pub mod describe;
 pub mod distribution;
 pub mod interval;
-pub mod moderate;
 pub mod proportion;
 pub mod series;

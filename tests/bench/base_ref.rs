@@ -384,8 +384,9 @@ fn an_endpoint_that_base_lacks_is_new_and_the_others_are_compared() {
     shop.replace("src/main.rs", "&[\"/hello\"]", "&[\"/hello\", \"/new\"]");
     shop.env.push((ALSO, "/new".to_owned()));
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
-    let ran =
-        ran.expect_out("Base cannot answer it (unexpected status 404 instead of a 2xx)").expect_out("1 new");
+    let ran = ran
+        .expect_out("Base cannot answer this request (unexpected status 404 instead of a 2xx)")
+        .expect_out("1 new");
     assert!(!ran.out.starts_with("NOT COMPARED"), "{}", ran.out);
 }
 
@@ -469,7 +470,7 @@ fn base_may_lack_the_bench_or_have_arguments_of_its_own() {
     shop.replace("src/main.rs", "&[\"/hello\"]", "&[\"/hello\", \"/new\"]");
     shop.env.push((ALSO, "/new".to_owned()));
     let broken = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
-    broken.expect_out("Incomparable: Base cannot answer it (unexpected status 503");
+    broken.expect_out("Incomparable: Base cannot answer this request (unexpected status 503");
     shop.bench(&[], &["--base-ref", "HEAD", "--fail-on", "incomparable"]).expect_code(3);
     shop.env.pop();
     // A base that does not build ends the call, and says which side.

@@ -4,7 +4,7 @@
 //! unit that is shown stands in the title, and labels are bare numbers.
 
 use crate::report::chart::data::Point;
-use crate::report::words::grouped;
+use crate::report::text::grouped;
 
 /// About how many ticks a vertical axis should have at most.
 const MAX_TICKS: usize = 7;

@@ -8,7 +8,7 @@ use crate::report::chart::frame::{End, Frame, Heading, MAX_NAME_PX, distinct, un
 use crate::report::chart::svg::{
     CENTERED, Canvas, LEFT_ALIGNED, Lettering, Marker, Rect, Stroke, widest, width,
 };
-use crate::report::words;
+use crate::report::text;
 
 const MIN_PLOT_HEIGHT_PX: f64 = 300.0;
 /// From the plot's edges to the first and the last point.
@@ -89,7 +89,7 @@ impl LineChart {
     fn draw_lines(&self, canvas: &mut Canvas, frame: &Frame, lines: &[(Line, Marker)]) {
         let Rect { left, right, top, bottom } = frame.plot;
         let room = right - left - 2.0 * INSET_PX;
-        let labels: Vec<String> = self.concurrencies.iter().map(|n| words::count((*n).into())).collect();
+        let labels: Vec<String> = self.concurrencies.iter().map(|n| text::count((*n).into())).collect();
         let min_gap = widest(labels.iter().map(String::as_str)) + TICK_GAP_PX;
         let (places, evenly) = concurrency_places(&self.concurrencies, min_gap / room);
         let places: Vec<f64> = places.iter().map(|place| left + INSET_PX + place * room).collect();

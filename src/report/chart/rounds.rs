@@ -4,7 +4,7 @@ use crate::report::chart::axis::{Axis, extent};
 use crate::report::chart::data::{BAND, HEAD, Line, Point, Side};
 use crate::report::chart::frame::{End, Frame, Heading};
 use crate::report::chart::svg::{At, Marker, Rect, Stroke};
-use crate::report::words;
+use crate::report::text;
 
 const PLOT_HEIGHT_PX: f64 = 220.0;
 /// From the plot's edges to the first and the last stripe.
@@ -53,7 +53,7 @@ impl Rounds {
             }
             frame.vertical_axis(canvas);
             let every = rounds.div_ceil(MAX_TICKS).max(1);
-            let tick = |round: usize| (x(round as f64 - 1.0), words::count(round as u64));
+            let tick = |round: usize| (x(round as f64 - 1.0), text::count(round as u64));
             let ticks: Vec<_> = (every..=rounds).step_by(every).map(tick).collect();
             frame.horizontal_axis(canvas, &ticks, "round, in order of time (a stripe is a launch)");
             let mut ends = Vec::new();

@@ -1,0 +1,323 @@
+//! A change on a log scale with its uncertainty: its p values, its interval, and the verdict that follows from both.
+//! Whether it comes from a duet or from stored runs makes no difference here.
+
+use crate::judge::verdict::{Advice, Change, Method, Reason, Verdict};
+use crate::plan::{Confirmation, Settings};
+use crate::record::Better;
+use crate::stats::decision::{POWER, bonferroni, detectable_log_change, holm, p_above};
+use crate::stats::interval::t_limits;
+
+/// One-sided level, not corrected, of "slower at all" at which a duet measures a comparison again.
+pub(super) const SCREENING_LEVEL: f64 = 0.05;
+/// An interval lies within both ends with probability [`POWER`] if it misses each of them in one of ten cases.
+const EACH_END: f64 = 1.0 - 0.5 * (1.0 - POWER);
+
+/// By what the metrics of a cell are judged: its settings, with the defaults filled in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Criteria {
+    pub noise_threshold: f64,
+    pub equivalence_margin: f64,
+    /// One-sided error for the whole call.
+    pub significance_level: f64,
+    pub confidence_level: f64,
+    pub nresamples: usize,
+}
+
+impl Criteria {
+    pub fn new(settings: &Settings, is_duet: bool) -> Self {
+        Self {
+            noise_threshold: settings.noise_threshold(is_duet),
+            equivalence_margin: settings.equivalence(is_duet),
+            significance_level: settings.significance_level,
+            confidence_level: settings.confidence_level,
+            nresamples: settings.nresamples,
+        }
+    }
+
+    /// The one-sided level that one of `tests` has to reach: the displayed interval has to show the change, too.
+    pub fn level_per_test(&self, tests: usize) -> f64 {
+        (self.significance_level / tests.max(1) as f64).min(0.5 * (1.0 - self.confidence_level))
+    }
+}
+
+/// What is tested: a metric of a cell (the success ratio is one), or the limit in a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Metric(&'static str),
+    Limit(usize),
+}
+
+/// One-sided p values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PValues {
+    /// Of "no worse than the margin".
+    pub worse: f64,
+    /// Of "no better than the margin".
+    pub better: f64,
+}
+
+impl PValues {
+    /// Nothing is shown.
+    pub const NONE: Self = Self { worse: 1.0, better: 1.0 };
+
+    /// Bonferroni's correction for this number of tests.
+    pub fn bonferroni(self, tests: usize) -> Self {
+        Self { worse: bonferroni(self.worse, tests), better: bonferroni(self.better, tests) }
+    }
+
+    /// The one on the side of the estimate.
+    pub fn of(self, estimate: f64) -> f64 {
+        if estimate >= 0.0 { self.worse } else { self.better }
+    }
+}
+
+/// A test before the correction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Test {
+    pub subject: Subject,
+    pub p: PValues,
+    /// p value of "not worse at all", by which a duet screens.
+    pub p_worse_at_all: f64,
+    /// How much worse it looks, on the scale of the margin.
+    pub estimate: f64,
+    pub margin: f64,
+}
+
+/// Holm's correction over all tests, for each direction separately.
+pub(super) fn adjusted(tests: &[Test]) -> Vec<PValues> {
+    let worse = holm(&tests.iter().map(|test| test.p.worse).collect::<Vec<_>>());
+    let better = holm(&tests.iter().map(|test| test.p.better).collect::<Vec<_>>());
+    worse.into_iter().zip(better).map(|(worse, better)| PValues { worse, better }).collect()
+}
+
+/// Head against base, on a log scale; positive is worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Effect {
+    pub estimate: f64,
+    pub standard_error: f64,
+    /// Degrees of freedom of the standard error.
+    pub df: f64,
+    /// Lower end of the displayed interval.
+    pub low: f64,
+    /// Upper end of the displayed interval.
+    pub high: f64,
+    pub method: Method,
+    /// In a duet the variance between single pairs, each of a launch of its own.
+    pub pair_variance: Option<f64>,
+    /// What is in the way of a decision, if it is not the number of launches in a duet.
+    pub advice: Option<Advice>,
+    /// Whether it is robust enough to be judged.
+    pub is_sound: bool,
+    /// The number of sittings of stored runs, if they are too few to show a change alone.
+    pub few_sittings: Option<usize>,
+}
+
+impl Effect {
+    /// An effect with the plain t interval.
+    pub fn new(estimate: f64, standard_error: f64, df: f64, method: Method, criteria: &Criteria) -> Self {
+        let (low, high) = t_limits(estimate, standard_error, df, criteria.confidence_level);
+        Self {
+            estimate,
+            standard_error,
+            df,
+            low,
+            high,
+            method,
+            pair_variance: None,
+            advice: None,
+            is_sound: true,
+            few_sittings: None,
+        }
+    }
+
+    /// p value of "no worse than the margin".
+    pub fn p_worse(&self, margin: f64) -> f64 {
+        p_above(self.estimate, margin, self.standard_error, self.df)
+    }
+
+    /// p values of both directions beyond the noise threshold.
+    pub fn p_values(&self, criteria: &Criteria) -> PValues {
+        let margin = criteria.noise_threshold.ln_1p();
+        let better = p_above(-self.estimate, margin, self.standard_error, self.df);
+        PValues { worse: self.p_worse(margin), better }
+    }
+
+    /// The smallest worsening that is found with probability [`POWER`], as a logarithm: as one of `tests`, or in a duet
+    /// screened and then confirmed.
+    pub fn detectable(&self, criteria: &Criteria, tests: usize, confirmation: Option<&Confirmation>) -> f64 {
+        let Some(confirmation) = confirmation.filter(|_| self.pair_variance.is_some()) else {
+            return self.detectable_at(criteria.level_per_test(tests), criteria.noise_threshold);
+        };
+        let level = criteria.significance_level / confirmation.looks() as f64;
+        let last = self.with_pairs(confirmation.most_pairs());
+        let screened = self.detectable_at(SCREENING_LEVEL, 0.0);
+        screened.max(last.detectable_at(level, criteria.noise_threshold))
+    }
+
+    fn detectable_at(&self, level: f64, margin: f64) -> f64 {
+        detectable_log_change(self.standard_error, self.df, level, margin, POWER)
+    }
+
+    /// The same duet with this number of launches of one pair each.
+    pub fn with_pairs(&self, pairs: usize) -> Self {
+        let count = pairs.max(2) as f64;
+        let standard_error = (self.pair_variance.unwrap_or(0.0) / count).sqrt();
+        Self { standard_error: standard_error.max(RESOLUTION), df: count - 1.0, ..*self }
+    }
+
+    /// Whether it is decided with probability [`POWER`], either way, if the estimate is the truth.
+    pub fn decides(&self, criteria: &Criteria, tests: usize) -> bool {
+        let distance = self.estimate.abs();
+        let room = criteria.equivalence_margin.ln_1p() - distance;
+        let one_end = 0.5 * (1.0 - criteria.confidence_level);
+        let is_equal = detectable_log_change(self.standard_error, self.df, one_end, 0.0, EACH_END) <= room;
+        is_equal || self.detectable(criteria, tests, None) <= distance
+    }
+
+    /// What would decide it, if the estimate and the spread stay as they are.
+    pub fn advice(&self, criteria: &Criteria, tests: usize) -> Advice {
+        const MOST_LAUNCHES: usize = 1_000;
+        self.advice.unwrap_or_else(|| {
+            let (Method::Pairs { pairs, .. } | Method::Resolution { pairs, .. }) = self.method else {
+                return Advice::Duet;
+            };
+            let numbers: Vec<usize> = (pairs + 1..=MOST_LAUNCHES).collect();
+            let first = numbers.partition_point(|&pairs| !self.with_pairs(pairs).decides(criteria, tests));
+            numbers.get(first).map_or(Advice::QuieterMachine, |&launches| Advice::MoreLaunches(launches))
+        })
+    }
+
+    /// The verdict: a change needs the corrected p value *and* the displayed interval. And why it is inconclusive, if it is.
+    pub fn decide(&self, p: PValues, criteria: &Criteria, may_improve: bool) -> (Verdict, Option<Reason>) {
+        let margin = criteria.noise_threshold.ln_1p();
+        let equal = criteria.equivalence_margin.ln_1p();
+        let is_worse = self.low > margin && p.worse < criteria.significance_level;
+        let is_better = self.high < -margin && p.better < criteria.significance_level;
+        match self.few_sittings {
+            Some(sittings) if is_worse || is_better => {
+                (Verdict::Inconclusive, Some(Reason::FewSittings(sittings)))
+            }
+            _ if is_worse => (Verdict::Regressed, None),
+            _ if is_better && may_improve => (Verdict::Improved, None),
+            _ if is_better => (Verdict::Inconclusive, Some(Reason::SuccessRatioFell)),
+            _ if -equal < self.low && self.high < equal => (Verdict::Unchanged, None),
+            _ => (Verdict::Inconclusive, Some(self.doubt(margin))),
+        }
+    }
+
+    fn doubt(&self, margin: f64) -> Reason {
+        if self.low > margin || self.high < -margin {
+            Reason::NotSignificant
+        } else if self.low > 0.0 || self.high < 0.0 {
+            Reason::NearThreshold
+        } else {
+            Reason::NotShown
+        }
+    }
+
+    /// The change as a fraction of base in the metric's own direction.
+    pub fn change(&self, better: Better) -> Change {
+        let Self { low, estimate, high, .. } = *self;
+        match better {
+            Better::Lower => Change { low: low.exp_m1(), estimate: estimate.exp_m1(), high: high.exp_m1() },
+            Better::Higher => {
+                Change { low: (-high).exp_m1(), estimate: (-estimate).exp_m1(), high: (-low).exp_m1() }
+            }
+        }
+    }
+}
+
+/// Histograms are right to 0.1%: launches that agree are known no better.
+pub(super) const RESOLUTION: f64 = 0.001;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CRITERIA: Criteria = Criteria {
+        noise_threshold: 0.05,
+        equivalence_margin: 0.10,
+        significance_level: 0.01,
+        confidence_level: 0.95,
+        nresamples: 1_000,
+    };
+    const SURE: PValues = PValues { worse: 1e-6, better: 1e-6 };
+
+    fn effect(low: f64, high: f64) -> Effect {
+        let method = Method::Head { runs: 1, launches: 10, df: 9.0 };
+        let plain = Effect::new(0.5 * (low + high), 0.02, 9.0, method, &CRITERIA);
+        Effect { low, high, ..plain }
+    }
+
+    fn verdict(low: f64, high: f64, p: PValues) -> Verdict {
+        effect(low, high).decide(p, &CRITERIA, true).0
+    }
+
+    #[test]
+    fn regressed_needs_both_the_p_value_and_the_interval() {
+        assert_eq!(verdict(0.06, 0.2, SURE), Verdict::Regressed);
+        assert_eq!(verdict(0.06, 0.2, PValues { worse: 0.01, better: 1.0 }), Verdict::Inconclusive);
+        assert_eq!(verdict(0.04, 0.2, SURE), Verdict::Inconclusive);
+        assert_eq!(verdict(1.05_f64.ln() + 1e-9, 0.2, SURE), Verdict::Regressed, "ln 1.05, not 0.05");
+        assert_eq!(verdict(1.05_f64.ln() - 1e-9, 0.2, SURE), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn improved_is_the_mirror_of_regressed_unless_more_requests_failed() {
+        assert_eq!(verdict(-0.2, -0.06, SURE), Verdict::Improved);
+        assert_eq!(verdict(-0.2, -0.06, PValues { worse: 1.0, better: 0.02 }), Verdict::Inconclusive);
+        let withheld = effect(-0.2, -0.06).decide(SURE, &CRITERIA, false);
+        assert_eq!(withheld, (Verdict::Inconclusive, Some(Reason::SuccessRatioFell)));
+    }
+
+    #[test]
+    fn unchanged_needs_the_whole_interval_within_the_equivalence_margin() {
+        assert_eq!(verdict(-0.09, 0.09, PValues::NONE), Verdict::Unchanged);
+        assert_eq!(verdict(-0.09, 0.10, PValues::NONE), Verdict::Inconclusive);
+        assert_eq!(verdict(f64::NEG_INFINITY, f64::INFINITY, PValues::NONE), Verdict::Inconclusive);
+        assert_eq!(verdict(0.06, 0.09, PValues::NONE), Verdict::Unchanged, "shown to be within the margin");
+    }
+
+    #[test]
+    fn few_sittings_show_no_change_and_may_show_that_there_is_none() {
+        let few =
+            |low, high| Effect { few_sittings: Some(2), ..effect(low, high) }.decide(SURE, &CRITERIA, true);
+        assert_eq!(few(0.06, 0.2), (Verdict::Inconclusive, Some(Reason::FewSittings(2))));
+        assert_eq!(few(-0.2, -0.06), (Verdict::Inconclusive, Some(Reason::FewSittings(2))));
+        assert_eq!(few(-0.04, 0.04), (Verdict::Unchanged, None));
+    }
+
+    #[test]
+    fn a_reason_agrees_with_the_interval() {
+        let reason = |low, high| effect(low, high).decide(PValues::NONE, &CRITERIA, true).1;
+        assert_eq!(reason(0.06, 0.2), Some(Reason::NotSignificant));
+        assert_eq!(reason(0.01, 0.2), Some(Reason::NearThreshold));
+        assert_eq!(reason(-0.01, 0.2), Some(Reason::NotShown));
+    }
+
+    #[test]
+    fn each_direction_is_corrected_over_all_tests() {
+        let test = |worse, better| Test {
+            subject: Subject::Limit(0),
+            p: PValues { worse, better },
+            p_worse_at_all: 1.0,
+            estimate: 0.0,
+            margin: 0.0,
+        };
+        let tests = [test(0.001, 1.0), test(0.9, 0.002), test(1.0, 1.0)];
+        let adjusted = adjusted(&tests);
+        assert!((adjusted[0].worse - 0.003).abs() < 1e-15 && (adjusted[1].better - 0.006).abs() < 1e-15);
+        assert_eq!(tests[0].p.bonferroni(3).worse, 0.003);
+        assert_eq!(tests[1].p.bonferroni(3).worse, 1.0);
+    }
+
+    #[test]
+    fn a_level_that_the_displayed_interval_does_not_reach_detects_nothing_more() {
+        let detectable = |level: f64, tests: usize| {
+            let criteria = Criteria { significance_level: level, ..CRITERIA };
+            effect(0.0, 0.1).detectable(&criteria, tests, None)
+        };
+        assert!((detectable(0.2, 1) - detectable(0.025, 1)).abs() < 1e-12);
+        assert!(detectable(0.025, 10) > detectable(0.025, 1));
+    }
+}

@@ -1,0 +1,99 @@
+//! Absolute limits: broken if shown to be, by head alone and without any baseline.
+//!
+//! A t test on logs. With one run of head its launches are the sample, and how much runs differ is left out. With several the
+//! runs are, and their variance is moderated as it is against stored runs. The binomial rule on counted requests is not used: it
+//! needs independent requests, and those of a launch share its effect.
+
+use crate::judge::effect::{Criteria, Effect, PValues, RESOLUTION, Subject, Test};
+use crate::judge::launch::{Centering, RunSummary, summarize};
+use crate::judge::stored::{PRIOR_DF, Sitting, USUAL_SPREAD, disorder_variance, sitting_variance};
+use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome, Method};
+use crate::record::{Centre, Metric, Remedy};
+use crate::stats::describe::mean;
+
+/// A limit with what head shows of it.
+#[derive(Debug)]
+pub(super) struct LimitTest {
+    pub metric: &'static Metric,
+    /// In the metric's unit.
+    limit: f64,
+    /// Head's value against the limit; `None` if it has none.
+    excess: Option<Effect>,
+    remedy: Option<Remedy>,
+}
+
+impl LimitTest {
+    /// Compares the rounds of head's runs, nested by launch, with a limit. `remedy` would give head a value if it has none.
+    pub fn new(
+        metric: &'static Metric,
+        limit: f64,
+        runs: &[Vec<Vec<f64>>],
+        criteria: &Criteria,
+        remedy: impl FnOnce() -> Option<Remedy>,
+    ) -> Self {
+        let summaries: Option<Vec<RunSummary>> = runs.iter().map(|rounds| summary(rounds, metric)).collect();
+        let excess = summaries.and_then(|runs| excess(runs, limit.ln(), criteria));
+        Self { metric, limit, excess, remedy: if excess.is_none() { remedy() } else { None } }
+    }
+
+    /// Its test among those of the call.
+    pub fn test(&self, place: usize) -> Test {
+        let worse = self.excess.map_or(1.0, |excess| excess.p_worse(0.0));
+        Test {
+            subject: Subject::Limit(place),
+            p: PValues { worse, better: 1.0 },
+            p_worse_at_all: worse,
+            estimate: self.excess.map_or(0.0, |excess| excess.estimate),
+            margin: 0.0,
+        }
+    }
+
+    /// What follows from the corrected p value and the interval.
+    pub fn check(&self, p_adjusted: f64, criteria: &Criteria) -> LimitCheck {
+        let outcome = match self.excess {
+            Some(excess) if p_adjusted < criteria.significance_level && excess.low > 0.0 => {
+                LimitOutcome::Broken
+            }
+            Some(excess) if excess.high < 0.0 => LimitOutcome::Holds,
+            _ => LimitOutcome::Undecided,
+        };
+        let value = self.excess.map(|Effect { estimate, low, high, method, .. }| {
+            let value = |excess: f64| (self.limit.ln() + excess).exp();
+            Estimate {
+                value: value(estimate),
+                interval: Some((value(low), value(high))),
+                method: Some(method),
+            }
+        });
+        LimitCheck { metric: self.metric, limit: self.limit, value, p_adjusted, outcome, remedy: self.remedy }
+    }
+}
+
+/// A tail with too few rounds and launches has no center that could leave bursts out. They are part of what a limit allows, so
+/// that the mean does.
+fn summary(rounds: &[Vec<f64>], metric: &Metric) -> Option<RunSummary> {
+    let run = summarize(rounds, metric.centre)?;
+    if run.centering == Centering::Unsound { summarize(rounds, Centre::Mean) } else { Some(run) }
+}
+
+fn excess(summaries: Vec<RunSummary>, limit: f64, criteria: &Criteria) -> Option<Effect> {
+    let log = mean(&summaries.iter().map(|run| run.log).collect::<Vec<_>>())?;
+    let launches = summaries.iter().map(|run| run.launches.len()).min()?;
+    let runs = summaries.len();
+    let (standard_error, df) = match &summaries[..] {
+        [run] => match run.variance() {
+            Some(variance) => (variance.sqrt().max(RESOLUTION), run.df()),
+            None => {
+                let allowance = USUAL_SPREAD.powi(2).max(run.round_variance.unwrap_or(0.0));
+                ((2.0 * allowance).sqrt(), PRIOR_DF)
+            }
+        },
+        _ => {
+            let each: Vec<Sitting> = summaries.into_iter().map(|run| vec![run]).collect();
+            let (variance, df) = sitting_variance(&[&each]);
+            ((variance / runs as f64 + disorder_variance(&each)).sqrt(), df)
+        }
+    };
+    let method = Method::Head { runs, launches, df };
+    Some(Effect::new(log - limit, standard_error, df, method, criteria))
+}
