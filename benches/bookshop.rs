@@ -1,7 +1,7 @@
-//! A service that knows nothing of plimsoll, loaded from its own bench file: `cargo bench --bench bookshop`.
+//! A complete example in one file: `cargo bench --bench bookshop`.
 //!
-//! The service waits for its database and then ranks what it got, as most do. It lives in the bench's own process, so
-//! that this file is all that there is; one with a program of its own is told by `Service::command`.
+//! Like most services, this one waits for its database and then ranks the results. It runs in the bench's own process, so that the
+//! example needs no other file. Services with a program of their own use `Service::command`.
 
 use std::time::Duration;
 
@@ -13,20 +13,21 @@ use tokio::net::TcpListener;
 
 const SHELF: [&str; 5] = ["Moby Dick", "Lord Jim", "The Sea-Wolf", "Typhoon", "Two Years Before the Mast"];
 
-/// Ten of the titles: those that have most letters in common with what was asked for.
+/// The ten titles that have the most letters in common with the query.
 async fn search(RawQuery(query): RawQuery) -> String {
     tokio::time::sleep(Duration::from_millis(2)).await; // the database
-    let wanted = query.unwrap_or_default().to_lowercase();
-    let in_common =
-        |title: &str| title.to_lowercase().chars().filter(|&letter| wanted.contains(letter)).count();
-    let mut found: Vec<_> = SHELF.iter().cycle().take(200).map(|title| (in_common(title), title)).collect();
+    let query = query.unwrap_or_default().to_lowercase();
+    let letters_in_common =
+        |title: &str| title.to_lowercase().chars().filter(|&letter| query.contains(letter)).count();
+    let mut found: Vec<_> =
+        SHELF.iter().cycle().take(200).map(|title| (letters_in_common(title), title)).collect();
     found.sort_unstable();
     found.iter().rev().take(10).map(|(_, title)| format!("{title}\n")).collect()
 }
 
 async fn serve(listener: TcpListener) {
     let shop = Router::new().route("/search", get(search));
-    let _ended = axum::serve(listener, shop).await;
+    axum::serve(listener, shop).await.expect("axum never returns an error");
 }
 
 fn bookshop(harness: &mut Harness) {

@@ -144,46 +144,25 @@ pub(crate) struct Flags {
     #[arg(long, short = 'h', action = ArgAction::HelpShort, help_heading = heading::OUTPUT)]
     help: Option<bool>,
 
-    #[command(flatten)]
-    pub(crate) runner: RunnerFlags,
+    /// `cargo bench` sends it: measure.
+    #[arg(long, hide = true)]
+    pub(crate) bench: bool,
+    /// nextest lists ignored cells with it. There are none.
+    #[arg(long, hide = true)]
+    pub(crate) ignored: bool,
+    /// Leave out cells whose id contains this text.
+    #[arg(long, hide = true, action = ArgAction::Append)]
+    pub(crate) skip: Vec<String>,
     /// The [`Settings`] that are given as flags or variables.
     #[arg(skip)]
     settings: ArgMatches,
 }
 
-/// Flags that cargo and test runners send. Those without a reader are accepted and ignored.
-#[derive(Debug, clap::Args)]
-pub(crate) struct RunnerFlags {
-    /// `cargo bench` sends it: measure.
-    #[arg(long, hide = true)]
-    pub(crate) bench: bool,
-    /// nextest asks for ignored cells. There are none.
-    #[arg(long, hide = true)]
-    pub(crate) ignored: bool,
-    #[arg(long, hide = true)]
-    include_ignored: bool,
-    #[arg(long, hide = true, value_name = "F")]
-    format: Option<String>,
-    #[arg(long, hide = true, value_name = "N")]
-    test_threads: Option<String>,
-    #[arg(long, hide = true)]
-    nocapture: bool,
-    #[arg(long, hide = true)]
-    no_capture: bool,
-    #[arg(long, hide = true)]
-    show_output: bool,
-    /// Leave out cells whose id contains this text.
-    #[arg(long, hide = true, value_name = "X", action = ArgAction::Append)]
-    pub(crate) skip: Vec<String>,
-    #[arg(long, hide = true)]
-    report_time: bool,
-    #[arg(long, hide = true)]
-    shuffle: bool,
-    #[arg(long, hide = true, value_name = "F")]
-    logfile: Option<String>,
-    #[arg(short = 'Z', hide = true, value_name = "X", action = ArgAction::Append)]
-    unstable: Vec<String>,
-}
+/// Flags of libtest and nextest that are accepted and ignored.
+const IGNORED_SWITCHES: [&str; 6] =
+    ["include-ignored", "nocapture", "no-capture", "show-output", "report-time", "shuffle"];
+/// The same, with a value.
+const IGNORED_OPTIONS: [&str; 3] = ["format", "test-threads", "logfile"];
 
 /// Which candidates a duet measures again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -193,9 +172,13 @@ enum Confirm {
     Both,
 }
 
-/// The whole command line: [`Flags`] and [`Settings`].
+/// The whole command line: [`Flags`], [`Settings`] and what is ignored.
 fn command() -> Command {
+    let ignored = |name: &'static str| Arg::new(name).long(name).hide(true);
     Settings::augment_args_for_update(Flags::command())
+        .args(IGNORED_SWITCHES.map(|name| ignored(name).action(ArgAction::SetTrue)))
+        .args(IGNORED_OPTIONS.map(ignored))
+        .arg(Arg::new("unstable").short('Z').hide(true).action(ArgAction::Append))
         .about(
             "Loads each endpoint, compares it with a baseline or an old build, and fails if it became slower",
         )
@@ -226,7 +209,7 @@ impl Flags {
 
     /// `cargo bench` sends `--bench`. `cargo test` and nextest do not.
     pub(crate) fn measures(&self) -> bool {
-        self.runner.bench && !self.test
+        self.bench && !self.test
     }
 
     /// Replaces the settings of a group by those that are given as flags or variables.
@@ -422,9 +405,9 @@ mod tests {
             "--exact",
             "g/c/1",
         ]);
-        assert!(flags.list && flags.exact && flags.runner.ignored);
+        assert!(flags.list && flags.exact && flags.ignored);
         assert_eq!(flags.filter.as_deref(), Some("g/c/1"));
-        assert_eq!(flags.runner.skip, ["x", "y"]);
+        assert_eq!(flags.skip, ["x", "y"]);
     }
 
     #[test]

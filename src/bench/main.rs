@@ -57,8 +57,8 @@ fn package_root(target: &BenchTarget) -> PathBuf {
 }
 
 fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {
-    let filter = match Filter::new(flags) {
-        Ok(filter) => filter,
+    let is_selected = match filter(flags) {
+        Ok(is_selected) => is_selected,
         Err(error) => {
             eprintln!("error: the filter is not a regular expression: {error}");
             return Ok(ExitCode::from(WRONG_CALL));
@@ -66,14 +66,14 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     };
     let defined = plan.cells();
     for group in &mut plan.groups {
-        group.cells.retain(|cell| filter.matches(&cell.id.to_string()));
+        group.cells.retain(|cell| is_selected(&cell.id.to_string()));
         flags.apply(&mut group.settings);
     }
     plan.groups.retain(|group| !group.cells.is_empty());
     flags.apply_to_plan(&mut plan);
     if flags.list && plan.errors.is_empty() {
         // nextest also asks for a list of ignored tests: there are none.
-        if !flags.runner.ignored {
+        if !flags.ignored {
             plan.groups
                 .iter()
                 .flat_map(|group| &group.cells)
@@ -113,28 +113,15 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> O
     }
 }
 
-/// Which cells the flags select.
-struct Filter<'a> {
-    exact: Option<&'a str>,
-    pattern: Option<Regex>,
-    skip: &'a [String],
-}
-
-impl<'a> Filter<'a> {
-    fn new(flags: &'a Flags) -> Result<Self, regex_lite::Error> {
-        let filter = flags.filter.as_deref();
-        Ok(Self {
-            exact: filter.filter(|_| flags.exact),
-            pattern: filter.filter(|_| !flags.exact).map(Regex::new).transpose()?,
-            skip: &flags.runner.skip,
-        })
-    }
-
-    fn matches(&self, id: &str) -> bool {
-        self.exact.is_none_or(|exact| exact == id)
-            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
-            && !self.skip.iter().any(|skip| id.contains(skip.as_str()))
-    }
+/// Whether the flags select the cell of an id.
+fn filter(flags: &Flags) -> Result<impl Fn(&str) -> bool, regex_lite::Error> {
+    let pattern = flags.filter.as_deref().filter(|_| !flags.exact).map(Regex::new).transpose()?;
+    let exact = flags.filter.as_deref().filter(|_| flags.exact);
+    Ok(move |id: &str| {
+        exact.is_none_or(|exact| exact == id)
+            && pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
+            && !flags.skip.iter().any(|skip| id.contains(skip.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -143,8 +130,8 @@ mod tests {
 
     fn selected(args: &[&str], ids: &[&str]) -> Vec<String> {
         let flags = Flags::read(std::iter::once(&"bench").chain(args)).unwrap();
-        let filter = Filter::new(&flags).unwrap();
-        ids.iter().filter(|id| filter.matches(id)).map(|id| (*id).to_owned()).collect()
+        let is_selected = filter(&flags).unwrap();
+        ids.iter().filter(|id| is_selected(id)).map(|id| (*id).to_owned()).collect()
     }
 
     #[test]
@@ -161,6 +148,6 @@ mod tests {
     #[test]
     fn a_broken_filter_is_an_error() {
         let flags = Flags::read(["bench", "("]).unwrap();
-        assert!(Filter::new(&flags).is_err());
+        assert!(filter(&flags).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! The settings of a group: flag, variable, default, check and help of each in one place.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use clap::{Args, Command, FromArgMatches};
@@ -130,65 +131,42 @@ impl Settings {
     pub(crate) fn problem(&self) -> Option<String> {
         let is_fraction = |value: f64| (0.0..1.0).contains(&value);
         let is_level = |value: f64| is_fraction(value) && value > 0.0;
-        let Self { sample_size, measurement_time, warm_up_time, launches, nresamples, .. } = self;
-        let launches = launches.unwrap_or(1);
+        let check = |holds: bool, name: &str, value: &dyn Debug, must: &str| {
+            (!holds).then(|| format!("{name} is {value:?}: it must {must}"))
+        };
+        let level = |name, value| check(is_level(value), name, &value, "lie between 0 and 1");
         let fraction = |name, value: Option<f64>| {
             let value = value.unwrap_or(0.0);
-            (is_fraction(value), format!("{name} is {value}: it must be at least 0 and less than 1"))
+            check(is_fraction(value), name, &value, "be at least 0 and less than 1")
         };
-        let level =
-            |name, value| (is_level(value), format!("{name} is {value}: it must lie between 0 and 1"));
-        let timeout =
-            |name, value: Duration| (!value.is_zero(), format!("{name} is 0: nothing could finish"));
-        let ratio = self.least_success_ratio;
-        let checks = [
-            (
-                *sample_size >= MIN_SAMPLE_SIZE,
-                format!("sample_size is {sample_size}: at least {MIN_SAMPLE_SIZE} rounds are needed"),
-            ),
-            (
-                self.window() >= MIN_ROUND && *measurement_time <= MAX_DURATION,
-                format!(
-                    "measurement_time is {measurement_time:?} for {sample_size} rounds: it must be at least 1ms per round and at most 24h"
-                ),
-            ),
-            (
-                *warm_up_time <= MAX_DURATION,
-                format!("warm_up_time is {warm_up_time:?}: it must be at most 24h"),
-            ),
-            (
-                (1..=*sample_size).contains(&launches),
-                format!(
-                    "launches is {launches}: it must be at least 1 and at most sample_size, which is {sample_size}"
-                ),
-            ),
+        let timeout = |name, value: Duration| check(!value.is_zero(), name, &value, "be longer than 0");
+        let (rounds, time) = (self.sample_size, self.measurement_time);
+        let (launches, ratio) = (self.launches.unwrap_or(1), self.least_success_ratio);
+        let launches_range = format!("lie between 1 and sample_size, which is {rounds}");
+        let is_time = self.window() >= MIN_ROUND && time <= MAX_DURATION;
+        let is_nresamples = (MIN_RESAMPLES..=MAX_RESAMPLES).contains(&self.nresamples);
+        let is_judged = self.judged.as_ref().is_none_or(|metrics| !metrics.is_empty());
+        let has_zero_limit = self.limits.iter().any(|limit| limit.most.is_zero());
+        [
+            check(rounds >= MIN_SAMPLE_SIZE, "sample_size", &rounds, "be at least 10"),
+            check(is_time, "measurement_time", &time, "be at least 1ms per round and at most 24h"),
+            check(self.warm_up_time <= MAX_DURATION, "warm_up_time", &self.warm_up_time, "be at most 24h"),
+            check((1..=rounds).contains(&launches), "launches", &launches, &launches_range),
             level("confidence_level", self.confidence_level),
             level("significance_level", self.significance_level),
             fraction("noise_threshold", self.noise_threshold),
             fraction("equivalence", self.equivalence),
-            (
-                (MIN_RESAMPLES..=MAX_RESAMPLES).contains(nresamples),
-                format!(
-                    "nresamples is {nresamples}: it must lie between {MIN_RESAMPLES} and {MAX_RESAMPLES}"
-                ),
-            ),
+            check(is_nresamples, "nresamples", &self.nresamples, "lie between 1,000 and 10,000,000"),
             timeout("timeout", self.timeout),
             timeout("connect_timeout", self.connect_timeout),
             timeout("ready_timeout", self.ready_timeout),
-            (
-                (0.0..=1.0).contains(&ratio),
-                format!("least_success_ratio is {ratio}: it must lie between 0 and 1"),
-            ),
-            (
-                self.judged.as_ref().is_none_or(|metrics| !metrics.is_empty()),
-                "judge is called without a metric: name at least one".to_owned(),
-            ),
-            (
-                self.limits.iter().all(|limit| !limit.most.is_zero()),
-                "a limit is 0: every latency would break it".to_owned(),
-            ),
-        ];
-        checks.into_iter().find(|(holds, _)| !holds).map(|(_, problem)| problem)
+            check((0.0..=1.0).contains(&ratio), "least_success_ratio", &ratio, "lie between 0 and 1"),
+            (!is_judged).then(|| "judge has no metric: it must name at least one".to_owned()),
+            has_zero_limit.then(|| "a limit is 0: every latency would break it".to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .next()
     }
 }
 
@@ -300,7 +278,7 @@ mod tests {
         assert!(problem(|s| s.timeout = Duration::ZERO).starts_with("timeout is 0"));
         assert!(problem(|s| s.ready_timeout = Duration::ZERO).starts_with("ready_timeout is 0"));
         assert!(problem(|s| s.least_success_ratio = 1.1).starts_with("least_success_ratio"));
-        assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("judge is called without a metric"));
+        assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("judge has no metric"));
         assert!(problem(|s| s.limits = vec![Limit::p50(Duration::ZERO)]).starts_with("a limit is 0"));
     }
 

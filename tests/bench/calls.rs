@@ -130,7 +130,7 @@ fn wrong_values_name_file_line_group_and_cell() {
         .bench("rounds", &[])
         .expect_code(2)
         .expect_err("suite.rs:")
-        .expect_err("group `api`: sample_size is 5: at least 10 rounds are needed");
+        .expect_err("group `api`: sample_size is 5: it must be at least 10");
     package
         .bench("load", &[])
         .expect_code(2)
@@ -149,13 +149,13 @@ fn wrong_flags_are_refused_before_anything_is_started() {
     for (args, sentence) in [
         (&["--sample-size", "5"][..], "sample_size is 5"),
         (&["--measurement-time", "NaN"], "`NaN` is not a duration"),
-        (&["--measurement-time", "0"], "a round takes at least 1ms"),
+        (&["--measurement-time", "0"], "at least 1ms per round"),
         (&["--measurement-time=-1s"], "`-1s` is out of range"),
         (&["--warm-up-time", "9999h"], "`9999h` is out of range"),
         (&["--confidence-level", "NaN"], "confidence_level is NaN: it must lie between 0 and 1"),
         (&["--noise-threshold", "7"], "at least 0 and less than 1"),
-        (&["--nresamples", "1"], "from 1000 to"),
-        (&["--launches", "11"], "at most sample_size, which is 10"),
+        (&["--nresamples", "1"], "lie between 1,000 and"),
+        (&["--launches", "11"], "lie between 1 and sample_size, which is 10"),
         (&["--runs", "0"], "at least one run"),
         (&["--fail-on", "anything"], "'anything'"),
         (&["--bogus"], "'--bogus'"),
