@@ -69,7 +69,7 @@ fn at_limit(harness: &mut Harness) {
         .about("300,000 tokens per response, 10 clients against a limit of 10: all are served")
         .service(serve().args(["--max-concurrent-requests", &LIMIT.to_string()]))
         .measurement_time(Duration::from_secs(30))
-        .least_success_ratio(1.0);
+        .min_success_ratio(1.0);
     group.bench_endpoint(BenchmarkId::new("300k_tokens", LIMIT), tokens(300_000), Load::closed(LIMIT));
     group.finish();
 }
@@ -80,7 +80,7 @@ fn overload(harness: &mut Harness) {
     group
         .about("100 requests at the same time against a limit of 10: how many are served, and how fast")
         .service(serve().args(["--max-concurrent-requests", &LIMIT.to_string()]))
-        .least_success_ratio(0.0);
+        .min_success_ratio(0.0);
     group.bench_endpoint(BenchmarkId::new("300k_tokens", BURST), tokens(300_000), Load::burst(BURST));
     group.finish();
 }

@@ -161,11 +161,11 @@ impl Harness {
 ///     .launches(10)                               // starts of the service
 ///     .judge([metric::LATENCY_P99, metric::OUTPUT_TOKEN_THROUGHPUT])
 ///     .throughput(Throughput::Elements(20))       // each request finds 20: shows elements per second
-///     .least_success_ratio(0.99)
+///     .min_success_ratio(0.99)
 ///     .confidence_level(0.99)                     // of the displayed intervals
 ///     .significance_level(0.001)                  // false alarms: 0.1% of all calls
 ///     .noise_threshold(0.02)                      // ignore changes below 2%
-///     .equivalence(0.05)                          // call changes below 5% unchanged
+///     .equivalence_margin(0.05)                          // call changes below 5% unchanged
 ///     .nresamples(10_000)
 ///     .timeout(Duration::from_secs(5))
 ///     .connect_timeout(Duration::from_secs(1))
@@ -252,8 +252,8 @@ impl BenchmarkGroup<'_> {
     }
 
     /// Cells with a smaller fraction of successful requests are invalid (exit code 3). Default: 0.95.
-    pub fn least_success_ratio(&mut self, ratio: f64) -> &mut Self {
-        self.settings().least_success_ratio = ratio;
+    pub fn min_success_ratio(&mut self, ratio: f64) -> &mut Self {
+        self.settings().min_success_ratio = ratio;
         self
     }
 
@@ -300,8 +300,8 @@ impl BenchmarkGroup<'_> {
     }
 
     /// Changes that are shown to be smaller than this fraction are `unchanged`. Default: 0.10, in a duet 0.05.
-    pub fn equivalence(&mut self, margin: f64) -> &mut Self {
-        self.settings().equivalence = Some(margin);
+    pub fn equivalence_margin(&mut self, margin: f64) -> &mut Self {
+        self.settings().equivalence_margin = Some(margin);
         self
     }
 

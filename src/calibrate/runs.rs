@@ -79,7 +79,7 @@ fn settings() -> Settings {
     Settings {
         sample_size,
         measurement_time,
-        least_success_ratio: 0.5,
+        min_success_ratio: 0.5,
         nresamples: RESAMPLES,
         ..Settings::default()
     }

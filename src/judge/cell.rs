@@ -55,7 +55,7 @@ impl<'a> Cell<'a> {
             Base::Duet(base) => Failures::duet(series(base), series(&sides.head)),
             Base::Stored(current) => Failures::stored(series(current), series(&sides.head)),
         };
-        let min = settings.least_success_ratio;
+        let min = settings.min_success_ratio;
         let too_few = |side, runs: &[Measured]| {
             let ratio = success_ratio_of(runs).filter(|ratio| *ratio < min)?;
             Some(Reason::TooManyFailures { side, ratio, min })
@@ -105,7 +105,7 @@ impl<'a> Cell<'a> {
                 runs = vec![runs.concat()];
             }
             let remedy = || sides.remedy(sides.head.first()?, metric);
-            Some(LimitTest::new(metric, limit.most.as_nanos() as f64, &runs, criteria, remedy))
+            Some(LimitTest::new(metric, limit.max.as_nanos() as f64, &runs, criteria, remedy))
         });
         self.limits = limits.collect();
     }

@@ -27,7 +27,7 @@ impl Criteria {
     pub fn new(settings: &Settings, is_duet: bool) -> Self {
         Self {
             noise_threshold: settings.noise_threshold(is_duet),
-            equivalence_margin: settings.equivalence(is_duet),
+            equivalence_margin: settings.equivalence_margin(is_duet),
             significance_level: settings.significance_level,
             confidence_level: settings.confidence_level,
             nresamples: settings.nresamples,
@@ -149,7 +149,7 @@ impl Effect {
             return self.detectable_at(criteria.level_per_test(tests), criteria.noise_threshold);
         };
         let level = criteria.significance_level / confirmation.looks() as f64;
-        let last = self.with_pairs(confirmation.most_pairs());
+        let last = self.with_pairs(confirmation.max_pairs());
         let screened = self.detectable_at(SCREENING_LEVEL, 0.0);
         screened.max(last.detectable_at(level, criteria.noise_threshold))
     }

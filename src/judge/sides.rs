@@ -325,7 +325,7 @@ fn match_stored(sides: &mut Sides, baseline: &Baseline, fair: &[(&Run, &CellRun)
 
 /// Why a stored run is not comparable, on whatever machine it was measured.
 fn not_comparable(measured: &Measured, stored: &CellRun, cell: &CellRun) -> Option<Reason> {
-    let min = cell.settings.least_success_ratio;
+    let min = cell.settings.min_success_ratio;
     let ratio = success_ratio_of(std::slice::from_ref(measured));
     if ratio.is_none_or(|ratio| ratio < min) {
         return Some(Reason::StoredFailures(min));

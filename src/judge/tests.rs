@@ -118,7 +118,7 @@ fn with_window(mut cell: CellRun, window: Duration) -> CellRun {
 
 /// The same cell, recorded under a rule that accepts any share of failures.
 fn lenient(mut cell: CellRun) -> CellRun {
-    cell.settings.least_success_ratio = 0.0;
+    cell.settings.min_success_ratio = 0.0;
     cell
 }
 
@@ -314,7 +314,7 @@ fn the_settings_of_a_group_take_precedence() {
     let slower = |threshold: f64| {
         let mut head = cell(1.5);
         head.settings.noise_threshold = Some(threshold);
-        head.settings.equivalence = Some(0.8);
+        head.settings.equivalence_margin = Some(0.8);
         against(five_runs(1.0), head).verdict
     };
     assert_eq!((slower(0.05), slower(0.6)), (Verdict::Regressed, Verdict::Unchanged));
@@ -327,7 +327,7 @@ fn nan_settings_never_show_a_regression() {
         confidence_level: f64::NAN,
         significance_level: f64::NAN,
         noise_threshold: Some(f64::NAN),
-        equivalence: Some(-1.0),
+        equivalence_margin: Some(-1.0),
         nresamples: 0,
         judged: Some(vec!["horsepower".into(), P50.into()]),
         ..settings()

@@ -47,8 +47,8 @@ pub struct Settings {
     #[arg(long, value_name = "X", env = "PLIMSOLL_NOISE_THRESHOLD", help_heading = heading::DECIDE)]
     pub noise_threshold: Option<f64>,
     /// Call changes below this unchanged [default: 0.10; 0.05 in a duet]
-    #[arg(long, value_name = "X", env = "PLIMSOLL_EQUIVALENCE", help_heading = heading::DECIDE)]
-    pub equivalence: Option<f64>,
+    #[arg(long, value_name = "X", env = "PLIMSOLL_EQUIVALENCE_MARGIN", help_heading = heading::DECIDE)]
+    pub equivalence_margin: Option<f64>,
     /// Probability of a false alarm per call
     #[arg(long, value_name = "X", env = "PLIMSOLL_SIGNIFICANCE_LEVEL", default_value_t = 0.01)]
     #[arg(help_heading = heading::DECIDE)]
@@ -63,7 +63,7 @@ pub struct Settings {
     pub nresamples: usize,
     /// A cell with a smaller success ratio is invalid.
     #[arg(skip = 0.95)]
-    pub least_success_ratio: f64,
+    pub min_success_ratio: f64,
     /// Maximum time of a request.
     #[arg(skip = Duration::from_secs(30))]
     #[serde(rename = "timeout_s", with = "seconds")]
@@ -123,8 +123,8 @@ impl Settings {
     }
 
     /// Changes smaller than this fraction are unchanged.
-    pub(crate) fn equivalence(&self, is_duet: bool) -> f64 {
-        self.equivalence.unwrap_or(if is_duet { 0.05 } else { 0.10 })
+    pub(crate) fn equivalence_margin(&self, is_duet: bool) -> f64 {
+        self.equivalence_margin.unwrap_or(if is_duet { 0.05 } else { 0.10 })
     }
 
     /// The first value that is out of range, and its range.
@@ -141,12 +141,12 @@ impl Settings {
         };
         let timeout = |name, value: Duration| check(!value.is_zero(), name, &value, "be longer than 0");
         let (rounds, time) = (self.sample_size, self.measurement_time);
-        let (launches, ratio) = (self.launches.unwrap_or(1), self.least_success_ratio);
+        let (launches, ratio) = (self.launches.unwrap_or(1), self.min_success_ratio);
         let launches_range = format!("lie between 1 and sample_size, which is {rounds}");
         let is_time = self.window() >= MIN_ROUND && time <= MAX_DURATION;
         let is_nresamples = (MIN_RESAMPLES..=MAX_RESAMPLES).contains(&self.nresamples);
         let is_judged = self.judged.as_ref().is_none_or(|metrics| !metrics.is_empty());
-        let has_zero_limit = self.limits.iter().any(|limit| limit.most.is_zero());
+        let has_zero_limit = self.limits.iter().any(|limit| limit.max.is_zero());
         [
             check(rounds >= MIN_SAMPLE_SIZE, "sample_size", &rounds, "be at least 10"),
             check(is_time, "measurement_time", &time, "be at least 1ms per round and at most 24h"),
@@ -155,12 +155,12 @@ impl Settings {
             level("confidence_level", self.confidence_level),
             level("significance_level", self.significance_level),
             fraction("noise_threshold", self.noise_threshold),
-            fraction("equivalence", self.equivalence),
+            fraction("equivalence_margin", self.equivalence_margin),
             check(is_nresamples, "nresamples", &self.nresamples, "lie between 1,000 and 10,000,000"),
             timeout("timeout", self.timeout),
             timeout("connect_timeout", self.connect_timeout),
             timeout("ready_timeout", self.ready_timeout),
-            check((0.0..=1.0).contains(&ratio), "least_success_ratio", &ratio, "lie between 0 and 1"),
+            check((0.0..=1.0).contains(&ratio), "min_success_ratio", &ratio, "lie between 0 and 1"),
             (!is_judged).then(|| "judge has no metric: it must name at least one".to_owned()),
             has_zero_limit.then(|| "a limit is 0: every latency would break it".to_owned()),
         ]
@@ -188,28 +188,28 @@ impl Settings {
 pub struct Limit {
     pub(crate) metric: Cow<'static, str>,
     #[serde(rename = "max_s", with = "seconds")]
-    pub(crate) most: Duration,
+    pub(crate) max: Duration,
 }
 
 impl Limit {
     /// Half of the requests finish within `max`.
     pub const fn p50(max: Duration) -> Self {
-        Self { metric: Cow::Borrowed(metric::LATENCY_P50), most: max }
+        Self { metric: Cow::Borrowed(metric::LATENCY_P50), max }
     }
 
     /// 90% of the requests finish within `max`.
     pub const fn p90(max: Duration) -> Self {
-        Self { metric: Cow::Borrowed(metric::LATENCY_P90), most: max }
+        Self { metric: Cow::Borrowed(metric::LATENCY_P90), max }
     }
 
     /// 95% of the requests finish within `max`.
     pub const fn p95(max: Duration) -> Self {
-        Self { metric: Cow::Borrowed(metric::LATENCY_P95), most: max }
+        Self { metric: Cow::Borrowed(metric::LATENCY_P95), max }
     }
 
     /// 99% of the requests finish within `max`.
     pub const fn p99(max: Duration) -> Self {
-        Self { metric: Cow::Borrowed(metric::LATENCY_P99), most: max }
+        Self { metric: Cow::Borrowed(metric::LATENCY_P99), max }
     }
 }
 
@@ -231,7 +231,7 @@ impl Confirmation {
     }
 
     /// The number of fresh pairs at the last look.
-    pub fn most_pairs(&self) -> usize {
+    pub fn max_pairs(&self) -> usize {
         self.pairs.last().copied().unwrap_or(0)
     }
 
@@ -273,11 +273,11 @@ mod tests {
         assert!(problem(|s| s.confidence_level = 1.0).starts_with("confidence_level"));
         assert!(problem(|s| s.significance_level = f64::NAN).starts_with("significance_level"));
         assert!(problem(|s| s.noise_threshold = Some(-0.1)).starts_with("noise_threshold is -0.1"));
-        assert!(problem(|s| s.equivalence = Some(f64::INFINITY)).starts_with("equivalence"));
+        assert!(problem(|s| s.equivalence_margin = Some(f64::INFINITY)).starts_with("equivalence_margin"));
         assert!(problem(|s| s.nresamples = 10).starts_with("nresamples"));
         assert!(problem(|s| s.timeout = Duration::ZERO).starts_with("timeout is 0"));
         assert!(problem(|s| s.ready_timeout = Duration::ZERO).starts_with("ready_timeout is 0"));
-        assert!(problem(|s| s.least_success_ratio = 1.1).starts_with("least_success_ratio"));
+        assert!(problem(|s| s.min_success_ratio = 1.1).starts_with("min_success_ratio"));
         assert!(problem(|s| s.judged = Some(Vec::new())).starts_with("judge has no metric"));
         assert!(problem(|s| s.limits = vec![Limit::p50(Duration::ZERO)]).starts_with("a limit is 0"));
     }
@@ -304,7 +304,7 @@ mod tests {
     fn each_look_adds_the_missing_pairs() {
         let default = Confirmation::default();
         assert_eq!([1, 2, 3].map(|look| default.pairs_of(look)), [30, 30, 60]);
-        assert_eq!((default.looks(), default.most_pairs(), default.pairs_of(4)), (3, 120, 0));
+        assert_eq!((default.looks(), default.max_pairs(), default.pairs_of(4)), (3, 120, 0));
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl CellRun {
     /// Whether it may become part of a baseline: it was measured, enough requests succeeded, and none failed because of this machine.
     pub fn is_fair(&self) -> bool {
         let ratio = self.counts().success_ratio();
-        let is_enough = ratio.is_some_and(|ratio| ratio >= self.settings.least_success_ratio);
+        let is_enough = ratio.is_some_and(|ratio| ratio >= self.settings.min_success_ratio);
         self.invalid.is_none() && is_enough && self.own_faults().is_empty()
     }
 
