@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::CellId;
 use crate::record::file::{FileError, read_runs, write_runs};
-use crate::record::file_name::{file_name, name_of};
+use crate::record::file::{file_name, name_of};
 use crate::record::histogram::Histogram;
 use crate::record::run::{CellRun, Epoch, Run};
 use crate::record::test_bed::TestBed;
@@ -20,7 +20,7 @@ const ENDING: &str = "json";
 /// The accepted runs of a bench target.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline {
-    /// Where its files are.
+    /// The folder of its files.
     pub folder: PathBuf,
     /// Its runs of all test beds, the oldest first.
     pub runs: Vec<Run>,
@@ -68,7 +68,7 @@ impl Baseline {
         Ok(found)
     }
 
-    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. Gives the paths of the files.
+    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. Returns the paths of the files.
     ///
     /// # Errors
     /// When a file cannot be written, or an old one cannot be removed.
@@ -95,7 +95,7 @@ impl Baseline {
         Ok(paths)
     }
 
-    /// Replaces the runs of this test bed; those of other test beds stay. Gives the paths of the new files.
+    /// Replaces the runs of this test bed; runs of other test beds stay. Returns the paths of the new files.
     ///
     /// # Errors
     /// As [`add`](Self::add).
@@ -128,8 +128,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// The runs that a cell is compared with, the oldest first: those of the newest epoch in which the test bed of `head` has it, with
-    /// the cell of each. An epoch that began with a run of other cells does not end this one.
+    /// The stored runs of a cell with the cell in each, the oldest first: the runs of the newest epoch in which the test bed of `head` has it. An epoch that began with a run of other cells does not end this one.
     pub fn current<'a>(
         &'a self,
         id: &'a CellId,
@@ -173,7 +172,7 @@ impl Baseline {
     }
 
     fn path(&self, run: &Run) -> PathBuf {
-        // Ids made by plimsoll stay readable; those of a file that somebody edited lead nowhere else.
+        // An id that somebody edited must not lead to another folder.
         let is_plain = run.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let name = if is_plain && !run.id.is_empty() { run.id.clone() } else { file_name(&run.id) };
         self.folder.join(format!("{name}.{ENDING}"))
@@ -221,7 +220,7 @@ fn decoded(folder: &Path) -> String {
     name_of(&encoded).unwrap_or(encoded)
 }
 
-/// What is in a folder, sorted; nothing if it does not exist or is a file.
+/// The entries of a folder, sorted. Empty if it does not exist or is a file.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

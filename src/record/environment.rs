@@ -1,13 +1,18 @@
-//! The machine and the build that a run was measured with, and how two of them differ. `collect` fills it in.
+//! The machine and the build that a run was measured with.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::condition::Condition;
 use crate::record::test_bed::TestBed;
 
-/// The hard facts of a machine: runs of another test bed, or of one whose facts changed, are not compared with.
+/// The facts of a machine. Stored runs are compared only with runs of the same test bed and the same facts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Machine {
     /// `x86_64`, `aarch64`.
@@ -25,7 +30,7 @@ pub struct Machine {
     pub is_virtual: bool,
     /// Whether the service is reached by loopback rather than by a network.
     pub loopback: bool,
-    /// Which machine it is.
+    /// Its identity.
     pub test_bed: TestBed,
 }
 
@@ -46,7 +51,7 @@ pub struct Environment {
     pub dirty: bool,
     /// The load average of the last minute when the run began.
     pub load: f64,
-    /// What else the machine did during the rounds, as far as it is known. A baseline does not keep it.
+    /// What else the machine did during the rounds, if known. A baseline does not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
 }
@@ -96,6 +101,194 @@ impl Machine {
     }
 }
 
+/// Digits of a commit.
+const SHORT_COMMIT: &str = "--short=7";
+/// Changes that do not make a working tree dirty: baselines, which a run itself may have written.
+const NOT_BASELINES: &str = ":(exclude,top,glob)**/baselines/*/*/*.json";
+
+impl Environment {
+    /// Asks this machine, and the working tree around `package_root`.
+    ///
+    /// `loopback`: the service is reached by loopback. `test_bed`: the user's name for this machine. The compiler is recorded only below
+    /// cargo, which used it to build the bench. A working tree is dirty if a tracked file other than a baseline was changed.
+    pub fn collect(loopback: bool, package_root: &Path, test_bed: Option<&str>) -> Self {
+        Self {
+            machine: machine(loopback, test_bed),
+            setup: setup(package_root)
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+                .collect(),
+            commit: git(package_root, &["rev-parse", SHORT_COMMIT, "HEAD"])
+                .filter(|commit| !commit.is_empty()),
+            dirty: git(
+                package_root,
+                &["status", "--porcelain", "--untracked-files=no", "--", ":/", NOT_BASELINES],
+            )
+            .is_some_and(|changes| !changes.is_empty()),
+            load: text("/proc/loadavg")
+                .or_else(|| sysctl("vm.loadavg"))
+                .and_then(|text| load_average(&text))
+                .unwrap_or(0.0),
+            tree: None,
+            condition: None,
+        }
+    }
+}
+
+fn machine(loopback: bool, test_bed: Option<&str>) -> Machine {
+    let cpuinfo = text("/proc/cpuinfo").unwrap_or_default();
+    let memory = text("/proc/meminfo")
+        .and_then(|meminfo| memory_bytes(&meminfo))
+        .or_else(|| sysctl("hw.memsize")?.parse().ok());
+    let is_virtual = is_virtual(&cpuinfo);
+    Machine {
+        arch: env::consts::ARCH.to_owned(),
+        os: env::consts::OS.to_owned(),
+        cpu: cpu_model(&cpuinfo).or_else(|| sysctl("machdep.cpu.brand_string")).unwrap_or_default(),
+        cpus: available_parallelism().ok().and_then(|cpus| u32::try_from(cpus.get()).ok()).unwrap_or(0),
+        memory_gib: memory.map_or(0, rounded_gib),
+        is_virtual,
+        loopback,
+        test_bed: TestBed::here(test_bed, is_virtual),
+    }
+}
+
+fn is_virtual(cpuinfo: &str) -> bool {
+    let board = ["/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name"];
+    has_hypervisor_flag(cpuinfo)
+        || board.into_iter().filter_map(text).any(|name| is_virtual_board(&name))
+        || Path::new("/proc/device-tree/hypervisor").exists()
+        || sysctl("kern.hv_vmm_present").is_some_and(|present| present == "1")
+}
+
+fn setup(package_root: &Path) -> [(&'static str, Option<String>); 5] {
+    let release = text("/proc/sys/kernel/osrelease").or_else(|| sysctl("kern.osrelease"));
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    [
+        ("kernel", release.and_then(|release| kernel_version(&release))),
+        ("governor", text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        ("rustc", rustc(package_root)),
+        ("profile", Some(profile.to_owned())),
+        ("plimsoll", Some(env!("CARGO_PKG_VERSION").to_owned())),
+    ]
+}
+
+fn rustc(package_root: &Path) -> Option<String> {
+    env::var_os("CARGO")?;
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    rustc_version(&answer(Command::new(rustc).arg("--version").current_dir(package_root))?)
+}
+
+fn git(package_root: &Path, arguments: &[&str]) -> Option<String> {
+    // Without the option `status` would write the index, and two benches could disturb each other.
+    let mut command = Command::new("git");
+    command.arg("--no-optional-locks").args(arguments).current_dir(package_root);
+    // Inside a git hook these name another tree, index or repository than the package's.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
+        command.env_remove(name);
+    }
+    answer(&mut command)
+}
+
+/// A value of the kernel on macOS; `None` elsewhere.
+fn sysctl(name: &str) -> Option<String> {
+    if cfg!(target_os = "macos") { answer(Command::new("sysctl").args(["-n", name])) } else { None }
+}
+
+fn answer(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+fn text(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// The CPU's model from `/proc/cpuinfo`: x86's `model name`, an ARM's implementer and parts, or what other architectures say.
+pub(crate) fn cpu_model(cpuinfo: &str) -> Option<String> {
+    let value = |key: &'static str| values(cpuinfo, key).next().filter(|value| !value.is_empty());
+    if let Some(name) = value("model name").filter(|_| value("CPU part").is_none()) {
+        return Some(one_spaced(name));
+    }
+    if let (Some(implementer), Some(_)) = (value("CPU implementer"), value("CPU part")) {
+        let mut parts: Vec<&str> = values(cpuinfo, "CPU part").collect();
+        parts.sort_unstable();
+        parts.dedup();
+        return Some(format!("ARM {implementer} part {}", parts.join("+")));
+    }
+    // POWER says `cpu`, RISC-V `uarch` or `isa`, s390 `processor 0`.
+    ["cpu", "uarch", "isa", "processor 0"].into_iter().find_map(value).map(one_spaced)
+}
+
+/// Whether `/proc/cpuinfo` of an x86 says that a hypervisor is there.
+pub(crate) fn has_hypervisor_flag(cpuinfo: &str) -> bool {
+    values(cpuinfo, "flags").next().is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
+}
+
+/// Whether a board's vendor or product name is the name of a virtual machine (`/sys/class/dmi/id/sys_vendor`, `product_name`).
+pub(crate) fn is_virtual_board(name: &str) -> bool {
+    const VIRTUAL: [&str; 12] = [
+        "qemu",
+        "kvm",
+        "vmware",
+        "virtualbox",
+        "virtual machine",
+        "xen",
+        "amazon ec2",
+        "google compute engine",
+        "bochs",
+        "openstack",
+        "parallels",
+        "bhyve",
+    ];
+    let name = name.to_lowercase();
+    VIRTUAL.iter().any(|word| name.contains(word)) && !name.contains(".metal")
+}
+
+/// Memory from `/proc/meminfo` in bytes.
+pub(crate) fn memory_bytes(meminfo: &str) -> Option<u64> {
+    let kibibytes: u64 = values(meminfo, "MemTotal").next()?.split(' ').next()?.parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// Bytes as GiB, rounded, and at least one: the kernel keeps some of the memory for itself and does not say it.
+pub(crate) fn rounded_gib(bytes: u64) -> u32 {
+    const GIB: u64 = 1 << 30;
+    u32::try_from(bytes.saturating_add(GIB / 2) / GIB).unwrap_or(u32::MAX).max(1)
+}
+
+/// The load average of the last minute from `/proc/loadavg`, or from BSD's `{ 1.2 3.4 5.6 }`.
+pub(crate) fn load_average(text: &str) -> Option<f64> {
+    let first = text.split_whitespace().find(|word| *word != "{")?;
+    first.parse().ok().filter(|load: &f64| load.is_finite() && *load >= 0.0)
+}
+
+/// The first two numbers of a kernel's release: the rest changes with each patch of a CI machine's image.
+pub(crate) fn kernel_version(release: &str) -> Option<String> {
+    let mut numbers = release.trim().split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
+    Some(format!("{}.{}", numbers.next()?, numbers.next()?))
+}
+
+/// The version from `rustc --version`; a nightly's with its commit and date.
+pub(crate) fn rustc_version(text: &str) -> Option<String> {
+    let version = text.trim().strip_prefix("rustc ")?;
+    let short = version.split(' ').next()?;
+    Some(if short.contains('-') { version } else { short }.to_owned())
+}
+
+/// The values of a key in `key : value` lines.
+fn values<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
+    text.lines().filter_map(move |line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim())
+    })
+}
+
+fn one_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +331,98 @@ mod tests {
         for part in ["architecture", "system", "CPU is", "number of CPUs", "memory"] {
             assert!(words.contains(part), "{words}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        let environment = Environment::collect(true, Path::new(env!("CARGO_MANIFEST_DIR")), None);
+        let machine = &environment.machine;
+        assert_eq!(machine.mismatch(machine), None, "nothing is unknown: {machine:?}");
+        assert!(machine.cpus >= 1 && machine.loopback);
+        assert!(environment.setup.contains_key("kernel") && environment.setup.contains_key("plimsoll"));
+        assert!(environment.load >= 0.0);
+    }
+
+    #[test]
+    fn outside_git_there_is_no_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::collect(false, folder.path(), None);
+        assert_eq!((environment.commit, environment.dirty), (None, false));
+        let nowhere = Environment::collect(false, &folder.path().join("gone"), None);
+        assert_eq!((nowhere.commit, nowhere.dirty), (None, false));
+    }
+
+    #[test]
+    fn a_changed_file_makes_a_tree_dirty_but_a_baseline_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let run = |arguments: &[&str]| {
+            let identity =
+                ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"];
+            let arguments: Vec<&str> = identity.iter().chain(arguments).copied().collect();
+            assert!(git(root, &arguments).is_some(), "git {arguments:?}");
+        };
+        let write = |name: &str, text: &str| {
+            fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs::write(root.join(name), text).unwrap();
+        };
+        let dirty = || Environment::collect(true, &root.join("a"), None).dirty;
+        run(&["init", "-q"]);
+        write("lib.rs", "1");
+        write("a/baselines/main/g/r.json", "1");
+        run(&["add", "."]);
+        run(&["commit", "-q", "-m", "first"]);
+        assert_eq!(Environment::collect(true, root, None).commit.unwrap().len(), 7);
+        assert!(!dirty());
+        write("new.rs", "1");
+        write("a/baselines/main/g/r.json", "2");
+        assert!(!dirty());
+        write("lib.rs", "2");
+        assert!(dirty());
+    }
+
+    const X86: &str = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) CPU   @ 2.00GHz\nflags\t\t: fpu sse hypervisor lm\n\nprocessor\t: 1\nmodel name\t: Intel(R) Xeon(R) CPU   @ 2.00GHz\n";
+    const ARM: &str = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: 0xd0c\n\nprocessor\t: 1\nCPU implementer\t: 0x41\nCPU part\t: 0xd05\n\nprocessor\t: 2\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n";
+    const OLD_ARM: &str =
+        "model name\t: ARMv7 Processor rev 4 (v7l)\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n";
+    const POWER: &str = "processor\t: 0\ncpu\t\t: POWER9 (architected)\n";
+
+    #[test]
+    fn each_architecture_has_a_model() {
+        assert_eq!(cpu_model(X86).unwrap(), "Intel(R) Xeon(R) CPU @ 2.00GHz");
+        assert_eq!(cpu_model(ARM).unwrap(), "ARM 0x41 part 0xd05+0xd0c");
+        assert_eq!(cpu_model(OLD_ARM).unwrap(), "ARM 0x41 part 0xd03");
+        assert_eq!(cpu_model(POWER).unwrap(), "POWER9 (architected)");
+        assert_eq!(cpu_model("model name\t:\n"), None);
+    }
+
+    #[test]
+    fn virtual_machines_are_known() {
+        assert!(has_hypervisor_flag(X86) && !has_hypervisor_flag(ARM));
+        assert!(is_virtual_board("QEMU\n") && is_virtual_board("Amazon EC2"));
+        assert!(!is_virtual_board("Dell Inc.") && !is_virtual_board("Amazon EC2 m5.metal"));
+    }
+
+    #[test]
+    fn memory_is_rounded() {
+        assert_eq!(memory_bytes("MemTotal:       16393244 kB\nMemFree: 1 kB\n").map(rounded_gib), Some(16));
+        assert_eq!(memory_bytes("MemTotal:         400000 kB\n").map(rounded_gib), Some(1));
+        assert_eq!(memory_bytes("MemTotal: much"), None);
+        assert_eq!(rounded_gib(u64::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn load_kernel_and_compiler_are_read() {
+        assert_eq!(load_average("0.21 0.15 0.10 1/234 5678\n"), Some(0.21));
+        assert_eq!(load_average("{ 1.50 1.40 1.30 }\n"), Some(1.5));
+        assert_eq!(load_average("nan"), None);
+        assert_eq!(kernel_version("6.8.0-1018-azure\n").unwrap(), "6.8");
+        assert_eq!(kernel_version("generic"), None);
+        assert_eq!(rustc_version("rustc 1.95.0 (59807616e 2026-04-14)\n").unwrap(), "1.95.0");
+        assert_eq!(
+            rustc_version("rustc 1.97.0-nightly (aaa 2026-05-01)\n").unwrap(),
+            "1.97.0-nightly (aaa 2026-05-01)"
+        );
+        assert_eq!(rustc_version("command not found"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What `measure` tells while it goes: for progress, never for a result.
+//! Events while measuring, for the display of progress.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ pub enum Event {
         cells: usize,
         /// Rounds to measure, of all cells in all runs.
         rounds: usize,
-        /// How long the windows of all rounds take together: the least that it will last.
+        /// The time of all windows: the shortest time that measuring can take.
         windows: Duration,
-        /// How long it will last, starts and warm-ups included.
+        /// The estimated time, with starts and warm-ups.
         time: Duration,
         /// Whether base and head are measured.
         is_duet: bool,
@@ -29,7 +29,7 @@ pub enum Event {
         cell: String,
         /// Rounds that have ended.
         done: usize,
-        /// Rounds in all, as far as is known.
+        /// Rounds that are planned in total.
         of: usize,
     },
     /// Measuring has ended.

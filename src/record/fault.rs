@@ -1,9 +1,9 @@
-//! The ways in which an exchange fails. Each is counted; none is a success, and none ends a run by itself.
+//! The ways in which an exchange fails. All are counted; none ends a run.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Why an exchange was no success.
+/// Why an exchange failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
     /// Nothing listens at the address.
@@ -30,7 +30,7 @@ pub enum Fault {
     Body,
     /// This machine had no free port to connect from: the client's error, not the service's.
     NoFreePort,
-    /// Something went wrong on this side that has no kind of its own (no more file descriptors, say).
+    /// Any other error of the client, for example too many open files.
     Client,
 }
 
@@ -98,7 +98,7 @@ impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("`{text}` is no kind of fault");
+        let unknown = || format!("`{text}` is not a kind of fault");
         match text.strip_prefix(Self::STATUS) {
             Some(code) => code.parse().map(Fault::Status).map_err(|_| unknown()),
             None => Self::NAMES.iter().find(|(_, name)| *name == text).map(|(f, _)| *f).ok_or_else(unknown),

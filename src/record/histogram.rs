@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Three significant digits: a value is shown at most 0.1 % too high.
+/// Three significant digits: a value is at most 0.1% too high.
 const SIGNIFICANT_DIGITS: u8 = 3;
-/// The longest duration that is told apart: an hour.
+/// The longest duration that is recorded: an hour.
 const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// A dense histogram of durations, from 1 ns to an hour.
@@ -46,22 +46,22 @@ impl LatencyHistogram {
         self.0.is_empty()
     }
 
-    /// The value that a share `q` (0 to 1) of the durations does not exceed, in nanoseconds; nothing when empty.
+    /// The quantile `q` (0 to 1) in nanoseconds; `None` if it is empty.
     pub fn quantile_ns(&self, q: f64) -> Option<f64> {
         (!self.is_empty()).then(|| self.0.value_at_quantile(q) as f64)
     }
 
-    /// The mean in nanoseconds; nothing when empty.
+    /// The mean in nanoseconds; `None` if it is empty.
     pub fn mean_ns(&self) -> Option<f64> {
         (!self.is_empty()).then(|| self.0.mean())
     }
 
-    /// The shortest in nanoseconds; nothing when empty.
+    /// The shortest in nanoseconds; `None` if it is empty.
     pub fn min_ns(&self) -> Option<f64> {
         (!self.is_empty()).then(|| self.0.min() as f64)
     }
 
-    /// The longest in nanoseconds; nothing when empty.
+    /// The longest in nanoseconds; `None` if it is empty.
     pub fn max_ns(&self) -> Option<f64> {
         (!self.is_empty()).then(|| self.0.max() as f64)
     }

@@ -1,6 +1,7 @@
 //! The table of metrics. Files, tables, charts and judging all come from it: a new metric is a new row.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -22,7 +23,7 @@ pub enum Unit {
     TokensPerSecond,
 }
 
-/// Which way a metric is better.
+/// The direction in which a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     /// Less is better: latencies.
@@ -31,7 +32,7 @@ pub enum Better {
     Higher,
 }
 
-/// How the rounds of a launch are centred.
+/// How the rounds of a launch become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Centre {
     /// By their mean.
@@ -49,7 +50,7 @@ pub enum Judged {
     HighestTail,
     /// By counts, before everything else: the success ratio.
     ByCounts,
-    /// Only when the group asks for it.
+    /// Only if the group asks for it.
     WhenAsked,
 }
 
@@ -62,17 +63,17 @@ pub struct Metric {
     pub title: &'static str,
     /// The unit of its values.
     pub unit: Unit,
-    /// Which way is better.
+    /// The better direction.
     pub better: Better,
-    /// How rounds are centred.
+    /// How the rounds of a launch become one value.
     pub centre: Centre,
     /// When it is judged.
     pub judged: Judged,
     /// The fewest successes of a round that make it worth having: at least five beyond a percentile.
     pub least_successes: u64,
-    /// The share of a round's successes that are not slower than its value; nothing when it is no percentile of latency.
+    /// The quantile (0.99 for p99) if it is a percentile of latency, else `None`.
     pub quantile: Option<f64>,
-    /// How a round yields it; nothing when the round has none.
+    /// Its value of a round; `None` if the round has none.
     pub value: fn(&Tally) -> Option<f64>,
 }
 
@@ -233,7 +234,7 @@ pub static METRICS: &[Metric] = &[
     ),
 ];
 
-/// The metric that is judged by counts.
+/// The success ratio, which is judged by counts.
 pub fn success_ratio() -> &'static Metric {
     METRICS.iter().find(|metric| metric.is_by_counts()).expect("METRICS has the success ratio")
 }
@@ -243,10 +244,49 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.id == id)
 }
 
+/// What gives a round more successes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// A longer measurement; `None` if it is not known how long.
+    MeasurementTime(Option<Duration>),
+    /// A burst of more requests; `None` if it is not known how many.
+    Burst(Option<u64>),
+    /// A larger burst, or a service that refuses fewer of its requests.
+    RefuseFewer,
+}
+
+/// A round of a cell on average.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct UsualRound {
+    /// Whether a round lasts as long as its window. A burst lasts until each response is back, however long that takes.
+    pub is_timed: bool,
+    /// The time of all rounds together.
+    pub measurement_time: Duration,
+    pub requests: f64,
+    pub successes: f64,
+}
+
+impl UsualRound {
+    /// What gives each round enough successes for a metric. `None` if it has enough, or if that is unknown.
+    pub(crate) fn remedy(&self, metric: &Metric) -> Option<Remedy> {
+        let factor = metric.promised_from() as f64 / self.successes;
+        if !factor.is_finite() || factor <= 1.0 {
+            return None;
+        }
+        if self.is_timed {
+            let time = Duration::try_from_secs_f64(self.measurement_time.as_secs_f64() * factor).ok()?;
+            return Some(Remedy::MeasurementTime(Some(time)));
+        }
+        // A rate limit may refuse more of a larger burst, too.
+        let is_refused = self.successes < self.requests;
+        let requests = (self.requests * factor).ceil() as u64;
+        Some(if is_refused { Remedy::RefuseFewer } else { Remedy::Burst(Some(requests)) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn each_metric_has_an_id_of_its_own() {
@@ -292,5 +332,25 @@ mod tests {
         for metric in METRICS {
             assert_eq!((metric.value)(&tally), None, "{}", metric.id);
         }
+    }
+
+    fn remedy(is_timed: bool, requests: f64, successes: f64) -> Option<Remedy> {
+        let measurement_time = Duration::from_secs(10);
+        UsualRound { is_timed, measurement_time, requests, successes }.remedy(metric("latency_p99").unwrap())
+    }
+
+    #[test]
+    fn a_closed_loop_needs_more_time() {
+        let Some(Remedy::MeasurementTime(Some(time))) = remedy(true, 400.0, 300.0) else { panic!() };
+        assert_eq!(time.as_secs_f64().round(), 33.0);
+        assert_eq!(remedy(true, 1_000.0, 1_000.0), None, "it has enough");
+        assert_eq!(remedy(true, 1_000.0, 0.0), None, "it is not known how long would do");
+    }
+
+    #[test]
+    fn a_burst_needs_more_requests_or_a_service_that_refuses_fewer() {
+        assert_eq!(remedy(false, 300.0, 300.0), Some(Remedy::Burst(Some(1_000))));
+        assert_eq!(remedy(false, 2_000.0, 300.0), Some(Remedy::RefuseFewer));
+        assert_eq!(remedy(false, 1_000.0, 1_000.0), None);
     }
 }

@@ -6,12 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Cell, CellId, Confirmation, Group, Load, Settings, Throughput, seconds};
-use crate::record::base_ref::BaseRef;
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
 use crate::record::metric::Metric;
+use crate::record::round::Series;
 use crate::record::round::{Round, columns};
-use crate::record::series::Series;
 use crate::record::tally::Counts;
 
 /// All rounds of all cells of one measurement, with the environment they were measured in.
@@ -84,7 +83,7 @@ pub struct BaseFailure {
 pub struct CellRun {
     /// Its name.
     pub id: CellId,
-    /// What its group is for, if the bench file says so.
+    /// The purpose of its group, if the bench file states one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// How requests were sent.
@@ -96,7 +95,7 @@ pub struct CellRun {
     pub definition: String,
     /// The metrics that each round was expected to have after the trial.
     pub metrics: Vec<&'static Metric>,
-    /// How it was measured and is to be judged.
+    /// The settings that it is measured and judged by.
     pub settings: Settings,
     /// In a duet, why base could not answer this cell in the trial. The cell is then measured on head alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +103,7 @@ pub struct CellRun {
     /// Why it could not be measured; `None` if it could.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid: Option<String>,
-    /// What else the report should say.
+    /// Notes for the report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Its rounds in order of time.
@@ -121,7 +120,7 @@ impl Run {
         self.cells.iter().find(|cell| cell.id == *id)
     }
 
-    /// What is wrong with a run that was read from a file, if anything is.
+    /// The problem of a run that was read from a file, if it has one.
     pub(crate) fn problem(&self) -> Option<String> {
         let mut seen = BTreeSet::new();
         if let Some(cell) = self.cells.iter().find(|cell| !seen.insert(&cell.id)) {
@@ -130,7 +129,7 @@ impl Run {
         if let Some(problem) = self.confirmation.as_ref().and_then(Confirmation::problem) {
             return Some(problem.to_owned());
         }
-        // A confirmation has as many rounds as it has pairs, be they few.
+        // A confirmation may have fewer rounds than settings allow.
         if let Some((cell, problem)) =
             self.cells.iter().find_map(|cell| Some((cell, cell.settings.problem()?)))
         {
@@ -182,7 +181,7 @@ impl CellRun {
         self.base.truncate(pairs);
     }
 
-    /// How often a request of either side failed because of this machine.
+    /// Requests of either side that failed because of this machine, by kind.
     pub fn own_faults(&self) -> BTreeMap<Fault, u64> {
         let mut both = self.counts();
         both.add(&self.base_counts());
@@ -234,5 +233,50 @@ mod rfc3339 {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_rfc3339(&text).map_err(|error| de::Error::custom(format_args!("`{text}`: {error}")))
+    }
+}
+
+/// Digits of a commit's id that people read.
+const DIGITS: usize = 10;
+
+/// Base and head of a duet by `--base-ref`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BaseRef {
+    /// What the user called base: `origin/main...HEAD`.
+    pub name: String,
+    /// The full id of its commit.
+    pub commit: String,
+    /// How many merge bases `A...B` has; base is the first. 0 without `...`.
+    pub merge_bases: usize,
+    /// Commits that base has and head lacks.
+    pub lacking: usize,
+    /// Whether HEAD is a merge commit and base one of its parents, as CI checks out for a pull request.
+    pub head_is_merge: bool,
+    /// The first paths in which the two trees differ.
+    pub differing: Vec<String>,
+    /// In how many paths they differ.
+    pub differing_count: usize,
+    /// The programs that were built of each tree: `server of package shop`.
+    pub programs: Vec<String>,
+    /// Whether the programs of both sides are the same to the byte.
+    pub same_programs: bool,
+    /// Packages outside the repository, which are the same on both sides.
+    pub outside: Vec<String>,
+    /// Files that `--base-copy` gave to both sides and that name files of the user's working tree, which both sides then share.
+    pub leading_back: Vec<String>,
+    /// The compilers of base and head, if they differ.
+    pub toolchains: Option<(String, String)>,
+}
+
+impl BaseRef {
+    /// The name of base and the first digits of its commit.
+    pub(crate) fn described(&self) -> String {
+        format!("{} ({})", self.name, self.short_commit())
+    }
+
+    /// The first digits of base's commit.
+    pub(crate) fn short_commit(&self) -> &str {
+        self.commit.get(..DIGITS).unwrap_or(&self.commit)
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted while a round lasts. `measure` fills it; [`METRICS`](super::METRICS) read it; it closes to a `Round`.
+//! The counters of a round. `measure` fills them and [`METRICS`](crate::record::METRICS) read them when the round is closed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::record::fault::Fault;
 use crate::record::histogram::LatencyHistogram;
 
-/// Which clock told when responses arrived.
+/// The clock that timed responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// The kernel, for each of them.
@@ -17,7 +17,7 @@ pub enum Clock {
     User,
 }
 
-/// What was counted in a round.
+/// Counts of a round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Exchanges that were sent inside the window.
@@ -30,7 +30,7 @@ pub struct Counts {
     pub faults: BTreeMap<Fault, u64>,
     /// Connections that were opened.
     pub connections: u64,
-    /// Kept connections that the server had closed, and that were opened anew.
+    /// Kept connections that the server had closed and that were opened again.
     pub reconnects: u64,
     /// Responses without the kernel's receive time.
     pub unstamped: u64,
@@ -60,10 +60,10 @@ impl Sum {
     }
 }
 
-/// What is counted while a round lasts.
+/// The counters of a round while it lasts.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// How long the window was open.
+    /// The time for which the window was open.
     pub window: Duration,
     /// What was counted.
     pub counts: Counts,
@@ -77,11 +77,11 @@ pub struct Tally {
     pub input_tokens: Sum,
     /// Output tokens of the counted successes.
     pub output_tokens: Sum,
-    /// Input tokens by the share of their exchange that lies inside the window; nothing when no response had any.
+    /// Input tokens by the share of their exchange that lies inside the window; `None` if no response had any.
     pub input_tokens_in_window: Option<f64>,
-    /// Output tokens by the share of their exchange that lies inside the window; nothing when no response had any.
+    /// Output tokens by the share of their exchange that lies inside the window; `None` if no response had any.
     pub output_tokens_in_window: Option<f64>,
-    /// What opening each connection of the launch took.
+    /// The time to open each connection of the launch.
     pub connect: LatencyHistogram,
     /// From the last answer's arrival to the next request's departure.
     pub lag: LatencyHistogram,
@@ -146,7 +146,7 @@ impl Counts {
         (self.requests > 0).then(|| self.successes as f64 / self.requests as f64)
     }
 
-    /// Which clock told when responses arrived.
+    /// The clock that timed responses.
     pub fn clock(&self) -> Clock {
         let responses: u64 = self.statuses.values().sum();
         match self.unstamped {

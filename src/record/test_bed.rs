@@ -1,4 +1,4 @@
-//! Which machine a run was measured on, as well as the system tells.
+//! The machine that a run was measured on, identified as well as the system allows.
 //!
 //! Two virtual machines with the same CPU model can differ by half in speed, so a model does not make a machine. Stored runs are
 //! compared with only on their own test bed: by the name that the user gave it, else by the machine id where there is no virtual machine
@@ -13,9 +13,9 @@ use sha2::Sha256;
 
 use crate::hex::hex;
 
-/// What an id is hashed together with. A machine id is meant to stay on its machine, and a boot id is nobody's business.
+/// Hashed together with an id: machine and boot ids must not leave their machine.
 const APPLICATION: &[u8] = b"plimsoll test bed";
-/// Bytes of a hash that are kept: enough to tell the machines of a team apart.
+/// Bytes of a hash that are kept: enough for the machines of a team.
 const HASH_BYTES: usize = 6;
 /// The inodes of the namespaces that the kernel starts with (`include/linux/proc_ns.h`).
 const INITIAL_NAMESPACES: [(&str, &str); 2] =
@@ -38,7 +38,7 @@ pub struct TestBed {
 impl TestBed {
     /// This machine, by the name that the user gave it, if any.
     ///
-    /// `is_virtual` says whether it is a virtual machine: its machine id may be that of an image.
+    /// `is_virtual`: it is a virtual machine, whose machine id may come from an image.
     pub(crate) fn here(name: Option<&str>, is_virtual: bool) -> Self {
         let hash = |path: &str| read(Path::new(path)).map(|id| hashed(&id));
         let machine = hash("/etc/machine-id");

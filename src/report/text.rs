@@ -1006,12 +1006,8 @@ mod tests {
             run.environment.condition = condition;
             run
         };
-        let quiet = Condition {
-            others_share: Some(0.032),
-            stolen_share: Some(0.001),
-            heat_throttles: Some(0),
-            ..Condition::default()
-        };
+        let quiet =
+            Condition { others_share: Some(0.032), stolen_share: Some(0.001), ..Condition::default() };
         let throttled = Condition { throttled_share: Some(0.12), ..Condition::default() };
         insta::assert_snapshot!(machine_load(&[run(Some(quiet)), run(Some(throttled))]), @"load 0.21 before, other processes used 3.2% of the CPUs, 0.1% stolen by the hypervisor, throttled in 12.0% of the periods");
         assert_eq!(machine_load(&[run(None)]), "");
