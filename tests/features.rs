@@ -1,7 +1,7 @@
-//! What plimsoll as a dev-dependency turns on in the crates that a service shares with it.
+//! The features that plimsoll, as a dev-dependency, turns on in crates that the service uses too.
 //!
-//! Cargo builds a bench, a test and the service in the bench's own process with the features of both. Whatever changes how a service
-//! behaves is not plimsoll's to turn on; what is left is listed here and in BIAS.md.
+//! Cargo builds benches, tests and services in the bench's own process with the features of both. plimsoll must not turn on a feature that
+//! changes how a service behaves. The others are listed here and in BIAS.md.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -17,7 +17,7 @@ const SERVICE: &str = "[package]\nname = \"service\"\nversion = \"0.1.0\"\nediti
     tokio = { version = \"1\", features = [\"rt\", \"net\"] }\nserde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n\
     hyper = { version = \"1\", features = [\"client\", \"http1\"] }\nclap = \"4\"\nsha2 = \"0.11\"\n";
 
-/// With `default-features = false`, as the README has it: functions that are there and that nobody calls.
+/// Features that are turned on with `default-features = false`, as in the README. They add functions that a service does not call.
 const LEAN: [(&str, &[&str]); 10] = [
     ("bitflags", &["std"]),
     ("clap", &["derive", "env", "wrap_help"]),
@@ -31,7 +31,7 @@ const LEAN: [(&str, &[&str]); 10] = [
     ("tokio", &["bytes", "io-util", "signal", "signal-hook-registry"]),
 ];
 
-/// The features of each crate of a package and all it depends on, tests and benches included.
+/// The features of a package and of everything it depends on, including tests and benches.
 fn features(folder: &Path, more: &str) -> BTreeMap<String, BTreeSet<String>> {
     fs::create_dir_all(folder.join("src")).unwrap();
     fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
@@ -57,7 +57,7 @@ fn features(folder: &Path, more: &str) -> BTreeMap<String, BTreeSet<String>> {
     nodes.iter().map(|node| (name(node["id"].as_str().unwrap()), texts(&node["features"]))).collect()
 }
 
-/// What a dependency on plimsoll turns on in crates that are there without it.
+/// The features that a dependency on plimsoll turns on in crates that the service uses without it.
 fn turned_on(dependency: &str) -> BTreeMap<String, BTreeSet<String>> {
     let folder = tempfile::tempdir().unwrap();
     let without = features(&folder.path().join("without"), "");
@@ -73,7 +73,7 @@ fn turned_on(dependency: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn a_dev_dependency_turns_on_nothing_that_a_service_could_notice() {
+fn a_dev_dependency_turns_on_only_listed_features() {
     let is_listed = |name: &str, feature: &str| {
         LEAN.iter().any(|(listed, features)| *listed == name && features.contains(&feature))
     };
@@ -84,7 +84,7 @@ fn a_dev_dependency_turns_on_nothing_that_a_service_could_notice() {
 }
 
 #[test]
-fn no_default_feature_changes_how_json_is_read_or_tls_is_set_up() {
+fn default_features_do_not_change_crates_for_json_tls_or_servers() {
     let turned_on = turned_on("");
     for name in ["serde", "serde_core", "serde_json", "rustls", "ring", "axum", "tracing", "http"] {
         assert_eq!(turned_on.get(name), None, "{name}");
@@ -92,7 +92,7 @@ fn no_default_feature_changes_how_json_is_read_or_tls_is_set_up() {
 }
 
 #[test]
-fn what_is_turned_on_is_in_bias_md() {
+fn listed_features_are_in_bias_md() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/BIAS.md")).unwrap();
     for (name, features) in LEAN {
         assert!(text.contains(&format!("`{name}`")), "{name}");

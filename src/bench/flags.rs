@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 
-use crate::plan::{Confirmation, Plan, Settings, heading, parse_duration};
-use crate::session::{BaseSource, BaselineUse, Colour, Duet, FailOn, Save};
+use crate::plan::{Plan, Settings, heading};
+use crate::session::{BaselineUse, Colour, DuetOptions, FailOn, Save};
 
 /// The last lines of `--help`.
 const AFTER_HELP: &str = "\
@@ -83,46 +81,8 @@ pub(crate) struct Flags {
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
     pub(crate) test_bed: Option<String>,
 
-    /// Compare the working tree with this commit (A...B: their merge base)
-    #[arg(long, value_name = "COMMIT", env = "PLIMSOLL_BASE_REF")]
-    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
-    base_ref: Option<String>,
-    /// Build both trees with this command; CARGO_TARGET_DIR is set [default: cargo build]
-    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
-    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
-    base_build: Option<String>,
-    /// Copy this git-ignored file or folder into both trees (repeatable)
-    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = heading::DUETS)]
-    #[arg(env = "PLIMSOLL_BASE_COPY", value_delimiter = None)]
-    base_copy: Vec<PathBuf>,
-    /// Argument for base, instead of the bench file's (repeatable)
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
-    #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None, help_heading = heading::DUETS)]
-    base_arg: Vec<String>,
-    /// Compare with the service that this command starts
-    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
-    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
-    base_command: Option<String>,
-    /// Compare with the service at this address
-    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
-    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
-    base_url: Option<String>,
-    /// Stop the other side while one side is measured
-    #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
-    #[arg(help_heading = heading::DUETS)]
-    alone: bool,
-    /// Changes to measure again: slower, both or none
-    #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
-    #[arg(hide_possible_values = true, help_heading = heading::DUETS)]
-    confirm: Confirm,
-    /// Decide after these numbers of fresh pairs [default: 30,60,120]
-    #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
-    #[arg(help_heading = heading::DUETS)]
-    confirm_pairs: Option<Vec<usize>>,
-    /// Stop measuring after this time and report what is complete
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MAX_TIME")]
-    #[arg(help_heading = heading::DUETS)]
-    max_time: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) duet: DuetOptions,
 
     /// Draw no charts
     #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT", value_parser = FalseyValueParser::new())]
@@ -163,14 +123,6 @@ const IGNORED_SWITCHES: [&str; 6] =
     ["include-ignored", "nocapture", "no-capture", "show-output", "report-time", "shuffle"];
 /// The same, with a value.
 const IGNORED_OPTIONS: [&str; 3] = ["format", "test-threads", "logfile"];
-
-/// Which candidates a duet measures again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Confirm {
-    None,
-    Slower,
-    Both,
-}
 
 /// The whole command line: [`Flags`], [`Settings`] and what is ignored.
 fn command() -> Command {
@@ -221,24 +173,8 @@ impl Flags {
     }
 
     pub(crate) fn apply_to_plan(&self, plan: &mut Plan) {
-        (plan.runs, plan.seed, plan.alone) = (self.runs, self.seed, self.alone);
-        plan.confirmation = (self.confirm != Confirm::None).then(|| match &self.confirm_pairs {
-            Some(pairs) => Confirmation { pairs: pairs.clone() },
-            None => Confirmation::default(),
-        });
-    }
-
-    pub(crate) fn duet(&self) -> Duet {
-        Duet {
-            base: (self.base_ref.clone().map(BaseSource::Commit))
-                .or_else(|| self.base_command.clone().map(BaseSource::Command))
-                .or_else(|| self.base_url.clone().map(BaseSource::Url)),
-            base_build: self.base_build.clone(),
-            base_copy: self.base_copy.clone(),
-            base_args: self.base_arg.clone(),
-            confirms_faster: self.confirm == Confirm::Both,
-            max_time: self.max_time,
-        }
+        (plan.runs, plan.seed) = (self.runs, self.seed);
+        self.duet.apply(plan);
     }
 
     /// The baseline to compare with. One that is replaced afterwards is compared with first.
@@ -340,6 +276,8 @@ fn flag(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parsed(args: &[&str]) -> Flags {

@@ -87,13 +87,13 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }
-    let options = options(flags, root, target, plan.cells() == defined);
+    let options = options(flags, root, target, plan.cells() != defined);
     let outcome =
         if flags.measures() { session::run(plan, &options)? } else { session::check(plan, &options)? };
     Ok(exit_code(outcome))
 }
 
-fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> Options {
+fn options(flags: &Flags, root: &Path, target: BenchTarget, is_filtered: bool) -> Options {
     let target_dir = target.target_tmpdir.and_then(|tmp| Path::new(tmp).parent());
     Options {
         paths: Paths::new(root, target_dir),
@@ -101,11 +101,11 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_whole: bool) -> O
         save: flags.save(),
         load: flags.load_baseline.clone(),
         service_args: flags.service_arg.clone(),
-        duet: flags.duet(),
+        duet: flags.duet.clone(),
         test_bed: flags.test_bed.clone(),
         fail_on: flags.fail_on.clone(),
         bench_args: std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        is_whole,
+        is_filtered,
         plots: !flags.noplot,
         colour: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,

@@ -15,7 +15,7 @@ use crate::calibrate::{Calibration, Doubt, Effort, Standing, calibrate};
 #[cfg(feature = "serve")]
 use crate::plan::{BenchmarkId, Cell, CellId, Confirmation, Endpoint, Group, Load, Location, Plan, Service};
 #[cfg(feature = "serve")]
-use crate::session::{self, Options};
+use crate::session;
 
 /// A promise was shown to be broken: the gate itself became worse.
 const BROKEN: u8 = 1;
@@ -115,7 +115,6 @@ const EXPERIMENTS: &[Experiment] = &[
 #[cfg(feature = "serve")]
 fn live(repeat: usize) -> anyhow::Result<ExitCode> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let options = &Options::measuring_in(scratch.path());
     for Experiment { name, base, head, slower } in EXPERIMENTS {
         let (mut changed, mut unchanged) = (0, 0);
         for number in 0..repeat {
@@ -123,7 +122,7 @@ fn live(repeat: usize) -> anyhow::Result<ExitCode> {
             let confirmation = Some(Confirmation::default());
             let (bench, seed) = ("calibrate".to_owned(), number as u64 + 1);
             let plan = Plan { bench, groups, runs: 1, seed, confirmation, ..Plan::default() };
-            let regressed = session::regressed_cells(plan, options)?;
+            let regressed = session::regressed_cells(plan, scratch.path())?;
             let has_regressed = |group: &str| regressed.iter().any(|cell| cell.group == group);
             changed += usize::from(has_regressed("changed"));
             unchanged += usize::from(has_regressed("steady"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{ArgAction, Args};
 
-use crate::session::{BaselineUse, Colour, Duet, FailOn, Options, Paths};
+use crate::session::{Colour, FailOn, Options, Paths};
 
 /// Where the package is, and how the outcome is shown and judged.
 #[derive(Debug, Args)]
@@ -34,19 +34,11 @@ impl SavedArgs {
             .with_context(|| format!("the folder {} cannot be found", self.root.display()))?;
         Ok(Options {
             paths: Paths::new(&root, None),
-            baseline: BaselineUse::Usual,
-            save: None,
-            load: None,
-            service_args: Vec::new(),
-            duet: Duet::default(),
-            test_bed: None,
             fail_on: self.fail_on.clone(),
-            bench_args: Vec::new(),
-            is_whole: true,
             plots: !self.noplot,
             colour: self.color.applies(std::io::stdout().is_terminal()),
             verbose: self.verbose,
-            quiet: false,
+            ..Options::default()
         })
     }
 }

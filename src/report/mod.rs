@@ -37,7 +37,6 @@ pub(crate) use formats::{Place, ReportError, write};
 pub(crate) use loaded::LoadReport;
 pub(crate) use progress::{Mode, Progress};
 pub(crate) use sentence::OPEN_GATE;
-#[cfg(feature = "cli")]
 pub(crate) use text::plural;
 #[cfg(feature = "overhead")]
 pub use timed::ChangeChart;

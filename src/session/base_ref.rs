@@ -1,242 +1,261 @@
-//! `--base-ref`: base and head as two trees that are built by one procedure.
+//! Base of a duet: a service that the call names, or base and head of `--base-ref` as two trees that are built in the same way.
 //!
-//! Both lie in a cache folder of the repository's own, under paths of equal length: base is a commit, head the working tree as
+//! The trees lie in a cache folder of the repository, under paths of equal length: base is a commit, head the working tree as
 //! `git add -A` would take it. Both are built by the same command, in the environment that cargo was started with, into folders of their
-//! own, and each service runs in its own tree. The two sides therefore differ in what the trees differ in, and in nothing else. The
-//! user's index, branches, configuration and build folders are never touched.
+//! own, and each service runs in its own tree. So the two sides differ only in what the trees differ in. The user's index, branches,
+//! configuration and build folders are never touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::time::{Duration, SystemTime};
 
 use memchr::memmem;
-use sha2::{Digest, Sha256};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::measure::Interrupt;
-use crate::plan::{Group, Plan, ServiceCommand, ServiceKind, Side};
+use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side};
 use crate::record::BaseRef;
-use crate::session::base_cache;
-use crate::session::base_error::BaseError;
-use crate::session::cargo::{self, CargoCall, Package, Site};
-use crate::session::error::SessionError;
-use crate::session::git::{Repository, Tree, top_of};
-use crate::session::options::{Options, Paths};
+use crate::report::base_warnings;
+use crate::session::cargo::{self, BuildDirs, Built, CargoCall};
+use crate::session::git::{NAME_BYTES, Repository, Tree, digest_name, top_of};
+use crate::session::options::Options;
+use crate::session::outcome::{Result, SessionError};
 
-/// Names the folder for all that `--base-ref` keeps.
+/// The variable with the folder for everything that `--base-ref` keeps.
 const CACHE_VARIABLE: &str = "PLIMSOLL_CACHE_DIR";
+/// The lock of a repository's cache folder, in that folder. Its time of modification is the time of the last use.
+const LOCK: &str = "lock";
+/// Interval at which a lock that another bench holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+/// The folders of repositories that were not used for this long are removed.
+const KEPT_UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Files that tell cargo and rustup how to build, in the folder of the call and in each folder above it.
 const CONFIGURATION: [&str; 4] =
     [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
-/// Larger files that are taken along are not searched for paths, in bytes.
-const LARGEST_SEARCHED: u64 = 1 << 20;
-/// Differing files that a report names.
-const MOST_NAMED: usize = 5;
-/// What ends a path within an argument or a variable.
+/// Files of `--base-copy` up to this size, in bytes, are searched for paths of the working tree.
+const MAX_SEARCHED: u64 = 1 << 20;
+/// Differing files to name in a report.
+const MAX_NAMED: usize = 5;
+/// Characters that end a path within an argument or a variable.
 const PATH_ENDS: [char; 8] = [':', ';', ',', '=', ' ', '"', '\'', '\n'];
 
-/// What became of `--base-ref`.
-#[derive(Debug)]
-pub(crate) enum Resolved {
-    /// Both trees are the same, and both sides would be started in the same way.
-    Same(BaseRef),
-    /// Both sides are built, and the plan names their programs. Nobody else changes the trees while the lock is held.
-    Built { base: BaseRef, _lock: File },
+/// Sets base of each group to what the call names, and builds base and head of `--base-ref`. Returns what `--base-ref` compares, and a
+/// lock on the trees for the rest of the call, or no lock if nothing was built because base and head are the same.
+pub(crate) fn resolve(
+    plan: &mut Plan,
+    options: &Options,
+    signals: &Interrupt,
+) -> Result<Option<(BaseRef, Option<Flock<File>>)>> {
+    let duet = &options.duet;
+    if let Some(name) = &duet.base_ref {
+        return build_pair(plan, name, options, signals).map(Some);
+    }
+    if let Some(url) = &duet.base_url {
+        plan.groups.iter_mut().for_each(|group| group.base = Some(Service::url(url)));
+    }
+    if let Some(line) = &duet.base_command {
+        let words = shlex::split(line).unwrap_or_default();
+        let (program, args) = words.split_first().ok_or_else(|| SessionError::BaseCommand(line.clone()))?;
+        for group in &mut plan.groups {
+            // Its environment, folder and ready path are those of head.
+            let mut command = match &group.service.0 {
+                ServiceKind::Command(head) => head.clone(),
+                _ => Service::command(program),
+            };
+            (command.program, command.args) = (program.clone(), args.to_vec());
+            group.base = Some(command.into());
+        }
+    }
+    Ok(None)
 }
 
-/// Builds both sides and puts them into the plan.
-pub(crate) fn resolve(
+fn build_pair(
     plan: &mut Plan,
     name: &str,
     options: &Options,
     signals: &Interrupt,
-) -> Result<Resolved, SessionError> {
-    let Options { duet, paths, quiet, .. } = options;
-    let programs = programs(plan)?;
-    if !duet.base_args.is_empty() {
-        check_arguments(plan)?;
-    }
-    let root = paths.root.canonicalize().unwrap_or_else(|_| paths.root.clone());
-    let layout = Layout::new(top_of(&root)?)?;
-    let call = CargoCall::of_ancestor();
+) -> Result<(BaseRef, Option<Flock<File>>)> {
+    let duet = &options.duet;
+    let programs = programs(plan, !duet.base_arg.is_empty())?;
+    let trees = Trees::new(options, signals)?;
+    let call = CargoCall::find();
     if call.is_none() && duet.base_build.is_none() {
-        return Err(BaseError::NoCall.into());
+        return Err(SessionError::NoCargoBench);
     }
-    let lock = base_cache::locked(&layout.folder, signals).map_err(BaseError::file(&layout.folder))?;
-    let repository = Repository::open(&layout.top, &layout.folder.join("git"))?;
+    let lock = lock(&trees.folder, signals).map_err(SessionError::io(&trees.folder))?;
+    let repository = Repository::open(&trees.top, &trees.folder.join("git"))?;
     let mut facts = repository.base_commit(name)?;
-    let called_in = call.as_ref().map_or(root.as_path(), |call| &call.folder);
-    let taken_along = taken_along(&repository, &layout.top, &root, called_in, &duet.base_copy)?;
+    let called_in = call.as_ref().map_or(trees.root.as_path(), |call| &call.folder);
+    let copied = trees.copied(&repository, called_in, &duet.base_copy)?;
     let base = repository.tree_of(&facts.commit)?;
-    let head = repository.snapshot(&taken_along, signals)?;
-    // What plimsoll writes itself does not change the service.
-    let package = root.strip_prefix(&layout.top).unwrap_or(Path::new(""));
-    let own = own_files(&root).into_iter().map(|path| package.join(path));
-    let left_out: Vec<PathBuf> = own.chain(taken_along.iter().cloned()).collect();
-    let differing = base.differing(&head, &left_out)?;
+    let head = repository.snapshot(&copied, signals)?;
+    let ignored: Vec<PathBuf> = trees.files_of_plimsoll().chain(copied.iter().cloned()).collect();
+    let differing = base.differing(&head, &ignored)?;
     facts.differing_count = differing.len();
-    facts.differing = differing.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
-    facts.leading_back = layout.leading_back(&taken_along).into_iter().take(MOST_NAMED).collect();
-    if !quiet {
-        crate::report::base_warnings(&facts).iter().for_each(|warning| eprintln!("warning: {warning}"));
+    facts.differing = differing.iter().take(MAX_NAMED).map(|path| path.display().to_string()).collect();
+    facts.leading_back = trees.leading_back(&copied).into_iter().take(MAX_NAMED).collect();
+    if !options.quiet {
+        base_warnings(&facts).iter().for_each(|warning| eprintln!("warning: {warning}"));
     }
-    if differing.is_empty() && duet.base_args.is_empty() && options.service_args.is_empty() {
-        return Ok(Resolved::Same(facts));
+    if differing.is_empty() && duet.base_arg.is_empty() && options.service_args.is_empty() {
+        return Ok((facts, None));
     }
-    let build = |side: Side, tree: &Tree, what: &str| {
-        if !quiet {
+    let build = |side: Side, tree: &Tree, what: &str| -> Result<Built> {
+        if !options.quiet {
             eprintln!("Building {side}: {what}");
         }
-        layout.lay_out(side, tree, &taken_along, signals)?;
-        let builder = Builder { side, layout: &layout, root: &root, paths, quiet: *quiet, signals };
-        let built = match (&duet.base_build, &call) {
-            (Some(command), call) => builder.by_command(command, call.as_ref(), &programs),
-            (None, Some(call)) => builder.by_cargo(call, &programs),
-            (None, None) => Err(BaseError::NoCall),
+        trees.check_out(side, tree, &copied)?;
+        let built = match (&call, &duet.base_build) {
+            (Some(call), None) => call.build(&trees.build_dirs(side, call)?, &programs),
+            (call, command) => {
+                trees.build_by_command(side, command.as_deref().unwrap_or("true"), call.as_ref(), &programs)
+            }
         }?;
-        let note = layout.built(side);
-        fs::write(&note, tree.identity()).map_err(BaseError::file(&note))?;
-        Ok::<_, BaseError>(built)
+        let note = trees.build_note(side);
+        fs::write(&note, tree.identity()).map_err(SessionError::io(&note))?;
+        Ok(built)
     };
     let head = build(Side::Head, &head, "the working tree")?;
-    layout.seed_base(&head.by_path, signals)?;
+    trees.seed_base(&head.by_path)?;
     let base = build(Side::Base, &base, &facts.described())?;
-    base_cache::prune(&layout.folder);
-    facts.programs.clone_from(&head.described);
-    facts.outside = base.outside.union(&head.outside).cloned().collect();
-    facts.toolchains =
-        (base.toolchain != head.toolchain).then(|| (base.toolchain.clone(), head.toolchain.clone()));
-    facts.same_programs = programs.iter().all(|program| {
-        // A script or an interpreter is the same file and yet runs what differs.
-        let content = |side, built: &Built| {
-            let path = built.paths.get(program).filter(|path| path.starts_with(layout.target(side)))?;
-            fs::read(path).ok()
-        };
-        content(Side::Base, &base).is_some_and(|base| Some(base) == content(Side::Head, &head))
-    });
+    prune(&trees.folder);
+    facts.same_programs = programs.iter().all(|program| trees.is_same_program(program, &base, &head));
     for group in &mut plan.groups {
         let ServiceKind::Command(command) = &group.service.0 else { continue };
-        let mut of_base = layout.command(Side::Base, command, &base, &root, paths);
-        if !duet.base_args.is_empty() {
-            of_base.args.clone_from(&duet.base_args);
+        let mut of_base = trees.command(Side::Base, command, &base);
+        if !duet.base_arg.is_empty() {
+            of_base.args.clone_from(&duet.base_arg);
         }
-        let of_head = layout.command(Side::Head, command, &head, &root, paths);
+        let of_head = trees.command(Side::Head, command, &head);
         (group.base, group.service) = (Some(of_base.into()), of_head.into());
     }
-    Ok(Resolved::Built { base: facts, _lock: lock })
+    facts.outside = base.outside.union(&head.outside).cloned().collect();
+    facts.programs = head.described.into_iter().collect();
+    facts.toolchains = (base.toolchain != head.toolchain).then_some((base.toolchain, head.toolchain));
+    Ok((facts, Some(lock)))
 }
 
-/// The distinct programs of all groups.
-fn programs(plan: &Plan) -> Result<BTreeSet<String>, SessionError> {
-    let program = |group: &Group| match &group.service.0 {
-        ServiceKind::Command(command) => Ok(command.program().to_owned()),
-        _ => Err(SessionError::NoProgram { group: group.name.clone() }),
-    };
-    plan.groups.iter().map(program).collect()
-}
-
-/// That all groups start their services with the same arguments, so that others can replace them.
-fn check_arguments(plan: &Plan) -> Result<(), BaseError> {
-    let args = |group: &Group| match &group.service.0 {
-        ServiceKind::Command(command) => command.args.clone(),
-        _ => Vec::new(),
-    };
-    match plan.groups.windows(2).find(|pair| args(&pair[0]) != args(&pair[1])) {
-        Some(pair) => Err(BaseError::Arguments { one: pair[0].name.clone(), other: pair[1].name.clone() }),
-        None => Ok(()),
+/// The programs of all groups. If base gets other arguments, all groups must have the same arguments.
+fn programs(plan: &Plan, replaces_args: bool) -> Result<BTreeSet<String>> {
+    let mut programs = BTreeSet::new();
+    let mut first = None;
+    for group in &plan.groups {
+        let ServiceKind::Command(command) = &group.service.0 else {
+            return Err(SessionError::NotACommand { group: group.name.clone() });
+        };
+        let (one, args) = *first.get_or_insert((&group.name, &command.args));
+        if replaces_args && *args != command.args {
+            return Err(SessionError::BaseArguments { one: one.clone(), other: group.name.clone() });
+        }
+        programs.insert(command.program().to_owned());
     }
+    Ok(programs)
 }
 
-/// What plimsoll itself writes below a package's folder.
-fn own_files(root: &Path) -> Vec<PathBuf> {
-    let reports = fs::read_dir(root.join("reports")).into_iter().flatten().flatten();
-    let reports = reports.filter(|report| report.path().join("run.json").is_file());
-    let reports = reports.map(|report| Path::new("reports").join(report.file_name()));
-    reports.chain(["baselines", "reports/index.html"].map(PathBuf::from)).collect()
-}
-
-/// What both trees get though git does not have it, below the top folder: what the user names, and cargo's configuration if it is
-/// not tracked. It tells how to build and not what.
-fn taken_along(
-    repository: &Repository,
-    top: &Path,
-    root: &Path,
-    called_in: &Path,
-    copies: &[PathBuf],
-) -> Result<Vec<PathBuf>, BaseError> {
-    let mut paths = Vec::new();
-    for copy in copies {
-        let wrong = || BaseError::Copy { path: copy.clone(), root: root.to_owned(), top: top.to_owned() };
-        // As seen from the package, from where cargo was called, or from the top.
-        let found =
-            [root, called_in, top].into_iter().find_map(|folder| folder.join(copy).canonicalize().ok());
-        let found = found.ok_or_else(wrong)?;
-        let below = found.strip_prefix(top).ok().filter(|below| !below.as_os_str().is_empty());
-        paths.push(below.ok_or_else(wrong)?.to_owned());
-    }
-    let within = called_in.ancestors().filter_map(|folder| folder.strip_prefix(top).ok());
-    let files = within.flat_map(|folder| CONFIGURATION.map(|file| folder.join(file)));
-    paths.extend(repository.untracked(files.filter(|file| top.join(file).is_file()).collect()));
-    Ok(paths)
-}
-
-/// Where the two sides lie.
-struct Layout {
+/// The trees of base and head in the cache.
+struct Trees<'a> {
     /// The folder of this repository in the cache.
     folder: PathBuf,
     /// The top of the user's working tree.
     top: PathBuf,
+    /// The folder of the bench's package in the working tree.
+    root: PathBuf,
+    options: &'a Options,
+    signals: &'a Interrupt,
 }
 
-impl Layout {
-    fn new(top: PathBuf) -> Result<Self, BaseError> {
+impl<'a> Trees<'a> {
+    fn new(options: &'a Options, signals: &'a Interrupt) -> Result<Self> {
+        let root = options.paths.root.canonicalize().unwrap_or_else(|_| options.paths.root.clone());
+        let top = top_of(&root)?;
         let absolute =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let own = absolute(CACHE_VARIABLE);
         let usual = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
         let usual = usual.filter(|folder| !folder.starts_with(&top)).unwrap_or_else(std::env::temp_dir);
-        let cache = own.unwrap_or_else(|| usual.join("plimsoll"));
+        let cache = absolute(CACHE_VARIABLE).unwrap_or_else(|| usual.join("plimsoll"));
         let made = fs::create_dir_all(&cache).and_then(|()| cache.canonicalize());
-        let cache = made.map_err(BaseError::file(&cache))?;
+        let cache = made.map_err(SessionError::io(&cache))?;
         if cache.starts_with(&top) {
-            return Err(BaseError::CacheInside { folder: cache });
+            return Err(SessionError::CacheInside(cache));
         }
-        let name = base_cache::name(&Sha256::digest(top.as_os_str().as_encoded_bytes()));
-        Ok(Self { folder: cache.join(name), top })
+        Ok(Self { folder: cache.join(digest_name(&top)), top, root, options, signals })
     }
 
-    /// Where what lies at a path of the user's lies for one side.
+    /// The place in the tree of one side of a path of the user's.
     fn on(&self, side: Side, path: &Path) -> PathBuf {
         self.folder.join(side.to_string()).join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// The folder for all that is built of one side.
+    fn tree(&self, side: Side) -> PathBuf {
+        self.on(side, &self.top)
+    }
+
+    /// A folder of the user's as one side has it; the top of the side's tree if it does not have it.
+    fn folder_on(&self, side: Side, folder: &Path) -> PathBuf {
+        let inside = folder.starts_with(&self.top).then(|| self.on(side, folder));
+        let folder = inside.unwrap_or_else(|| folder.to_owned());
+        if folder.is_dir() { folder } else { self.tree(side) }
+    }
+
+    /// The folder of everything that is built for one side.
     fn target(&self, side: Side) -> PathBuf {
         self.folder.join(format!("{side}-target"))
     }
 
-    /// Holds the identity of the tree that was built last.
-    fn built(&self, side: Side) -> PathBuf {
+    /// The file with the identity of the tree that was built last.
+    fn build_note(&self, side: Side) -> PathBuf {
         self.folder.join(format!("{side}-built"))
     }
 
-    /// Checks one side out, and puts next to it what lies next to the repository.
-    fn lay_out(
-        &self,
-        side: Side,
-        tree: &Tree,
-        taken_along: &[PathBuf],
-        signals: &Interrupt,
-    ) -> Result<(), BaseError> {
-        self.link_surroundings(side).map_err(BaseError::file(&self.on(side, &self.top)))?;
-        let folder = self.on(side, &self.top);
-        tree.check_out(side, &folder, signals)?;
-        tree.renew_changed(&folder, fs::read_to_string(self.built(side)).ok().as_deref())?;
-        // A build that does not come to its end leaves parts of two trees: the next call then builds all packages again.
-        _ = fs::remove_file(self.built(side));
-        for path in taken_along {
+    /// The files that plimsoll writes in the package's folder, below the top folder. They do not change the service.
+    fn files_of_plimsoll(&self) -> impl Iterator<Item = PathBuf> {
+        let reports = fs::read_dir(self.root.join("reports")).into_iter().flatten().flatten();
+        let reports = reports.filter(|report| report.path().join("run.json").is_file());
+        let reports = reports.map(|report| Path::new("reports").join(report.file_name()));
+        let package = self.root.strip_prefix(&self.top).unwrap_or(Path::new(""));
+        let own = reports.chain(["baselines", "reports/index.html"].map(PathBuf::from));
+        own.map(|path| package.join(path))
+    }
+
+    /// Files and folders that git does not have and both trees get, below the top folder: those that the user names, and configuration
+    /// of cargo that git does not track. It controls how to build, not what.
+    fn copied(&self, repository: &Repository, called_in: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let (root, top) = (self.root.as_path(), self.top.as_path());
+        let mut paths = Vec::new();
+        for path in named {
+            let found =
+                [root, called_in, top].iter().find_map(|folder| folder.join(path).canonicalize().ok());
+            let below = found.as_ref().and_then(|found| found.strip_prefix(top).ok());
+            let below = below.filter(|below| !below.as_os_str().is_empty());
+            paths.push(below.map(Path::to_owned).ok_or_else(|| SessionError::BaseCopy {
+                path: path.clone(),
+                why: format!(
+                    "no such file or folder, neither in {} nor at the top of the repository, {}",
+                    root.display(),
+                    top.display()
+                ),
+            })?);
+        }
+        let within = called_in.ancestors().filter_map(|folder| folder.strip_prefix(top).ok());
+        let files = within.flat_map(|folder| CONFIGURATION.map(|file| folder.join(file)));
+        paths.extend(repository.untracked(files.filter(|file| top.join(file).is_file()).collect()));
+        Ok(paths)
+    }
+
+    /// Checks out the tree of one side, with what lies next to the repository next to it.
+    fn check_out(&self, side: Side, tree: &Tree, copied: &[PathBuf]) -> Result<()> {
+        let folder = self.tree(side);
+        self.link_surroundings(side).map_err(SessionError::io(&folder))?;
+        tree.check_out(side, &folder, self.signals)?;
+        tree.renew_changed(&folder, &fs::read_to_string(self.build_note(side)).unwrap_or_default())?;
+        // A build that does not end leaves parts of two trees. The next call then builds all packages again.
+        _ = fs::remove_file(self.build_note(side));
+        for path in copied {
             let to = folder.join(path);
             // An untracked configuration must not hide one that base has in git.
             if to.exists() && CONFIGURATION.iter().any(|file| path.ends_with(file)) {
@@ -244,40 +263,40 @@ impl Layout {
             }
             let parent = to.parent().unwrap_or(&folder);
             // A link in the tree must not lead to the user's own files.
-            let there = parent.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&folder);
-            let is_inside = || Ok(there.canonicalize()?.starts_with(folder.canonicalize()?));
-            if !is_inside().map_err(BaseError::file(there))? {
-                return Err(BaseError::CopyLeadsOut { path: path.clone() });
+            let existing = parent.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&folder);
+            let is_inside = || Ok(existing.canonicalize()?.starts_with(folder.canonicalize()?));
+            if !is_inside().map_err(SessionError::io(existing))? {
+                let why = format!("a link in the tree of {side} leads out of the repository");
+                return Err(SessionError::BaseCopy { path: path.clone(), why });
             }
-            let cleared = fs::create_dir_all(parent)
-                .map(|()| _ = fs::remove_dir_all(&to).or_else(|_| fs::remove_file(&to)));
-            cleared.map_err(BaseError::file(parent))?;
-            let mut copy = Process::new("cp");
-            copy.arg("-pR").arg(self.top.join(path)).arg(parent);
-            cargo::run(&mut copy, side, true, signals)?;
+            fs::create_dir_all(parent).map_err(SessionError::io(parent))?;
+            _ = fs::remove_dir_all(&to).or_else(|_| fs::remove_file(&to));
+            self.copy(side, &self.top.join(path), parent)?;
         }
         Ok(())
     }
 
-    /// Files among those that were taken along that name others of the user's working tree: both sides would run those. An editable
-    /// install of Python is one.
-    fn leading_back(&self, taken_along: &[PathBuf]) -> Vec<String> {
+    fn copy(&self, side: Side, from: &Path, to: &Path) -> Result<()> {
+        cargo::run(Process::new("cp").arg("-pR").arg(from).arg(to), side, true, self.signals).map(drop)
+    }
+
+    /// Those of the copied files that name other files of the user's working tree: both sides would run those. An editable install of
+    /// Python is one.
+    fn leading_back(&self, copied: &[PathBuf]) -> Vec<String> {
         let needle = format!("{}/", self.top.display());
         let mut found = Vec::new();
-        for taken in taken_along {
-            let own = self.top.join(taken);
+        for own in copied.iter().map(|path| self.top.join(path)) {
+            let own_bytes = own.as_os_str().as_encoded_bytes();
             let mut left = vec![own.clone()];
             while let Some(path) = left.pop() {
                 let Ok(meta) = fs::symlink_metadata(&path) else { continue };
                 if meta.is_dir() {
-                    left.extend(
-                        fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()),
-                    );
-                } else if meta.is_file() && meta.len() <= LARGEST_SEARCHED {
+                    let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+                    left.extend(entries.map(|entry| entry.path()));
+                } else if meta.is_file() && meta.len() <= MAX_SEARCHED {
                     let text = fs::read(&path).unwrap_or_default();
-                    let own = own.as_os_str().as_encoded_bytes();
                     let mut places = memmem::find_iter(&text, &needle);
-                    if places.any(|at| !text[at..].starts_with(own)) {
+                    if places.any(|at| !text[at..].starts_with(own_bytes)) {
                         found.push(path.strip_prefix(&self.top).unwrap_or(&path).display().to_string());
                     }
                 }
@@ -287,9 +306,8 @@ impl Layout {
         found
     }
 
-    /// Gives the first build of base what head has built of other people's packages. What head has built of packages by path is
-    /// forgotten: those are base's own to build.
-    fn seed_base(&self, by_path: &BTreeSet<String>, signals: &Interrupt) -> Result<(), BaseError> {
+    /// Gives the first build of base the packages that head has built, except for packages by path: base builds its own.
+    fn seed_base(&self, by_path: &BTreeSet<String>) -> Result<()> {
         let [from, to] = [Side::Head, Side::Base].map(|side| self.target(side));
         if to.exists() || by_path.is_empty() {
             return Ok(());
@@ -297,17 +315,17 @@ impl Layout {
         // Whole or not at all.
         let partial = to.with_extension("partial");
         let cleared = if partial.exists() { fs::remove_dir_all(&partial) } else { Ok(()) };
-        cleared.map_err(BaseError::file(&partial))?;
-        cargo::run(Process::new("cp").arg("-pR").arg(&from).arg(&partial), Side::Base, true, signals)?;
-        let forgotten = forget(&partial, by_path).map_err(BaseError::file(&partial))?;
-        // A cargo that keeps its notes elsewhere: base is built from nothing.
-        if forgotten == 0 {
-            return fs::remove_dir_all(&partial).map_err(BaseError::file(&partial));
+        cleared.map_err(SessionError::io(&partial))?;
+        self.copy(Side::Base, &from, &partial)?;
+        let removed = remove_notes(&partial, by_path).map_err(SessionError::io(&partial))?;
+        // This cargo keeps its notes elsewhere: base is built from nothing.
+        if removed == 0 {
+            return fs::remove_dir_all(&partial).map_err(SessionError::io(&partial));
         }
-        fs::rename(&partial, &to).map_err(BaseError::file(&to))
+        fs::rename(&partial, &to).map_err(SessionError::io(&to))
     }
 
-    /// Links, in each folder above the tree, what lies in that folder above the repository: configuration of cargo and rustup, and
+    /// Links, in each folder above the tree, what lies in the same folder above the repository: configuration of cargo and rustup, and
     /// packages that are named by a relative path.
     fn link_surroundings(&self, side: Side) -> io::Result<()> {
         for (inner, outer) in self.top.ancestors().zip(self.top.ancestors().skip(1)) {
@@ -318,78 +336,135 @@ impl Layout {
                 let is_folder = old.file_type()?.is_dir();
                 if is_folder { fs::remove_dir_all(old.path())? } else { fs::remove_file(old.path())? }
             }
-            // A folder that may not be listed has nothing that a build could find.
+            // A build finds nothing in a folder that may not be listed.
             for there in fs::read_dir(outer).into_iter().flatten().flatten() {
-                let (path, link) = (there.path(), folder.join(there.file_name()));
-                let is_cargo = there.file_name() == ".cargo";
-                // Cargo finds configuration above the cache by itself, and would count it twice.
-                let is_found_anyway = is_cargo && self.folder.starts_with(outer);
-                if path == inner
-                    || there.file_name() == ".git"
-                    || is_found_anyway
-                    || self.folder.starts_with(&path)
-                {
+                let (path, name) = (there.path(), there.file_name());
+                let is_own = path == inner || self.folder.starts_with(&path) || name == ".git";
+                // Cargo also finds configuration above the cache, and would apply it twice.
+                if is_own || name == ".cargo" && self.folder.starts_with(outer) {
                     continue;
                 }
-                // Cargo writes lock files; the user's is not its to write.
-                if there.file_name() == "Cargo.lock" {
-                    fs::copy(&path, &link)?;
+                // Cargo writes lock files, and must not write the user's.
+                if name == "Cargo.lock" {
+                    fs::copy(&path, folder.join(name))?;
                 } else {
-                    symlink(&path, &link)?;
+                    symlink(&path, folder.join(name))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// How one side is started: by its own program, in its own tree.
-    fn command(
+    /// The folders of a `cargo build` that fits the user's `cargo bench`.
+    fn build_dirs(&self, side: Side, call: &CargoCall) -> Result<BuildDirs<'_>> {
+        // The user's own tree says where the workspace is: base may not have the bench's package.
+        let package = self.root.join("Cargo.toml");
+        let workspace = call.workspace_manifest(&package).unwrap_or_else(|| package.clone());
+        let workspace = workspace.canonicalize().unwrap_or(workspace);
+        let manifest = self.on(side, &workspace);
+        // If git does not have the lock file, both sides get the user's.
+        let (from, to) = (workspace.with_file_name("Cargo.lock"), manifest.with_file_name("Cargo.lock"));
+        if from.is_file() && !to.exists() && manifest.exists() {
+            fs::copy(&from, &to).map_err(SessionError::io(&to))?;
+        }
+        let (tree, target) = (self.tree(side), self.target(side));
+        let (own_manifest, folder) = (self.on(side, &package), self.folder_on(side, &call.folder));
+        let (quiet, signals) = (self.options.quiet, self.signals);
+        Ok(BuildDirs { side, tree, manifest, own_manifest, folder, target, quiet, signals })
+    }
+
+    /// Builds one side with the user's own command, which runs in the package's folder of the side's tree.
+    fn build_by_command(
         &self,
         side: Side,
-        command: &ServiceCommand,
-        built: &Built,
-        root: &Path,
-        paths: &Paths,
-    ) -> ServiceCommand {
+        line: &str,
+        call: Option<&CargoCall>,
+        programs: &BTreeSet<String>,
+    ) -> Result<Built> {
+        let target = self.target(side);
+        let places = |program: &String| {
+            let path = self.root.join(program);
+            let below = path.strip_prefix(&self.options.paths.target).ok();
+            let in_tree = path.starts_with(&self.top).then(|| self.on(side, &path));
+            [below.map(|below| target.join(below)), in_tree]
+        };
+        // A program of an earlier call must not be taken for a program of this one. The trees are clean already.
+        let old = programs.iter().filter_map(|program| places(program)[0].clone());
+        old.for_each(|old| _ = fs::remove_file(old));
+        let mut shell = Process::new("sh");
+        call.into_iter().for_each(|call| call.set_environment(&mut shell));
+        shell.arg("-c").arg(format!("{}{line}", cargo::TO_STDERR));
+        shell.current_dir(self.folder_on(side, &self.root));
+        shell.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
+        cargo::run(&mut shell, side, self.options.quiet, self.signals)?;
+        let names = programs.iter().cloned().collect::<Vec<_>>().join(", ");
+        let mut built = Built::default();
+        built.described.insert(format!("{names}, prepared by `{line}`"));
+        for program in programs.iter().filter(|program| program.contains('/')) {
+            let places: Vec<PathBuf> = places(program).into_iter().flatten().collect();
+            // A program of the system is the same on both sides.
+            if places.is_empty() {
+                continue;
+            }
+            let found = places.iter().find(|place| place.is_file()).ok_or_else(|| {
+                let searched: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+                SessionError::NotBuilt {
+                    side,
+                    program: program.clone(),
+                    place: format!(
+                        " (searched: {}). Files that git ignores are not in the trees: --base-copy copies them into both",
+                        searched.join(", ")
+                    ),
+                }
+            })?;
+            built.paths.insert(program.clone(), found.clone());
+        }
+        Ok(built)
+    }
+
+    /// Whether both sides have built the same program. A script or an interpreter is the same file on both sides, but runs files that
+    /// differ.
+    fn is_same_program(&self, program: &str, base: &Built, head: &Built) -> bool {
+        let content = |side: Side, built: &Built| {
+            let path = built.paths.get(program).filter(|path| path.starts_with(self.target(side)))?;
+            fs::read(path).ok()
+        };
+        content(Side::Base, base).is_some_and(|base| Some(base) == content(Side::Head, head))
+    }
+
+    /// The command of one side: its own program, in its own tree.
+    fn command(&self, side: Side, command: &ServiceCommand, built: &Built) -> ServiceCommand {
         let text = |text: &str| self.text_on(side, text);
         let program = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
-        let folder = command.directory.as_ref().map_or_else(|| root.to_owned(), |folder| root.join(folder));
-        let is_inside = folder.starts_with(&self.top);
-        let inherited = std::env::vars_os();
-        let inherited =
-            inherited.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        // Libraries that cargo has built are in another folder than the user's.
-        let in_target = |value: &str| replaced(value, &paths.target, &self.target(side), |_| true);
-        let changed = |(name, value): (String, String)| {
-            Some((name, in_target(&value))).filter(|(_, new)| *new != value)
-        };
-        let inherited: Vec<(String, String)> = inherited.collect();
-        let libraries = inherited.iter().cloned().filter_map(changed);
-        let others = inherited.iter().filter(|(_, value)| *value != text(value)).cloned();
-        let variables: BTreeMap<String, String> =
-            others.chain(libraries).chain(command.env.clone()).collect();
-        let folder = if is_inside { self.on(side, &folder) } else { folder };
+        let folder = command.directory.as_ref().map_or(self.root.clone(), |folder| self.root.join(folder));
+        let inherited = std::env::vars_os().filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            // Libraries that cargo has built are in another folder than the user's.
+            let moved =
+                text(&replace_folder(&value, &self.options.paths.target, &self.target(side), |_| true));
+            (moved != value).then_some((name, moved))
+        });
+        let own = command.env.iter().map(|(name, value)| (name.clone(), text(value)));
         ServiceCommand {
             program: program.unwrap_or_else(|| command.program.clone()),
             args: command.args.iter().map(|arg| text(arg)).collect(),
-            env: variables.into_iter().map(|(name, value)| (name, text(&value))).collect(),
-            // A package that only head has is benched from the top of base's tree.
-            directory: Some(if folder.is_dir() { folder } else { self.on(side, &self.top) }),
+            env: inherited.chain(own).collect(),
+            directory: Some(self.folder_on(side, &folder)),
             ..command.clone()
         }
     }
 
-    /// A text in which each path of the repository is that of the same file in the side's tree. Paths of files that git does not have
-    /// stay the user's.
+    /// A text with each path of the repository replaced by the path of the same file in the side's tree. Paths of files that git does not
+    /// have stay the user's.
     fn text_on(&self, side: Side, text: &str) -> String {
         let is_tracked =
             |path: &Path| [Side::Base, Side::Head].iter().any(|side| self.on(*side, path).exists());
-        replaced(text, &self.top, &self.on(side, &self.top), is_tracked)
+        replace_folder(text, &self.top, &self.tree(side), is_tracked)
     }
 }
 
-/// A text in which one folder stands for another, in the paths for which `holds`.
-fn replaced(text: &str, from: &Path, to: &Path, holds: impl Fn(&Path) -> bool) -> String {
+/// A text with one folder replaced by another, in the paths for which `holds` is true.
+fn replace_folder(text: &str, from: &Path, to: &Path, holds: impl Fn(&Path) -> bool) -> String {
     let needle = from.to_string_lossy();
     let (mut out, mut rest) = (String::new(), text);
     while let Some(at) = rest.find(&*needle) {
@@ -397,7 +472,7 @@ fn replaced(text: &str, from: &Path, to: &Path, holds: impl Fn(&Path) -> bool) -
         // At the start of a path: `/x`, `--config=/x`, `file:///x`, but not `db/x`.
         let begins =
             (out.is_empty() && before.is_empty()) || before.ends_with(PATH_ENDS) || before.ends_with("//");
-        // A path may hold a space or a comma; the longest that there is counts.
+        // A path may contain a space or a comma; the longest one that exists counts.
         let below = &found[needle.len()..];
         let ends = below.match_indices(PATH_ENDS).map(|(at, _)| at).chain([below.len()]);
         let mut paths = ends.map(|end| Path::new(&found[..needle.len() + end]));
@@ -409,156 +484,76 @@ fn replaced(text: &str, from: &Path, to: &Path, holds: impl Fn(&Path) -> bool) -
     out + rest
 }
 
-/// Removes cargo's notes on what it has built of some packages; says of how many it found any.
-fn forget(target: &Path, packages: &BTreeSet<String>) -> io::Result<usize> {
+/// Removes cargo's notes on builds of some packages, and returns how many it found.
+fn remove_notes(target: &Path, packages: &BTreeSet<String>) -> io::Result<usize> {
     let folders = |folder: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
     };
     // `release/.fingerprint`, or `x86_64-unknown-linux-gnu/release/.fingerprint`.
     let profiles = folders(target).into_iter().flat_map(|one| folders(&one).into_iter().chain([one]));
-    let mut forgotten = 0;
+    let mut removed = 0;
     for note in profiles.flat_map(|profile| folders(&profile.join(".fingerprint"))) {
         let name = note.file_name().unwrap_or_default().to_string_lossy();
         if name.rsplit_once('-').is_some_and(|(package, _)| packages.contains(package)) {
             fs::remove_dir_all(&note)?;
-            forgotten += 1;
+            removed += 1;
         }
     }
-    Ok(forgotten)
+    Ok(removed)
 }
 
-/// What came of building one side.
-#[derive(Debug, Default)]
-struct Built {
-    /// The programs, by what the bench file calls them.
-    paths: BTreeMap<String, PathBuf>,
-    /// What was built, in words.
-    described: Vec<String>,
-    /// Packages that lie outside the tree.
-    outside: BTreeSet<String>,
-    /// The names of all packages by path.
-    by_path: BTreeSet<String>,
-    toolchain: String,
-}
-
-/// Builds one side.
-struct Builder<'a> {
-    side: Side,
-    layout: &'a Layout,
-    root: &'a Path,
-    paths: &'a Paths,
-    quiet: bool,
-    signals: &'a Interrupt,
-}
-
-impl Builder<'_> {
-    /// By the `cargo build` that fits the user's `cargo bench`.
-    fn by_cargo(&self, call: &CargoCall, programs: &BTreeSet<String>) -> Result<Built, BaseError> {
-        let tree = self.layout.on(self.side, &self.layout.top);
-        let is_inside = call.folder.starts_with(&self.layout.top);
-        let folder = if is_inside { self.layout.on(self.side, &call.folder) } else { call.folder.clone() };
-        // A folder that only head has.
-        let folder = if folder.is_dir() { folder } else { tree.clone() };
-        let manifest = self.manifest(call)?;
-        let target = self.layout.target(self.side);
-        let site =
-            Site { side: self.side, tree: &tree, manifest: &manifest, folder: &folder, target: &target };
-        let packages = call.packages(&site, self.signals)?;
-        let own = self.layout.on(self.side, &self.root.join("Cargo.toml"));
-        let mut by_package: BTreeMap<&str, (&Package, BTreeSet<String>)> = BTreeMap::new();
-        for program in programs {
-            let name = Path::new(program).file_name().map(|name| name.to_string_lossy().into_owned());
-            let name = name.filter(|_| program.contains('/'));
-            let name = name.ok_or_else(|| BaseError::NotCargo { program: program.clone() })?;
-            let package = Package::of_program(&packages, &name, &own)?;
-            let package = package.ok_or_else(|| match self.side {
-                Side::Head => BaseError::NotCargo { program: program.clone() },
-                Side::Base => {
-                    BaseError::NoProgram { side: self.side, program: name.clone(), place: String::new() }
-                }
-            })?;
-            by_package.entry(package.name()).or_insert_with(|| (package, BTreeSet::new())).1.insert(name);
-        }
-        let mut built = Built { toolchain: call.toolchain(&folder), ..Built::default() };
-        for (package, names) in by_package.into_values() {
-            let made = call.build(&site, package, &names, self.quiet, self.signals)?;
-            built.outside.extend(made.outside);
-            built.by_path.extend(made.by_path);
-            built.described.extend(names.iter().map(|name| format!("{name} of package {}", package.name())));
-            for program in programs {
-                let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
-                if let Some(path) = made.paths.get(&*name) {
-                    built.paths.insert(program.clone(), path.clone());
-                }
+/// Creates the cache folder of a repository and locks it until the file is dropped, so that no other bench changes the trees. An error
+/// if a signal comes while another bench has the lock.
+fn lock(folder: &Path, signals: &Interrupt) -> io::Result<Flock<File>> {
+    let path = folder.join(LOCK);
+    let mut is_waiting = false;
+    loop {
+        fs::create_dir_all(folder)?;
+        let mut file = File::create(&path)?;
+        let lock = loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => break lock,
+                Err((unlocked, Errno::EWOULDBLOCK)) if signals.signalled().is_none() => file = unlocked,
+                Err((_, error)) => return Err(error.into()),
             }
-        }
-        Ok(built)
-    }
-
-    /// The manifest of the workspace in this side's tree, with the lock file that the user has if git does not have it.
-    fn manifest(&self, call: &CargoCall) -> Result<PathBuf, BaseError> {
-        // Where it lies is asked of the user's own tree: base may not have the bench's package.
-        let own = self.root.join("Cargo.toml");
-        let users = call.workspace_manifest(&call.folder, &own).unwrap_or(own);
-        let users = users.canonicalize().unwrap_or(users);
-        let manifest = self.layout.on(self.side, &users);
-        let (from, to) = (users.with_file_name("Cargo.lock"), manifest.with_file_name("Cargo.lock"));
-        if from.is_file() && !to.exists() && manifest.exists() {
-            fs::copy(&from, &to).map_err(BaseError::file(&to))?;
-        }
-        Ok(manifest)
-    }
-
-    /// By the user's own command, run in the package's folder of the side's tree.
-    fn by_command(
-        &self,
-        line: &str,
-        call: Option<&CargoCall>,
-        programs: &BTreeSet<String>,
-    ) -> Result<Built, BaseError> {
-        let target = self.layout.target(self.side);
-        let folder = self.layout.on(self.side, self.root);
-        let folder = if folder.is_dir() { folder } else { self.layout.on(self.side, &self.layout.top) };
-        let mut shell = Process::new("sh");
-        call.into_iter().for_each(|call| call.set_environment(&mut shell));
-        shell.arg("-c").arg(format!("{}{line}", cargo::TO_STDERR)).current_dir(&folder);
-        shell.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
-        let places = |program: &String| {
-            let path = self.root.join(program);
-            let in_target = path.strip_prefix(&self.paths.target).ok().map(|below| target.join(below));
-            let in_tree = path.starts_with(&self.layout.top).then(|| self.layout.on(self.side, &path));
-            [in_target, in_tree]
+            if !std::mem::replace(&mut is_waiting, true) {
+                eprintln!("Waiting for another bench of this repository (it holds {})", path.display());
+            }
+            std::thread::sleep(LOCK_POLL);
         };
-        // A program of an earlier call must not be taken for what this command builds. The trees are clean already.
-        programs
-            .iter()
-            .filter_map(|program| places(program)[0].clone())
-            .for_each(|old| _ = fs::remove_file(old));
-        cargo::run(&mut shell, self.side, self.quiet, self.signals)?;
-        let names = programs.iter().cloned().collect::<Vec<_>>().join(", ");
-        let mut built =
-            Built { described: vec![format!("{names}, prepared by `{line}`")], ..Built::default() };
-        for program in programs.iter().filter(|program| program.contains('/')) {
-            let places: Vec<PathBuf> = places(program).into_iter().flatten().collect();
-            // A program of the system is the same on both sides.
-            if places.is_empty() {
-                continue;
-            }
-            let found = places.iter().find(|place| place.is_file()).ok_or_else(|| {
-                let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-                BaseError::NoProgram {
-                    side: self.side,
-                    program: program.clone(),
-                    place: format!(
-                        " ({}). Files that git ignores are not in the trees: --base-copy takes them along",
-                        looked.join(", ")
-                    ),
-                }
-            })?;
-            built.paths.insert(program.clone(), found.clone());
+        // Another process may have removed the folder in the meantime.
+        let own = lock.metadata()?.ino();
+        if fs::metadata(&path).is_ok_and(|meta| meta.ino() == own) {
+            // If the time cannot be set, the folder may be removed too early, and is then made again.
+            _ = lock.set_modified(SystemTime::now());
+            return Ok(lock);
         }
-        Ok(built)
+    }
+}
+
+/// Removes the cache folders of other repositories that were not used for a long time and are not locked.
+fn prune(folder: &Path) {
+    let is_old = |lock: &Path| {
+        let modified = fs::metadata(lock).and_then(|meta| meta.modified());
+        modified.is_ok_and(|at| at.elapsed().is_ok_and(|unused| unused > KEPT_UNUSED))
+    };
+    let is_digest = |name: &str| {
+        name.len() == 2 * NAME_BYTES && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let entries = folder.parent().and_then(|cache| fs::read_dir(cache).ok()).into_iter().flatten().flatten();
+    for other in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_digest)) {
+        let other = other.path();
+        let path = other.join(LOCK);
+        if other == folder || other.is_symlink() || !is_old(&path) {
+            continue;
+        }
+        let Ok(file) = File::open(&path) else { continue };
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        if lock.is_ok() && is_old(&path) {
+            // If it cannot be removed now, a later call tries again.
+            _ = fs::remove_dir_all(&other);
+        }
     }
 }
 
@@ -566,14 +561,24 @@ impl Builder<'_> {
 mod tests {
     use super::*;
 
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
     #[test]
-    fn paths_of_tracked_files_become_those_of_the_tree() {
+    fn paths_of_tracked_files_become_paths_in_the_tree() {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout { folder: folder.path().to_owned(), top: "/home/user/shop".into() };
-        let tree = layout.on(Side::Head, &layout.top);
+        let (options, signals) = (Options::default(), Interrupt::subscribe().unwrap());
+        let trees = |top: &str| Trees {
+            folder: folder.path().to_owned(),
+            top: top.into(),
+            root: top.into(),
+            options: &options,
+            signals: &signals,
+        };
+        let shop = trees("/home/user/shop");
+        let tree = shop.tree(Side::Head);
         fs::create_dir_all(tree.join("config")).unwrap();
-        let base = layout.on(Side::Base, &layout.top).to_string_lossy().into_owned();
-        let text = |text: &str| layout.text_on(Side::Base, text);
+        let base = shop.tree(Side::Base).to_string_lossy().into_owned();
+        let text = |text: &str| shop.text_on(Side::Base, text);
         assert_eq!(text("--config=/home/user/shop/config"), format!("--config={base}/config"));
         assert_eq!(
             text("/home/user/shop:/home/user/shop/.venv/bin"),
@@ -591,12 +596,37 @@ mod tests {
         let [user, own] = ["/home/user/shop/target", "/cache/base-target"].map(Path::new);
         let libraries = "/home/user/shop/target/release/deps:/usr/lib:/home/user/shop/targets";
         let expected = "/cache/base-target/release/deps:/usr/lib:/home/user/shop/targets";
-        assert_eq!(replaced(libraries, user, own, |_| true), expected);
-        let spaced = Layout { top: "/home/user/my shop".into(), ..layout };
+        assert_eq!(replace_folder(libraries, user, own, |_| true), expected);
+        let spaced = trees("/home/user/my shop");
         fs::create_dir_all(spaced.on(Side::Head, Path::new("/home/user/my shop/a b"))).unwrap();
-        let base = spaced.on(Side::Base, &spaced.top).to_string_lossy().into_owned();
+        let base = spaced.tree(Side::Base).to_string_lossy().into_owned();
         let text =
             spaced.text_on(Side::Base, "--config=/home/user/my shop/a b,/home/user/my shop/ignored.db");
         assert_eq!(text, format!("--config={base}/a b,/home/user/my shop/ignored.db"));
+    }
+
+    #[test]
+    fn the_folder_of_a_repository_that_was_not_used_for_a_month_is_removed_unless_it_is_locked() {
+        let cache = tempfile::tempdir().unwrap();
+        let name = |byte: u8| digest_name(Path::new(&byte.to_string()));
+        let repository = |byte: u8, days: u32| {
+            let folder = cache.path().join(name(byte));
+            let lock = lock(&folder, &Interrupt::subscribe().unwrap()).unwrap();
+            fs::create_dir_all(folder.join("base")).unwrap();
+            lock.set_modified(SystemTime::now() - days * DAY).unwrap();
+            (folder, lock)
+        };
+        let (own, _lock) = repository(1, 0);
+        let (old, lock) = repository(2, 31);
+        drop(lock);
+        let (busy, _busy) = repository(3, 31);
+        let (young, lock) = repository(4, 29);
+        drop(lock);
+        let foreign = cache.path().join("somebody");
+        let no_lock = cache.path().join(name(5));
+        [&foreign, &no_lock].iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        prune(&own);
+        assert!(!old.exists());
+        assert!([own, busy, young, foreign, no_lock].iter().all(|kept| kept.exists()));
     }
 }

@@ -1,60 +1,59 @@
-//! What becomes of runs in baselines: saved, accepted, listed, shown and dropped.
+//! Runs in baselines: compared with, saved, accepted, listed, shown and dropped.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::judge::{Judgement, LimitCheck, Policy, Verdict, judge};
-use crate::plan::{Group, Plan, Settings};
-use crate::record::{Baseline, CellRun, FileError, Run, read_runs};
+use crate::plan::{Plan, Settings};
+use crate::record::{Baseline, CellRun, Run, read_runs};
 use crate::report::plural;
-use crate::session::error::SessionError;
 use crate::session::options::{BaselineUse, Options, Paths};
-use crate::session::outcome::Outcome;
+use crate::session::outcome::{Outcome, Result, SessionError};
 
-/// The file of what was measured, next to its page.
+/// The file of the runs, next to their report.
 pub(crate) const RUN_FILE: &str = "run.json";
 
-/// The baseline that a plan is compared with; empty if every group is a duet.
-pub(crate) fn read_for(plan: &Plan, options: &Options) -> Result<Baseline, SessionError> {
-    if plan.groups.iter().all(|group| group.base.is_some()) {
+/// The baseline to compare a plan with; empty if every group is a duet.
+pub(crate) fn read_for(plan: &Plan, options: &Options) -> Result<Baseline> {
+    let mut compared = plan.groups.iter().filter(|group| group.base.is_none()).peekable();
+    if compared.peek().is_none() {
         return Ok(Baseline::default());
     }
-    let name = options.baseline.name();
-    let baseline = Baseline::read(&options.paths.baselines(), name, &plan.bench)?;
-    if let BaselineUse::Strict(_) = options.baseline {
-        let holds = |id| baseline.runs.iter().any(|run| run.cell(id).is_some());
-        let compared = plan.groups.iter().filter(|group| group.base.is_none());
-        if let Some(cell) = compared.flat_map(|group| &group.cells).find(|cell| !holds(&cell.id)) {
-            return Err(SessionError::MissingBaseline {
-                name: name.to_owned(),
-                what: cell.id.to_string(),
-                path: baseline.folder,
-            });
+    let baseline = Baseline::read(&options.paths.baselines(), options.baseline.name(), &plan.bench)?;
+    if let BaselineUse::Strict(name) = &options.baseline {
+        let is_missing = |id| !baseline.runs.iter().any(|run| run.cell(id).is_some());
+        if let Some(cell) = compared.flat_map(|group| &group.cells).find(|cell| is_missing(&cell.id)) {
+            let (name, what) = (name.clone(), cell.id.to_string());
+            return Err(SessionError::MissingBaseline { name, what, folder: baseline.folder });
         }
     }
     Ok(baseline)
 }
 
-/// Checks that the baseline to write to can be read, and that replacing it loses no cell that is not measured now.
-pub(crate) fn check_save(plan: &Plan, options: &Options) -> Result<(), SessionError> {
+/// Checks that the baseline to save to can be read, and that replacing it loses no cell that is not measured now.
+pub(crate) fn check_save(plan: &Plan, options: &Options) -> Result<()> {
     let Some(save) = &options.save else { return Ok(()) };
     let stored = Baseline::read(&options.paths.baselines(), &save.name, &plan.bench)?;
-    let planned: Vec<_> = plan.groups.iter().flat_map(|group| &group.cells).map(|cell| &cell.id).collect();
+    let is_planned = |cell: &CellRun| {
+        plan.groups.iter().flat_map(|group| &group.cells).any(|planned| planned.id == cell.id)
+    };
     let mut cells = stored.runs.iter().flat_map(|run| &run.cells);
-    match cells.find(|cell| !save.append && !options.is_whole && !planned.contains(&&cell.id)) {
+    match cells.find(|cell| !save.append && options.is_filtered && !is_planned(cell)) {
         Some(cell) => Err(SessionError::WouldDrop { name: save.name.clone(), cell: cell.id.to_string() }),
         None => Ok(()),
     }
 }
 
-/// Takes over from the baseline what must be the same in base and head: launches, and the metrics of each cell. A baseline that is about
-/// to be replaced does not decide on launches.
-pub(crate) fn pin_to(plan: &mut Plan, baseline: &Baseline, is_replaced: bool) {
+/// Takes over from the baseline what must be the same for base and head: the number of launches, and the metrics of each cell. A
+/// baseline that will be replaced does not decide on launches.
+pub(crate) fn pin_to(plan: &mut Plan, baseline: &Baseline, options: &Options) {
+    let is_replaced = options.save.as_ref().is_some_and(|save| !save.append);
     for group in &mut plan.groups {
         for cell in &mut group.cells {
-            let runs = baseline.runs.iter().rev();
-            let Some(stored) = runs.filter_map(|run| run.cell(&cell.id)).next() else { continue };
+            let Some(stored) = baseline.runs.iter().rev().find_map(|run| run.cell(&cell.id)) else {
+                continue;
+            };
             cell.metrics = Some(stored.metrics.iter().map(|metric| metric.id.to_owned()).collect());
             let launches = stored.series().launches();
             let fits = (1..=group.settings.sample_size).contains(&launches);
@@ -65,102 +64,91 @@ pub(crate) fn pin_to(plan: &mut Plan, baseline: &Baseline, is_replaced: bool) {
     }
 }
 
-/// The runs of a baseline in place of new ones: those of the current epoch, with the cells that the plan still has.
-pub(crate) fn load_runs(plan: &Plan, name: &str, options: &Options) -> Result<Vec<Run>, SessionError> {
+/// The runs of a baseline in place of new ones: the current epoch, with the cells that the plan still has, judged by its settings.
+pub(crate) fn load_runs(plan: &Plan, name: &str, options: &Options) -> Result<Vec<Run>> {
     let baseline = Baseline::read(&options.paths.baselines(), name, &plan.bench)?;
-    let newest = baseline.runs.last().ok_or_else(|| SessionError::MissingBaseline {
-        name: name.to_owned(),
-        what: plan.bench.clone(),
-        path: baseline.folder.clone(),
-    })?;
-    let epoch = newest.epoch.as_ref().map(|epoch| &epoch.first_run);
-    let current =
-        baseline.runs.iter().filter(|run| run.epoch.as_ref().map(|epoch| &epoch.first_run) == epoch);
-    Ok(current.map(|run| Run { cells: planned_cells(plan, run), epoch: None, ..run.clone() }).collect())
-}
-
-/// The cells of a stored run that the plan has, judged by the settings of the plan.
-fn planned_cells(plan: &Plan, run: &Run) -> Vec<CellRun> {
-    let cell = |group: &Group, stored: &CellRun| {
-        let Settings { sample_size, measurement_time, .. } = stored.settings;
-        CellRun {
-            settings: Settings { sample_size, measurement_time, ..group.settings.clone() },
-            ..stored.clone()
-        }
+    let Some(newest) = baseline.runs.last() else {
+        let (name, what) = (name.to_owned(), plan.bench.clone());
+        return Err(SessionError::MissingBaseline { name, what, folder: baseline.folder });
     };
-    plan.groups
-        .iter()
-        .flat_map(|group| group.cells.iter().map(move |cell| (group, cell)))
-        .filter_map(|(group, planned)| Some(cell(group, run.cell(&planned.id)?)))
-        .collect()
+    let epoch = |run: &Run| run.epoch.as_ref().map(|epoch| epoch.first_run.clone());
+    let current = baseline.runs.iter().filter(|run| epoch(run) == epoch(newest));
+    let planned = |run: &Run| {
+        let mut cells = Vec::new();
+        for group in &plan.groups {
+            for stored in group.cells.iter().filter_map(|cell| run.cell(&cell.id)) {
+                let Settings { sample_size, measurement_time, .. } = stored.settings;
+                let settings = Settings { sample_size, measurement_time, ..group.settings.clone() };
+                cells.push(CellRun { settings, ..stored.clone() });
+            }
+        }
+        cells
+    };
+    Ok(current.map(|run| Run { cells: planned(run), epoch: None, ..run.clone() }).collect())
 }
 
-/// Saves runs in a baseline if that was asked for, and says so; gives the outcome of the call after that.
+/// Saves runs in a baseline if the call asks for it, and returns the outcome of the call.
 ///
-/// To replace a baseline is to accept the speed of the new runs, so a regression then fails nothing. To add to one is not: a slower run
-/// would pull its centre along. Runs that are not complete are never saved.
+/// Replacing a baseline accepts the speed of the new runs, so a regression then does not fail the call. Adding to a baseline does not:
+/// a slower run would shift its centre. Incomplete runs are never saved.
 pub(crate) fn save(
     runs: &[Run],
     judgement: &Judgement,
     outcome: Outcome,
     options: &Options,
-) -> Result<Outcome, SessionError> {
+) -> Result<Outcome> {
     let Some(save) = &options.save else { return Ok(outcome) };
     let has_regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
-    let why_not = if matches!(outcome, Outcome::Interrupted(_)) {
-        Some("the run was interrupted")
+    let obstacle = if matches!(outcome, Outcome::Interrupted(_)) {
+        "the run was interrupted"
     } else if runs.iter().any(|run| run.stop.is_some()) {
-        Some("the run ended early")
-    } else if !runs.iter().all(is_fair) {
-        Some("some cells are invalid")
+        "the run ended early"
+    } else if !are_fair(runs) {
+        "some cells are invalid"
     } else if save.append && has_regressed {
-        Some("it regressed; `plimsoll accept --reason TEXT` begins a new epoch with it")
+        "it regressed; `plimsoll accept --reason TEXT` begins a new epoch with it"
     } else {
-        None
+        ""
     };
-    if let Some(why) = why_not {
-        eprintln!("The baseline `{}` was not changed: {why}.", save.name);
+    if !obstacle.is_empty() {
+        eprintln!("The baseline `{}` was not changed: {obstacle}.", save.name);
         return Ok(outcome);
     }
     let bench = runs.first().map_or("", |run| run.bench.as_str());
-    let not_kept = |error: FileError| SessionError::NotKept(Box::new(error.into()));
     let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
     let paths = if save.append { baseline.add(runs, None) } else { baseline.replace(runs) };
-    let paths = paths.map_err(not_kept)?;
-    if save.replaces() && has_regressed && options.baseline.name() == save.name {
+    let paths = paths.map_err(SessionError::NotSaved)?;
+    if has_regressed && options.baseline.name() == save.name {
         eprintln!(
-            "warning: the saved runs are slower than the baseline `{}` that they replace; git has the old one",
+            "warning: the saved runs are slower than the baseline `{}` that they replace; the old one is in git",
             save.name
         );
     }
     if !options.quiet && !paths.is_empty() {
-        let files = plural(paths.len() as u64, "run");
-        eprintln!("Saved {files} as baseline `{}` in {}", save.name, baseline.folder.display());
+        let saved = plural(paths.len() as u64, "run");
+        eprintln!("Saved {saved} as baseline `{}` in {}", save.name, baseline.folder.display());
     }
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
     Ok(if outcome == Outcome::Regressed && !broke_a_limit { Outcome::Passed } else { outcome })
 }
 
-/// Whether every cell of a run may become part of a baseline.
-fn is_fair(run: &Run) -> bool {
-    run.cells.iter().all(CellRun::is_fair)
+/// Whether all cells of the runs may become part of a baseline.
+fn are_fair(runs: &[Run]) -> bool {
+    runs.iter().flat_map(|run| &run.cells).all(CellRun::is_fair)
 }
 
-/// Adds the runs of a file to the baseline `name`: to its current epoch, or with a reason as the beginning of a new one. Gives the files
-/// that were written.
+/// Adds the runs of a file, or the last measured ones, to the baseline `name`: to its current epoch, or with a reason as the beginning of
+/// a new one. Returns the written files.
 pub(crate) fn accept(
     file: Option<&Path>,
     name: &str,
     reason: Option<&str>,
     options: &Options,
-) -> Result<Vec<PathBuf>, SessionError> {
-    let file = match file {
-        Some(file) => file.to_owned(),
-        None => newest_run(&options.paths.reports())?,
-    };
+) -> Result<Vec<PathBuf>> {
+    let file = file.map_or_else(|| newest_run(&options.paths.reports()), |file| Ok(file.to_owned()))?;
     let runs = complete(&file)?;
-    let refuse = |why: String| Err(SessionError::Saved(format!("{}: {why}", file.display())));
-    if !runs.iter().all(is_fair) {
+    let refuse = |why: String| Err(SessionError::RunFile { file: file.clone(), why });
+    if !are_fair(&runs) {
         return refuse("some cells of its runs are invalid".to_owned());
     }
     let mut baseline = Baseline::read(&options.paths.baselines(), name, &runs[0].bench)?;
@@ -174,44 +162,40 @@ pub(crate) fn accept(
             return refuse(format!("`{}` regressed; accept a slower speed with --reason", cell.id));
         }
     }
-    baseline.add(&runs, reason).map_err(|error| SessionError::NotKept(Box::new(error.into())))
+    baseline.add(&runs, reason).map_err(SessionError::NotSaved)
 }
 
-/// The runs of a file, all of which are complete.
-pub(crate) fn complete(file: &Path) -> Result<Vec<Run>, SessionError> {
+/// The runs of a file. An error if one of them is incomplete.
+pub(crate) fn complete(file: &Path) -> Result<Vec<Run>> {
     let runs = not_empty(file)?;
     if runs.iter().any(|run| run.stop.is_some()) {
-        let why = "its run ended early, so it cannot be compared or accepted; measure again";
-        return Err(SessionError::Saved(format!("{}: {why}", file.display())));
+        let why = "its run ended early, so it cannot be compared or accepted: measure again".to_owned();
+        return Err(SessionError::RunFile { file: file.to_owned(), why });
     }
     Ok(runs)
 }
 
-/// The runs of a file that has some.
-pub(crate) fn not_empty(file: &Path) -> Result<Vec<Run>, SessionError> {
+/// The runs of a file. An error if there is none.
+pub(crate) fn not_empty(file: &Path) -> Result<Vec<Run>> {
     let runs = read_runs(file)?;
     if runs.is_empty() {
-        return Err(SessionError::Saved(format!("{}: it holds no run", file.display())));
+        let why = "it holds no run: measure again".to_owned();
+        return Err(SessionError::RunFile { file: file.to_owned(), why });
     }
     Ok(runs)
 }
 
-/// The `run.json` below `reports` whose run began last.
-fn newest_run(reports: &Path) -> Result<PathBuf, SessionError> {
-    let files =
-        fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path().join(RUN_FILE));
-    let began = |file: &PathBuf| Some(read_runs(file).ok()?.last()?.started);
-    let dated = files.filter_map(|file| Some((began(&file)?, file)));
-    dated.max().map(|(_, file)| file).ok_or_else(|| {
-        let place = reports.display();
-        SessionError::Saved(format!(
-            "there is no run below {place}: run `cargo bench` first, or name a {RUN_FILE}"
-        ))
-    })
+/// The `run.json` below `reports` whose last run began last.
+fn newest_run(reports: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(reports).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.path().join(RUN_FILE));
+    let dated = files.filter_map(|file| Some((read_runs(&file).ok()?.last()?.started, file)));
+    let newest = dated.max().map(|(_, file)| file);
+    newest.ok_or_else(|| SessionError::NoRun { reports: reports.to_owned() })
 }
 
 /// Each baseline with its bench targets and the number of their runs.
-pub(crate) fn list(root: &Path) -> Result<String, SessionError> {
+pub(crate) fn list(root: &Path) -> Result<String> {
     let root = Paths::new(root, None).baselines();
     let mut text = String::new();
     for (name, benches) in Baseline::list(&root)? {
@@ -228,15 +212,14 @@ pub(crate) fn list(root: &Path) -> Result<String, SessionError> {
 }
 
 /// The runs of one baseline, and the cells of each bench target.
-pub(crate) fn show(root: &Path, name: &str) -> Result<String, SessionError> {
+pub(crate) fn show(root: &Path, name: &str) -> Result<String> {
     let mut text = String::new();
-    for baseline in of_name(root, name)? {
+    for baseline in read_all(root, name)? {
         let Some(newest) = baseline.runs.last() else { continue };
         _ = writeln!(text, "{}", newest.bench);
         for run in &baseline.runs {
-            let environment = &run.environment;
-            let test_bed = environment.machine.test_bed.id.as_deref().unwrap_or("an unknown test bed");
-            let dirty = if environment.dirty { ", with uncommitted changes" } else { "" };
+            let test_bed = run.environment.machine.test_bed.id.as_deref().unwrap_or("an unknown test bed");
+            let dirty = if run.environment.dirty { ", with uncommitted changes" } else { "" };
             let reason = run.epoch.as_ref().and_then(|epoch| epoch.reason.as_ref());
             let reason = reason.map(|reason| format!(", new epoch: {reason}")).unwrap_or_default();
             let cells = plural(run.cells.len() as u64, "cell");
@@ -253,22 +236,18 @@ pub(crate) fn show(root: &Path, name: &str) -> Result<String, SessionError> {
 }
 
 /// Removes one baseline.
-pub(crate) fn drop_baseline(root: &Path, name: &str) -> Result<String, SessionError> {
-    for baseline in of_name(root, name)? {
+pub(crate) fn drop_baseline(root: &Path, name: &str) -> Result<String> {
+    for baseline in read_all(root, name)? {
         baseline.remove()?;
     }
     Ok(format!("Dropped the baseline `{name}`.\n"))
 }
 
-/// All bench targets of a baseline.
-fn of_name(root: &Path, name: &str) -> Result<Vec<Baseline>, SessionError> {
-    let root = Paths::new(root, None).baselines();
-    let listed = Baseline::list(&root)?;
-    let Some((_, benches)) = listed.into_iter().find(|(listed, _)| listed == name) else {
-        return Err(SessionError::Saved(format!(
-            "there is no baseline `{name}` in {}: `plimsoll baseline list` shows what is there",
-            root.display()
-        )));
+/// A baseline for each bench target that it has.
+fn read_all(root: &Path, name: &str) -> Result<Vec<Baseline>> {
+    let folder = Paths::new(root, None).baselines();
+    let Some((_, benches)) = Baseline::list(&folder)?.into_iter().find(|(listed, _)| listed == name) else {
+        return Err(SessionError::NoBaseline { name: name.to_owned(), folder });
     };
-    Ok(benches.iter().map(|bench| Baseline::read(&root, name, bench)).collect::<Result<_, _>>()?)
+    benches.iter().map(|bench| Ok(Baseline::read(&folder, name, bench)?)).collect()
 }

@@ -1,4 +1,4 @@
-//! How cargo was told to build, and the same build for each of the two trees.
+//! The `cargo bench` that started this bench, and the `cargo build` that builds the same way in each tree of `--base-ref`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -7,42 +7,29 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::measure::{Interrupt, output_unless_interrupted};
 use crate::plan::Side;
-use crate::session::base_error::BaseError;
 use crate::session::git::foreign_variables;
+use crate::session::outcome::{Result, SessionError};
 
-/// Processes between cargo and a bench that some runner started: no chain is longer.
-const MOST_ANCESTORS: usize = 64;
-/// Aliases that lead to aliases.
-const MOST_ALIASES: usize = 8;
-/// What `cargo bench` builds with unless told otherwise.
-const BENCH_PROFILE: &str = "bench";
-/// Flags with a value that `cargo build` gets as they are.
-const PASSED_WITH_VALUE: [&str; 6] = ["--target", "--config", "-Z", "-j", "--jobs", "--lockfile-path"];
-/// Flags without a value that `cargo build` gets as they are.
-const PASSED: [&str; 6] =
-    ["--all-features", "--no-default-features", "--locked", "--offline", "--frozen", "--ignore-rust-version"];
-/// Other flags with a value, which must not be taken for the subcommand.
-const DROPPED_WITH_VALUE: [&str; 13] = [
-    "--bench",
-    "--bin",
-    "--example",
-    "--test",
-    "-p",
-    "--package",
-    "--exclude",
-    "--target-dir",
-    "--manifest-path",
-    "--message-format",
-    "--color",
-    "--artifact-dir",
-    "-C",
-];
+/// Processes to search between cargo and the bench, if a runner started the bench.
+const MAX_ANCESTORS: usize = 64;
+/// Aliases of aliases to resolve.
+const MAX_ALIASES: usize = 8;
+/// Flags of cargo with a value.
+const WITH_VALUE: &str = "-p -F -j -C -Z --package --exclude --bench --bin --example --test --features --profile --jobs --target \
+     --target-dir --manifest-path --lockfile-path --config --color --message-format --artifact-dir";
+/// Flags that `cargo build` and `cargo metadata` get too.
+const PASSED: &str =
+    "--config -Z --lockfile-path --all-features --no-default-features --locked --offline --frozen";
+/// Flags that only `cargo build` gets.
+const PASSED_TO_BUILD: &str = "--target -j --jobs --ignore-rust-version";
 
-/// Begins a shell's command line whose output is for people.
+/// The beginning of a shell's command line that sends all output to standard error.
 pub(crate) const TO_STDERR: &str = "exec >&2; ";
 
 /// The `cargo bench` that started this bench.
@@ -53,131 +40,153 @@ pub(crate) struct CargoCall {
     pub(crate) folder: PathBuf,
     /// The environment that it was started with.
     env: BTreeMap<OsString, OsString>,
-    /// Its arguments before `--`, aliases replaced.
+    /// Its arguments, with aliases replaced.
     words: Vec<String>,
-    flags: Flags,
 }
 
-/// What a command line says about the build.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Flags {
-    profile: Option<String>,
-    features: Vec<String>,
-    /// For every call of cargo.
-    passed: Vec<String>,
+/// Where and how one side is built.
+#[derive(Debug)]
+pub(crate) struct BuildDirs<'a> {
+    pub(crate) side: Side,
+    /// The top of its tree.
+    pub(crate) tree: PathBuf,
+    /// The manifest of the workspace in the tree.
+    pub(crate) manifest: PathBuf,
+    /// The manifest of the bench's package in the tree.
+    pub(crate) own_manifest: PathBuf,
+    /// The folder in which cargo is called.
+    pub(crate) folder: PathBuf,
+    /// The folder of what is built.
+    pub(crate) target: PathBuf,
+    pub(crate) quiet: bool,
+    pub(crate) signals: &'a Interrupt,
 }
 
-/// The programs of one side.
+/// One side after its build.
 #[derive(Debug, Default)]
-pub(crate) struct Programs {
-    /// By name.
+pub(crate) struct Built {
+    /// The programs, by their path in the bench file.
     pub(crate) paths: BTreeMap<String, PathBuf>,
-    /// Packages by path that lie outside the tree, and so are the same on both sides.
+    /// What was built, for the report.
+    pub(crate) described: BTreeSet<String>,
+    /// Packages by path that lie outside the tree, and are the same on both sides.
     pub(crate) outside: BTreeSet<String>,
     /// The names of all packages by path.
     pub(crate) by_path: BTreeSet<String>,
+    pub(crate) toolchain: String,
 }
 
-/// The package of a program, as `cargo metadata` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Package {
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+struct Package {
     id: String,
     name: String,
-    features: BTreeSet<String>,
-    programs: BTreeSet<String>,
-    manifest: PathBuf,
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+    features: BTreeMap<String, IgnoredAny>,
 }
 
-/// Where one side is built.
-#[derive(Debug)]
-pub(crate) struct Site<'a> {
-    pub(crate) side: Side,
-    /// The top of its tree.
-    pub(crate) tree: &'a Path,
-    /// The manifest of the workspace in it.
-    pub(crate) manifest: &'a Path,
-    /// The folder in which cargo is called.
-    pub(crate) folder: &'a Path,
-    /// The folder for all that is built.
-    pub(crate) target: &'a Path,
+#[derive(Debug, Default, Clone, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// A message of `cargo build`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum Message {
+    CompilerArtifact(Artifact),
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    package_id: String,
+    manifest_path: PathBuf,
+    target: Target,
+    profile: Profile,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 impl CargoCall {
     /// The call of the nearest ancestor that is `$CARGO`; `None` if there is none, or it is not a `cargo bench`.
-    pub(crate) fn of_ancestor() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let program = PathBuf::from(std::env::var_os("CARGO")?);
         let cargo = program.canonicalize().ok()?;
-        let ancestors =
-            std::iter::successors(Some(std::os::unix::process::parent_id()), |pid| parent_of(*pid));
-        let found = ancestors
-            .take(MOST_ANCESTORS)
+        let parent = std::os::unix::process::parent_id();
+        let found = std::iter::successors(Some(parent), |pid| parent_of(*pid))
+            .take(MAX_ANCESTORS)
             .map(|pid| PathBuf::from(format!("/proc/{pid}")))
             .find(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == cargo))?;
-        let list = |name: &str| -> Option<Vec<Vec<u8>>> {
+        let list = |name: &str| -> Option<Vec<OsString>> {
             let content = fs::read(found.join(name)).ok()?;
-            Some(
-                content
-                    .split(|&byte| byte == 0)
-                    .filter(|part| !part.is_empty())
-                    .map(<[u8]>::to_vec)
-                    .collect(),
-            )
+            let parts = content.split(|&byte| byte == 0).filter(|part| !part.is_empty());
+            Some(parts.map(|part| OsStr::from_bytes(part).to_owned()).collect())
         };
-        let words =
-            list("cmdline")?.iter().skip(1).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        let variable = |entry: &Vec<u8>| {
-            let equals = entry.iter().skip(1).position(|&byte| byte == b'=')? + 1;
-            Some((
-                OsStr::from_bytes(&entry[..equals]).to_owned(),
-                OsStr::from_bytes(&entry[equals + 1..]).to_owned(),
-            ))
+        let words = list("cmdline")?.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        let variable = |entry: OsString| {
+            let equals = entry.as_bytes().iter().skip(1).position(|&byte| byte == b'=')? + 1;
+            let (name, value) = entry.as_bytes().split_at(equals);
+            Some((OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(&value[1..]).to_owned()))
         };
-        let env = list("environ")?.iter().filter_map(variable).collect();
+        let env = list("environ")?.into_iter().filter_map(variable).collect();
         let folder = fs::read_link(found.join("cwd")).ok()?;
-        let mut call = Self { program, folder, env, words: Vec::new(), flags: Flags::default() };
+        let mut call = Self { program, folder, env, words: Vec::new() };
         call.let_trees_choose_toolchain();
         call.words = without_alias(words, || call.aliases())?;
-        call.flags = Flags::read(&call.words)?;
         Some(call)
     }
 
-    /// rustup names the toolchain that it chose in the environment. One that came from a file is for each tree to choose again.
+    /// rustup puts the toolchain that it chose into the environment. If it came from a file, each tree chooses again.
     fn let_trees_choose_toolchain(&mut self) {
         const NAMES: [&str; 2] = ["RUSTUP_TOOLCHAIN", "RUSTUP_TOOLCHAIN_SOURCE"];
-        if !self.env.contains_key(OsStr::new(NAMES[0])) {
+        let [toolchain, source] = NAMES.map(|name| self.env.get(OsStr::new(name)));
+        if toolchain.is_none() {
             return;
         }
         let mut chosen = self.clone();
-        chosen.env.retain(|name, _| NAMES.iter().all(|chosen| name != chosen));
-        // What `$CARGO` names is the chosen toolchain's own; `cargo` on the path is rustup.
+        NAMES.iter().for_each(|name| _ = chosen.env.remove(OsStr::new(name)));
+        // `$CARGO` is the cargo of the chosen toolchain; `cargo` in PATH is rustup.
         chosen.program = "cargo".into();
-        let said_by_user = match self.env.get(OsStr::new(NAMES[1])) {
+        let is_of_user = match source {
             Some(source) => source == "cli" || source == "env",
-            // An older rustup does not say. A toolchain that rustup would not choose by itself came from the user.
+            // An older rustup does not say. A toolchain that rustup would not choose without the variable came from the user.
             None => self.toolchain(&self.folder) != chosen.toolchain(&self.folder),
         };
-        if !said_by_user {
+        if !is_of_user {
             *self = chosen;
         }
     }
 
-    /// Aliases by name, as the configuration defines them.
+    /// The words of each alias that the user's configuration defines.
     fn aliases(&self) -> BTreeMap<String, Vec<String>> {
-        let listed = self.command(&self.folder).arg("--list").output();
-        let listed =
-            listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         let alias = |line: &str| {
             let (name, words) = line.split_once("alias: ")?;
             Some((name.trim().to_owned(), words.split_whitespace().map(str::to_owned).collect()))
         };
-        listed.lines().filter_map(alias).collect()
+        printed(self.command(&self.folder).arg("--list"))
+            .unwrap_or_default()
+            .lines()
+            .filter_map(alias)
+            .collect()
     }
 
     /// `cargo` in a folder, in the environment that the user's was started with.
     fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.program);
         self.set_environment(&mut command);
-        command.current_dir(folder).stdin(Stdio::null());
+        command.current_dir(folder);
         command
     }
 
@@ -187,221 +196,156 @@ impl CargoCall {
         foreign_variables().for_each(|name| _ = command.env_remove(name));
     }
 
-    /// Where the manifest of the workspace around a package lies.
-    pub(crate) fn workspace_manifest(&self, folder: &Path, manifest: &Path) -> Option<PathBuf> {
-        let mut locate = self.command(folder);
-        locate
-            .args(["locate-project", "--workspace", "--message-format", "plain", "--manifest-path"])
-            .arg(manifest);
-        let output = locate.output().ok().filter(|output| output.status.success())?;
-        Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    /// The manifest of the workspace around a package.
+    pub(crate) fn workspace_manifest(&self, manifest: &Path) -> Option<PathBuf> {
+        let mut locate = self.command(&self.folder);
+        locate.args(["locate-project", "--workspace", "--message-format", "plain", "--manifest-path"]);
+        printed(locate.arg(manifest)).map(PathBuf::from)
     }
 
-    /// The compiler of a tree: what `rustc` or its stand-in says of itself.
-    pub(crate) fn toolchain(&self, folder: &Path) -> String {
-        let rustc = self.env.get(OsStr::new("RUSTC")).cloned().unwrap_or_else(|| "rustc".into());
-        let mut version = Command::new(rustc);
+    /// The version that the compiler of a folder, or its replacement, prints.
+    fn toolchain(&self, folder: &Path) -> String {
+        let mut version =
+            Command::new(self.env.get(OsStr::new("RUSTC")).map_or(OsStr::new("rustc"), |rustc| rustc));
         self.set_environment(&mut version);
-        let output = version.arg("--version").current_dir(folder).stdin(Stdio::null()).output();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+        printed(version.arg("--version").current_dir(folder)).unwrap_or_default()
     }
 
-    /// The packages of a workspace.
-    pub(crate) fn packages(&self, site: &Site, signals: &Interrupt) -> Result<Vec<Package>, BaseError> {
-        let mut metadata = self.command(site.folder);
-        metadata
-            .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
-            .arg(site.manifest);
-        metadata.args(self.flags.passed_to("metadata"));
-        let output = run(&mut metadata, site.side, true, signals)?;
-        let metadata: Value = serde_json::from_slice(&output).unwrap_or_default();
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let package = |package: &Value| Package {
-            id: text(&package["id"]),
-            name: text(&package["name"]),
-            features: package["features"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name.clone())
-                .collect(),
-            programs: list(&package["targets"])
-                .iter()
-                .filter(|target| list(&target["kind"]).iter().any(|kind| kind == "bin"))
-                .map(|target| text(&target["name"]))
-                .collect(),
-            manifest: text(&package["manifest_path"]).into(),
-        };
-        Ok(list(&metadata["packages"]).iter().map(package).collect())
+    /// Builds the programs of one side, with the flags of the user's call.
+    pub(crate) fn build(&self, dirs: &BuildDirs, programs: &BTreeSet<String>) -> Result<Built> {
+        let packages = self.packages(dirs)?;
+        let mut built = Built { toolchain: self.toolchain(&dirs.folder), ..Built::default() };
+        for program in programs {
+            let not_cargo = || SessionError::NotCargo { program: program.clone() };
+            let name = Path::new(program).file_name().and_then(OsStr::to_str);
+            let name = name.filter(|_| program.contains('/')).ok_or_else(not_cargo)?;
+            let package = package_of(&packages, name, &dirs.own_manifest)?;
+            let package = package.ok_or_else(|| match dirs.side {
+                Side::Head => not_cargo(),
+                Side::Base => dirs.not_built(name),
+            })?;
+            let path = self.build_program(dirs, package, name, &mut built)?;
+            built.paths.insert(program.clone(), path);
+            built.described.insert(format!("{name} of package {}", package.name));
+        }
+        Ok(built)
     }
 
-    /// Builds programs of one package.
-    pub(crate) fn build(
+    fn packages(&self, dirs: &BuildDirs) -> Result<Vec<Package>> {
+        let mut metadata = self.command(&dirs.folder);
+        metadata.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
+        metadata.arg(&dirs.manifest).args(self.passed(PASSED));
+        let output = run(&mut metadata, dirs.side, true, dirs.signals)?;
+        Ok(serde_json::from_slice(&output).map(|metadata: Metadata| metadata.packages).unwrap_or_default())
+    }
+
+    fn build_program(
         &self,
-        site: &Site,
+        dirs: &BuildDirs,
         package: &Package,
-        names: &BTreeSet<String>,
-        quiet: bool,
-        signals: &Interrupt,
-    ) -> Result<Programs, BaseError> {
-        let mut build = self.command(site.folder);
-        build.arg("build").arg("--manifest-path").arg(site.manifest).args(["--package", &package.id]);
-        names.iter().for_each(|name| _ = build.args(["--bin", name]));
-        build.args(["--profile", self.flags.profile.as_deref().unwrap_or(BENCH_PROFILE)]);
-        build.args(self.flags.features_of(package)).args(self.flags.passed_to("build"));
-        // The last `--config` counts, and both count more than variables.
-        build.arg("--config").arg(format!("build.build-dir={}", Value::from(site.target.to_string_lossy())));
-        build.arg("--target-dir").arg(site.target).args(["--message-format", "json-render-diagnostics"]);
-        let output = run(&mut build, site.side, quiet, signals)?;
-        let mut programs = Programs::default();
-        let messages =
-            output.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        for artifact in messages.filter(|message| message["reason"] == "compiler-artifact") {
-            let manifest = PathBuf::from(artifact["manifest_path"].as_str().unwrap_or_default());
-            let is_inside = manifest.starts_with(site.tree);
-            let by_path = artifact["package_id"].as_str().and_then(name_by_path);
-            programs.by_path.extend(by_path.map(str::to_owned));
-            let name = artifact["target"]["name"].as_str().unwrap_or_default();
-            let is_bin = artifact["target"]["kind"]
-                .as_array()
-                .is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"));
-            match artifact["executable"].as_str() {
-                Some(path) if is_bin && artifact["profile"]["test"] == false && names.contains(name) => {
-                    if !is_inside {
-                        return Err(BaseError::Outside { side: site.side, manifest });
-                    }
-                    programs.paths.insert(name.to_owned(), path.into());
+        name: &str,
+        built: &mut Built,
+    ) -> Result<PathBuf> {
+        let mut build = self.command(&dirs.folder);
+        build.arg("build").arg("--manifest-path").arg(&dirs.manifest);
+        build.args(["--package", &package.id, "--bin", name]);
+        build.args(["--profile", self.values("--profile").last().copied().unwrap_or("bench")]);
+        build.args(self.features_of(package)).args(self.passed(PASSED)).args(self.passed(PASSED_TO_BUILD));
+        // The last `--config` counts, and both options override variables.
+        build.arg("--config").arg(format!("build.build-dir={}", Value::from(dirs.target.to_string_lossy())));
+        build.arg("--target-dir").arg(&dirs.target).args(["--message-format", "json-render-diagnostics"]);
+        let output = run(&mut build, dirs.side, dirs.quiet, dirs.signals)?;
+        let mut path = None;
+        for line in output.split(|&byte| byte == b'\n') {
+            let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_slice(line) else { continue };
+            let Artifact { package_id, manifest_path: manifest, target, profile, executable } = artifact;
+            let is_inside = manifest.starts_with(&dirs.tree);
+            let by_path = name_by_path(&package_id);
+            built.by_path.extend(by_path.map(str::to_owned));
+            if executable.is_some() && target.is_bin(name) && !profile.test {
+                if !is_inside {
+                    return Err(SessionError::OutsideTree { side: dirs.side, manifest });
                 }
-                _ if by_path.is_some() && !is_inside => _ = programs.outside.insert(name.to_owned()),
-                _ => {}
+                path = executable;
+            } else if by_path.is_some() && !is_inside {
+                built.outside.insert(target.name);
             }
         }
-        match names.iter().find(|name| !programs.paths.contains_key(*name)) {
-            Some(name) => {
-                Err(BaseError::NoProgram { side: site.side, program: name.clone(), place: String::new() })
-            }
-            None => Ok(programs),
-        }
-    }
-}
-
-impl Package {
-    /// The package that builds a program: the bench's own, if it has one of that name.
-    ///
-    /// # Errors
-    /// When several others have.
-    pub(crate) fn of_program<'a>(
-        packages: &'a [Self],
-        program: &str,
-        own: &Path,
-    ) -> Result<Option<&'a Self>, BaseError> {
-        let having: Vec<&Self> =
-            packages.iter().filter(|package| package.programs.contains(program)).collect();
-        if let Some(package) = having.iter().find(|package| package.manifest == own) {
-            return Ok(Some(package));
-        }
-        if having.len() > 1 {
-            let names: Vec<&str> = having.iter().map(|package| package.name.as_str()).collect();
-            return Err(BaseError::Ambiguous { program: program.to_owned(), packages: names.join(", ") });
-        }
-        Ok(having.first().copied())
+        path.ok_or_else(|| dirs.not_built(name))
     }
 
-    /// Its name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Flags {
-    /// Reads a command line of `cargo bench`, without the program; `None` if it is another subcommand.
-    fn read(words: &[String]) -> Option<Self> {
-        let mut flags = Self::default();
-        let mut subcommand = None;
-        let mut words = words.iter().take_while(|word| *word != "--");
-        while let Some(word) = words.next() {
-            let (flag, attached) = split(word);
-            let is = |list: &[&str]| list.contains(&flag);
-            if matches!(flag, "--profile" | "--features" | "-F")
-                || is(&PASSED_WITH_VALUE)
-                || is(&DROPPED_WITH_VALUE)
-            {
-                let value = match attached {
-                    Some(value) => value.to_owned(),
-                    None => words.next()?.clone(),
-                };
-                match flag {
-                    "--profile" => flags.profile = Some(value),
-                    "--features" | "-F" => {
-                        let names = value.split([',', ' ']).filter(|name| !name.is_empty());
-                        flags.features.extend(names.map(str::to_owned));
-                    }
-                    _ if is(&PASSED_WITH_VALUE) => flags.passed.extend([flag.to_owned(), value]),
-                    _ => {}
-                }
-            } else if is(&PASSED) {
-                flags.passed.push(flag.to_owned());
-            } else if !flag.starts_with(['-', '+']) && subcommand.is_none() {
-                subcommand = Some(flag);
-            }
-        }
-        (subcommand == Some("bench")).then_some(flags)
+    /// Those of the flags that the user's call has, with their values.
+    fn flags(&self, flags: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let parts = parts(&self.words).into_iter().map(|(_, flag, value)| (flag, value));
+        parts.filter(move |(flag, _)| is_in(flags, flag))
     }
 
-    /// The features that a package has: a workspace's other members may have the others.
+    fn values(&self, flags: &str) -> Vec<&str> {
+        self.flags(flags).filter_map(|(_, value)| value).collect()
+    }
+
+    fn passed(&self, flags: &str) -> Vec<&str> {
+        self.flags(flags).flat_map(|(flag, value)| [Some(flag), value]).flatten().collect()
+    }
+
+    /// The features that a package has. The others belong to other members of the workspace.
     fn features_of(&self, package: &Package) -> Vec<String> {
-        let is_own = |name: &&String| name.contains('/') || package.features.contains(*name);
-        let features: Vec<&str> = self.features.iter().filter(is_own).map(String::as_str).collect();
+        let names = self.values("--features -F").into_iter().flat_map(|value| value.split([',', ' ']));
+        let is_own = |name: &&str| name.contains('/') || package.features.contains_key(*name);
+        let features: Vec<&str> = names.filter(is_own).collect();
         if features.is_empty() { Vec::new() } else { vec!["--features".to_owned(), features.join(",")] }
     }
+}
 
-    /// What a subcommand gets as it is: `metadata` builds nothing.
-    fn passed_to(&self, subcommand: &str) -> Vec<String> {
-        const OF_BUILDS: [&str; 4] = ["--target", "-j", "--jobs", "--ignore-rust-version"];
-        let mut passed = Vec::new();
-        let mut words = self.passed.iter();
-        while let Some(word) = words.next() {
-            let value =
-                words.as_slice().first().filter(|_| PASSED_WITH_VALUE.contains(&word.as_str())).cloned();
-            if value.is_some() {
-                words.next();
-            }
-            if subcommand == "build" || !OF_BUILDS.contains(&word.as_str()) {
-                passed.push(word.clone());
-                passed.extend(value);
-            }
-        }
-        passed
+impl BuildDirs<'_> {
+    fn not_built(&self, program: &str) -> SessionError {
+        SessionError::NotBuilt { side: self.side, program: program.to_owned(), place: String::new() }
     }
 }
 
-/// The command line of a bench target with other flags for its baseline or base, as the user would type it.
-pub(crate) fn command_line(bench: &str, own: impl Iterator<Item = String>, flags: &[&str]) -> String {
-    // What compares or stores is what the new flags say.
-    const REPLACED: [&str; 5] = ["--baseline", "-b", "--baseline-lenient", "--save-baseline", "-s"];
-    let call = CargoCall::of_ancestor();
-    let words = call.map_or_else(|| vec!["bench".to_owned()], |call| call.words);
-    let mut words: Vec<String> = words.into_iter().take_while(|word| word != "--").collect();
-    if !words.iter().any(|word| split(word).0 == "--bench") {
-        words.extend(["--bench".to_owned(), bench.to_owned()]);
+impl Target {
+    fn is_bin(&self, name: &str) -> bool {
+        self.name == name && self.kind.iter().any(|kind| kind == "bin")
     }
-    words.push("--".to_owned());
-    let mut own = own;
-    while let Some(word) = own.next() {
-        let (flag, attached) = split(&word);
+}
+
+/// The package that builds a program: the bench's own, if it has a program of that name. An error if several others have one.
+fn package_of<'a>(packages: &'a [Package], program: &str, own: &Path) -> Result<Option<&'a Package>> {
+    let has_program = |package: &&Package| package.targets.iter().any(|target| target.is_bin(program));
+    let found: Vec<&Package> = packages.iter().filter(has_program).collect();
+    if let Some(package) = found.iter().find(|package| package.manifest_path == own) {
+        return Ok(Some(package));
+    }
+    if found.len() > 1 {
+        let names: Vec<&str> = found.iter().map(|package| package.name.as_str()).collect();
+        return Err(SessionError::Ambiguous { program: program.to_owned(), packages: names.join(", ") });
+    }
+    Ok(found.first().copied())
+}
+
+/// The `cargo bench` of a bench target as the user called it, but with other flags that choose base or a baseline.
+pub(crate) fn command_line(bench: &str, bench_args: &[String], flags: &[&str]) -> String {
+    const REPLACED: [&str; 5] = ["--baseline", "-b", "--baseline-lenient", "--save-baseline", "-s"];
+    let words = CargoCall::find().map_or_else(|| vec!["bench".to_owned()], |call| call.words);
+    let mut words: Vec<&str> = words.iter().map(String::as_str).take_while(|word| *word != "--").collect();
+    if !words.iter().any(|word| split(word).0 == "--bench") {
+        words.extend(["--bench", bench]);
+    }
+    words.push("--");
+    let mut bench_args = bench_args.iter();
+    while let Some(word) = bench_args.next() {
+        let (flag, value) = split(word);
         if REPLACED.contains(&flag) {
-            if attached.is_none() {
-                own.next();
+            if value.is_none() {
+                bench_args.next();
             }
         } else if flag != "--bench" && flag != "--append" {
             words.push(word);
         }
     }
-    words.extend(flags.iter().map(|flag| (*flag).to_owned()));
-    let quoted =
-        |word: &String| shlex::try_quote(word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned);
-    format!("cargo {}", words.iter().map(quoted).collect::<Vec<_>>().join(" "))
+    words.extend(flags);
+    let quoted = words.iter().map(|word| shlex::try_quote(word).unwrap_or_else(|_| (*word).into()));
+    format!("cargo {}", quoted.collect::<Vec<_>>().join(" "))
 }
 
 /// The name of a package by path, from its id: `path+file:///shop#0.1.0`, `path+file:///my%20shop#shop@0.1.0`, or of an older cargo
@@ -414,49 +358,55 @@ fn name_by_path(id: &str) -> Option<&str> {
     fragment.split_once('@').map(|(name, _)| name).or_else(|| path.rsplit('/').next())
 }
 
+/// The words of a command line before `--`: the place of each, its flag or itself, and the flag's value.
+fn parts(words: &[String]) -> Vec<(usize, &str, Option<&str>)> {
+    let mut parts = Vec::new();
+    let mut words = words.iter().enumerate().take_while(|(_, word)| *word != "--");
+    while let Some((at, word)) = words.next() {
+        let (flag, attached) = split(word);
+        let next = attached.is_none() && is_in(WITH_VALUE, flag);
+        let value = if next { words.next().map(|(_, word)| word.as_str()) } else { attached };
+        parts.push((at, flag, value));
+    }
+    parts
+}
+
+fn is_in(flags: &str, flag: &str) -> bool {
+    flags.split(' ').any(|listed| listed == flag)
+}
+
 /// A word's flag, and the value that is attached to it: `--flag=value`, `-Fvalue`.
 fn split(word: &str) -> (&str, Option<&str>) {
-    const SHORT_WITH_VALUE: [&str; 5] = ["-F", "-Z", "-p", "-j", "-C"];
     if word.starts_with("--") {
         return word.split_once('=').map_or((word, None), |(flag, value)| (flag, Some(value)));
     }
     match word.split_at_checked(2) {
-        Some((flag, value)) if !value.is_empty() && SHORT_WITH_VALUE.contains(&flag) => {
+        Some((flag, value)) if !value.is_empty() && is_in(WITH_VALUE, flag) => {
             (flag, Some(value.strip_prefix('=').unwrap_or(value)))
         }
         _ => (word, None),
     }
 }
 
-/// A command line with its alias replaced; `None` if aliases lead in a circle.
+/// A `cargo bench` with its alias replaced; `None` if it is another subcommand, or aliases lead in a circle.
 fn without_alias(
     mut words: Vec<String>,
     aliases: impl FnOnce() -> BTreeMap<String, Vec<String>>,
 ) -> Option<Vec<String>> {
-    let mut known = None;
-    let mut aliases = Some(aliases);
-    for _ in 0..MOST_ALIASES {
-        let at = subcommand(&words)?;
+    let subcommand = |words: &[String]| {
+        parts(words).into_iter().find(|(_, word, _)| !word.starts_with(['-', '+'])).map(|(at, ..)| at)
+    };
+    let mut at = subcommand(&words)?;
+    if words[at] == "bench" {
+        return Some(words);
+    }
+    let aliases = aliases();
+    for _ in 0..MAX_ALIASES {
+        words.splice(at..=at, aliases.get(&words[at])?.clone());
+        at = subcommand(&words)?;
         if words[at] == "bench" {
             return Some(words);
         }
-        let known = known.get_or_insert_with(|| aliases.take().map(|read| read()).unwrap_or_default());
-        let alias = known.get(&words[at])?.clone();
-        words.splice(at..=at, alias);
-    }
-    None
-}
-
-/// The place of the subcommand: the first word that is neither a flag nor a flag's value.
-fn subcommand(words: &[String]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(word) = words.get(at).filter(|word| *word != "--") {
-        let (flag, attached) = split(word);
-        if !flag.starts_with(['-', '+']) {
-            return Some(at);
-        }
-        let has_value = PASSED_WITH_VALUE.contains(&flag) || DROPPED_WITH_VALUE.contains(&flag);
-        at += if has_value && attached.is_none() { 2 } else { 1 };
     }
     None
 }
@@ -468,30 +418,28 @@ fn parent_of(pid: u32) -> Option<u32> {
     (parent > 0).then_some(parent)
 }
 
-/// Runs a command that builds; gives what it prints to standard output. It ends with this process, and by a signal.
-pub(crate) fn run(
-    command: &mut Command,
-    side: Side,
-    quiet: bool,
-    signals: &Interrupt,
-) -> Result<Vec<u8>, BaseError> {
+/// The trimmed standard output of a command; `None` if it fails.
+fn printed(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Runs a command that builds and returns its standard output. It ends with this process, and by a signal.
+pub(crate) fn run(command: &mut Command, side: Side, quiet: bool, signals: &Interrupt) -> Result<Vec<u8>> {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    // What a shell of ours runs is what the user knows.
-    let words = words.split_once(TO_STDERR).map_or(words.clone(), |(_, line)| line.to_owned());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(if quiet {
-        Stdio::piped()
-    } else {
-        Stdio::inherit()
-    });
-    let ran = output_unless_interrupted(command, signals);
-    let Output { status, stdout, stderr } = ran.map_err(BaseError::file(Path::new(&words)))?;
+    // The user knows only what our shell runs.
+    let words = words.split_once(TO_STDERR).map_or(words.as_str(), |(_, line)| line).to_owned();
+    let stderr = if quiet { Stdio::piped() } else { Stdio::inherit() };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let output = output_unless_interrupted(command, signals);
+    let Output { status, stdout, stderr } = output.map_err(SessionError::io(Path::new(&words)))?;
     if status.success() {
         return Ok(stdout);
     }
     let output = String::from_utf8_lossy(&stderr);
     let output = if output.is_empty() { String::new() } else { format!(":\n{output}") };
-    Err(BaseError::Build { side, command: words, status, output })
+    Err(SessionError::Build { side, command: words, status, output })
 }
 
 #[cfg(test)]
@@ -502,35 +450,46 @@ mod tests {
         line.split(' ').map(str::to_owned).collect()
     }
 
-    #[test]
-    fn flags_that_change_a_build_are_read() {
-        let flags = Flags::read(&words(
-            "bench --locked --bench endpoints -F fast --features=a,b --target x86_64-unknown-linux-musl -p shop \
-             --profile tuned -- --base-ref main --profile x",
-        ));
-        let expected = Flags {
-            profile: Some("tuned".to_owned()),
-            features: words("fast a b"),
-            passed: words("--locked --target x86_64-unknown-linux-musl"),
-        };
-        assert_eq!(flags, Some(expected));
-        let global = Flags::read(&words("--config net.offline=true bench -Fx -Zunstable-options")).unwrap();
-        assert_eq!(global.passed, ["--config", "net.offline=true", "-Z", "unstable-options"]);
-        assert_eq!(global.features, ["x"]);
-        assert_eq!(global.passed_to("metadata"), global.passed);
-        let target = Flags::read(&words("bench --target t --offline -j4")).unwrap();
-        assert_eq!(target.passed_to("metadata"), ["--offline"]);
+    fn call(line: &str) -> CargoCall {
+        CargoCall {
+            program: "cargo".into(),
+            folder: PathBuf::new(),
+            env: BTreeMap::new(),
+            words: words(line),
+        }
     }
 
-    #[test]
-    fn other_subcommands_are_not_a_bench() {
-        for line in ["test --benches", "run --bin bench", "", "--bench bench"] {
-            assert_eq!(Flags::read(&words(line)), None, "{line}");
+    fn package(name: &str, features: &[&str]) -> Package {
+        Package {
+            name: name.to_owned(),
+            manifest_path: format!("/w/{name}/Cargo.toml").into(),
+            targets: vec![Target { name: "api".to_owned(), kind: vec!["bin".to_owned()] }],
+            features: features.iter().map(|name| ((*name).to_owned(), IgnoredAny)).collect(),
+            ..Package::default()
         }
     }
 
     #[test]
-    fn aliases_are_replaced_by_what_they_stand_for() {
+    fn flags_that_change_a_build_are_passed_on() {
+        let bench = call(
+            "bench --locked --bench endpoints -F fast --features=a,b --target x86_64-unknown-linux-musl -p shop \
+             --profile tuned -- --base-ref main --profile x",
+        );
+        assert_eq!(bench.values("--profile"), ["tuned"]);
+        assert_eq!(bench.values("--features -F"), ["fast", "a,b"]);
+        assert_eq!(bench.passed(PASSED), ["--locked"]);
+        assert_eq!(bench.passed(PASSED_TO_BUILD), ["--target", "x86_64-unknown-linux-musl"]);
+        let global = call("--config net.offline=true bench -Fx -Zunstable-options -j4 --offline");
+        assert_eq!(
+            global.passed(PASSED),
+            ["--config", "net.offline=true", "-Z", "unstable-options", "--offline"]
+        );
+        assert_eq!(global.passed(PASSED_TO_BUILD), ["-j", "4"]);
+        assert_eq!(global.values("--features -F"), ["x"]);
+    }
+
+    #[test]
+    fn aliases_of_cargo_bench_are_replaced_and_other_subcommands_refused() {
         let aliases = || {
             let alias = |(name, line): (&str, &str)| (name.to_owned(), words(line));
             [("perf", "bench --bench b -- --quick"), ("pp", "-q perf"), ("loop", "loop")].map(alias).into()
@@ -542,15 +501,15 @@ mod tests {
         );
         assert_eq!(replaced("pp --offline").unwrap(), "-q bench --bench b -- --quick --offline");
         assert_eq!(replaced("bench").unwrap(), "bench");
-        assert_eq!(replaced("loop"), None);
-        assert_eq!(replaced("test"), None);
+        for line in ["loop", "test", "test --benches", "run --bin bench", "", "--bench bench"] {
+            assert_eq!(replaced(line), None, "{line}");
+        }
     }
 
     #[test]
-    fn a_command_keeps_what_the_user_typed_but_for_what_it_compares_with() {
+    fn a_command_keeps_the_words_of_the_user_except_for_what_it_compares_with() {
         let own = ["search", "--quick", "--baseline", "old", "--append", "--service-arg=a b", "--bench"];
-        let own = own.into_iter().map(str::to_owned);
-        let line = command_line("api", own, &["--base-ref", "abc"]);
+        let line = command_line("api", &own.map(str::to_owned), &["--base-ref", "abc"]);
         assert_eq!(line, "cargo bench --bench api -- search --quick '--service-arg=a b' --base-ref abc");
     }
 
@@ -568,22 +527,17 @@ mod tests {
     }
 
     #[test]
-    fn features_of_other_packages_are_left_to_them() {
-        let package = Package {
-            id: String::new(),
-            name: "api".to_owned(),
-            features: ["fast".to_owned()].into(),
-            programs: ["api".to_owned()].into(),
-            manifest: "/w/api/Cargo.toml".into(),
-        };
-        let flags = Flags::read(&words("bench -F fast,slow,other/x")).unwrap();
-        assert_eq!(flags.features_of(&package), ["--features", "fast,other/x"]);
-        let twin =
-            Package { name: "twin".to_owned(), manifest: "/w/twin/Cargo.toml".into(), ..package.clone() };
-        let packages = [package, twin];
-        let found = |own: &str| Package::of_program(&packages, "api", Path::new(own));
-        assert_eq!(found("/w/twin/Cargo.toml").unwrap().unwrap().name(), "twin");
-        assert!(matches!(found("/w/bench/Cargo.toml"), Err(BaseError::Ambiguous { .. })));
-        assert_eq!(Package::of_program(&packages, "x", Path::new("")).unwrap(), None);
+    fn a_package_is_built_without_the_features_of_other_packages() {
+        let features = call("bench -F fast,slow,other/x").features_of(&package("api", &["fast"]));
+        assert_eq!(features, ["--features", "fast,other/x"]);
+    }
+
+    #[test]
+    fn the_package_of_the_bench_comes_first_if_several_have_the_program() {
+        let packages = [package("api", &[]), package("twin", &[])];
+        let found = |own: &str| package_of(&packages, "api", Path::new(own));
+        assert_eq!(found("/w/twin/Cargo.toml").unwrap().unwrap().name, "twin");
+        assert!(matches!(found("/w/bench/Cargo.toml"), Err(SessionError::Ambiguous { .. })));
+        assert!(package_of(&packages, "x", Path::new("")).unwrap().is_none());
     }
 }

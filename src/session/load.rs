@@ -1,14 +1,13 @@
-//! One measurement without baseline: `plimsoll load`.
+//! `plimsoll load`: one measurement without a baseline.
 
 use std::time::Duration;
 
 use crate::measure;
 use crate::plan::{Group, Plan};
 use crate::report::LoadReport;
-use crate::session::error::SessionError;
-use crate::session::outcome::Outcome;
+use crate::session::outcome::{Outcome, Result};
 
-/// How the result is printed.
+/// How to print the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LoadFormat {
     /// For people
@@ -17,46 +16,31 @@ pub(crate) enum LoadFormat {
     Json,
 }
 
-/// Loads the one cell of `group` once and prints what came of it: for `length`, or until all its requests are back.
+/// Loads the only cell of `group` for `length`, or until all its requests are done, and prints the result.
 ///
-/// A service that refuses some of its requests was measured; one that not a single exchange succeeded with was not.
-pub(crate) fn load(
-    group: Group,
-    length: Option<Duration>,
-    seed: u64,
-    format: LoadFormat,
-) -> Result<Outcome, SessionError> {
-    const ONE_RUN: usize = 1;
-    let plan = Plan {
-        bench: "load".to_owned(),
-        groups: vec![group],
-        errors: Vec::new(),
-        runs: ONE_RUN,
-        seed,
-        ..Plan::default()
-    };
+/// A service that refuses some of the requests was measured. A service that answers none of them was not.
+pub(crate) fn load(group: Group, length: Option<Duration>, seed: u64, format: LoadFormat) -> Result<Outcome> {
+    let plan = Plan { bench: "load".to_owned(), groups: vec![group], runs: 1, seed, ..Plan::default() };
     let plan = plan.validated()?;
     let group = &plan.groups[0];
     let cell = &group.cells[0];
     let loaded = measure::load(group, cell, length, seed)?;
-    let shown =
-        LoadReport { tally: &loaded.tally, elapsed: loaded.elapsed, concurrency: cell.load.concurrency() };
+    let (tally, concurrency) = (&loaded.tally, cell.load.concurrency());
+    let report = LoadReport { tally, elapsed: loaded.elapsed, concurrency };
     match format {
-        LoadFormat::Text => print!("{}", shown.text()),
-        LoadFormat::Json => println!("{:#}", shown.json()),
+        LoadFormat::Text => print!("{}", report.text()),
+        LoadFormat::Json => println!("{:#}", report.json()),
     }
     if let Some(note) = &loaded.note {
         eprintln!("error: {note}");
     }
-    let failure = shown.failure();
-    if let Some(failure) = failure.as_ref().filter(|_| loaded.signal.is_none()) {
+    if let Some(signal) = loaded.signal {
+        return Ok(Outcome::Interrupted(signal));
+    }
+    let failure = report.failure();
+    if let Some(failure) = &failure {
         eprintln!("error: {failure}");
     }
-    Ok(match loaded.signal {
-        Some(signal) => Outcome::Interrupted(signal),
-        None if failure.is_some() || loaded.tally.counts.faults.keys().any(|fault| fault.is_ours()) => {
-            Outcome::NotMeasured
-        }
-        None => Outcome::Passed,
-    })
+    let is_measured = failure.is_none() && !tally.counts.faults.keys().any(|fault| fault.is_ours());
+    Ok(if is_measured { Outcome::Passed } else { Outcome::NotMeasured })
 }

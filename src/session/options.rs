@@ -1,63 +1,71 @@
-//! What a call wants beside its plan.
+//! The options of a call, apart from its plan.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::session::duet::Duet;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::{ArgAction, ValueEnum};
 
-/// The baseline that is compared with when none is named.
-pub(crate) const USUAL_BASELINE: &str = "main";
+use crate::plan::{Confirmation, Plan, heading, parse_duration};
+use crate::session::outcome::FailOn;
 
-/// Which baseline is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) paths: Paths,
+    pub(crate) baseline: BaselineUse,
+    pub(crate) save: Option<Save>,
+    /// Take this stored baseline as head instead of measuring.
+    pub(crate) load: Option<String>,
+    pub(crate) service_args: Vec<String>,
+    pub(crate) duet: DuetOptions,
+    /// The user's name for this machine.
+    pub(crate) test_bed: Option<String>,
+    pub(crate) fail_on: Vec<FailOn>,
+    /// The arguments of the bench, as the user gave them.
+    pub(crate) bench_args: Vec<String>,
+    /// Whether a filter left out cells of the bench. If not, a cell that only the baseline has was removed.
+    pub(crate) is_filtered: bool,
+    pub(crate) plots: bool,
+    pub(crate) colour: bool,
+    pub(crate) verbose: bool,
+    pub(crate) quiet: bool,
+}
+
+/// Which baseline to compare with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum BaselineUse {
-    /// The usual one, where it is there.
+    /// `main`, if it exists.
+    #[default]
     Usual,
-    /// The named one; it must hold each cell.
+    /// The named one, which must hold each cell.
     Strict(String),
-    /// The named one, as far as it goes.
+    /// The named one. Cells that it does not hold are new.
     Lenient(String),
 }
 
 impl BaselineUse {
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Usual => USUAL_BASELINE,
+            Self::Usual => "main",
             Self::Strict(name) | Self::Lenient(name) => name,
         }
     }
 }
 
-/// What becomes of the run once it is measured.
+/// The baseline in which to save the runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Save {
-    /// The baseline's name.
     pub(crate) name: String,
-    /// Whether it is added to what is there rather than put in its place.
+    /// Whether to add to the stored runs instead of replacing them.
     pub(crate) append: bool,
 }
 
-impl Save {
-    /// Whether it is put in the place of what is there.
-    pub(crate) fn replaces(&self) -> bool {
-        !self.append
-    }
-}
-
-/// What fails a call beside a regression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum FailOn {
-    /// A comparison that could not be decided: exit code 1
-    Inconclusive,
-    /// A comparison that could not be made (another test bed, a redefined cell, no baseline at all): exit code 3
-    Incomparable,
-}
-
-/// Where a package keeps things.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The folders of a package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Paths {
     /// The package's own folder.
     pub(crate) root: PathBuf,
-    /// Its build folder.
+    /// The folder of what cargo builds.
     pub(crate) target: PathBuf,
 }
 
@@ -76,54 +84,73 @@ impl Paths {
     }
 }
 
-/// What a call wants beside its plan.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    pub(crate) paths: Paths,
-    pub(crate) baseline: BaselineUse,
-    pub(crate) save: Option<Save>,
-    /// Take this stored baseline as head instead of measuring.
-    pub(crate) load: Option<String>,
-    pub(crate) service_args: Vec<String>,
-    pub(crate) duet: Duet,
-    /// The user's name for this machine.
-    pub(crate) test_bed: Option<String>,
-    pub(crate) fail_on: Vec<FailOn>,
-    /// The arguments of the bench, as the user gave them.
-    pub(crate) bench_args: Vec<String>,
-    /// Whether all cells of the bench are planned, so that one that only the baseline has is gone.
-    pub(crate) is_whole: bool,
-    pub(crate) plots: bool,
-    pub(crate) colour: bool,
-    pub(crate) verbose: bool,
-    pub(crate) quiet: bool,
+/// The flags of a duet: what base is, and how apparent changes are confirmed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct DuetOptions {
+    /// Compare the working tree with this commit (A...B: their merge base)
+    #[arg(long, value_name = "COMMIT", env = "PLIMSOLL_BASE_REF")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    pub(crate) base_ref: Option<String>,
+    /// Build both trees with this command; CARGO_TARGET_DIR is set [default: cargo build]
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    pub(crate) base_build: Option<String>,
+    /// Copy this git-ignored file or folder into both trees (repeatable)
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = heading::DUETS)]
+    #[arg(env = "PLIMSOLL_BASE_COPY", value_delimiter = None)]
+    pub(crate) base_copy: Vec<PathBuf>,
+    /// Argument for base, instead of the bench file's (repeatable)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
+    #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None, help_heading = heading::DUETS)]
+    pub(crate) base_arg: Vec<String>,
+    /// Compare with the service that this command starts
+    #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    pub(crate) base_command: Option<String>,
+    /// Compare with the service at this address
+    #[arg(long, value_name = "URL", env = "PLIMSOLL_BASE_URL")]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
+    pub(crate) base_url: Option<String>,
+    /// Stop the other side while one side is measured
+    #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = heading::DUETS)]
+    alone: bool,
+    /// Changes to measure again: slower, both or none
+    #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
+    #[arg(hide_possible_values = true, help_heading = heading::DUETS)]
+    pub(crate) confirm: Confirm,
+    /// Decide after these numbers of fresh pairs [default: 30,60,120]
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
+    #[arg(help_heading = heading::DUETS)]
+    confirm_pairs: Option<Vec<usize>>,
+    /// Stop measuring after this time and report what is complete
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MAX_TIME")]
+    #[arg(help_heading = heading::DUETS)]
+    pub(crate) max_time: Option<Duration>,
 }
 
-impl Options {
-    /// Measuring and no more: nothing is drawn, said or kept but what measuring needs below that folder.
-    #[cfg(feature = "cli")]
-    pub(crate) fn measuring_in(root: &Path) -> Self {
-        Self {
-            paths: Paths::new(root, None),
-            baseline: BaselineUse::Usual,
-            save: None,
-            load: None,
-            service_args: Vec::new(),
-            duet: Duet::default(),
-            test_bed: None,
-            fail_on: Vec::new(),
-            bench_args: Vec::new(),
-            is_whole: true,
-            plots: false,
-            colour: false,
-            verbose: false,
-            quiet: true,
-        }
+/// Which candidates a duet measures again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Confirm {
+    None,
+    #[default]
+    Slower,
+    Both,
+}
+
+impl DuetOptions {
+    /// Sets what concerns the plan.
+    pub(crate) fn apply(&self, plan: &mut Plan) {
+        plan.alone = self.alone;
+        plan.confirmation = (self.confirm != Confirm::None).then(|| match &self.confirm_pairs {
+            Some(pairs) => Confirmation { pairs: pairs.clone() },
+            None => Confirmation::default(),
+        });
     }
 }
 
 /// When to colour the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
@@ -134,7 +161,6 @@ pub(crate) enum Colour {
 }
 
 impl Colour {
-    /// Whether to colour what goes to a terminal, or to something else.
     pub(crate) fn applies(self, is_terminal: bool) -> bool {
         match self {
             Self::Always => true,

@@ -1,37 +1,49 @@
-//! What a call came to, and what the shell is told.
+//! How a call ends: its outcome or its error, and the exit code of each.
 
-use std::process::ExitCode;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
 
 use crate::judge::{Judgement, Verdict};
-use crate::measure::SIGNAL_BASE;
-use crate::record::{Run, Stop};
-use crate::session::options::FailOn;
+use crate::measure::{MeasureError, SIGNAL_BASE};
+use crate::plan::{PlanError, Side};
+use crate::record::{FileError, METRICS, Run, Stop};
+use crate::report::ReportError;
 
-/// Nothing was shown to be slower.
+/// Nothing regressed.
 const PASSED: u8 = 0;
-/// Something became slower, or broke a limit.
+/// Something regressed, or broke a limit.
 const REGRESSED: u8 = 1;
 /// The call or a file is wrong: clap's own code for a wrong call.
 pub(crate) const WRONG_CALL: u8 = 2;
-/// It could not be measured, or what was measured could not be kept.
-pub(crate) const NOT_MEASURED: u8 = 3;
+/// It could not be measured, or a file could not be written.
+const NOT_MEASURED: u8 = 3;
 
-/// What a call came to. Of several, the one that comes first here is told.
+/// The outcome of a call. Of several outcomes the first in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// A signal ended it.
+    /// By a signal, by its number.
     Interrupted(i32),
-    /// Something became slower, or broke a limit.
+    /// Something regressed, or broke a limit.
     Regressed,
-    /// Something could not be measured, or a report could not be written.
+    /// Something could not be measured, or a file could not be written.
     NotMeasured,
-    /// Nothing was shown to be slower.
+    /// Nothing regressed.
     Passed,
 }
 
+/// Verdicts that fail a call in addition to `regressed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailOn {
+    /// A comparison that could not be decided: exit code 1
+    Inconclusive,
+    /// A comparison that could not be made (another test bed, a redefined cell, no baseline at all): exit code 3
+    Incomparable,
+}
+
 impl Outcome {
-    /// From what was measured and judged.
-    pub(crate) fn of(runs: &[Run], judgement: &Judgement, fail_on: &[FailOn]) -> Self {
+    /// The outcome of judged runs.
+    pub(crate) fn new(runs: &[Run], judgement: &Judgement, fail_on: &[FailOn]) -> Self {
         let of_verdict = |verdict: Verdict| match verdict {
             Verdict::Regressed => Self::Regressed,
             Verdict::Invalid => Self::NotMeasured,
@@ -46,15 +58,9 @@ impl Outcome {
         };
         let stops = runs.iter().filter_map(|run| run.stop.as_ref()).map(of_stop);
         let verdicts = judgement.cells.iter().map(|cell| of_verdict(cell.verdict));
-        // A gate that has nothing to compare with is open.
-        let is_open = judgement.compared_nothing() && fail_on.contains(&FailOn::Incomparable);
-        let open = is_open.then_some(Self::NotMeasured);
-        stops.chain(verdicts).chain(open).min().unwrap_or(Self::Passed)
-    }
-
-    /// The more urgent of two.
-    pub(crate) fn and(self, other: Self) -> Self {
-        self.min(other)
+        let lacks_comparison = judgement.compared_nothing() && fail_on.contains(&FailOn::Incomparable);
+        let comparison = lacks_comparison.then_some(Self::NotMeasured);
+        stops.chain(verdicts).chain(comparison).min().unwrap_or(Self::Passed)
     }
 }
 
@@ -68,20 +74,128 @@ pub(crate) fn exit_code(outcome: Outcome) -> ExitCode {
     })
 }
 
+pub(crate) type Result<T> = std::result::Result<T, SessionError>;
+
+/// Why a call ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("group `{group}`: `{id}` is not a metric; choose from {}", metric_ids())]
+    UnknownMetric { group: String, id: String },
+
+    #[error("the baseline `{name}` does not hold `{what}` (searched in {}): record it with --save-baseline {name}, \
+         or compare with what it holds by --baseline-lenient {name}", folder.display())]
+    MissingBaseline { name: String, what: String, folder: PathBuf },
+    #[error("there is no baseline `{name}` in {}: `plimsoll baseline list` lists all", folder.display())]
+    NoBaseline { name: String, folder: PathBuf },
+    #[error(
+        "--save-baseline would drop `{cell}` from the baseline `{name}`, because this call does not measure it: \
+         leave out the filter, or save under another name"
+    )]
+    WouldDrop { name: String, cell: String },
+    #[error("could not save the runs: {0}")]
+    NotSaved(#[source] FileError),
+    #[error("{}: {why}", file.display())]
+    RunFile { file: PathBuf, why: String },
+    #[error("there is no run in {}: measure one with `cargo bench`, or name a run.json", reports.display())]
+    NoRun { reports: PathBuf },
+    #[error("a duet ended early, so its result is not known: measure again")]
+    Incomplete,
+
+    #[error("--base-command: `{0}` cannot be parsed as a command line")]
+    BaseCommand(String),
+    #[error("--base-ref {name}: {why}")]
+    BaseRef { name: String, why: String },
+    #[error("--base-ref: {} is not in a git repository: {why}", folder.display())]
+    NoRepository { folder: PathBuf, why: String },
+    #[error("--base-ref: the content of {} at commit {commit} was not fetched: try `{remedy}`", path.display())]
+    NotFetched { path: PathBuf, commit: String, remedy: String },
+    #[error("--base-ref: git failed: {0}")]
+    Git(String),
+    #[error(
+        "--base-ref: group `{group}` does not start a program (Service::command), so there is nothing to build: \
+         set base with --base-command, --base-url or group.base"
+    )]
+    NotACommand { group: String },
+    #[error(
+        "--base-ref: this bench was not started by `cargo bench`, so plimsoll does not know how to build base \
+         and head: pass the command that builds one of them, such as --base-build 'cargo build --release'"
+    )]
+    NoCargoBench,
+    #[error(
+        "--base-ref: cargo does not build `{program}`: pass its build command with --base-build (`--base-build \
+         true` if there is nothing to build), or start base with --base-command"
+    )]
+    NotCargo { program: String },
+    #[error(
+        "--base-ref: several packages have a program named `{program}` ({packages}): pass the command that \
+         builds the right one, such as --base-build 'cargo build --release -p PACKAGE'"
+    )]
+    Ambiguous { program: String, packages: String },
+    #[error("--base-copy {}: {why}", path.display())]
+    BaseCopy { path: PathBuf, why: String },
+    #[error(
+        "--base-arg replaces the arguments of all groups, but `{one}` and `{other}` have different ones: select \
+         one of them with a filter"
+    )]
+    BaseArguments { one: String, other: String },
+    #[error("the cache folder {} is inside the repository, where cargo would treat it as part of your workspace: set \
+         PLIMSOLL_CACHE_DIR to a folder outside", .0.display())]
+    CacheInside(PathBuf),
+    #[error("--base-ref: could not read or write {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{side} could not be built: `{command}` ended with {status}{output}")]
+    Build { side: Side, command: String, status: ExitStatus, output: String },
+    #[error("{side} was built, but the build did not produce `{program}`{place}")]
+    NotBuilt { side: Side, program: String, place: String },
+    #[error("cargo built {side} from {}, outside its tree: use a relative path for `package.workspace` in \
+         Cargo.toml, or pass a build command with --base-build", manifest.display())]
+    OutsideTree { side: Side, manifest: PathBuf },
+    #[error(
+        "{0}\nBase and head run in trees of their own, without the files that git ignores. If the service needs \
+         one, pass --base-copy PATH."
+    )]
+    StartInTree(#[source] MeasureError),
+}
+
+fn metric_ids() -> String {
+    METRICS.iter().map(|metric| metric.id).collect::<Vec<_>>().join(", ")
+}
+
+impl SessionError {
+    /// Turns an error of the system into one that names the path.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// 3 if something failed that the call needs; 2 if the call or a file is wrong, which is always found before measuring.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsFeature { .. }) => WRONG_CALL,
+            Self::Measure(_) | Self::StartInTree(_) | Self::Report(_) | Self::NotSaved(_) => NOT_MEASURED,
+            Self::Git(_) | Self::Io { .. } | Self::Incomplete => NOT_MEASURED,
+            Self::Build { .. } | Self::NotBuilt { .. } | Self::OutsideTree { .. } => NOT_MEASURED,
+            _ => WRONG_CALL,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_most_urgent_outcome_is_told() {
-        let all = [Outcome::Passed, Outcome::NotMeasured, Outcome::Regressed, Outcome::Interrupted(15)];
-        for (index, outcome) in all.iter().enumerate() {
-            for lesser in &all[..=index] {
-                assert_eq!(outcome.and(*lesser), *outcome);
-            }
-        }
+    fn the_most_urgent_outcome_counts_and_each_has_its_exit_code() {
+        let all = [Outcome::Interrupted(15), Outcome::Regressed, Outcome::NotMeasured, Outcome::Passed];
+        assert!(all.is_sorted());
         let codes = all.map(|outcome| format!("{:?}", exit_code(outcome)));
-        let expected = [0, 3, 1, 143].map(|code: u8| format!("{:?}", ExitCode::from(code)));
-        assert_eq!(codes, expected);
+        assert_eq!(codes, [143, 1, 3, 0].map(|code: u8| format!("{:?}", ExitCode::from(code))));
     }
 }

@@ -17,14 +17,14 @@ crate::checks!(base_ref:
     configuration_that_git_does_not_have_holds_for_both_sides,
     members_submodules_and_packages_next_door_are_built_on_both_sides,
     each_side_runs_with_its_own_files,
-    a_file_that_cargo_does_not_know_is_built_in_again_when_it_changes,
+    a_package_is_built_again_if_a_file_changes_that_cargo_does_not_know,
     an_endpoint_that_base_lacks_is_new_and_the_others_are_compared,
-    the_second_call_builds_nothing_and_nothing_of_the_users_changes,
+    the_second_call_builds_nothing_and_the_users_files_do_not_change,
     a_kill_leaves_the_users_repository_as_it_was,
     base_may_lack_the_bench_or_have_arguments_of_its_own,
-    commits_are_named_as_git_names_them,
+    base_is_any_revision_that_git_knows,
     without_cargo_a_command_prepares_both_trees,
-    ignored_files_are_taken_along_when_asked,
+    base_copy_copies_ignored_files_into_both_trees,
 );
 
 const SERVICE: &str = r##"
@@ -82,7 +82,7 @@ const SWITCH_MANIFEST: &str = "[package]\nname = \"switch\"\nversion = \"0.1.0\"
 const SAME: &str = "The programs of base and head are the same to the byte";
 const NOTHING: &str = "Nothing to compare: the working tree is the same as base";
 
-/// However busy the machine, it does what it is waited for within this time.
+/// Even on a busy machine a call begins to build and to measure within this time.
 const START: Duration = Duration::from_secs(60);
 
 /// A repository of a user, in a folder with a space in its name, and a cache.
@@ -142,13 +142,13 @@ impl Shop {
     }
 
     fn commit(&self, subject: &str) {
-        // The lock file first, as whoever builds before committing has it.
+        // A user who builds before committing has a lock file.
         run(&mut self.cargo(&self.root, &["generate-lockfile", "--offline"])).expect_code(0);
         self.git(&["add", "-A"]);
         self.git(&["commit", "-qm", subject]);
     }
 
-    /// Cargo as a shell would start it, without what the cargo of these tests has set.
+    /// Cargo as a shell would start it, without the variables that the cargo of these tests has set.
     fn cargo(&self, folder: &Path, args: &[&str]) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.env_clear().current_dir(folder).args(args);
@@ -178,7 +178,7 @@ impl Shop {
         run(&mut self.cargo(folder, &args))
     }
 
-    /// Against a commit, that nothing was built or measured.
+    /// Expects that a comparison with HEAD neither builds nor measures.
     #[track_caller]
     fn expect_same(&self, of_cargo: &[&str]) {
         self.expect_same_in(&self.root, of_cargo);
@@ -190,7 +190,7 @@ impl Shop {
         assert!(!ran.err.contains("Building"), "{}", ran.err);
     }
 
-    /// Then with an unrelated change, that both programs are the same to the byte, and nothing regressed.
+    /// Expects the same, and after an unrelated change that both programs are the same to the byte and that nothing regressed.
     #[track_caller]
     fn expect_like_with_like(&self, of_cargo: &[&str]) {
         self.expect_like_with_like_in(&self.root, of_cargo);
@@ -206,12 +206,12 @@ impl Shop {
         self.git(&["checkout", "-q", "README.md"]);
     }
 
-    /// What must be the same before and after.
+    /// The state of the user's repository and build folder, which no call may change.
     fn state(&self) -> Vec<String> {
         let listed = |folder: &str| {
             let mut find = Command::new("find");
             find.args([folder, "-type", "f", "-printf", "%p %T@ %s\n"]).current_dir(&self.root);
-            // Ours, and objects that git looked at.
+            // Files of ours, and objects that git has read.
             let is_others =
                 |line: &&str| !line.starts_with("target/plimsoll") && !line.starts_with(".git/objects");
             let mut lines: Vec<String> =
@@ -231,7 +231,7 @@ impl Shop {
     }
 }
 
-/// It measured, and nothing was slower; a machine that is too busy to measure at all says so.
+/// Expects that nothing regressed.
 #[track_caller]
 fn expect_not_regressed(ran: Ran) -> Ran {
     assert!(matches!(ran.code, Some(0)), "{:?}\n{}\n{}", ran.code, ran.out, ran.err);
@@ -241,7 +241,7 @@ fn expect_not_regressed(ran: Ran) -> Ran {
 fn the_same_trees_are_neither_built_nor_measured() {
     let shop = Shop::committed();
     shop.expect_same(&[]);
-    // What plimsoll writes itself does not count, wherever the package lies; other arguments do.
+    // Files that plimsoll writes do not count as a difference; other arguments do.
     shop.write("baselines/main/api/run.json", "{}");
     shop.expect_same(&[]);
     let ran = shop.bench(&[], &["--base-ref", "HEAD", "--base-arg", "known"]);
@@ -259,7 +259,7 @@ fn an_unrelated_change_is_measured_with_equal_programs_however_cargo_is_called()
     with("RUSTFLAGS", "-C target-cpu=native --cfg a".to_owned()).expect_like_with_like(&[]);
     with("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}feature=\"x y\"".to_owned()).expect_like_with_like(&[]);
     with("CARGO_ENCODED_RUSTFLAGS", String::new()).expect_like_with_like(&[]);
-    // The user's own next build delivers the user's program.
+    // The user's next build makes the user's program.
     let shared = tempfile::tempdir().unwrap();
     let shop = with("CARGO_BUILD_BUILD_DIR", shared.path().join("shared").display().to_string());
     shop.expect_like_with_like(&[]);
@@ -339,7 +339,7 @@ fn members_submodules_and_packages_next_door_are_built_on_both_sides() {
     shop.write("texts/hello.txt", "howdy");
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
     ran.expect_out("Both sides use the same packages from outside the repository: next_door");
-    // A submodule that head no longer has is still in its store.
+    // A submodule that head no longer has is still in the store of the repository.
     shop.git(&["rm", "-qf", "texts"]);
     shop.replace("src/main.rs", "{}\", &include_str!(\"../texts/hello.txt\")[..2])?", "ok\")?");
     shop.commit("without texts");
@@ -351,7 +351,7 @@ fn members_submodules_and_packages_next_door_are_built_on_both_sides() {
     shop.git(&["commit", "-qm", "a newer submodule"]);
     shop.git(&["checkout", "-q", "main"]);
     let lacking = shop.bench(&[], &["--base-ref", "newer"]).expect_code(2);
-    lacking.expect_err("the submodule texts lacks commit 0123456789");
+    lacking.expect_err("the content of texts at commit 0123456789");
 }
 
 fn each_side_runs_with_its_own_files() {
@@ -361,7 +361,7 @@ fn each_side_runs_with_its_own_files() {
     ran.expect_out("regressed").expect_out(SAME).expect_out("one file differs: config.txt");
 }
 
-fn a_file_that_cargo_does_not_know_is_built_in_again_when_it_changes() {
+fn a_package_is_built_again_if_a_file_changes_that_cargo_does_not_know() {
     const BUILD: &str = "fn main() {\n    println!(\"cargo:rerun-if-changed=build.rs\");\n    \
         println!(\"cargo:rustc-env=WORK={}\", std::fs::read_to_string(\"migrations/work.txt\").unwrap().trim());\n}\n";
     let shop = Shop::new();
@@ -390,7 +390,7 @@ fn an_endpoint_that_base_lacks_is_new_and_the_others_are_compared() {
     assert!(!ran.out.starts_with("NOT COMPARED"), "{}", ran.out);
 }
 
-fn the_second_call_builds_nothing_and_nothing_of_the_users_changes() {
+fn the_second_call_builds_nothing_and_the_users_files_do_not_change() {
     let shop = Shop::committed();
     shop.write("src/main.rs", &SERVICE.replace("a factor", "another factor"));
     shop.write("untracked.txt", "mine");
@@ -404,12 +404,12 @@ fn the_second_call_builds_nothing_and_nothing_of_the_users_changes() {
     let second = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
     assert_eq!(compiled(&second), 0, "{}", second.err);
     assert_eq!(shop.state(), before);
-    // As a cache of CI restores it: the same files and times, on other inodes.
+    // CI restores a cache with the same files and times, on other inodes.
     fs::rename(shop.cache(), shop.folder.path().join("archive")).unwrap();
     run(Command::new("cp").args(["-a", "archive", "cache"]).current_dir(shop.folder.path())).expect_code(0);
     let restored = expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"]));
     assert_eq!(compiled(&restored), 0, "{}", restored.err);
-    // Base moves, and comes back.
+    // Base changes to another commit and back.
     shop.git(&["stash", "-q", "--include-untracked"]);
     shop.replace("src/main.rs", "a factor", "a third factor");
     shop.commit("second");
@@ -456,13 +456,13 @@ fn base_may_lack_the_bench_or_have_arguments_of_its_own() {
     shop.write("Cargo.toml", MANIFEST);
     expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD"])).expect_out(SAME);
     shop.commit("with a bench");
-    // Head learns an argument that base refuses.
+    // Head accepts a new argument that base refuses.
     shop.replace("src/main.rs", "arg != \"known\"", "arg != \"learned\"");
     shop.env.push(("PLIMSOLL_TEST_ARG", "learned".to_owned()));
     let ran = shop.bench(&[], &["--base-ref", "HEAD"]).expect_code(3);
     ran.expect_err("base did not start").expect_err("unexpected argument").expect_err("--base-arg");
     expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD", "--base-arg", "known"]));
-    // What base answers with a 5xx it may know and fail at: nobody can tell.
+    // A base that answers with a 5xx may know the endpoint and fail: the cell is incomparable.
     shop.replace("src/main.rs", "arg != \"learned\"", "arg != \"learned\" && arg != \"known\"");
     shop.commit("both arguments");
     shop.replace("src/main.rs", "404 Not Found", "503 Service Unavailable");
@@ -473,14 +473,14 @@ fn base_may_lack_the_bench_or_have_arguments_of_its_own() {
     broken.expect_out("Incomparable: Base cannot answer this request (unexpected status 503");
     shop.bench(&[], &["--base-ref", "HEAD", "--fail-on", "incomparable"]).expect_code(3);
     shop.env.pop();
-    // A base that does not build ends the call, and says which side.
+    // If base does not build, the call ends and names the side.
     shop.write("src/main.rs", "broken");
     shop.commit("broken");
     shop.write("src/main.rs", SERVICE);
     shop.bench(&[], &["--base-ref", "HEAD"]).expect_code(3).expect_err("base could not be built");
 }
 
-fn commits_are_named_as_git_names_them() {
+fn base_is_any_revision_that_git_knows() {
     let shop = Shop::committed();
     shop.git(&["checkout", "-q", "-b", "feature"]);
     shop.write("README.md", "A feature.\n");
@@ -489,14 +489,14 @@ fn commits_are_named_as_git_names_them() {
     shop.write("config.txt", "3\n");
     shop.commit("slower on main");
     shop.git(&["checkout", "-q", "feature"]);
-    // Base is slower than the branch began, and so would hide what the branch does.
+    // Base is slower than the commit where the branch began. It would hide changes of the branch.
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "main"]));
     ran.expect_err("base has 1 commit that head lacks; `--base-ref main...HEAD`")
         .expect_out("Base has 1 commit");
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "main...HEAD"]));
     assert!(!ran.err.contains("lacks"), "{}", ran.err);
     ran.expect_out(SAME).expect_out("one file differs: README.md");
-    // As CI checks out a pull request.
+    // CI checks out a pull request in this way.
     shop.git(&["checkout", "-q", "--detach", "main"]);
     shop.git(&["merge", "-q", "--no-edit", "feature"]);
     let merged = expect_not_regressed(shop.bench(&[], &["--base-ref", "main...HEAD"]));
@@ -522,7 +522,7 @@ fn commits_are_named_as_git_names_them() {
 
 fn without_cargo_a_command_prepares_both_trees() {
     let mut shop = Shop::committed();
-    // The bench by hand: nobody knows how it was built.
+    // Started without cargo, the bench does not know how to build.
     let mut by_hand = shop.cargo(&shop.root, &[]);
     by_hand = {
         let mut bench = Command::new(std::env::current_exe().unwrap());
@@ -552,7 +552,7 @@ fn without_cargo_a_command_prepares_both_trees() {
     failed.expect_err("head could not be built: `exit 7`");
 }
 
-fn ignored_files_are_taken_along_when_asked() {
+fn base_copy_copies_ignored_files_into_both_trees() {
     let shop = Shop::new();
     shop.replace("src/main.rs", "\"config.txt\"", "\".env\"");
     shop.commit("first");
@@ -561,7 +561,7 @@ fn ignored_files_are_taken_along_when_asked() {
     let without = shop.bench(&[], &["--base-ref", "HEAD"]).expect_code(3);
     without.expect_err("base did not start").expect_err("--base-copy");
     expect_not_regressed(shop.bench(&[], &["--base-ref", "HEAD", "--base-copy", ".env"])).expect_out(SAME);
-    // Something that leads both sides back to the working tree is a green call that compares nothing.
+    // A file that leads both sides back to the working tree would make both sides the same.
     shop.write(".venv/lib/shop.pth", &format!("{}/src\n", shop.root.display()));
     shop.write(".venv/bin/activate", &format!("{}/.venv\n", shop.root.display()));
     let both = ["--base-ref", "HEAD", "--base-copy", ".env", "--base-copy", ".venv"];

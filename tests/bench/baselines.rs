@@ -197,6 +197,6 @@ fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
             .expect_err("there is no baseline `other`");
     }
     let empty = Package::new();
-    empty.plimsoll(&["accept"]).expect_code(2).expect_err("there is no run below");
+    empty.plimsoll(&["accept"]).expect_code(2).expect_err("there is no run in");
     empty.plimsoll(&["baseline", "list"]).expect_code(0).expect_out("There is no baseline");
 }

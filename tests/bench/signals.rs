@@ -79,7 +79,7 @@ fn a_ctrl_c_of_which_cargo_dies_ends_it_with_a_partial_report() {
         let ran = ended_below_cargo(&package, running);
         assert_eq!(ran.code, None, "cargo dies of it");
         match stops {
-            None => _ = ran.expect_err("signal 2 ended the measuring before one round"),
+            None => _ = ran.expect_err("signal 2 ended the run before one round"),
             Some(signal) => {
                 ran.expect_err("was not changed: the run was interrupted").expect_err("Report: ");
                 assert!(stop_of(&package).contains(signal), "{}", stop_of(&package));
@@ -144,8 +144,7 @@ fn before_one_round_nothing_is_reported() {
         let running = measuring(&package, &[]);
         running.signal(signal);
         let ran = running.finish().expect_code(code);
-        let why =
-            format!("the last report stays: signal {} ended the measuring before one round", code - 128);
+        let why = format!("the previous one stays: signal {} ended the run before one round", code - 128);
         assert!(ran.err.contains(&why) && ran.out.is_empty(), "{}\n{}", ran.out, ran.err);
         package.expect_nothing_left();
         assert!(package.main() == baseline && read() == reports);
