@@ -2,17 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::calibrate::call::call;
-use crate::calibrate::design::designs;
-use crate::calibrate::luck::Luck;
-use crate::calibrate::scenario::SCENARIOS;
-use crate::calibrate::study::{banks, changes, seed_of};
+use crate::calibrate::simulate::{call, pools};
+use crate::calibrate::world::{Rng, SCENARIOS, cases};
 use crate::judge::{Comparison, Judgement};
 use crate::parallel;
 
-/// Simulated calls per scenario, design and change.
+/// Simulated calls per scenario, setup and change.
 const CALLS: usize = 40;
-const ROUNDS_OF_A_BANK: usize = 2_000;
+const ROUNDS_OF_A_POOL: usize = 2_000;
 
 /// The lines of all judged comparisons of a judgement.
 pub(super) fn lines(prefix: &str, judgement: &Judgement) -> String {
@@ -44,20 +41,14 @@ pub(super) fn lines(prefix: &str, judgement: &Judgement) -> String {
 #[ignore = "writes the file PLIMSOLL_FREEZE, for a comparison by hand"]
 fn simulated_calls_decide_as_before() {
     let path = std::env::var_os("PLIMSOLL_FREEZE").expect("PLIMSOLL_FREEZE is the file to write");
-    let banks = banks(SCENARIOS, ROUNDS_OF_A_BANK, 1);
-    let truths: Vec<_> = SCENARIOS
-        .iter()
-        .flat_map(|scenario| designs(scenario).into_iter().map(move |design| (scenario, design)))
-        .flat_map(|(scenario, design)| changes(design).map(|change| (scenario, design, change)))
-        .enumerate()
-        .collect();
-    let text = parallel::map(truths, parallel::cores(), |(place, (scenario, design, change))| {
+    let pools = pools(SCENARIOS, ROUNDS_OF_A_POOL, 1);
+    let cases = cases(SCENARIOS).into_iter().enumerate().collect();
+    let text = parallel::map(cases, parallel::cores(), |(place, case)| {
         (0..CALLS)
             .map(|number| {
-                let mut luck = Luck::new(seed_of(1, place, number));
-                let done = call(&scenario.world, design, change, &banks, &mut luck);
-                let prefix = format!("{}|{}|{}|{number}", scenario.name, design.name(), change.name());
-                lines(&prefix, &done.judgement)
+                let call = call(&case, &pools, &mut Rng::of_call(1, place, number));
+                let (scenario, setup, change) = (case.scenario.name, case.setup.name(), case.change.name());
+                lines(&format!("{scenario}|{setup}|{change}|{number}"), &call.judgement)
             })
             .collect::<String>()
     });

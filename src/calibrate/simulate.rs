@@ -1,150 +1,541 @@
-//! Rounds in order of time, as `measure` takes them: launches, in each of them the cells in random order, in a duet the two sides of a
-//! pair in random order; and the luck of each moment, launch and run.
+//! One simulated call, from the rounds to the verdicts, and what is counted of it. No other file of `calibrate` uses `judge`.
+//!
+//! The rounds of a scenario are simulated once, request by request, and put into a [`Pool`]. A call draws from it in the order in
+//! which `measure` takes rounds. The machine multiplies all latencies of a round, and therefore its percentiles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
 
-use crate::calibrate::bank::Bank;
-use crate::calibrate::luck::Luck;
-use crate::calibrate::world::{Change, Shape, World};
+use crate::calibrate::world::{Base, Case, Change, Requests, Rng, Scenario, ServiceTimes, Setup};
+use crate::judge::{Comparison, Judgement, Policy, Stage, Verdict, judge};
+use crate::parallel;
+use crate::plan::{BenchmarkId, CellId, Confirmation, Load, Settings};
+use crate::record::{
+    Baseline, Better, CellRun, Counts, Environment, Judged, METRICS, Machine, Metric, Round, Run, Tally,
+    TestBed,
+};
+use crate::stats::distribution::beta_quantile;
 
-/// Shares of failures differ from launch to launch by this factor, as an sd of logs.
-const FAILURE_LUCK: f64 = 0.5;
+const CONCURRENCY: usize = 10;
+const WINDOW: Duration = Duration::from_millis(333);
+const MEDIAN_NS: f64 = 1e6;
 
-/// The banks of all shapes.
-pub(super) type Banks = BTreeMap<Shape, Bank>;
+/// Sd of the logarithms of log-normal service times.
+const SERVICE_TIME_SD: f64 = 0.35;
+const SLOW_PATH_SHARE: f64 = 0.03;
+const SLOW_PATH: f64 = 5.0;
+const PARETO_EXPONENT: f64 = 1.5;
+const PAUSED_ROUNDS: f64 = 0.1;
+/// In medians. A pause of this length takes a tenth of a round.
+const LONGEST_PAUSE: f64 = 5.0;
+/// Sd of the logarithm of a launch's share of failures.
+const FAILURES_SD: f64 = 0.5;
 
-/// One round: which one of the bank, and what became of it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Draw {
-    /// The launch that served it.
-    pub launch: usize,
-    /// Its place in the bank of its shape.
-    pub banked: usize,
-    /// By which factor everything took longer.
-    pub stretch: f64,
-    /// How many of its requests failed.
-    pub failures: u64,
-}
+const GROUP: &str = "simulated";
+/// Resamples of a displayed interval. No test depends on them.
+const RESAMPLES: usize = 1_000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The rounds of one cell in order of time.
+/// Simulated rounds with the same kind of requests.
 #[derive(Debug)]
-pub(super) struct CellDraws {
-    /// Which of the call's cells.
-    pub cell: usize,
-    /// What base's requests are like.
-    pub base_shape: Shape,
-    /// What head's requests are like.
-    pub head_shape: Shape,
-    /// Base's rounds; none where base is stored.
-    pub base: Vec<Draw>,
-    /// Head's rounds.
-    pub head: Vec<Draw>,
+pub(super) struct Pool {
+    requests: u64,
+    /// The judged metrics, of the tails the highest that the rounds have.
+    metrics: Vec<&'static Metric>,
+    /// The values of these metrics in each round.
+    rounds: Vec<Vec<f64>>,
 }
 
-/// Launches and rounds of a run, and which cells it has.
-#[derive(Debug, Clone)]
-pub(super) struct Layout {
-    /// Lives of the service.
-    pub launches: usize,
-    /// Rounds of each cell in a launch.
-    pub rounds_of_launch: usize,
-    /// Whether base is measured, too.
-    pub is_duet: bool,
-    /// Which of the call's cells.
-    pub cells: Vec<usize>,
+pub(super) type Pools = BTreeMap<Requests, Pool>;
+
+/// The pools that the scenarios need, with `rounds` rounds each.
+pub(super) fn pools(scenarios: &[Scenario], rounds: usize, seed: u64) -> Pools {
+    let both_sides = |scenario: &Scenario| {
+        [Change::None, Change::SlowerTail(15)].map(|change| change.requests(0, scenario.requests))
+    };
+    let requests: BTreeSet<Requests> = scenarios.iter().flat_map(both_sides).collect();
+    let requests: Vec<Requests> = requests.into_iter().collect();
+    let simulated =
+        parallel::map(requests, parallel::cores(), |requests| (requests, Pool::new(requests, rounds, seed)));
+    simulated.into_iter().collect()
 }
 
-/// What the machine is doing at each moment of a run.
-struct Machine {
-    weather: f64,
-    /// By how much it is slower at the run's end than at its start.
+impl Pool {
+    fn new(requests: Requests, rounds: usize, seed: u64) -> Self {
+        let has_enough = |metric: &&Metric| requests.count as u64 >= metric.least_successes;
+        let of_kind =
+            |kind: Judged| METRICS.iter().filter(move |metric| metric.judged == kind).filter(has_enough);
+        let metrics: Vec<&Metric> =
+            of_kind(Judged::Always).chain(of_kind(Judged::HighestTail).next_back()).collect();
+        let (mut rng, mut tally) = (Rng::new(seed), Tally::default());
+        let mut values = || {
+            count_requests(requests, &mut rng, &mut tally);
+            metrics.iter().filter_map(|metric| (metric.value)(&tally)).collect()
+        };
+        let rounds = (0..rounds).map(|_| values()).collect();
+        Self { requests: requests.count as u64, metrics, rounds }
+    }
+
+    /// A round of the pool with latencies multiplied by `factor`, in which `failures` requests fail.
+    fn round(&self, drawn: usize, factor: f64, failures: u64, scenario: &Scenario) -> Round {
+        let requests = self.requests;
+        let successes = requests - failures.min(requests);
+        let success_ratio = successes as f64 / requests as f64;
+        let step_ns = scenario.latency_step * MEDIAN_NS;
+        let value = |metric: &Metric, pooled: f64| match metric.better {
+            Better::Higher => pooled / factor * success_ratio,
+            Better::Lower if step_ns == 0.0 => pooled * factor,
+            Better::Lower => (pooled * factor / step_ns).ceil() * step_ns,
+        };
+        let values = self.metrics.iter().zip(&self.rounds[drawn]);
+        Round {
+            window: WINDOW,
+            counts: Counts { requests, successes, ..Counts::default() },
+            values: values.map(|(metric, pooled)| (metric.id, value(metric, *pooled))).collect(),
+            ..Round::default()
+        }
+    }
+}
+
+/// Fills `tally` with the requests of one round.
+fn count_requests(requests: Requests, rng: &mut Rng, tally: &mut Tally) {
+    let mut latencies: Vec<f64> =
+        (0..requests.count).map(|_| MEDIAN_NS * service_time(requests, rng)).collect();
+    if requests.bursts && rng.chance(PAUSED_ROUNDS) {
+        let pause = LONGEST_PAUSE * rng.uniform() * MEDIAN_NS;
+        let first = rng.index(requests.count);
+        latencies.iter_mut().skip(first).take(CONCURRENCY).for_each(|latency| *latency += pause);
+    }
+    tally.clear();
+    tally.window = WINDOW;
+    tally.counts.requests = requests.count as u64;
+    tally.counts.successes = tally.counts.requests;
+    for latency in &latencies {
+        tally.latency.record(Duration::from_nanos(*latency as u64));
+    }
+    // In a closed loop each worker sends its next request when a response is back.
+    let mean = latencies.iter().sum::<f64>() / latencies.len() as f64;
+    tally.successes_in_window = CONCURRENCY as f64 * WINDOW.as_nanos() as f64 / mean;
+}
+
+/// In medians.
+fn service_time(requests: Requests, rng: &mut Rng) -> f64 {
+    let slower = 1.0 + f64::from(requests.slower_tail_percent) / 100.0;
+    match requests.service_times {
+        ServiceTimes::LogNormal if rng.chance(SLOW_PATH_SHARE) => {
+            slower * SLOW_PATH * rng.normal(SERVICE_TIME_SD).exp()
+        }
+        ServiceTimes::LogNormal => rng.normal(SERVICE_TIME_SD).exp(),
+        ServiceTimes::Pareto => {
+            let time = (1.0 - rng.uniform()).powf(-1.0 / PARETO_EXPONENT);
+            if time > SLOW_PATH { slower * time } else { time }
+        }
+    }
+}
+
+/// The machine at one moment of a run.
+struct MachineState {
+    load: f64,
+    /// The logarithm of the machine's slow-down from the start of the run to its end.
     drift: f64,
-    passed: usize,
-    total: usize,
+    passed_rounds: usize,
+    rounds: usize,
 }
 
-/// What one life of a service got by luck.
+impl MachineState {
+    /// The logarithm of what the machine does to the next round: an autoregression of order one with constant variance, and drift.
+    fn advance(&mut self, scenario: &Scenario, rng: &mut Rng) -> f64 {
+        let innovation = rng.normal(scenario.machine_load * (1.0 - scenario.autocorrelation.powi(2)).sqrt());
+        self.load = scenario.autocorrelation * self.load + innovation;
+        let drift = self.drift * self.passed_rounds as f64 / self.rounds as f64;
+        self.passed_rounds += 1;
+        self.load + drift
+    }
+}
+
 #[derive(Clone, Copy)]
-struct Life {
-    log: f64,
+struct Launch {
+    effect: f64,
     failure_share: f64,
 }
 
-impl Machine {
-    /// An autoregression of order one, whose spread stays as it is, and a drift on top of it.
-    fn pass(&mut self, world: &World, luck: &mut Luck) -> f64 {
-        let fresh = luck.normal(world.weather * (1.0 - world.lag1.powi(2)).sqrt());
-        self.weather = world.lag1 * self.weather + fresh;
-        let drift = self.drift * self.passed as f64 / self.total as f64;
-        self.passed += 1;
-        self.weather + drift
+impl Launch {
+    fn new(scenario: &Scenario, rng: &mut Rng) -> Self {
+        let mode = if scenario.two_modes > 0.0 && rng.chance(0.5) { scenario.two_modes } else { 0.0 };
+        let failure_share =
+            if scenario.failures > 0.0 { scenario.failures * rng.normal(FAILURES_SD).exp() } else { 0.0 };
+        Self { effect: rng.normal(scenario.launch_effect) + mode, failure_share }
     }
 }
 
-impl Life {
-    fn begin(world: &World, luck: &mut Luck) -> Self {
-        let mode = if world.modes > 0.0 && luck.happens(0.5) { world.modes } else { 0.0 };
-        let share = if world.failures > 0.0 { world.failures * luck.normal(FAILURE_LUCK).exp() } else { 0.0 };
-        Self { log: luck.normal(world.launch) + mode, failure_share: share }
-    }
-}
-
-impl World {
-    /// Simulates one run. `change` is head's.
-    pub fn measure(&self, change: Change, layout: &Layout, banks: &Banks, luck: &mut Luck) -> Vec<CellDraws> {
-        let rounds = layout.launches * layout.rounds_of_launch * (1 + usize::from(layout.is_duet));
-        let mut machine = Machine {
-            weather: luck.normal(self.weather),
-            drift: luck.normal(self.drift),
-            passed: 0,
-            total: rounds * layout.cells.len().max(1),
-        };
-        let own_share = self.run * 0.5_f64.sqrt();
-        let common = luck.normal(own_share);
-        let run_luck: Vec<f64> = layout.cells.iter().map(|_| common + luck.normal(own_share)).collect();
-        let mut cells: Vec<CellDraws> = layout.cells.iter().map(|&cell| self.planned(cell, change)).collect();
-        let mut order: Vec<usize> = (0..cells.len()).collect();
-        for launch in 0..layout.launches {
-            let lives: Vec<[Life; 2]> =
-                cells.iter().map(|_| [Life::begin(self, luck), Life::begin(self, luck)]).collect();
-            for _ in 0..layout.rounds_of_launch {
-                luck.shuffle(&mut order);
-                for &place in &order {
-                    let base_first = layout.is_duet && luck.happens(0.5);
-                    let CellDraws { cell, base_shape, head_shape, base, head } = &mut cells[place];
-                    let mut round = |shape: Shape, life: Life, slower: f64| {
-                        let log = slower
-                            + life.log
-                            + run_luck[place]
-                            + machine.pass(self, luck)
-                            + luck.normal(self.round_noise);
-                        let requests = shape.requests as u64;
-                        let failures = luck.poisson(life.failure_share * requests as f64).min(requests);
-                        let banked = luck.below(banks[&shape].rounds.len());
-                        Draw { launch, banked, stretch: log.exp(), failures }
-                    };
-                    let [base_life, head_life] = lives[place];
-                    let slower = change.log_of(*cell);
-                    if base_first {
-                        base.push(round(*base_shape, base_life, 0.0));
-                    }
-                    head.push(round(*head_shape, head_life, slower));
-                    if layout.is_duet && !base_first {
-                        base.push(round(*base_shape, base_life, 0.0));
-                    }
+/// Simulates the rounds of some cells in one run. In each launch the cells are in random order, in a duet also the two sides of each
+/// pair.
+fn measure(case: &Case, cells: &[usize], pools: &Pools, rng: &mut Rng) -> Vec<CellRun> {
+    let Case { scenario, setup, change } = case;
+    let is_duet = setup.is_duet();
+    let rounds = setup.launches * setup.rounds * (1 + usize::from(is_duet));
+    let mut machine = MachineState {
+        load: rng.normal(scenario.machine_load),
+        drift: rng.normal(scenario.drift),
+        passed_rounds: 0,
+        rounds: rounds * cells.len(),
+    };
+    let half = scenario.run_effect * 0.5_f64.sqrt();
+    let common = rng.normal(half);
+    let run_effects: Vec<f64> = cells.iter().map(|_| common + rng.normal(half)).collect();
+    let settings = settings();
+    let empty = |cell: &usize| empty_cell(*cell, &pools[&scenario.requests], &settings);
+    let mut measured: Vec<CellRun> = cells.iter().map(empty).collect();
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    for launch in 0..setup.launches {
+        let launches: Vec<[Launch; 2]> =
+            cells.iter().map(|_| [Launch::new(scenario, rng), Launch::new(scenario, rng)]).collect();
+        for _ in 0..setup.rounds {
+            rng.shuffle(&mut order);
+            for &at in &order {
+                let base_first = is_duet && rng.chance(0.5);
+                let mut round = |change: Change, Launch { effect, failure_share }: Launch| {
+                    let pool = &pools[&change.requests(cells[at], scenario.requests)];
+                    let log_factor = change.log_factor(cells[at])
+                        + effect
+                        + run_effects[at]
+                        + machine.advance(scenario, rng)
+                        + rng.normal(scenario.round_noise);
+                    let failures = rng.poisson(failure_share * pool.requests as f64);
+                    let drawn = rng.index(pool.rounds.len());
+                    Round { launch, ..pool.round(drawn, log_factor.exp(), failures, scenario) }
+                };
+                let [base, head] = launches[at];
+                if base_first {
+                    measured[at].base.push(round(Change::None, base));
+                }
+                measured[at].rounds.push(round(*change, head));
+                if is_duet && !base_first {
+                    measured[at].base.push(round(Change::None, base));
                 }
             }
         }
-        cells
+    }
+    measured
+}
+
+fn cell_id(cell: usize) -> CellId {
+    CellId::new(GROUP, BenchmarkId::new("cell", cell))
+}
+
+fn empty_cell(cell: usize, pool: &Pool, settings: &Settings) -> CellRun {
+    CellRun {
+        id: cell_id(cell),
+        about: None,
+        load: Load::closed(CONCURRENCY),
+        throughput: None,
+        definition: "simulated".to_owned(),
+        metrics: pool.metrics.clone(),
+        settings: settings.clone(),
+        rounds: Vec::new(),
+        base: Vec::new(),
+        base_failure: None,
+        invalid: None,
+        notes: Vec::new(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        sample_size: 30,
+        measurement_time: WINDOW * 30,
+        min_success_ratio: 0.5,
+        nresamples: RESAMPLES,
+        ..Settings::default()
+    }
+}
+
+/// A run that started on this day. Each run of a call is a separate sitting.
+fn run(cells: Vec<CellRun>, day: u32, confirmation: Option<Confirmation>) -> Run {
+    Run {
+        id: format!("simulated-on-day-{day}"),
+        bench: GROUP.to_owned(),
+        started: SystemTime::UNIX_EPOCH + DAY * day,
+        elapsed: Duration::ZERO,
+        environment: Environment { machine: machine(), ..Environment::default() },
+        cells,
+        epoch: None,
+        base_ref: None,
+        confirmations: Vec::new(),
+        stop: None,
+        confirmation,
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        arch: "simulated".to_owned(),
+        os: "simulated".to_owned(),
+        cpu: "simulated".to_owned(),
+        cpus: 2,
+        memory_gib: 4,
+        test_bed: TestBed { id: Some("boot:here".into()), ..TestBed::default() },
+        ..Machine::default()
+    }
+}
+
+/// A judged call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub judgement: Judgement,
+    /// Rounds of all measurements of head.
+    rounds: usize,
+    /// Rounds of the first measurement of head.
+    first_rounds: usize,
+}
+
+/// Simulates and judges one call.
+pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
+    let Base::Stored { runs, head_runs } = case.setup.base else { return duet(case, pools, rng) };
+    let cells: Vec<usize> = (0..case.scenario.cells).collect();
+    let mut simulate = |days: Range<u32>, change: Change| -> Vec<Run> {
+        days.map(|day| run(measure(&Case { change, ..*case }, &cells, pools, rng), day, None)).collect()
+    };
+    let stored = simulate(0..runs, Change::None);
+    let head = simulate(runs..runs + head_runs, case.change);
+    let judgement = judge(&Baseline::of_runs(&stored), &head, &policy());
+    let rounds = case.setup.launches * case.setup.rounds * cells.len() * head.len();
+    Call { judgement, rounds, first_rounds: rounds }
+}
+
+/// The screening, and the interim analyses of its candidates with one pair per launch, as a session measures them.
+fn duet(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
+    let confirmation = Confirmation::default();
+    let judged = |run: &Run| judge(&Baseline::default(), std::slice::from_ref(run), &policy());
+    let all: Vec<usize> = (0..case.scenario.cells).collect();
+    let mut run = run(measure(case, &all, pools, rng), 0, Some(confirmation.clone()));
+    let first_rounds = case.setup.launches * case.setup.rounds * all.len();
+    let mut rounds = first_rounds;
+    let mut judgement = judged(&run);
+    for analysis in 1..=confirmation.looks() {
+        let open = judgement.open_candidates(false);
+        let is_open = |cell: &usize| open.contains(&cell_id(*cell));
+        let cells: Vec<usize> = all.iter().copied().filter(is_open).collect();
+        if cells.is_empty() {
+            break;
+        }
+        let pairs = confirmation.pairs_of(analysis);
+        rounds += pairs * cells.len();
+        let again = Case { setup: Setup { launches: pairs, rounds: 1, ..case.setup }, ..*case };
+        run.confirmations.push(measure(&again, &cells, pools, rng));
+        judgement = judged(&run);
+    }
+    Call { judgement, rounds, first_rounds }
+}
+
+fn policy() -> Policy {
+    Policy { verdicts_only: true, ..Policy::usual() }
+}
+
+/// A number of events in a number of trials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Proportion {
+    pub hits: u64,
+    pub trials: u64,
+}
+
+impl Proportion {
+    pub fn count(&mut self, hit: bool) {
+        self.add(Self { hits: u64::from(hit), trials: 1 });
     }
 
-    fn planned(&self, cell: usize, change: Change) -> CellDraws {
-        CellDraws {
-            cell,
-            base_shape: self.shape,
-            head_shape: change.shape_of(cell, self.shape),
-            base: Vec::new(),
-            head: Vec::new(),
+    pub fn add(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.trials += other.trials;
+    }
+
+    pub fn share(self) -> Option<f64> {
+        (self.trials > 0).then(|| self.hits as f64 / self.trials as f64)
+    }
+
+    /// The exact lower limit of Clopper and Pearson (1934), missed with probability `tail`.
+    pub fn lower_limit(self, tail: f64) -> f64 {
+        let Self { hits, trials } = self;
+        if hits == 0 { 0.0 } else { beta_quantile(tail, hits as f64, (trials - hits) as f64 + 1.0) }
+    }
+
+    pub fn upper_limit(self, tail: f64) -> f64 {
+        1.0 - Self { hits: self.trials - self.hits, ..self }.lower_limit(tail)
+    }
+}
+
+/// Counts over calls with the same truth.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CallCounts {
+    /// Calls in which an unchanged cell regressed.
+    pub false_alarms: Proportion,
+    /// Calls in which the changed cell regressed.
+    pub found: Proportion,
+    /// Intervals of the first measurement that held the true change, by metric. Only in unchanged calls.
+    pub coverage: BTreeMap<&'static str, Proportion>,
+    /// Intervals of confirmations that held the true change.
+    pub confirmation_coverage: Proportion,
+    pub rounds: usize,
+    pub first_rounds: usize,
+}
+
+impl CallCounts {
+    pub fn count(&mut self, case: &Case, call: &Call) {
+        let is_unchanged = case.change == Change::None;
+        let mut false_alarm = false;
+        for (cell, judged) in call.judgement.cells.iter().enumerate() {
+            let regressed = judged.verdict == Verdict::Regressed;
+            if cell == 0 && !is_unchanged {
+                self.found.count(regressed);
+            } else {
+                false_alarm |= regressed;
+            }
+            for comparison in judged.comparisons.iter().filter(|comparison| !comparison.is_difference()) {
+                self.count_intervals(case, cell, comparison);
+            }
         }
+        self.false_alarms.count(false_alarm);
+        self.rounds += call.rounds;
+        self.first_rounds += call.first_rounds;
+    }
+
+    fn count_intervals(&mut self, case: &Case, cell: usize, comparison: &Comparison) {
+        // The effect of a slower tail on the mean is not known, nor the effect of rounding on a change.
+        let is_known = match case.change {
+            Change::None => true,
+            Change::Slower(_) => case.scenario.latency_step == 0.0,
+            Change::SlowerTail(_) => case.scenario.latency_step == 0.0 && cell > 0,
+        };
+        let log_factor = case.change.log_factor(cell);
+        let truth = match comparison.metric.better {
+            Better::Lower => log_factor.exp_m1(),
+            Better::Higher => (-log_factor).exp_m1(),
+        };
+        let (first, confirmation) = match comparison.stage {
+            Stage::Confirmed { screening, .. } => (screening, comparison.change),
+            Stage::Whole | Stage::Screened => (comparison.change, None),
+        };
+        if let Some(shown) = first.filter(|_| case.change == Change::None) {
+            let counted = self.coverage.entry(comparison.metric.id).or_default();
+            counted.count(shown.low <= truth && truth <= shown.high);
+        }
+        if let Some(shown) = confirmation.filter(|_| is_known) {
+            self.confirmation_coverage.count(shown.low <= truth && truth <= shown.high);
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.false_alarms.add(other.false_alarms);
+        self.found.add(other.found);
+        for (metric, counted) in &other.coverage {
+            self.coverage.entry(metric).or_default().add(*counted);
+        }
+        self.confirmation_coverage.add(other.confirmation_coverage);
+        self.rounds += other.rounds;
+        self.first_rounds += other.first_rounds;
+    }
+
+    /// All rounds divided by the rounds of the first measurements.
+    pub fn cost(&self) -> f64 {
+        self.rounds as f64 / self.first_rounds.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibrate::world::QUIET;
+    use crate::stats::describe::{mean, sample_variance};
+    use crate::stats::series::lag1_autocorrelation;
+
+    const ONE_CELL: Scenario = Scenario { cells: 1, ..QUIET };
+
+    /// One cell whose rounds differ only by what the machine and the launches do.
+    fn measured(
+        scenario: &Scenario,
+        change: Change,
+        launches: usize,
+        rounds: usize,
+        is_duet: bool,
+    ) -> CellRun {
+        let base = if is_duet { Base::Duet } else { Base::Stored { runs: 1, head_runs: 1 } };
+        let case = Case { scenario: *scenario, setup: Setup { base, launches, rounds }, change };
+        let pools = pools(&[*scenario], 1, 1);
+        measure(&case, &[0], &pools, &mut Rng::new(5)).remove(0)
+    }
+
+    fn log_medians(rounds: &[Round]) -> Vec<f64> {
+        rounds.iter().map(|round| round.values["latency_p50"].ln()).collect()
+    }
+
+    #[test]
+    fn the_load_of_the_machine_is_correlated_and_common_to_both_sides_of_a_pair() {
+        let scenario = Scenario { machine_load: 0.05, autocorrelation: 0.5, ..ONE_CELL };
+        let head = log_medians(&measured(&scenario, Change::None, 4_000, 1, false).rounds);
+        assert!((lag1_autocorrelation(&head).unwrap().value - 0.5).abs() < 0.05);
+        assert!((sample_variance(&head).unwrap().sqrt() - 0.05).abs() < 0.005);
+        let cell = measured(&scenario, Change::None, 4_000, 1, true);
+        let (base, head) = (log_medians(&cell.base), log_medians(&cell.rounds));
+        let differences: Vec<f64> = head.iter().zip(base).map(|(head, base)| head - base).collect();
+        // The variance between neighbours is 2 · 0.05² · (1 - 0.5). The random order within pairs removes the correlation.
+        assert!((sample_variance(&differences).unwrap().sqrt() - 0.05).abs() < 0.005);
+        assert!(lag1_autocorrelation(&differences).unwrap().value.abs() < 0.1);
+    }
+
+    #[test]
+    fn a_launch_effect_holds_for_all_rounds_of_a_launch_and_a_change_for_head_alone() {
+        let scenario = Scenario { launch_effect: 0.02, ..ONE_CELL };
+        let cell = measured(&scenario, Change::Slower(10), 2_000, 2, true);
+        let (base, head) = (log_medians(&cell.base), log_medians(&cell.rounds));
+        for launch in base.chunks(2) {
+            assert_eq!(launch[0], launch[1]);
+        }
+        assert!((mean(&head).unwrap() - mean(&base).unwrap() - 1.1_f64.ln()).abs() < 0.002);
+        assert!((sample_variance(&base).unwrap().sqrt() - 0.02).abs() < 0.001);
+    }
+
+    #[test]
+    fn a_slower_slow_path_moves_the_tail_by_as_much_and_the_median_not_at_all() {
+        let mean_log = |requests, id: &str| {
+            let pool = Pool::new(requests, 1_000, 1);
+            let at = pool.metrics.iter().position(|metric| metric.id == id).unwrap();
+            let logs: Vec<f64> = pool.rounds.iter().map(|values| values[at].ln()).collect();
+            mean(&logs).unwrap()
+        };
+        let slower = Change::SlowerTail(15).requests(0, QUIET.requests);
+        let change = |id| (mean_log(slower, id) - mean_log(QUIET.requests, id)).exp_m1();
+        assert!((change("latency_p99") - 0.15).abs() < 0.02, "{}", change("latency_p99"));
+        assert!(change("latency_p50").abs() < 0.005, "{}", change("latency_p50"));
+    }
+
+    #[test]
+    fn a_round_has_the_highest_tail_that_it_has_requests_for() {
+        let ids = |count| -> Vec<&str> {
+            let pool = Pool::new(Requests { count, ..QUIET.requests }, 1, 1);
+            pool.metrics.iter().map(|metric| metric.id).collect()
+        };
+        assert_eq!(ids(60), ["latency_p50", "throughput", "latency_p90"]);
+        assert_eq!(ids(500), ["latency_p50", "throughput", "latency_p99"]);
+    }
+
+    #[test]
+    fn confidence_limits_are_the_exact_ones_of_published_tables() {
+        // Clopper & Pearson 1934: 0 of 10 and 3 of 10 at 95%.
+        let limits = |hits, trials| {
+            let counted = Proportion { hits, trials };
+            (counted.lower_limit(0.025), counted.upper_limit(0.025))
+        };
+        let (low, high) = limits(0, 10);
+        assert!(low == 0.0 && (high - 0.308_5).abs() < 1e-4, "{high}");
+        let (low, high) = limits(3, 10);
+        assert!((low - 0.066_7).abs() < 1e-4 && (high - 0.652_5).abs() < 1e-4, "{low} {high}");
+        assert_eq!(limits(5, 5).1, 1.0);
+    }
+
+    #[test]
+    fn runs_of_a_call_start_on_different_days() {
+        let started = |day| run(Vec::new(), day, None).started;
+        assert_eq!(started(1).duration_since(started(0)).unwrap(), DAY);
     }
 }

@@ -1,129 +1,351 @@
-//! What a simulated machine and service are like. Plain numbers; standard deviations are of logarithms, so 0.03 is 3 %.
+//! What is simulated: services and machines with a known truth ([`SCENARIOS`]), the ways to compare base and head, and the true
+//! changes.
 
-use serde::{Serialize, Serializer};
+use std::f64::consts::TAU;
 
-use crate::record::{Better, Judged, Metric};
-
-/// How service times are distributed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Tail {
-    /// Log-normal, and three in a hundred requests take a path that is five times as long.
-    Usual,
-    /// Pareto's with an exponent of 1.5: it has a mean, and no variance.
-    Heavy,
+/// Random numbers of the distributions that the simulations need, from one seed.
+#[derive(Debug, Clone)]
+pub(super) struct Rng {
+    rng: fastrand::Rng,
+    /// The second number of the last Box-Muller pair.
+    spare: Option<f64>,
 }
 
-/// What the requests of a round are like: rounds of one shape are simulated once, and drawn from.
+impl Rng {
+    pub fn new(seed: u64) -> Self {
+        Self { rng: fastrand::Rng::with_seed(seed), spare: None }
+    }
+
+    /// The numbers of one call. A multiplier without a pattern (Knuth) spreads neighbouring calls over all seeds.
+    pub fn of_call(seed: u64, case: usize, call: usize) -> Self {
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mixed = seed.wrapping_mul(SPREAD) ^ ((case as u64) << 32 | call as u64);
+        Self::new(mixed.wrapping_mul(SPREAD) ^ (mixed >> 29))
+    }
+
+    /// From 0 up to, but not including, 1.
+    pub fn uniform(&mut self) -> f64 {
+        self.rng.f64()
+    }
+
+    /// From 0 up to, but not including, `count`.
+    pub fn index(&mut self, count: usize) -> usize {
+        self.rng.usize(..count)
+    }
+
+    /// True with this probability.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.uniform() < probability
+    }
+
+    /// Normal with mean 0, by pairs (Box & Muller 1958).
+    pub fn normal(&mut self, sd: f64) -> f64 {
+        if sd == 0.0 {
+            return 0.0;
+        }
+        if let Some(spare) = self.spare.take() {
+            return sd * spare;
+        }
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        let (sin, cos) = (TAU * self.uniform()).sin_cos();
+        self.spare = Some(radius * sin);
+        sd * radius * cos
+    }
+
+    /// Poisson: by a product of uniform numbers for small means (Knuth), by the normal distribution for large ones.
+    pub fn poisson(&mut self, mean: f64) -> u64 {
+        const LARGE: f64 = 50.0;
+        if mean > LARGE {
+            return (mean + self.normal(mean.sqrt())).round().max(0.0) as u64;
+        }
+        let (end, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
+        while product > end {
+            product *= self.uniform();
+            count += 1;
+        }
+        count
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        self.rng.shuffle(items);
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Shape {
-    /// Exchanges of a round.
-    pub requests: usize,
-    /// How service times are distributed.
-    pub tail: Tail,
+pub(super) enum ServiceTimes {
+    /// Log-normal. 3% of requests take a slow path that is five times slower.
+    LogNormal,
+    /// Pareto with exponent 1.5: a finite mean and an infinite variance.
+    Pareto,
+}
+
+/// The requests of one round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Requests {
+    pub count: usize,
+    pub service_times: ServiceTimes,
     /// Whether a pause hits all requests in flight in one round of ten.
     pub bursts: bool,
-    /// By how many per cent the long path takes longer than usual.
+    /// By how many percent the slow path is slower than usual.
     pub slower_tail_percent: u32,
 }
 
-/// A machine, and the service on it.
+/// A service and the machine it runs on. Effects, noise and drift are standard deviations of logarithms: 0.03 is 3%.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct World {
+pub(super) struct Scenario {
+    pub name: &'static str,
     /// Cells of a call.
     pub cells: usize,
-    /// The requests of a round.
-    pub shape: Shape,
-    /// Of each round's own luck.
+    pub requests: Requests,
     pub round_noise: f64,
-    /// Of what the machine does to all rounds of a time.
-    pub weather: f64,
-    /// Correlation of the weather between one round and the next, whosesoever they are.
-    pub lag1: f64,
-    /// By how much the machine becomes slower, or faster, in the course of a run: an sd over runs.
+    /// The effect of the machine's load on all rounds at a time.
+    pub machine_load: f64,
+    /// Correlation of the machine's load between one round and the next, of whatever cell.
+    pub autocorrelation: f64,
+    /// The change of the machine's speed from the start of a run to its end.
     pub drift: f64,
-    /// Of each launch's own luck.
-    pub launch: f64,
-    /// How far the two modes are apart that launches come in; 0 is one mode.
-    pub modes: f64,
-    /// Of each run's own luck: half of its variance is all cells', half each cell's.
-    pub run: f64,
-    /// The step in which latencies are told, as a share of the median; 0 is exactly.
-    pub step: f64,
-    /// The share of requests that fails.
+    pub launch_effect: f64,
+    /// The distance between the two speeds that launches have. 0 means one speed.
+    pub two_modes: f64,
+    /// Half of its variance is common to all cells of a run, half is each cell's own.
+    pub run_effect: f64,
+    /// Latencies are rounded up to multiples of this fraction of the median. 0 means exact latencies.
+    pub latency_step: f64,
+    /// The share of requests that fail.
     pub failures: f64,
 }
 
-/// Nothing but the chance of which requests come.
-pub(super) const QUIET: World = World {
+/// No noise except the service times of the requests.
+pub(super) const QUIET: Scenario = Scenario {
+    name: "independent rounds",
     cells: 30,
-    shape: Shape { requests: 500, tail: Tail::Usual, bursts: false, slower_tail_percent: 0 },
+    requests: Requests {
+        count: 500,
+        service_times: ServiceTimes::LogNormal,
+        bursts: false,
+        slower_tail_percent: 0,
+    },
     round_noise: 0.0,
-    weather: 0.0,
-    lag1: 0.0,
+    machine_load: 0.0,
+    autocorrelation: 0.0,
     drift: 0.0,
-    launch: 0.0,
-    modes: 0.0,
-    run: 0.0,
-    step: 0.0,
+    launch_effect: 0.0,
+    two_modes: 0.0,
+    run_effect: 0.0,
+    latency_step: 0.0,
     failures: 0.0,
 };
+const NOISY: Scenario = Scenario { name: "round noise 3%", round_noise: 0.03, ..QUIET };
+const BURSTS: Requests = Requests { bursts: true, ..QUIET.requests };
+const LOADED: Scenario =
+    Scenario { name: "autocorrelation 0.5", machine_load: 0.05, autocorrelation: 0.5, ..NOISY };
+const LAUNCHES: Scenario = Scenario { name: "launch effect 1%", launch_effect: 0.01, ..NOISY };
 
-impl World {
-    /// By how much the means of two runs differ by the runs' own luck and drift, as an sd: a drift moves the mean by half of itself.
-    pub fn run_effect(&self) -> f64 {
-        self.run.hypot(0.5 * self.drift)
+/// A service on a shared machine. The power of a duet is promised for this scenario, and further setups are tried with it.
+pub(super) const ALL_DISTURBANCES: Scenario = Scenario {
+    name: "all disturbances",
+    requests: BURSTS,
+    machine_load: 0.05,
+    autocorrelation: 0.5,
+    drift: 0.03,
+    run_effect: 0.01,
+    ..LAUNCHES
+};
+
+/// All scenarios, in the order in which they are shown.
+pub(super) const SCENARIOS: &[Scenario] = &[
+    QUIET,
+    NOISY,
+    Scenario { name: "bursts", requests: BURSTS, ..NOISY },
+    // Thirty interleaved cells hide the correlation, as interleaving is meant to. One cell does not.
+    LOADED,
+    Scenario { name: "autocorrelation 0.5, 1 cell", cells: 1, ..LOADED },
+    Scenario { name: "drift 4%", drift: 0.04, ..NOISY },
+    LAUNCHES,
+    Scenario { name: "launch effect 2%", launch_effect: 0.02, ..NOISY },
+    Scenario { name: "run effect 1%", run_effect: 0.01, ..LAUNCHES },
+    Scenario { name: "run effect 2%", run_effect: 0.02, ..LAUNCHES },
+    Scenario { name: "run effect 5%", run_effect: 0.05, ..LAUNCHES },
+    Scenario {
+        name: "heavy tails",
+        requests: Requests { service_times: ServiceTimes::Pareto, ..QUIET.requests },
+        ..NOISY
+    },
+    Scenario { name: "two modes", two_modes: 0.05, ..NOISY },
+    Scenario { name: "discrete latencies", latency_step: 0.25, ..NOISY },
+    Scenario { name: "few requests", requests: Requests { count: 60, ..QUIET.requests }, ..LAUNCHES },
+    // 600 requests, so that the successful ones are enough for a p99.
+    Scenario {
+        name: "failures 2%",
+        failures: 0.02,
+        requests: Requests { count: 600, ..QUIET.requests },
+        ..LAUNCHES
+    },
+    ALL_DISTURBANCES,
+    Scenario { name: "all, 4 cells", cells: 4, ..ALL_DISTURBANCES },
+    Scenario { name: "all, 1 cell", cells: 1, ..ALL_DISTURBANCES },
+];
+
+impl Scenario {
+    /// Sd of the means of runs, from run effect and drift. Drift moves the mean of a run by half of itself.
+    pub fn sd_of_runs(&self) -> f64 {
+        self.run_effect.hypot(0.5 * self.drift)
     }
 }
 
-/// What became slower.
+/// The other side of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing.
+pub(super) enum Base {
+    /// Base is measured in the same run. Candidates are measured again.
+    Duet,
+    Stored {
+        runs: u32,
+        head_runs: u32,
+    },
+}
+
+/// The other side of the comparison, and the launches over which rounds are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Setup {
+    pub base: Base,
+    /// Launches of a run.
+    pub launches: usize,
+    /// Rounds of a cell in one launch.
+    pub rounds: usize,
+}
+
+/// The default layout of a duet.
+pub(super) const DUET: Setup = duet(30, 1);
+pub(super) const FIVE_STORED: Setup = stored(5, 1);
+const ONE_STORED: Setup = stored(1, 1);
+
+/// Slow starts, `--quick`, one launch (a service that plimsoll did not start), and several runs of head.
+const FURTHER_SETUPS: [Setup; 5] = [duet(10, 3), duet(5, 6), duet(5, 2), duet(1, 30), stored(5, 3)];
+
+const fn duet(launches: usize, rounds: usize) -> Setup {
+    Setup { base: Base::Duet, launches, rounds }
+}
+
+const fn stored(runs: u32, head_runs: u32) -> Setup {
+    Setup { base: Base::Stored { runs, head_runs }, launches: 10, rounds: 3 }
+}
+
+impl Setup {
+    pub fn is_duet(self) -> bool {
+        self.base == Base::Duet
+    }
+
+    pub fn name(self) -> String {
+        let layout = format!("{} × {}", self.launches, self.rounds);
+        match self.base {
+            Base::Duet => format!("duet, {layout}"),
+            Base::Stored { runs: 1, head_runs: 1 } => format!("1 stored run, {layout}"),
+            Base::Stored { runs, head_runs: 1 } => format!("{runs} stored runs, {layout}"),
+            Base::Stored { runs, head_runs } => {
+                format!("{runs} stored and {head_runs} head runs, {layout}")
+            }
+        }
+    }
+}
+
+/// The true change of the first cell. All other cells are unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
     None,
-    /// All that the first cell measures, by so many per cent.
-    Cell(u32),
-    /// The long path of the first cell, by so many per cent: its tail.
-    Tail(u32),
+    /// All latencies are longer by this many percent.
+    Slower(u32),
+    /// The slow path is slower by this many percent.
+    SlowerTail(u32),
 }
 
 impl Change {
-    /// Its name in tables.
     pub fn name(self) -> String {
         match self {
             Self::None => "none".to_owned(),
-            Self::Cell(percent) => format!("+{percent} %"),
-            Self::Tail(percent) => format!("tail +{percent} %"),
+            Self::Slower(percent) => format!("+{percent}%"),
+            Self::SlowerTail(percent) => format!("tail +{percent}%"),
         }
     }
 
-    /// Whether what is changed shows in that metric.
-    pub(super) fn shows_in(self, metric: &Metric) -> bool {
+    /// The logarithm of the factor by which head's latencies are longer.
+    pub fn log_factor(self, cell: usize) -> f64 {
         match self {
-            Self::None => false,
-            Self::Cell(_) => metric.judged == Judged::Always && metric.better == Better::Lower,
-            Self::Tail(_) => metric.judged == Judged::HighestTail,
-        }
-    }
-
-    /// By how much a cell's head is slower, as a logarithm.
-    pub(super) fn log_of(self, cell: usize) -> f64 {
-        match self {
-            Self::Cell(percent) if cell == 0 => (f64::from(percent) / 100.0).ln_1p(),
+            Self::Slower(percent) if cell == 0 => (f64::from(percent) / 100.0).ln_1p(),
             _ => 0.0,
         }
     }
 
-    /// What the requests of a cell's head are like.
-    pub(super) fn shape_of(self, cell: usize, usual: Shape) -> Shape {
+    /// Head's requests, given base's.
+    pub fn requests(self, cell: usize, base: Requests) -> Requests {
         match self {
-            Self::Tail(percent) if cell == 0 => Shape { slower_tail_percent: percent, ..usual },
-            _ => usual,
+            Self::SlowerTail(percent) if cell == 0 => Requests { slower_tail_percent: percent, ..base },
+            _ => base,
         }
     }
 }
 
-impl Serialize for Change {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.name())
+/// Simulated calls with the same truth.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case {
+    pub scenario: Scenario,
+    pub setup: Setup,
+    pub change: Change,
+}
+
+impl Case {
+    pub fn name(&self) -> String {
+        let (setup, change) = (self.setup.name(), self.change.name());
+        format!("{}, {setup}, change {change}", self.scenario.name)
+    }
+}
+
+/// One stored run is tried only where runs differ.
+pub(super) fn setups(scenario: &Scenario) -> Vec<Setup> {
+    let mut setups = vec![DUET, FIVE_STORED];
+    if scenario.run_effect > 0.0 {
+        setups.push(ONE_STORED);
+    }
+    if scenario.name == ALL_DISTURBANCES.name {
+        setups.extend(FURTHER_SETUPS);
+    }
+    setups
+}
+
+/// The true changes, first none. Stored runs find only larger ones.
+pub(super) fn changes(setup: Setup) -> [Change; 5] {
+    use Change::{None, Slower, SlowerTail};
+    if setup.is_duet() {
+        [None, Slower(2), Slower(5), Slower(10), SlowerTail(15)]
+    } else {
+        [None, Slower(5), Slower(10), Slower(20), SlowerTail(15)]
+    }
+}
+
+/// The cases of each scenario in each setup.
+pub(super) fn cases(scenarios: &[Scenario]) -> Vec<Case> {
+    let in_setups = |scenario: &Scenario| {
+        let scenario = *scenario;
+        setups(&scenario).into_iter().map(move |setup| (scenario, setup))
+    };
+    let in_cases = |(scenario, setup)| changes(setup).map(|change| Case { scenario, setup, change });
+    scenarios.iter().flat_map(in_setups).flat_map(in_cases).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::describe::{mean, sample_variance};
+
+    #[test]
+    fn random_numbers_have_the_moments_of_their_distributions() {
+        let mut rng = Rng::new(1);
+        let normal: Vec<f64> = (0..20_000).map(|_| rng.normal(2.0)).collect();
+        assert!(mean(&normal).unwrap().abs() < 0.05);
+        assert!((sample_variance(&normal).unwrap() - 4.0).abs() < 0.15);
+        for expected in [0.0, 3.0, 200.0] {
+            let counts: Vec<f64> = (0..20_000).map(|_| rng.poisson(expected) as f64).collect();
+            assert!((mean(&counts).unwrap() - expected).abs() <= 0.02 * expected);
+            assert!((sample_variance(&counts).unwrap() - expected).abs() <= 0.06 * expected);
+        }
     }
 }
