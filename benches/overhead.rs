@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use criterion::{Criterion, criterion_group};
-use plimsoll::internals::ChangeChart;
+use plimsoll::internals::draw_change_chart;
 use plimsoll::internals::judge::{Judgement, Method, Policy, judge};
 use plimsoll::internals::plan::{CellId, Settings};
 use plimsoll::internals::record::{
@@ -133,14 +133,12 @@ fn baseline(criterion: &mut Criterion) {
 }
 
 fn charts(criterion: &mut Criterion) {
-    let call = Call::new(13, &USUAL, TEN_BY_THREE, STORED_RUNS);
-    let chart = ChangeChart::new(&call.head, &call.judge()).expect("13 cells were compared");
-    criterion.bench_function("draw the chart of 13 cells as SVG", |bencher| {
-        bencher.iter(|| chart.svg());
-    });
-    criterion.bench_function("draw the chart of 13 cells as SVG and PNG", |bencher| {
-        bencher.iter(|| chart.svg_and_png().expect("it can be drawn"));
-    });
+    let judgement = Call::new(13, &USUAL, TEN_BY_THREE, STORED_RUNS).judge();
+    for (with_png, files) in [(false, "SVG"), (true, "SVG and PNG")] {
+        criterion.bench_function(&format!("draw the chart of 13 cells as {files}"), |bencher| {
+            bencher.iter(|| draw_change_chart(&judgement, with_png).expect("13 cells were compared"));
+        });
+    }
 }
 
 /// A run of head and the baseline that it is held against.

@@ -105,7 +105,7 @@ pub mod __private {
 #[cfg(feature = "overhead")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::report::ChangeChart;
+    pub use crate::report::draw_change_chart;
     /// Names and settings.
     pub mod plan {
         pub use crate::plan::{CellId, Settings};

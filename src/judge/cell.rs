@@ -9,9 +9,9 @@ use crate::judge::limit::LimitTest;
 use crate::judge::sides::{Base, Measured, Sides, by_sitting, success_ratio_of};
 use crate::judge::stored;
 use crate::judge::verdict::{
-    Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Side, Stage, Verdict,
+    Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Stage, Verdict,
 };
-use crate::plan::{CellId, Confirmation};
+use crate::plan::{CellId, Confirmation, Side};
 use crate::record::{Better, Judged, METRICS, Metric, Remedy, Series, metric, success_ratio};
 use crate::stats::describe::mean;
 

@@ -27,7 +27,7 @@ use crate::record::{Baseline, Metric, Run};
 use crate::stats::decision::{bonferroni, holm};
 pub use verdict::{
     Advice, Candidate, CellJudgement, Change, Comparison, Counted, Estimate, Judgement, LimitCheck,
-    LimitOutcome, Method, Note, OtherTestBed, Reason, Shown, Side, Stage, Verdict,
+    LimitOutcome, Method, Note, OtherTestBed, Reason, Shown, Stage, Verdict,
 };
 
 /// What a whole call is judged by. Levels, margins and resamples are each cell's own.

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use crate::judge::verdict::{Note, OtherTestBed, Reason, Side, Verdict};
-use crate::plan::CellId;
+use crate::judge::verdict::{Note, OtherTestBed, Reason, Verdict};
+use crate::plan::{CellId, Side};
 use crate::record::{Baseline, CellRun, Fault, Judged, Metric, Remedy, Run, Series, Unit, UsualRound};
 use crate::stats::describe::median;
 

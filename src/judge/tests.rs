@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::judge::effect::Criteria;
 use crate::judge::{
-    Advice, CellJudgement, Comparison, Counted, Judgement, LimitOutcome, Method, Note, Policy, Reason, Side,
-    Stage, Verdict, judge,
+    Advice, CellJudgement, Comparison, Counted, Judgement, LimitOutcome, Method, Note, Policy, Reason, Stage,
+    Verdict, judge,
 };
-use crate::plan::{BenchmarkId, CellId, Confirmation, Limit, Load, Settings};
+use crate::plan::{BenchmarkId, CellId, Confirmation, Limit, Load, Settings, Side};
 use crate::record::{
     BaseFailure, Baseline, Better, CellRun, Counts, Environment, Epoch, Fault, METRICS, Machine, Remedy,
     Round, Run, Stop, TestBed, metric,

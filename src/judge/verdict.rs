@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::plan::CellId;
+use crate::plan::{CellId, Side};
 use crate::record::{Metric, Remedy, TestBed};
 use crate::stats::interval::Method as IntervalMethod;
 use crate::stats::series::Pattern;
@@ -43,15 +43,6 @@ impl Verdict {
             Verdict::Regressed => "regressed",
         }
     }
-}
-
-/// One of the two sides of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The old build, or the stored runs.
-    Base,
-    /// The new build.
-    Head,
 }
 
 /// Why a cell, a comparison or a stored run is judged as it is.

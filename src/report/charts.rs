@@ -1,258 +1,291 @@
 //! The charts of a report: what changed, for each group throughput and latency over concurrency, and for each cell its rounds
-//! and its latency percentiles. Each is drawn once, for its files and for the page.
+//! and its latency percentiles. Also the names of their files.
 
 use std::collections::BTreeSet;
 
 use crate::parallel;
-use crate::record::Better;
-use crate::report::chart::forest::{Forest, ForestRow};
-use crate::report::chart::lines::{LineChart, Quantity};
-use crate::report::chart::rounds::Rounds;
-use crate::report::chart::svg::{PngError, png};
-use crate::report::chart::{Chart, Line, Point, Scope, Side, percentiles};
-use crate::report::chart_files;
-use crate::report::subtitle::{P50, P90, P95, P99, TAILS, of_percentiles, of_the_screening, subtitle};
-use crate::report::text;
-use crate::report::view::{CellView, GroupView, Report, Row};
+use crate::plan::{Side, metric};
+use crate::record::file_name;
+use crate::report::chart::frame::{Line, Point};
+use crate::report::chart::lines::Contents;
+use crate::report::chart::percentiles::Distribution;
+use crate::report::chart::svg::png;
+use crate::report::chart::{forest, lines, percentiles, rounds};
+use crate::report::text::{self, LATENCIES};
+use crate::report::{Artifact, Cell, Report, ReportError};
 
-/// The metric of the chart of a group.
+/// The chart of the whole call. The names of the others are their kind and a group, function or cell.
+const CHANGE: &str = "change";
 const THROUGHPUT: &str = "throughput";
+const LATENCY: &str = "latency";
+const ROUNDS: &str = "rounds";
+const PERCENTILES: &str = "percentiles";
+const KINDS: [&str; 4] = [THROUGHPUT, LATENCY, ROUNDS, PERCENTILES];
+const ENDINGS: [&str; 2] = [".svg", ".png"];
+/// Between group and function. No encoded name contains it.
+const BETWEEN: &str = "~";
+/// With kind and ending, longer names would not fit into a file system.
+const MAX_LEN: usize = 200;
 
-/// A chart to be drawn.
-struct Plan<'a> {
-    name: String,
-    scope: Scope,
-    draw: Box<dyn Fn() -> Option<String> + Send + 'a>,
+/// A chart that was drawn.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    /// The name of its files without an ending.
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
+    pub(crate) svg: String,
 }
 
-/// Draws all charts; none if the report is to have none.
-pub(crate) fn draw(report: &Report) -> Result<Vec<Chart>, PngError> {
-    if !report.options.plots {
-        return Ok(Vec::new());
-    }
-    let groups = report.groups.iter().enumerate().flat_map(|(nth, group)| {
-        of_group(group, nth).into_iter().chain(group.cells.iter().flat_map(move |cell| of_cell(cell, nth)))
+/// What a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole call.
+    Call,
+    /// The group with this index.
+    Group(usize),
+    /// One cell of the group with this index.
+    Cell(usize),
+}
+
+/// Draws all charts.
+pub(crate) fn figures(report: &Report) -> Vec<Figure> {
+    let change = forest::draw(report.title, &report.sentence(), report.judgement);
+    let change = change.map(|svg| Figure { name: CHANGE.to_owned(), scope: Scope::Call, svg });
+    let groups = report.groups();
+    let of_groups =
+        parallel::map(groups.iter().enumerate().collect(), parallel::cores(), |(nth, (group, cells))| {
+            let mut figures = of_group(group, cells, Scope::Group(nth));
+            figures.extend(cells.iter().flat_map(|cell| of_cell(report, cell, Scope::Cell(nth))));
+            figures
+        });
+    change.into_iter().chain(of_groups.into_iter().flatten()).collect()
+}
+
+/// The files of charts: an SVG and, unless plimsoll was built without PNGs, a PNG of each.
+///
+/// # Errors
+/// If a PNG cannot be drawn.
+pub(crate) fn files(figures: &[Figure]) -> Result<Vec<Artifact>, ReportError> {
+    let drawn = parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, svg, .. }| {
+        let [svg_name, png_name] = ENDINGS.map(|ending| format!("{name}{ending}"));
+        let png = png(svg)?.map(|bytes| Artifact { name: png_name, bytes });
+        Ok([Some(Artifact { name: svg_name, bytes: svg.clone().into_bytes() }), png].into_iter().flatten())
     });
-    let plans: Vec<Plan> = change(report).into_iter().chain(groups).collect();
-    let drawn = parallel::map(plans, parallel::cores(), |Plan { name, scope, draw }| {
-        let Some(svg) = draw() else { return Ok(None) };
-        let png = png(&svg)?;
-        Ok(Some(Chart { name, scope, svg, png }))
-    });
-    drawn.into_iter().filter_map(Result::transpose).collect()
+    Ok(drawn.into_iter().collect::<Result<Vec<_>, ReportError>>()?.into_iter().flatten().collect())
 }
 
-/// The chart of the whole call; `None` if nothing was compared.
-fn change(report: &Report) -> Option<Plan<'static>> {
-    let forest = forest(report)?;
-    let draw = Box::new(move || Some(forest.draw()));
-    Some(Plan { name: chart_files::CHANGE.to_owned(), scope: Scope::Call, draw })
-}
-
-/// What changed; `None` if nothing was compared.
-pub(crate) fn forest(report: &Report) -> Option<Forest> {
-    let rows: Vec<ForestRow> =
-        report.cells().flat_map(|cell| cell.rows.iter().filter_map(|row| forest_row(cell, row))).collect();
-    let subtitle = report.sentence.replace('`', "");
-    (!rows.is_empty()).then(|| Forest { title: report.title.clone(), subtitle, rows })
-}
-
-fn forest_row(cell: &CellView, row: &Row) -> Option<ForestRow> {
-    let comparison = row.comparison.as_ref().filter(|comparison| comparison.judged)?;
-    let change = comparison.change?;
-    let (low, estimate, high) = match row.metric.better {
-        Better::Lower => (change.low, change.estimate, change.high),
-        Better::Higher => (-change.high, -change.estimate, -change.low),
-    };
-    Some(ForestRow {
-        cell: cell.full_id(),
-        metric: row.metric.title.to_owned(),
-        verdict: comparison.verdict,
-        low,
-        estimate,
-        high,
-        detectable: comparison.detectable,
-        noise_threshold: comparison.margin,
-        text: text::change_of(change.estimate, row.is_difference()),
-    })
+/// Draws the chart of what changed, for `benches/overhead.rs`; the length of its files in bytes, or `None` if nothing was compared.
+#[cfg(feature = "overhead")]
+pub fn draw_change_chart(judgement: &crate::judge::Judgement, with_png: bool) -> Option<usize> {
+    let svg = forest::draw("overhead", "", judgement)?;
+    if with_png { Some(svg.len() + png(&svg).ok()??.len()) } else { Some(svg.len()) }
 }
 
 /// The charts of a group over concurrency: one of throughput, and one of latency for each function, since each has several
 /// percentiles.
-fn of_group(group: &GroupView, nth: usize) -> Vec<Plan<'static>> {
-    let scope = Scope::Group(nth);
-    let plan =
-        |name: String, chart: LineChart| Plan { name, scope, draw: Box::new(move || Some(chart.draw())) };
-    let functions = functions(&group.cells);
-    let throughput = (!functions.is_empty()).then(|| {
-        plan(chart_files::of_group(chart_files::THROUGHPUT, &group.name), throughput(group, &functions))
-    });
-    let latencies = functions.iter().map(|function| {
+fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
+    let functions = functions(cells);
+    if functions.is_empty() {
+        return Vec::new();
+    }
+    let of_all: Vec<&Cell> = functions.iter().flat_map(|(_, cells)| cells.iter().copied()).collect();
+    let svg =
+        lines::draw(group, &text::subtitle(&of_all, &[metric::THROUGHPUT]), &throughput(group, &functions));
+    let mut figures = vec![Figure { name: name_of_group(THROUGHPUT, group), scope, svg }];
+    for (function, cells) in &functions {
         let name = match functions.len() {
-            1 => chart_files::of_group(chart_files::LATENCY, &group.name),
-            _ => chart_files::of_pair(chart_files::LATENCY, &group.name, &function.name),
+            1 => name_of_group(LATENCY, group),
+            _ => name_of_pair(LATENCY, group, function),
         };
-        plan(name, latency(group, function))
-    });
-    throughput.into_iter().chain(latencies).collect()
+        let title = if function.is_empty() { group.to_owned() } else { format!("{group}/{function}") };
+        let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
+        figures.push(Figure { name, scope, svg: lines::draw(&title, &subtitle, &latency(cells)) });
+    }
+    figures
 }
 
 /// The charts of a cell: its rounds in order of time, and its latency percentiles.
-fn of_cell(cell: &CellView, group: usize) -> [Plan<'_>; 2] {
-    let name = |kind: &str| chart_files::of_pair(kind, &cell.group, &cell.id);
-    let scope = Scope::Cell(group);
-    let percentiles = || percentiles::draw(&cell.full_id(), &of_percentiles(cell), &cell.distribution);
-    [
-        Plan { name: name(chart_files::ROUNDS), scope, draw: Box::new(|| Some(rounds(cell)?.draw())) },
-        Plan { name: name(chart_files::PERCENTILES), scope, draw: Box::new(percentiles) },
-    ]
+fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
+    let id = &cell.judged.id;
+    let (title, benchmark) = (id.to_string(), id.benchmark.to_string());
+    let distribution = Distribution::new(report, cell);
+    let subtitle = text::percentiles_subtitle(cell, distribution.cut);
+    let drawn = [
+        (ROUNDS, draw_rounds(cell, &title)),
+        (PERCENTILES, percentiles::draw(&title, &subtitle, &distribution)),
+    ];
+    let figure = |(kind, svg): (&str, Option<String>)| {
+        Some(Figure { name: name_of_pair(kind, &id.group, &benchmark), scope, svg: svg? })
+    };
+    drawn.into_iter().filter_map(figure).collect()
 }
 
 /// The rounds of a cell in order of time; `None` if there is a single one, or one without latencies.
-fn rounds(cell: &CellView) -> Option<Rounds> {
-    let line = |id: &str, name: &str| {
-        let values = cell.timeline.iter().map(|moment| moment.latency_ns.get(id).copied());
+fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
+    let all = || cell.runs.iter().flat_map(|run| &run.rounds);
+    let line = |(id, name): (&str, &str)| {
         // If rounds lack a percentile, those that have it are not comparable: they are the faster ones.
-        let values: Vec<f64> = values.collect::<Option<_>>()?;
+        let values: Vec<f64> = all().map(|round| round.values.get(id).copied()).collect::<Option<_>>()?;
         let points = values.iter().enumerate().map(|(nth, value)| Point::new(nth as f64, *value, None));
-        let base = cell.row(id).and_then(Row::base_of_rounds);
+        let head = Line { name: name.to_owned(), side: Side::Head, points: points.collect() };
+        let base = cell.of_rounds(id).and_then(|shown| shown.base);
         let base = base.map(|base| vec![Point::new(0.0, base.value, base.interval)]);
-        let line = |side: Side, points: Vec<Point>| Line { name: name.to_owned(), side, points };
-        Some([Some(line(Side::Head, points.collect())), base.map(|points| line(Side::Base, points))])
+        let base = base.map(|points| Line { name: name.to_owned(), side: Side::Base, points });
+        Some([Some(head), base])
     };
-    let tail = TAILS.into_iter().find_map(|(id, name)| line(id, name).filter(|_| cell.row(id).is_some()));
-    let lines: Vec<Line> = line(P50, "p50").into_iter().chain(tail).flatten().flatten().collect();
-    (cell.timeline.len() > 1 && !lines.is_empty()).then(|| Rounds {
-        title: cell.full_id(),
-        subtitle: format!("{}{}", subtitle(&[cell], &[P50, P99, P95, P90]), of_the_screening(cell)),
-        launches: cell.timeline.iter().map(|moment| moment.launch).collect(),
-        lines,
-    })
+    let [p50, tails @ ..] = LATENCIES;
+    let tail = tails.into_iter().rev().filter(|(id, _)| cell.of_rounds(id).is_some()).find_map(line);
+    let lines: Vec<Line> = line(p50).into_iter().chain(tail).flatten().flatten().collect();
+    let mut launches = Vec::new();
+    for run in &cell.runs {
+        let before = launches.last().map_or(0, |last| last + 1);
+        launches.extend(run.rounds.iter().map(|round| before + round.launch));
+    }
+    let is_chart = launches.len() > 1 && !lines.is_empty();
+    is_chart.then(|| rounds::draw(title, &text::rounds_subtitle(cell), &launches, &lines))
 }
 
-/// The cells of a function, by growing concurrency.
-struct Function<'a> {
-    name: String,
-    cells: Vec<&'a CellView>,
-}
-
-/// The functions that are lines over concurrency. Cells that share a concurrency differ in something else, and a single
-/// concurrency is not a line.
-fn functions(cells: &[CellView]) -> Vec<Function<'_>> {
-    let mut functions: Vec<Function> = Vec::new();
+/// The functions that are lines over concurrency, with their cells by growing concurrency. Cells that share a concurrency differ in
+/// something else, and a single concurrency is not a line.
+fn functions<'a>(cells: &'a [Cell<'a>]) -> Vec<(&'a str, Vec<&'a Cell<'a>>)> {
+    let mut functions: Vec<(&str, Vec<&Cell>)> = Vec::new();
     for cell in cells {
-        match functions.iter_mut().find(|function| function.name == cell.function) {
-            Some(function) => function.cells.push(cell),
-            None => functions.push(Function { name: cell.function.clone(), cells: vec![cell] }),
+        let name = cell.judged.id.function();
+        match functions.iter_mut().find(|(function, _)| *function == name) {
+            Some((_, cells)) => cells.push(cell),
+            None => functions.push((name, vec![cell])),
         }
     }
-    functions.retain(|of| of.cells.len() > 1 && concurrencies(&of.cells).len() == of.cells.len());
-    functions.iter_mut().for_each(|function| function.cells.sort_by_key(|cell| cell.concurrency));
+    functions.retain(|(_, of)| of.len() > 1 && concurrencies(of).len() == of.len());
+    functions.iter_mut().for_each(|(_, cells)| cells.sort_by_key(|cell| concurrency(cell)));
     functions
 }
 
-fn concurrencies(cells: &[&CellView]) -> Vec<u32> {
-    cells.iter().map(|cell| cell.concurrency).collect::<BTreeSet<_>>().into_iter().collect()
+fn concurrency(cell: &Cell) -> u32 {
+    u32::try_from(cell.last().load.concurrency()).unwrap_or(u32::MAX)
 }
 
-fn throughput(group: &GroupView, functions: &[Function]) -> LineChart {
-    let cells: Vec<&CellView> =
-        functions.iter().flat_map(|function| function.cells.iter().copied()).collect();
-    let lines = functions.iter().flat_map(|function| {
-        let name = if function.name.is_empty() { &group.name } else { &function.name };
-        both_sides(name, &function.cells, THROUGHPUT)
+fn concurrencies(cells: &[&Cell]) -> Vec<u32> {
+    cells.iter().map(|cell| concurrency(cell)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn throughput(group: &str, functions: &[(&str, Vec<&Cell>)]) -> Contents {
+    let cells: Vec<&Cell> = functions.iter().flat_map(|(_, cells)| cells.iter().copied()).collect();
+    let lines = functions.iter().flat_map(|(function, cells)| {
+        both_sides(if function.is_empty() { group } else { function }, cells, metric::THROUGHPUT)
     });
-    LineChart {
-        title: group.name.clone(),
-        subtitle: subtitle(&cells, &[THROUGHPUT]),
-        quantity: Quantity::Throughput,
-        concurrencies: concurrencies(&cells),
-        lines: lines.collect(),
-    }
+    Contents { is_latency: false, concurrencies: concurrencies(&cells), lines: lines.collect() }
 }
 
-fn latency(group: &GroupView, Function { name, cells }: &Function) -> LineChart {
-    let has_p99 = cells.iter().any(|cell| cell.row(P99).is_some_and(|row| row.head.is_some()));
+fn latency(cells: &[&Cell]) -> Contents {
+    let has_p99 =
+        cells.iter().any(|cell| cell.row(metric::LATENCY_P99).is_some_and(|row| row.shown.is_some()));
     // p95 adds little to p99.
-    let percentiles = [(P50, "p50"), (P90, "p90"), (P95, "p95"), (P99, "p99")];
-    let percentiles = percentiles.into_iter().filter(|(id, _)| *id != P95 || !has_p99);
-    LineChart {
-        title: if name.is_empty() { group.name.clone() } else { format!("{}/{name}", group.name) },
-        subtitle: subtitle(cells, &[P50, P99, P95, P90]),
-        quantity: Quantity::Latency,
-        concurrencies: concurrencies(cells),
-        lines: percentiles.flat_map(|(id, name)| both_sides(name, cells, id)).collect(),
-    }
+    let percentiles = LATENCIES.into_iter().filter(|(id, _)| *id != metric::LATENCY_P95 || !has_p99);
+    let lines = percentiles.flat_map(|(id, name)| both_sides(name, cells, id)).collect();
+    Contents { is_latency: true, concurrencies: concurrencies(cells), lines }
 }
 
 /// The lines of base and head, without those that have no values.
-fn both_sides(name: &str, cells: &[&CellView], metric: &str) -> Vec<Line> {
+fn both_sides(name: &str, cells: &[&Cell], metric: &str) -> Vec<Line> {
     let line = |side: Side| {
-        let point = |cell: &&CellView| {
-            let row = cell.row(metric)?;
-            let estimate = if side == Side::Base { row.base.as_ref()? } else { row.head.as_ref()? };
-            Some(Point::new(cell.concurrency.into(), estimate.value, estimate.interval))
+        let point = |cell: &&Cell| {
+            let estimate = cell.row(metric)?.value(side)?;
+            Some(Point::new(concurrency(cell).into(), estimate.value, estimate.interval))
         };
         Line { name: name.to_owned(), side, points: cells.iter().filter_map(point).collect() }
     };
     [Side::Base, Side::Head].map(line).into_iter().filter(|line| !line.points.is_empty()).collect()
 }
 
+/// The name of a chart of a group.
+fn name_of_group(kind: &str, group: &str) -> String {
+    format!("{kind}-{}", file_name(group))
+}
+
+/// The name of a chart of a function or cell: both names encoded, and cut if that is too long.
+fn name_of_pair(kind: &str, group: &str, function: &str) -> String {
+    let both = format!("{}{BETWEEN}{}", file_name(group), file_name(function));
+    let both = if both.len() <= MAX_LEN { both } else { file_name(&format!("{group}{BETWEEN}{function}")) };
+    format!("{kind}-{both}")
+}
+
+/// Whether a chart of ours can have this file name.
+pub(crate) fn is_ours(file: &str) -> bool {
+    let Some(name) = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending)) else { return false };
+    let is_encoded = |rest: &str| {
+        let is_name = |part: &str| !part.is_empty() && !part.starts_with('.');
+        let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'=' | b'~');
+        rest.len() <= MAX_LEN && rest.bytes().all(letter) && rest.splitn(2, BETWEEN).all(is_name)
+    };
+    let is_of_kind = |kind: &&str| {
+        name.strip_prefix(*kind).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_encoded)
+    };
+    name == CHANGE || KINDS.iter().any(|kind| is_of_kind(kind))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::Verdict;
-    use crate::report::samples::{Sample, report, report_of};
+    use crate::report::tests::{Sample, Sampled};
 
-    fn line_charts(report: &Report) -> Vec<LineChart> {
-        let of_group = |group: &GroupView| {
-            let functions = functions(&group.cells);
-            let throughput = (!functions.is_empty()).then(|| throughput(group, &functions));
-            throughput.into_iter().chain(functions.iter().map(|of| latency(group, of))).collect::<Vec<_>>()
-        };
-        report.groups.iter().flat_map(of_group).collect()
+    /// The names of the charts of groups.
+    fn names_of_groups(sampled: &Sampled) -> Vec<String> {
+        let figures = figures(&sampled.report()).into_iter();
+        figures.filter(|figure| matches!(figure.scope, Scope::Group(_))).map(|figure| figure.name).collect()
+    }
+
+    fn svg(sampled: &Sampled, name: &str) -> Option<String> {
+        let found = figures(&sampled.report()).into_iter().find(|figure| figure.name == name);
+        found.map(|figure| figure.svg)
+    }
+
+    /// The lines of the charts of the first group, of throughput and of its first function's latency.
+    fn contents(sampled: &Sampled) -> [Contents; 2] {
+        let groups = sampled.report().groups();
+        let (group, cells) = &groups[0];
+        let functions = functions(cells);
+        [throughput(group, &functions), latency(&functions[0].1)]
     }
 
     fn names(lines: &[Line]) -> Vec<&str> {
         lines.iter().map(|line| line.name.as_str()).collect()
     }
 
-    /// The names of the charts of groups.
-    fn of_groups(report: &Report) -> Vec<String> {
-        let plans = report.groups.iter().enumerate().flat_map(|(nth, group)| of_group(group, nth));
-        plans.map(|plan| plan.name).collect()
-    }
-
     #[test]
     fn a_group_has_a_chart_of_throughput_and_one_of_latency_with_both_sides() {
-        let view = report_of(&[Verdict::Regressed, Verdict::Unchanged]);
-        assert_eq!(of_groups(&view), ["throughput-tokenizer", "latency-tokenizer"]);
-        let [throughput, latency] = &line_charts(&view)[..] else { panic!("there are two charts") };
-        let changed = "3k_tokens/5: throughput -18.8% regressed; the others are unchanged.";
-        assert_eq!(throughput.subtitle, changed);
+        let sampled = Sampled::new(&[Verdict::Regressed, Verdict::Unchanged]);
+        assert_eq!(names_of_groups(&sampled), ["throughput-tokenizer", "latency-tokenizer"]);
+        let [throughput, latency] = contents(&sampled);
         assert_eq!(throughput.concurrencies, [5, 10]);
-        assert_eq!(
-            throughput.lines.iter().map(|line| line.side).collect::<Vec<_>>(),
-            [Side::Base, Side::Head]
-        );
-        let changed = "3k_tokens/5: p50 +23.1% regressed, p99 +23.1% regressed; the others are unchanged.";
-        assert_eq!(latency.subtitle, changed);
+        let sides: Vec<Side> = throughput.lines.iter().map(|line| line.side).collect();
+        assert_eq!(sides, [Side::Base, Side::Head]);
         assert_eq!(names(&latency.lines), ["p50", "p50", "p90", "p90", "p99", "p99"]);
+        for (name, subtitle) in [
+            ("throughput-tokenizer", "3k_tokens/5: throughput -18.8% regressed; the others are unchanged."),
+            (
+                "latency-tokenizer",
+                "3k_tokens/5: p50 +23.1% regressed, p99 +23.1% regressed; the others are unchanged.",
+            ),
+        ] {
+            assert!(svg(&sampled, name).unwrap().contains(subtitle), "{subtitle}");
+        }
     }
 
     #[test]
-    fn without_a_baseline_there_is_one_side_and_the_subtitle_says_so() {
-        let throughput = &line_charts(&report_of(&[Verdict::New, Verdict::New]))[0];
-        assert_eq!(throughput.subtitle, "There is nothing to compare with: only head is shown.");
+    fn without_a_baseline_there_is_one_side() {
+        let [throughput, _] = contents(&Sampled::new(&[Verdict::New, Verdict::New]));
         assert!(throughput.lines.iter().all(|line| line.side == Side::Head));
     }
 
     #[test]
     fn failed_cells_leave_their_concurrency_in_the_chart() {
-        let throughput = &line_charts(&report_of(&[Verdict::Invalid, Verdict::Invalid]))[0];
+        let sampled = Sampled::new(&[Verdict::Invalid, Verdict::Invalid]);
+        let [throughput, _] = contents(&sampled);
         assert!(throughput.lines.is_empty());
         assert_eq!(throughput.concurrencies, [5, 10]);
-        assert!(throughput.draw().contains("too few successful responses"));
+        assert!(svg(&sampled, "throughput-tokenizer").unwrap().contains("too few successful responses"));
     }
 
     fn cell(function: &str, concurrency: usize) -> Sample {
@@ -261,47 +294,106 @@ mod tests {
 
     #[test]
     fn functions_are_lines_over_their_concurrencies() {
-        let view = report(&[cell("b", 10), cell("a", 10), cell("b", 5), cell("a", 20)]);
-        assert_eq!(of_groups(&view), ["throughput-tokenizer", "latency-tokenizer~b", "latency-tokenizer~a"]);
-        let points = &line_charts(&view)[0].lines[0].points;
+        let sampled = Sampled::of(&[cell("b", 10), cell("a", 10), cell("b", 5), cell("a", 20)]);
+        let expected = ["throughput-tokenizer", "latency-tokenizer~b", "latency-tokenizer~a"];
+        assert_eq!(names_of_groups(&sampled), expected);
+        let points = &contents(&sampled)[0].lines[0].points;
         assert_eq!(points.iter().map(|point| point.x).collect::<Vec<_>>(), [5.0, 10.0]);
     }
 
     #[test]
     fn a_single_concurrency_is_not_a_line() {
-        assert!(of_groups(&report(&[cell("a", 10)])).is_empty());
-        assert!(of_groups(&report(&[cell("a", 10), cell("b", 10)])).is_empty());
-        let mut view = report(&[cell("b", 10), cell("a", 10), cell("b", 5)]);
-        assert_eq!(of_groups(&view), ["throughput-tokenizer", "latency-tokenizer"], "a has a single one");
-        assert_eq!(names(&line_charts(&view)[0].lines), ["b", "b"]);
+        assert!(names_of_groups(&Sampled::of(&[cell("a", 10)])).is_empty());
+        assert!(names_of_groups(&Sampled::of(&[cell("a", 10), cell("b", 10)])).is_empty());
+        let mut sampled = Sampled::of(&[cell("b", 10), cell("a", 10), cell("b", 5)]);
+        assert_eq!(names_of_groups(&sampled), ["throughput-tokenizer", "latency-tokenizer"]);
+        assert_eq!(names(&contents(&sampled)[0].lines), ["b", "b"], "a has a single one");
         // Only the concurrency told these two apart.
-        view.groups[0].cells[2].concurrency = 10;
-        assert!(of_groups(&view).is_empty());
+        sampled.runs[0].cells[2].load = crate::plan::Load::closed(10);
+        assert!(names_of_groups(&sampled).is_empty());
     }
 
     #[test]
     fn the_percentiles_of_a_cell_say_both_sides_and_what_the_bands_are() {
-        let view = report_of(&[Verdict::Regressed, Verdict::New, Verdict::Invalid]);
-        let of = |nth: usize| {
-            let [_, percentiles] = of_cell(&view.groups[0].cells[nth], 0);
-            (percentiles.draw)()
-        };
-        let svg = of(0).unwrap();
+        let sampled = Sampled::new(&[Verdict::Regressed, Verdict::New, Verdict::Invalid]);
+        let of = |parameter: u32| svg(&sampled, &format!("percentiles-tokenizer~3k_tokens=2f{parameter}"));
+        let first = of(5).unwrap();
         let subtitle = "p50 28.39 ms, p99 53.94 ms; base 23.06 ms and 43.82 ms. \
-                        Bands: all rounds but the lowest and the highest tenth.";
-        assert!(svg.contains(subtitle), "{svg}");
-        assert!(svg.contains("<title>tokenizer/3k_tokens/5</title>"));
-        let svg = of(1).unwrap();
-        assert!(!svg.contains("base"), "{svg}");
-        assert!(of(2).is_none(), "it has no latency at all");
+                        Bands: the rounds without the lowest and the highest 10%.";
+        assert!(first.contains(subtitle), "{first}");
+        assert!(first.contains("<title>tokenizer/3k_tokens/5</title>"));
+        assert!(!of(10).unwrap().contains("base"));
+        assert!(of(15).is_none(), "it has no latency at all");
     }
 
     #[test]
-    fn each_chart_is_drawn_once() {
-        let charts = draw(&report_of(&[Verdict::Regressed, Verdict::Invalid])).unwrap();
-        let scopes: Vec<Scope> = charts.iter().map(|chart| chart.scope).collect();
+    fn charts_of_a_confirmed_cell_show_the_rounds_of_the_screening_and_say_so() {
+        let sampled = Sampled::duet();
+        let of = |parameter: u32| {
+            svg(&sampled, &format!("percentiles-tokenizer~3k_tokens=2f{parameter}")).unwrap()
+        };
+        assert!(of(5).contains("p50 28.39 ms, p99 53.94 ms; base 23.06 ms"));
+        assert!(of(5).contains("These are the rounds of the screening; fresh pairs decided."));
+        assert!(!of(10).contains("screening"));
+    }
+
+    #[test]
+    fn each_chart_is_drawn_once_and_has_its_files() {
+        let sampled = Sampled::new(&[Verdict::Regressed, Verdict::Invalid]);
+        let figures = figures(&sampled.report());
+        let scopes: Vec<Scope> = figures.iter().map(|figure| figure.scope).collect();
         let group = Scope::Group(0);
         assert_eq!(scopes, [Scope::Call, group, group, Scope::Cell(0), Scope::Cell(0)]);
-        assert!(charts.iter().all(|chart| chart.png.is_some() == cfg!(feature = "png")));
+        let each = if cfg!(feature = "png") { 2 } else { 1 };
+        assert_eq!(files(&figures).unwrap().len(), each * figures.len());
+    }
+
+    #[test]
+    fn file_names_fit_into_a_file_system_and_differ() {
+        let (long, other) = ("ä".repeat(300), format!("{}b", "ä".repeat(299)));
+        let of = |group: &str, function: &str| name_of_pair(PERCENTILES, group, function);
+        let names = [of(&long, &long), of(&long, &other), of("a", &long)];
+        assert!(names.iter().all(|name| name.len() <= PERCENTILES.len() + 1 + MAX_LEN), "{names:?}");
+        assert!(names[0] != names[1] && names[1] != names[2]);
+        assert_eq!(of("g", "a/b"), "percentiles-g~a=2fb");
+    }
+
+    #[test]
+    fn its_own_names_are_recognised() {
+        for group in ["tokenizer", "", "..", "東京 <\"&>", &"ä".repeat(300)] {
+            for kind in KINDS {
+                for name in [
+                    name_of_group(kind, group),
+                    name_of_pair(kind, group, ""),
+                    name_of_pair(kind, group, "A/5"),
+                ] {
+                    assert!(ENDINGS.iter().all(|ending| is_ours(&format!("{name}{ending}"))), "{name}");
+                }
+            }
+        }
+        assert!(is_ours("change.svg") && is_ours("change.png"));
+    }
+
+    #[test]
+    fn other_names_are_not_ours() {
+        let others = [
+            "index.html",
+            "run.json",
+            "change.pdf",
+            "change",
+            "changes.svg",
+            "my-change.svg",
+            "rounds.png",
+            "rounds-.png",
+            "latency-My group.svg",
+            "latency-Mine.svg",
+            "throughput-a.svg.bak",
+            "notes-a.png",
+            "latency-../x.svg",
+            "percentiles-a~.svg",
+        ];
+        for other in others {
+            assert!(!is_ours(other), "{other}");
+        }
     }
 }

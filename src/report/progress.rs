@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::text::{elapsed, plural};
 use crate::record::Event;
+use crate::report::text::{elapsed, plural};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +176,7 @@ impl Course {
     fn line(&self, cell: &str, now: Instant) -> String {
         let percent = 100 * self.done / self.of.max(1);
         let left = self.left(now).map(|left| format!(", about {} left", elapsed(left)));
-        format!("{percent:3} % ({} of {} rounds){}: {cell}", self.done, self.of, left.unwrap_or_default())
+        format!("{percent:3}% ({} of {} rounds){}: {cell}", self.done, self.of, left.unwrap_or_default())
     }
 
     /// What the rest takes if it goes on as it went since the first round, and at least what its windows take.
@@ -223,7 +223,7 @@ mod tests {
     fn a_log_gets_a_line_each_tenth_but_not_more_than_every_two_seconds() {
         let lines_of_slow = lines(1.0);
         assert_eq!(lines_of_slow.len(), 10);
-        assert_eq!(lines_of_slow[4], " 50 % (50 of 100 rounds), about 50 s left: g/c");
+        assert_eq!(lines_of_slow[4], " 50% (50 of 100 rounds), about 50 s left: g/c");
         assert_eq!(lines(0.1).len(), 5, "ten seconds in all: a line each 20 rounds");
         assert!(lines(0.001).is_empty(), "over before a line is due");
     }

@@ -1,253 +1,209 @@
-//! The report for a terminal: a block a cell in words like criterion's, and last one sentence for the whole.
+//! The report for a terminal: a block per cell in words like criterion's, and last one sentence for the whole call.
 
-use super::cell_words::{LAG, client, detectable_changes, responses};
-use super::ink::{Ink, WIDTH, plain, wrapped};
-use super::sentence::NOT_COMPARED;
-use super::text;
-use super::view::{CellView, Report, Row};
-use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Stage, Verdict};
+use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Note, Stage, Verdict};
+use crate::plan::{CellId, Side, metric};
 use crate::record::Unit;
+use crate::report::{Cell, Report, Row, text};
 
+/// The columns that all text is made for.
+const WIDTH: usize = 80;
 /// Labels stand in a column of this width ...
 const LABEL: usize = 14;
 /// ... behind this indent.
 const INDENT: usize = 2;
 /// Where the text begins.
 const TEXT: usize = INDENT + LABEL + 1;
-const SUCCESS_RATIO: &str = "success_ratio";
-/// What the metrics of the client and the methods with an allowance mean, printed once where one of them was.
-const LAG_TERM: &str = "client lag: the time from a response until the client sends the next request";
-const ALLOWANCE_TERM: &str =
-    "allowance: where too few launches show how much launches differ, a usual spread is assumed";
 
-impl Report {
+impl Report<'_> {
     /// The whole text, ending with a line feed.
     ///
-    /// If nothing could be compared, the first line says so, and no other one does; the last line is the sentence for the whole.
+    /// If nothing could be compared, only the first line says so. The last line is the sentence for the whole call.
     pub(crate) fn terminal(&self, colour: bool, verbose: bool) -> String {
-        let printer = Printer { ink: Ink { colour }, verbose };
+        let printer = Printer { colour, verbose };
+        let cells = self.cells();
         let mut text = String::new();
-        if !self.compared {
-            let base = if self.is_duet { "base" } else { "a baseline" };
-            text.push_str(&format!("{}\n\n", printer.ink.bold(&format!("{NOT_COMPARED} with {base}"))));
+        if self.judgement.compared_nothing() {
+            let base = if self.is_duet() { "base" } else { "a baseline" };
+            text.push_str(&format!("{}\n\n", printer.bold(&format!("{} with {base}", text::NOT_COMPARED))));
         }
-        for cell in self.cells() {
-            text.push_str(&printer.cell(cell));
+        let shared = self.shared_notes();
+        for cell in &cells {
+            text.push_str(&printer.cell(cell, &shared));
             text.push('\n');
         }
-        if !self.machine_load.is_empty() {
-            let machine = wrapped(&format!("Machine: {}", plain(&self.machine_load)), 0);
-            text.push_str(&format!("{}\n", printer.ink.dim(&machine)));
+        let dim = |line: &str| format!("{}\n", printer.dim(&wrapped(&plain(line), 0)));
+        if let Some(load) = text::machine_load(self.runs) {
+            text.push_str(&dim(&format!("Machine: {load}")));
         }
-        for note in &self.notes {
-            text.push_str(&format!("{}\n", wrapped(&plain(note), 0)));
+        for note in text::call_notes(self, &shared) {
+            text.push_str(&format!("{}\n", wrapped(&plain(&note), 0)));
         }
-        text.push_str(&printer.terms(self));
-        text.push_str(&printer.correction(self));
-        text.push_str(&printer.sentence(self));
-        text
+        let rows: Vec<Row> = cells.iter().flat_map(Cell::rows).filter(|row| printer.shows(row)).collect();
+        if rows.iter().any(|row| row.metric.id == metric::LAG_MEAN) {
+            text.push_str(&dim(text::LAG_TERM));
+        }
+        let methods = rows.iter().filter_map(|row| row.comparison?.method).filter(|_| verbose);
+        if methods.into_iter().any(|method| method.has_allowance()) {
+            text.push_str(&dim(text::ALLOWANCE_TERM));
+        }
+        text.extend(text::correction(self).map(|correction| dim(&correction)));
+        let sentence = plain(&self.sentence());
+        text + &match cells.iter().map(|cell| cell.judged.verdict).max() {
+            Some(verdict) => format!("{}\n", printer.verdict(verdict, &sentence)),
+            None => format!("{sentence}\n"),
+        }
     }
 }
 
 /// How it is printed.
 struct Printer {
-    ink: Ink,
+    colour: bool,
     verbose: bool,
 }
 
 impl Printer {
-    fn sentence(&self, report: &Report) -> String {
-        let worst = report.cells().map(|cell| cell.verdict).max();
-        let sentence = plain(&report.sentence);
-        match worst {
-            Some(verdict) => format!("{}\n", self.ink.verdict(verdict, &sentence)),
-            None => format!("{sentence}\n"),
-        }
+    fn sgr(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn terms(&self, report: &Report) -> String {
-        let rows = || report.cells().flat_map(|cell| &cell.rows).filter(|row| self.shows(row));
-        let is_lag = |row: &Row| row.metric.id.starts_with(LAG);
-        let method = |row: &Row| row.comparison.as_ref().and_then(|comparison| comparison.method);
-        let has_allowance = |row: &Row| method(row).is_some_and(|method| method.has_allowance());
-        let used =
-            [(rows().any(is_lag), LAG_TERM), (self.verbose && rows().any(has_allowance), ALLOWANCE_TERM)];
-        let used = used.into_iter().filter(|(is_used, _)| *is_used);
-        used.map(|(_, term)| format!("{}\n", self.ink.dim(&wrapped(term, 0)))).collect()
+    fn bold(&self, text: &str) -> String {
+        self.sgr("1", text)
     }
 
-    /// What p values were corrected for, which the intervals beside them are not.
-    fn correction(&self, report: &Report) -> String {
-        let over = match (&report.stages, report.tests) {
-            _ if !report.compared => return String::new(),
-            (Some(_), _) => {
-                "corrected over all candidates and interim analyses; that of a screening is not".to_owned()
-            }
-            (None, 0 | 1) => return String::new(),
-            (None, tests) => format!("corrected over the {tests} tests of the call; the intervals are not"),
+    fn dim(&self, text: &str) -> String {
+        self.sgr("2", text)
+    }
+
+    fn verdict(&self, verdict: Verdict, text: &str) -> String {
+        let code = match verdict {
+            Verdict::Regressed => "1;31",
+            Verdict::Invalid | Verdict::Incomparable => "1;35",
+            Verdict::Inconclusive | Verdict::New => "33",
+            Verdict::Improved | Verdict::SeemsFaster => "1;32",
+            Verdict::Unchanged => "32",
         };
-        format!("{}\n", self.ink.dim(&wrapped(&format!("p: {over}"), 0)))
+        self.sgr(code, text)
     }
 
-    fn cell(&self, cell: &CellView) -> String {
-        let mut block = self.title(cell);
-        for row in cell.rows.iter().filter(|row| self.shows(row)) {
+    fn cell(&self, cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
+        let id = self.bold(&plain(&cell.judged.id.to_string()));
+        let mut block = format!("{id}  {}\n", self.dim(&text::extent(cell)));
+        for row in cell.rows().iter().filter(|row| self.shows(row)) {
             block.push_str(&self.row(row, cell));
         }
-        block.push_str(&self.rate(cell));
-        if self.verbose || !cell.all_200() {
-            block.push_str(&self.line("responses", &responses(cell)));
+        let throughput = cell.row(metric::THROUGHPUT).and_then(|row| row.value(Side::Head));
+        if let Some((of_one, throughput)) = cell.last().throughput.zip(throughput) {
+            block.push_str(&self.line("", &text::throughput_per_s(throughput.value, of_one)));
         }
-        block.push_str(&self.line("client", &client(cell)));
-        block.push_str(&self.line("detectable", &detectable_changes(cell)));
-        for limit in &cell.limits {
+        if self.verbose || !cell.all_200() {
+            block.push_str(&self.line("responses", &text::responses(cell)));
+        }
+        block.push_str(&self.line("client", &text::client(cell)));
+        block.push_str(&self.line("detectable", &text::detectable_changes(cell)));
+        for limit in &cell.judged.limits {
             let verdict = match limit.outcome {
                 LimitOutcome::Broken => Verdict::Regressed,
                 LimitOutcome::Holds => Verdict::Unchanged,
                 LimitOutcome::Undecided => Verdict::Inconclusive,
             };
-            let reason = wrapped(&plain(&text::limit(limit)), TEXT);
-            block.push_str(&self.labelled("limit", &self.ink.verdict(verdict, &reason)));
+            let found = wrapped(&plain(&text::limit(limit)), TEXT);
+            block.push_str(&self.labelled("limit", &self.verdict(verdict, &found)));
         }
-        for note in &cell.notes {
-            block.push_str(&self.line("note", &text::note(note, note)));
+        for note in cell.notes().iter().filter(|note| !shared.iter().any(|(other, _)| other == *note)) {
+            block.push_str(&self.line("note", &text::note(note)));
         }
-        block.push_str(&self.conclusion(cell));
-        block
-    }
-
-    fn title(&self, cell: &CellView) -> String {
-        let measured = format!("{}, {}", cell.load, cell.extent());
-        format!("{}  {}\n", self.ink.bold(&plain(&cell.full_id())), self.ink.dim(&measured))
+        block + &self.conclusion(cell)
     }
 
     fn shows(&self, row: &Row) -> bool {
-        row.metric.id != LAG && (row.primary || self.verbose)
+        row.metric.id != metric::LAG && (row.is_primary || self.verbose)
     }
 
-    fn row(&self, row: &Row, cell: &CellView) -> String {
-        let unit = row.metric.unit;
-        let mut text = String::new();
-        match &row.head {
-            Some(head) => text.push_str(&self.labelled(row.metric.title, &self.estimate(head, unit))),
-            None => text.push_str(&self.labelled(row.metric.title, "no value")),
-        }
-        if let Some(method) = row.head.as_ref().and_then(|head| head.method).filter(|_| self.verbose) {
+    fn row(&self, row: &Row, cell: &Cell) -> String {
+        let Row { metric, comparison, .. } = row;
+        let head = row.value(Side::Head);
+        let value = head.map_or_else(|| "no value".to_owned(), |head| self.estimate(&head, metric.unit));
+        let mut text = self.labelled(metric.title, &value);
+        if let Some(method) = head.and_then(|head| head.method).filter(|_| self.verbose) {
             text.push_str(&self.line("", &text::method(&method)));
         }
-        // Two values of fresh pairs belong together: the cell's other levels are of other rounds.
-        if let Some(base) = row.base.as_ref().filter(|_| self.verbose || row.fresh_pairs().is_some()) {
-            text.push_str(&self.under("base", &self.estimate(base, unit)));
+        // Two values of fresh pairs belong together: the other values of the cell are of other rounds.
+        let shows_base = self.verbose || row.fresh_pairs().is_some();
+        if let Some(base) = row.value(Side::Base).filter(|_| shows_base) {
+            text.push_str(&self.under("base", &self.estimate(&base, metric.unit)));
         }
-        if let Some(comparison) = &row.comparison {
-            text.push_str(&self.comparison(comparison, cell));
-        }
-        text
+        text + &comparison.map(|comparison| self.comparison(comparison, cell)).unwrap_or_default()
     }
 
-    fn comparison(&self, comparison: &Comparison, cell: &CellView) -> String {
-        // A service that answers everything, as before, is no news.
-        let no_news = comparison.metric.id == SUCCESS_RATIO && comparison.verdict == Verdict::Unchanged;
-        if no_news && !self.verbose {
+    fn comparison(&self, found: &Comparison, cell: &Cell) -> String {
+        let is_difference = found.is_difference();
+        // A service that answers everything, as before, is not news.
+        if is_difference && found.verdict == Verdict::Unchanged && !self.verbose {
             return String::new();
         }
-        let verdict = if comparison.judged {
-            self.ink.verdict(comparison.verdict, comparison.verdict.name())
-        } else {
-            self.ink.dim("not judged")
+        let verdict = match found.judged {
+            true => self.verdict(found.verdict, found.verdict.name()),
+            false => self.dim("not judged"),
         };
-        let mut text = match comparison.change {
+        let change = match found.change {
             Some(change) => {
-                let change = self.change(change, comparison.is_difference());
-                let p = if comparison.judged {
-                    text::evidence(comparison, cell.level).map(|p| format!(" ({p})")).unwrap_or_default()
-                } else {
-                    String::new()
-                };
-                self.under("change", &format!("{change}{p}  {verdict}"))
+                let p = text::evidence(found, cell.level()).filter(|_| found.judged);
+                let p = p.map(|p| format!(" ({p})")).unwrap_or_default();
+                format!("{}{p}", self.change(change, is_difference))
             }
-            None => self.under("change", &format!("none to tell  {verdict}")),
+            None => "none to tell".to_owned(),
         };
-        if let Stage::Confirmed { screening: Some(screening), .. } = comparison.stage {
-            let change = self.change(screening, comparison.is_difference());
-            text.push_str(&self.under("screening", &change));
+        let mut text = self.under("change", &format!("{change}  {verdict}"));
+        if let Stage::Confirmed { pairs, screening, .. } = found.stage {
+            if let Some(screening) = screening {
+                text.push_str(&self.under("screening", &self.change(screening, is_difference)));
+            }
+            text.push_str(&self.line("", &text::decided_by(pairs)));
         }
-        if let Stage::Confirmed { pairs, .. } = comparison.stage {
-            let pairs = text::plural(pairs as u64, "fresh pair");
-            text.push_str(
-                &self.line("", &format!("{pairs} decided: head, base and change are of them alone")),
-            );
-        }
-        if let Some(reason) = comparison.reason.as_ref().filter(|_| comparison.change.is_none()) {
+        if let Some(reason) = found.reason.as_ref().filter(|_| found.change.is_none()) {
             text.push_str(&self.line("", &text::reason(reason)));
         }
-        if let Some(method) = comparison.method.as_ref().filter(|_| self.verbose) {
+        if let Some(method) = found.method.as_ref().filter(|_| self.verbose) {
             text.push_str(&self.line("", &text::method(method)));
         }
-        if let Some(advice) = comparison.advice.as_ref().filter(|_| comparison.judged) {
-            text.push_str(&self.line("", &format!("would be decided by {}", text::advice(advice))));
+        if let Some(advice) = found.advice.as_ref().filter(|_| found.judged) {
+            text.push_str(&self.line("", &text::advice(advice)));
         }
         text
     }
 
     fn estimate(&self, estimate: &Estimate, unit: Unit) -> String {
-        let value = self.ink.bold(&text::value(estimate.value, unit));
+        let value = self.bold(&text::value(estimate.value, unit));
         match estimate.interval {
             Some((low, high)) if low < high => {
-                let [low, high] = [low, high].map(|end| self.ink.dim(&text::value(end, unit)));
+                let [low, high] = [low, high].map(|end| self.dim(&text::value(end, unit)));
                 format!("[{low} {value} {high}]")
             }
             _ => value,
         }
     }
 
-    fn change(&self, change: Change, is_difference: bool) -> String {
-        let Change { low, estimate, high } = change;
-        let say = if is_difference { text::points } else { text::change };
-        let [low, high] = [low, high].map(|end| self.ink.dim(&say(end)));
+    fn change(&self, Change { low, estimate, high }: Change, is_difference: bool) -> String {
+        let [low, high] = [low, high].map(|end| self.dim(&text::change_in_row(end, is_difference)));
         let unit = if is_difference { " points" } else { "" };
-        format!("[{low} {} {high}]{unit}", self.ink.bold(&say(estimate)))
+        format!("[{low} {} {high}]{unit}", self.bold(&text::change_in_row(estimate, is_difference)))
     }
 
-    /// What was said to be handled by an exchange, as a rate.
-    fn rate(&self, cell: &CellView) -> String {
-        let (Some(one), Some(head)) =
-            (cell.per_exchange, cell.row("throughput").and_then(|row| row.head.as_ref()))
-        else {
-            return String::new();
-        };
-        self.line("", &text::throughput_per_s(head.value, one))
-    }
-
-    fn conclusion(&self, cell: &CellView) -> String {
-        let verdict = match cell.verdict {
-            Verdict::Regressed if cell.only_broke_a_limit() => "A limit is broken",
-            Verdict::Regressed => "Performance has regressed",
-            Verdict::Improved => "Performance has improved",
-            Verdict::SeemsFaster => "Seems faster",
-            Verdict::Unchanged => "Performance is unchanged",
-            Verdict::Inconclusive => "Inconclusive",
-            Verdict::Invalid => "Invalid",
-            Verdict::Incomparable => "Incomparable",
-            Verdict::New => "New",
-        };
-        let indent = " ".repeat(INDENT);
-        let coloured = self.ink.verdict(cell.verdict, verdict);
-        match &cell.reason {
-            None => format!("{indent}{coloured}.\n"),
+    fn conclusion(&self, cell: &Cell) -> String {
+        let conclusion = text::conclusion(cell);
+        let coloured = self.verdict(cell.judged.verdict, conclusion);
+        match text::cell_reason(cell.judged) {
+            None => format!("{:INDENT$}{coloured}.\n", ""),
             Some(reason) => {
-                let text = wrapped(&format!("{verdict}: {}", plain(reason)), INDENT);
-                // The verdict is short enough to stand whole in the first line.
-                format!("{indent}{}\n", text.replacen(verdict, &coloured, 1))
+                let text = wrapped(&format!("{conclusion}: {}", plain(&reason)), INDENT);
+                // The first words are short enough to stand whole in the first line.
+                format!("{:INDENT$}{coloured}{}\n", "", &text[conclusion.len()..])
             }
         }
     }
 
     fn line(&self, label: &str, text: &str) -> String {
-        if text.is_empty() {
-            return String::new();
-        }
-        self.labelled(label, &wrapped(&plain(text), TEXT))
+        if text.is_empty() { String::new() } else { self.labelled(label, &wrapped(&plain(text), TEXT)) }
     }
 
     fn labelled(&self, label: &str, text: &str) -> String {
@@ -259,7 +215,396 @@ impl Printer {
     }
 }
 
-const _: () = assert!(TEXT < WIDTH);
+/// Breaks text at spaces so that each line fits [`WIDTH`] when indented. The first line comes without its indent. A word longer
+/// than a line stays whole, so that it can be copied.
+fn wrapped(text: &str, indent: usize) -> String {
+    let room = WIDTH.saturating_sub(indent);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always one line");
+        let length = line.chars().count();
+        if length > 0 && length + 1 + word.chars().count() > room {
+            lines.push(word.to_owned());
+        } else {
+            line.push_str(if length > 0 { " " } else { "" });
+            line.push_str(word);
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// Text without control characters, which could move the cursor or change colours.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::judge::{LimitCheck, Method};
+    use crate::plan::Throughput;
+    use crate::record::{Condition, Stop};
+    use crate::report::tests::Sampled;
+
+    const ALL: [Verdict; 7] = [
+        Verdict::Regressed,
+        Verdict::Improved,
+        Verdict::Unchanged,
+        Verdict::Inconclusive,
+        Verdict::Invalid,
+        Verdict::Incomparable,
+        Verdict::New,
+    ];
+
+    fn text(verdict: Verdict) -> String {
+        Sampled::new(&[verdict]).report().terminal(false, false)
+    }
+
+    #[test]
+    fn a_regression_reads_like_criterions() {
+        insta::assert_snapshot!(text(Verdict::Regressed), @r"
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  100%
+          latency p50    [27.82 ms 28.39 ms 28.96 ms]
+                  change [+19.0% +23.1% +27.2%] (p = 0.0012 < 0.01)  regressed
+          latency p99    [52.86 ms 53.94 ms 55.02 ms]
+                  change [+19.0% +23.1% +27.2%] (p = 0.0012 < 0.01)  regressed
+          throughput     [172.6/s 176.1/s 179.6/s]
+                  change [-22.9% -18.8% -14.7%] (p = 0.0012 < 0.01)  regressed
+          output token throughput [517,789 tokens/s 528,356 tokens/s 538,923 tokens/s]
+                  change [-22.9% -18.8% -14.7%]  not judged
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Performance has regressed: latency p50 is 23.1% higher (interval +19.0 to
+          +27.2%).
+
+        p: corrected over the 4 tests of the call; the intervals are not
+        1 cell: 1 regressed (tokenizer/3k_tokens/5).
+        ");
+    }
+
+    #[test]
+    fn an_improvement() {
+        insta::assert_snapshot!(text(Verdict::Improved), @r"
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  100%
+          latency p50    [17.38 ms 17.74 ms 18.09 ms]
+                  change [-27.2% -23.1% -19.0%] (p = 1.0000 > 0.01)  improved
+          latency p99    [33.02 ms 33.70 ms 34.37 ms]
+                  change [-27.2% -23.1% -19.0%] (p = 1.0000 > 0.01)  improved
+          throughput     [276.3/s 281.9/s 287.6/s]
+                  change [+25.9% +30.0% +34.1%] (p = 1.0000 > 0.01)  improved
+          output token throughput [828,867 tokens/s 845,782 tokens/s 862,698 tokens/s]
+                  change [+25.9% +30.0% +34.1%]  not judged
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Performance has improved: latency p50 is 23.1% lower (interval -27.2 to
+          -19.0%).
+
+        p: corrected over the 4 tests of the call; the intervals are not
+        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        ");
+    }
+
+    #[test]
+    fn an_unchanged_cell_with_all_details() {
+        insta::assert_snapshot!(Sampled::new(&[Verdict::Unchanged]).report().terminal(false, true), @r"
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  100%
+                         bootstrap-t over 10 launches
+                    base 100%
+                  change [-0.01 +0.00 +0.02] points (p = 1.0000 > 0.01)  unchanged
+                         t over 1 head run and 5 stored runs, 8 degrees of freedom
+          latency p50    [22.87 ms 23.34 ms 23.81 ms]
+                         bootstrap-t over 10 launches
+                    base [22.60 ms 23.06 ms 23.52 ms]
+                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                         t over 1 head run and 5 stored runs, 8 degrees of freedom
+          latency p90    [29.73 ms 30.34 ms 30.95 ms]
+                         bootstrap-t over 10 launches
+                    base [29.38 ms 29.98 ms 30.58 ms]
+                  change [-2.9% +1.2% +5.3%]  not judged
+                         t over 1 head run and 5 stored runs, 8 degrees of freedom
+          latency p99    [43.46 ms 44.34 ms 45.23 ms]
+                         bootstrap-t over 10 launches
+                    base [42.94 ms 43.82 ms 44.70 ms]
+                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                         t over 1 head run and 5 stored runs, 8 degrees of freedom
+          throughput     [209.9/s 214.2/s 218.5/s]
+                         bootstrap-t over 10 launches
+                    base [212.5/s 216.8/s 221.1/s]
+                  change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
+                         t over 1 head run and 5 stored runs, 8 degrees of freedom
+          output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
+                         bootstrap-t over 10 launches
+                    base [637,398 tokens/s 650,407 tokens/s 663,415 tokens/s]
+                  change [-5.3% -1.2% +2.9%]  not judged
+                         t over 1 head run and 5 stored runs, 8 degrees of freedom
+          responses      200: 12,340
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Performance is unchanged.
+
+        p: corrected over the 4 tests of the call; the intervals are not
+        1 cell: 1 unchanged. No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        ");
+    }
+
+    #[test]
+    fn an_inconclusive_cell_says_what_would_decide_it() {
+        insta::assert_snapshot!(text(Verdict::Inconclusive), @r"
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  100%
+          latency p50    [22.87 ms 23.34 ms 23.81 ms]
+                  change [-15.8% +1.2% +18.2%] (p = 1.0000 > 0.01)  inconclusive
+          latency p99    [43.46 ms 44.34 ms 45.23 ms]
+                  change [-15.8% +1.2% +18.2%] (p = 1.0000 > 0.01)  inconclusive
+                         to decide it: stored runs of other days, or a duet
+          throughput     [209.9/s 214.2/s 218.5/s]
+                  change [-18.2% -1.2% +15.8%] (p = 1.0000 > 0.01)  inconclusive
+          output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
+                  change [-18.2% -1.2% +15.8%]  not judged
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which
+          shows neither a change nor equality.
+
+        p: corrected over the 4 tests of the call; the intervals are not
+        1 cell: 1 inconclusive. No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        ");
+    }
+
+    #[test]
+    fn a_confirmed_change_shows_the_values_of_the_fresh_pairs_alone() {
+        insta::assert_snapshot!(Sampled::duet().report().terminal(false, false), @r"
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches, then 10 fresh pairs
+          success ratio  100%
+          latency p50    40.00 ms
+                    base 32.50 ms
+                  change [+19.0% +23.1% +27.2%] (p = 0.0012 < 0.01, analysis 1 of 3)  regressed
+               screening [+10.0% +30.0% +50.0%]
+                         decided by 10 fresh pairs: head, base and change are theirs
+                         alone
+          latency p99    [52.86 ms 53.94 ms 55.02 ms]
+                  change [+19.0% +23.1% +27.2%] (screening p = 0.0012)  regressed
+          throughput     [172.6/s 176.1/s 179.6/s]
+                  change [-22.9% -18.8% -14.7%] (screening p = 0.0012)  regressed
+          output token throughput [517,789 tokens/s 528,356 tokens/s 538,923 tokens/s]
+                  change [-22.9% -18.8% -14.7%]  not judged
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Performance has regressed: latency p50 is 23.1% higher (interval +19.0 to
+          +27.2%).
+
+        tokenizer/3k_tokens/10  closed(10), 10 rounds in 10 launches
+          success ratio  100%
+          latency p50    [50.83 ms 51.87 ms 52.90 ms]
+                  change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
+          latency p99    [96.57 ms 98.54 ms 100.5 ms]
+                  change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
+                         to decide it: stored runs of other days, or a duet
+          throughput     [189.0/s 192.8/s 196.7/s]
+                  change [-18.2% -1.2% +15.8%] (screening p = 1.0000)  inconclusive
+          output token throughput [566,856 tokens/s 578,425 tokens/s 589,993 tokens/s]
+                  change [-18.2% -1.2% +15.8%]  not judged
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which
+          shows neither a change nor equality.
+
+        p: corrected over all candidates and interim analyses; the p value of a
+        screening is not
+        2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
+        ");
+    }
+
+    #[test]
+    fn without_a_baseline_the_first_line_says_so_and_the_last_one_what_to_do() {
+        insta::assert_snapshot!(text(Verdict::New), @r"
+        NOT COMPARED with a baseline
+
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  100%
+          latency p50    [22.87 ms 23.34 ms 23.81 ms]
+          latency p99    [43.46 ms 44.34 ms 45.23 ms]
+          throughput     [209.9/s 214.2/s 218.5/s]
+          output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
+          client         next request within 12.40 µs (p99), timed by the kernel
+          New: The baseline does not have this cell.
+
+        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main --runs 5`.
+        ");
+    }
+
+    #[test]
+    fn an_incomparable_cell() {
+        insta::assert_snapshot!(text(Verdict::Incomparable), @r"
+        NOT COMPARED with a baseline
+
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  100%
+          latency p50    [22.87 ms 23.34 ms 23.81 ms]
+          latency p99    [43.46 ms 44.34 ms 45.23 ms]
+          throughput     [209.9/s 214.2/s 218.5/s]
+          output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
+          client         next request within 12.40 µs (p99), timed by the kernel
+          Incomparable: The machine has changed since (CPU Intel Xeon instead of AMD
+          EPYC). Compare in a duet, or record a new baseline.
+
+        1 cell: 1 incomparable (tokenizer/3k_tokens/5).
+        ");
+    }
+
+    #[test]
+    fn a_cell_that_failed_says_what_came_back() {
+        insta::assert_snapshot!(text(Verdict::Invalid), @r"
+        NOT COMPARED with a baseline
+
+        tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          success ratio  0%
+          responses      429 (unexpected): 12,300, timed out: 40
+          client         timed by the kernel
+          Invalid: Only 0% of requests succeeded (at least 95% required), so latency was
+          not compared. If failures are expected here, lower the limit with
+          `group.min_success_ratio(…)`.
+
+        1 cell: 1 invalid (tokenizer/3k_tokens/5).
+        ");
+    }
+
+    #[test]
+    fn limits_notes_machine_load_and_a_rate_of_bytes() {
+        let mut sampled = Sampled::new(&[Verdict::Unchanged, Verdict::Unchanged]);
+        for cell in &mut sampled.judgement.cells {
+            cell.notes.push(Note::OtherTestBed(2));
+        }
+        sampled.judgement.cells[0].notes.push(Note::Recorded("Its rounds follow each other: \x1b[2J".into()));
+        sampled.judgement.cells[0].limits.push(LimitCheck {
+            metric: crate::record::metric("latency_p99").unwrap(),
+            limit: 50e6,
+            value: Some(Estimate { value: 44e6, interval: None, method: None }),
+            p_adjusted: 0.5,
+            outcome: LimitOutcome::Holds,
+            remedy: None,
+        });
+        sampled.judgement.notes.push(Note::OneStoredRun);
+        sampled.judgement.removed.push(CellId::new("tokenizer", "old"));
+        let run = &mut sampled.runs[0];
+        run.cells[0].throughput = Some(Throughput::Bytes(1024));
+        run.cells[0].rounds[0].counts.unstamped = 7;
+        run.cells[0].rounds[0].counts.slow_sends = 1;
+        run.stop = Some(Stop::Signal(2));
+        run.environment.condition =
+            Some(Condition { others_share: Some(0.385), stolen_share: Some(0.0), ..Condition::default() });
+        sampled.runs.push(sampled.runs[0].clone());
+        insta::assert_snapshot!(sampled.report().terminal(false, false), @r"
+        tokenizer/3k_tokens/5  closed(5), 20 rounds in 20 launches
+          success ratio  100%
+          latency p50    [22.87 ms 23.34 ms 23.81 ms]
+                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+          latency p99    [43.46 ms 44.34 ms 45.23 ms]
+                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+          throughput     [209.9/s 214.2/s 218.5/s]
+                  change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
+          output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
+                  change [-5.3% -1.2% +2.9%]  not judged
+                         214.2 KiB/s
+          client         next request within 12.40 µs (p99), timed by the kernel, but 14
+                         responses by this process, 2 requests took long to send: their
+                         latency may be too high
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          limit          latency p99 is 44.00 ms, within its limit of 50.00 ms.
+          note           Its rounds follow each other: �[2J
+          Performance is unchanged.
+
+        tokenizer/3k_tokens/10  closed(10), 20 rounds in 20 launches
+          success ratio  100%
+          latency p50    [50.83 ms 51.87 ms 52.90 ms]
+                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+          latency p99    [96.57 ms 98.54 ms 100.5 ms]
+                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+          throughput     [189.0/s 192.8/s 196.7/s]
+                  change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
+          output token throughput [566,856 tokens/s 578,425 tokens/s 589,993 tokens/s]
+                  change [-5.3% -1.2% +2.9%]  not judged
+          client         next request within 12.40 µs (p99), timed by the kernel
+          detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
+                         +17.0%, throughput -17.0%
+          Performance is unchanged.
+
+        Machine: load 0.21 before, other processes used 38.5% of the CPUs, 0.0% stolen
+        by the hypervisor
+        Signal 2 ended the measurement early.
+        Signal 2 ended the measurement early.
+        All 2 cells: 2 stored runs are not compared: another test bed.
+        The baseline is one stored run. How much runs differ is assumed. Record runs on
+        other days.
+        The baseline has cells that were not measured: tokenizer/old.
+        p: corrected over the 8 tests of the call; the intervals are not
+        2 cells: 2 unchanged, 1 removed. No regression was found. Detectable slow-down: 17.0 to 20.5%. The measurement ended early.
+        ");
+    }
+
+    #[test]
+    fn every_line_but_the_sentence_fits_a_terminal() {
+        for verbose in [false, true] {
+            let sampled = Sampled::new(&ALL);
+            let text = sampled.report().terminal(false, verbose);
+            let (lines, last) = text.trim_end().rsplit_once('\n').unwrap();
+            assert_eq!(last, sampled.report().sentence());
+            for line in lines.lines() {
+                assert!(line.chars().count() <= WIDTH, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_allowance_is_explained_once_if_one_is_shown() {
+        let mut sampled = Sampled::new(&[Verdict::Unchanged, Verdict::Inconclusive]);
+        for found in sampled.judgement.cells.iter_mut().flat_map(|cell| &mut cell.comparisons) {
+            found.method = Some(Method::Pairs { launches: None, pairs: 30, widened: None });
+        }
+        let text = sampled.report().terminal(false, true);
+        assert_eq!(text.matches("\nallowance: ").count(), 1, "{text}");
+        assert!(!sampled.report().terminal(false, false).contains("allowance"));
+    }
+
+    #[test]
+    fn if_nothing_is_compared_the_first_line_alone_says_so() {
+        for verdicts in [&[Verdict::New; 3][..], &[Verdict::Invalid], &[]] {
+            let sampled = Sampled::new(verdicts);
+            let text = sampled.report().terminal(false, true);
+            assert!(text.starts_with("NOT COMPARED with a baseline\n"), "{text}");
+            assert_eq!(text.matches("NOT COMPARED").count(), 1, "{text}");
+            assert!(sampled.report().headline().starts_with("NOT COMPARED. "));
+        }
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let sampled = Sampled::new(&ALL);
+        let mut stripped = String::new();
+        for (index, part) in sampled.report().terminal(true, true).split('\x1b').enumerate() {
+            stripped.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
+        }
+        assert_eq!(stripped, sampled.report().terminal(false, true));
+        assert!(!stripped.contains('\x1b'));
+    }
+
+    #[test]
+    fn text_is_wrapped_within_the_width_and_long_words_stay_whole() {
+        let text = wrapped(&"seven letters and more ".repeat(12), 17);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+        assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(17))));
+        let long = "x".repeat(100);
+        assert_eq!(wrapped(&format!("a {long}"), 2), format!("a\n  {long}"));
+        assert_eq!(wrapped("", 5), "");
+    }
+}

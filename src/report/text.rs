@@ -1,24 +1,46 @@
-//! Every sentence and every spelled number of a report. `judge` and `record` hold data; here it becomes English, so that the same
-//! number or reason reads the same in the terminal, on the page and in charts.
+//! Every sentence and every spelled number of a report. `judge` and `record` hold data; here it becomes English. The same number
+//! or reason reads the same in the terminal, on the page and in charts.
 //!
-//! A minus is ASCII, so that text can be searched for it.
+//! A minus is ASCII, which can be searched for.
 
-use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::judge::{
-    Advice, CellJudgement, Change, Comparison, Counted, LimitCheck, LimitOutcome, Method, Note, Reason, Side,
-    Stage, Verdict,
+    Advice, CellJudgement, Change, Comparison, Counted, Judgement, LimitCheck, LimitOutcome, Method, Note,
+    OtherTestBed, Reason, Stage, Verdict,
 };
-use crate::plan::{Throughput, whole_seconds};
-use crate::record::{Clock, Condition, Remedy, Run, Unit};
+use crate::plan::{CellId, Side, Throughput, metric, whole_seconds};
+use crate::record::{
+    BaseRef, Better, Clock, Condition, Environment, Fault, Remedy, Run, Stop, TestBed, Unit,
+};
+use crate::report::{Cell, Report, ReportOptions};
 use crate::stats::interval::Method as IntervalMethod;
 use crate::stats::series::Pattern;
 
 /// Printed in place of a value that is not finite.
-pub(crate) const NOTHING: &str = "-";
-/// Larger changes are printed as this one.
-const LARGEST_PERCENT: f64 = 1e6;
+const NOTHING: &str = "-";
+/// What a report says first if nothing was compared.
+pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
+/// The last line in CI of a call that compared nothing.
+pub(crate) const OPEN_GATE: &str = "nothing was compared, therefore this check passes whatever the change does. In a pull request, \
+     `--base-ref origin/main...HEAD` compares with the commit where the branch began. On machines of your own, record a baseline \
+     with `--test-bed NAME` and pass the same name here";
+/// What client lag means, for reports that show it.
+pub(crate) const LAG_TERM: &str =
+    "client lag: the time from a response until the client sends the next request";
+/// What an allowance is, for reports that show one.
+pub(crate) const ALLOWANCE_TERM: &str =
+    "allowance: if there are too few launches to see how much launches differ, a usual spread is assumed";
+/// The latency percentiles that charts show, with their names there.
+pub(crate) const LATENCIES: [(&str, &str); 4] = [
+    (metric::LATENCY_P50, "p50"),
+    (metric::LATENCY_P90, "p90"),
+    (metric::LATENCY_P95, "p95"),
+    (metric::LATENCY_P99, "p99"),
+];
+/// Below a chart of a cell's rounds if other rounds decided.
+const SCREENING_ROUNDS: &str = " These are the rounds of the screening; fresh pairs decided.";
 
 /// A number with four significant digits, and thousands set apart from 10,000 on.
 fn four_digits(value: f64) -> String {
@@ -34,93 +56,104 @@ fn four_digits(value: f64) -> String {
     }
 }
 
-/// A value in the largest unit that it reaches, or in the first one.
-fn in_units(value: f64, units: &[(f64, &str)]) -> String {
+/// A value in the largest unit that it reaches, or in the first one: the number, and the unit behind it.
+fn scaled(value: f64, units: &[(f64, &'static str)]) -> (String, &'static str) {
     if !value.is_finite() {
-        return NOTHING.to_owned();
+        return (NOTHING.to_owned(), "");
     }
     /// From here on four digits round up to a thousand.
     const ROUNDS_UP: f64 = 0.999_95;
     let reached = units.iter().rev().find(|(size, _)| value.abs() >= size * ROUNDS_UP);
     let (size, name) = reached.unwrap_or(&units[0]);
-    format!("{} {name}", four_digits(value / size))
+    (four_digits(value / size), name)
+}
+
+/// A metric's value as a number and the unit behind it.
+fn in_unit(value: f64, unit: Unit) -> (String, &'static str) {
+    match unit {
+        Unit::Ratio => share_parts(value),
+        Unit::Nanoseconds => scaled(value, &[(1.0, " ns"), (1e3, " µs"), (1e6, " ms"), (1e9, " s")]),
+        Unit::PerSecond => scaled(value, &[(1.0, "/s")]),
+        Unit::Tokens => scaled(value, &[(1.0, " tokens")]),
+        Unit::TokensPerSecond => {
+            scaled(value, &[(1.0, " tokens/s"), (1e6, " M tokens/s"), (1e9, " G tokens/s")])
+        }
+    }
+}
+
+/// A metric's value: `41.23 ms`, `4,123/s`, `99.95%`.
+pub(crate) fn value(value: f64, unit: Unit) -> String {
+    let (number, unit) = in_unit(value, unit);
+    number + unit
+}
+
+/// Both ends of an interval, the unit once if they share it: `22.60 to 23.52 ms`.
+pub(crate) fn value_range((low, high): (f64, f64), unit: Unit) -> String {
+    let ((low, low_unit), (high, high_unit)) = (in_unit(low, unit), in_unit(high, unit));
+    let low_unit = if low_unit == high_unit { "" } else { low_unit };
+    format!("{low}{low_unit} to {high}{high_unit}")
 }
 
 /// A duration in nanoseconds: `41.23 ms`.
 pub(crate) fn duration_ns(ns: f64) -> String {
-    in_units(ns, &[(1.0, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s")])
-}
-
-/// A rate of requests: `4,123/s`.
-fn rate_per_s(rate: f64) -> String {
-    if rate.is_finite() { format!("{}/s", four_digits(rate)) } else { NOTHING.to_owned() }
-}
-
-/// A rate of tokens: `642,694 tokens/s`, `47.92 M tokens/s`.
-fn tokens_per_s(rate: f64) -> String {
-    in_units(rate, &[(1.0, "tokens/s"), (1e6, "M tokens/s"), (1e9, "G tokens/s")])
+    value(ns, Unit::Nanoseconds)
 }
 
 /// A rate of what one request handles, in the units that criterion prints: `12.30 MiB/s`, `41.23 Kelem/s`.
-pub(crate) fn throughput_per_s(exchanges_per_s: f64, of_one: Throughput) -> String {
-    match of_one {
-        Throughput::Bytes(bytes) => {
-            let units =
-                [(1.0, "B/s"), (1024.0, "KiB/s"), (1024.0 * 1024.0, "MiB/s"), (1024_f64.powi(3), "GiB/s")];
-            in_units(exchanges_per_s * bytes as f64, &units)
-        }
-        Throughput::Elements(elements) => {
-            let units = [(1.0, "elem/s"), (1e3, "Kelem/s"), (1e6, "Melem/s"), (1e9, "Gelem/s")];
-            in_units(exchanges_per_s * elements as f64, &units)
-        }
-    }
+pub(crate) fn throughput_per_s(requests_per_s: f64, of_one: Throughput) -> String {
+    const BYTES: [(f64, &str); 4] =
+        [(1.0, " B/s"), (1024.0, " KiB/s"), (1_048_576.0, " MiB/s"), (1_073_741_824.0, " GiB/s")];
+    const ELEMENTS: [(f64, &str); 4] =
+        [(1.0, " elem/s"), (1e3, " Kelem/s"), (1e6, " Melem/s"), (1e9, " Gelem/s")];
+    let (size, units) = match of_one {
+        Throughput::Bytes(bytes) => (bytes, BYTES),
+        Throughput::Elements(elements) => (elements, ELEMENTS),
+    };
+    let (number, unit) = scaled(requests_per_s * size as f64, &units);
+    number + unit
 }
 
 /// A ratio from 0 to 1 in percent, never rounded up to `100%`: `99.95%`.
-pub(crate) fn share(ratio: f64) -> String {
-    if !ratio.is_finite() {
-        return NOTHING.to_owned();
-    }
-    let percent = ratio * 100.0;
-    if percent == percent.round() {
-        return format!("{percent:.0}%");
-    }
-    /// Enough to tell one failure among a hundred million from none.
-    const MOST_DECIMALS: i32 = 6;
-    /// The decimals of a difference of ratios, in points.
-    const LEAST_DECIMALS: i32 = 2;
-    // As many decimals as leave the smaller of the two shares two digits.
-    let smaller = percent.min(100.0 - percent).abs().max(1e-6);
-    // (A little more, so that a power of ten is not taken for less than it is.)
-    let decimals = (1 - (smaller.log10() + 1e-9).floor() as i32).clamp(LEAST_DECIMALS, MOST_DECIMALS);
-    let scale = 10_f64.powi(decimals);
-    // What is not all is not shown as all.
-    let shown = ((percent * scale).round() / scale).min(100.0 - 1.0 / scale);
-    format!("{shown:.0$}%", decimals as usize)
+fn share(ratio: f64) -> String {
+    value(ratio, Unit::Ratio)
 }
 
-/// A metric's value in its unit.
-pub(crate) fn value(value: f64, unit: Unit) -> String {
-    let finite = |text: String| if value.is_finite() { text } else { NOTHING.to_owned() };
-    match unit {
-        Unit::Ratio => share(value),
-        Unit::Nanoseconds => duration_ns(value),
-        Unit::PerSecond => rate_per_s(value),
-        Unit::Tokens => finite(format!("{} tokens", four_digits(value))),
-        Unit::TokensPerSecond => tokens_per_s(value),
+fn share_parts(ratio: f64) -> (String, &'static str) {
+    /// Enough to tell one failure among a hundred million from none.
+    const MAX_DECIMALS: i32 = 6;
+    /// The decimals of a difference of ratios, in points.
+    const MIN_DECIMALS: i32 = 2;
+    let percent = ratio * 100.0;
+    if !percent.is_finite() {
+        return (NOTHING.to_owned(), "");
+    }
+    if percent == percent.round() {
+        return (format!("{percent:.0}"), "%");
+    }
+    // The smaller of the two shares keeps two digits. The small addend keeps powers of ten whole.
+    let smaller = percent.min(100.0 - percent).abs().max(1e-6);
+    let decimals = (1 - (smaller.log10() + 1e-9).floor() as i32).clamp(MIN_DECIMALS, MAX_DECIMALS);
+    let scale = 10_f64.powi(decimals);
+    let shown = ((percent * scale).round() / scale).min(100.0 - 1.0 / scale);
+    (format!("{shown:.0$}", decimals as usize), "%")
+}
+
+/// The size of a change in percent, without sign and unit: `3.4`.
+fn percent_number(fraction: f64) -> String {
+    /// From here on tenths of a percent are left out.
+    const WHOLE_FROM: f64 = 99.95;
+    /// Larger changes are printed as this one.
+    const LARGEST: f64 = 1e6;
+    match fraction.abs() * 100.0 {
+        percent if percent.is_nan() => NOTHING.to_owned(),
+        percent if percent >= WHOLE_FROM => count(percent.min(LARGEST).round() as u64),
+        percent => format!("{percent:.1}"),
     }
 }
 
 /// The size of a change without its sign: `3.4%`.
-pub(crate) fn percent(fraction: f64) -> String {
-    /// From here on tenths of a percent are left out.
-    const WHOLE_FROM: f64 = 99.95;
-    let percent = fraction.abs() * 100.0;
-    match percent {
-        p if p.is_nan() => NOTHING.to_owned(),
-        p if p >= WHOLE_FROM => format!("{}%", count(p.min(LARGEST_PERCENT).round() as u64)),
-        p => format!("{p:.1}%"),
-    }
+fn percent(fraction: f64) -> String {
+    percent_number(fraction) + "%"
 }
 
 /// A level or a margin that was set, without floating-point noise: `99.9%`.
@@ -129,30 +162,43 @@ pub(crate) fn setting(fraction: f64) -> String {
     format!("{}%", (100.0 * fraction * DIGITS).round() / DIGITS)
 }
 
-/// A change with its sign: `+3.4%`.
-pub(crate) fn change(fraction: f64) -> String {
-    if fraction.is_nan() {
-        return NOTHING.to_owned();
-    }
-    let size = percent(fraction);
-    let sign = if fraction < 0.0 && size != "0.0%" { "-" } else { "+" };
+/// A number with its sign, which zero and what is rounded to it have as well: `+3.4`.
+fn signed(value: f64, size: String, zero: &str) -> String {
+    let sign = match value {
+        value if value.is_nan() => "",
+        value if value < 0.0 && size != zero => "-",
+        _ => "+",
+    };
     format!("{sign}{size}")
 }
 
-/// A difference of ratios in points, without the word: `-1.25`.
-pub(crate) fn points(difference: f64) -> String {
-    if !difference.is_finite() {
-        return NOTHING.to_owned();
+/// A change in percent, or in points if it is a difference of ratios, without the unit: `+3.4`, `-1.25`.
+fn change_number(fraction: f64, is_difference: bool) -> String {
+    match is_difference {
+        true if !fraction.is_finite() => NOTHING.to_owned(),
+        true => signed(fraction, format!("{:.2}", (100.0 * fraction).abs()), "0.00"),
+        false => signed(fraction, percent_number(fraction), "0.0"),
     }
-    let points = difference * 100.0;
-    let size = format!("{:.2}", points.abs());
-    let sign = if points < 0.0 && size != "0.00" { "-" } else { "+" };
-    format!("{sign}{size}")
 }
 
-/// A change in its unit: `+3.4%`, or `-1.25 points` for a difference of ratios.
+fn change_unit(is_difference: bool) -> &'static str {
+    if is_difference { " points" } else { "%" }
+}
+
+/// A change with its sign and unit: `+3.4%`, or `-1.25 points` for a difference of ratios.
 pub(crate) fn change_of(fraction: f64, is_difference: bool) -> String {
-    if is_difference { format!("{} points", points(fraction)) } else { change(fraction) }
+    change_number(fraction, is_difference) + change_unit(is_difference)
+}
+
+/// One of several changes in a row: without the unit if that is a word.
+pub(crate) fn change_in_row(fraction: f64, is_difference: bool) -> String {
+    change_number(fraction, is_difference) + if is_difference { "" } else { "%" }
+}
+
+/// The interval of a change: `+19.0 to +27.2%`.
+pub(crate) fn change_range(Change { low, high, .. }: Change, is_difference: bool) -> String {
+    let unit = if is_difference { "" } else { "%" };
+    format!("{} to {}{unit}", change_number(low, is_difference), change_number(high, is_difference))
 }
 
 /// A count with its thousands set apart: `1,234,567`.
@@ -205,18 +251,9 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
-/// Both ends of an interval, the unit once where they share it: `22.60 to 23.52 ms`.
-pub(crate) fn range(low: &str, high: &str) -> String {
-    let (Some((number, low_unit)), Some((_, high_unit))) = (parted(low), parted(high)) else {
-        return format!("{low} to {high}");
-    };
-    if low_unit == high_unit { format!("{number} to {high}") } else { format!("{low} to {high}") }
-}
-
-/// A printed value as its number and its unit; `None` without a unit.
-fn parted(value: &str) -> Option<(&str, &str)> {
-    let end = value.find([' ', '/', '%'])?;
-    Some(value.split_at(end))
+/// Which pairs decided a comparison that was confirmed.
+pub(crate) fn decided_by(pairs: usize) -> String {
+    format!("decided by {}: head, base and change are theirs alone", plural(pairs as u64, "fresh pair"))
 }
 
 /// The p value of a comparison, and in which stage of a duet it was found.
@@ -232,7 +269,7 @@ pub(crate) fn evidence(comparison: &Comparison, level: f64) -> Option<String> {
 }
 
 /// How a p value compares to a level: `p = 0.0012 < 0.01`; `None` without a p value.
-pub(crate) fn significance(p: f64, level: f64) -> Option<String> {
+fn significance(p: f64, level: f64) -> Option<String> {
     /// Smaller ones are printed as `p < 0.0001`.
     const LEAST: f64 = 0.0001;
     if !p.is_finite() || !level.is_finite() {
@@ -241,23 +278,20 @@ pub(crate) fn significance(p: f64, level: f64) -> Option<String> {
     if p < LEAST && LEAST <= level {
         return Some(format!("p < {LEAST}"));
     }
-    let relation = match p.total_cmp(&level) {
-        Ordering::Less => "<",
-        Ordering::Equal => ">=",
-        Ordering::Greater => ">",
+    // Rounded away from the level, so that the printed number compares to it as the p value does.
+    let (relation, steps) = match p {
+        p if p < level => ("<", (p / LEAST + 1e-9).floor()),
+        p if p > level => (">", (p / LEAST - 1e-9).ceil()),
+        _ => (">=", p / LEAST),
     };
-    // Enough digits that the printed number compares to the level as the p value does.
-    let agrees = |text: &String| {
-        text.parse::<f64>().is_ok_and(|printed| printed.total_cmp(&level) == p.total_cmp(&level))
-    };
-    let text = (4..17).map(|digits| format!("{p:.digits$}")).find(agrees);
-    Some(format!("p = {} {relation} {level}", text.unwrap_or_else(|| p.to_string())))
+    Some(format!("p = {:.4} {relation} {level}", steps * LEAST))
 }
 
 /// The first few ids, and how many more there are: `a, b, c and 2 more`.
-pub(crate) fn named(ids: &[String]) -> String {
+fn named(ids: &[impl ToString]) -> String {
     const MOST_NAMED: usize = 3;
-    let names = ids[..ids.len().min(MOST_NAMED)].join(", ");
+    let names: Vec<String> = ids.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let names = names.join(", ");
     match ids.len().saturating_sub(MOST_NAMED) {
         0 => names,
         more => format!("{names} and {more} more"),
@@ -277,6 +311,76 @@ pub(crate) fn timed_by(clock: Clock, unstamped: u64) -> String {
             format!("timed by the kernel, but {} by this process", plural(unstamped, "response"))
         }
         Clock::User => "timed by this process".to_owned(),
+    }
+}
+
+/// How much was measured of a cell: `closed(5), 30 rounds in 15 launches, then 60 fresh pairs`.
+pub(crate) fn extent(cell: &Cell) -> String {
+    let rounds: usize = cell.runs.iter().map(|run| run.rounds.len()).sum();
+    let (rounds, launches) = (plural(rounds as u64, "round"), plural(cell.launches() as u64, "launch"));
+    let fresh = match cell.fresh_pairs {
+        0 => String::new(),
+        pairs => format!(", then {}", plural(pairs as u64, "fresh pair")),
+    };
+    format!("{}, {rounds} in {launches}{fresh}", cell.last().load)
+}
+
+/// Responses by status, then the failures without one.
+pub(crate) fn responses(cell: &Cell) -> String {
+    let counts = cell.counts();
+    let status = |(status, number): (&u16, &u64)| {
+        let is_fault = counts.faults.contains_key(&Fault::Status(*status));
+        format!("{status}{}: {}", if is_fault { " (unexpected)" } else { "" }, count(*number))
+    };
+    let others = counts.faults.iter().filter(|(fault, _)| !matches!(fault, Fault::Status(_)));
+    let others = others.map(|(fault, number)| format!("{}: {}", fault.in_words(), count(*number)));
+    counts.statuses.iter().map(status).chain(others).collect::<Vec<_>>().join(", ")
+}
+
+/// How promptly the client sent requests, which clock timed the responses, and reconnects and slow sends.
+pub(crate) fn client(cell: &Cell) -> String {
+    let counts = cell.counts();
+    let lag = cell.row(metric::LAG).and_then(|row| row.value(Side::Head));
+    let mut parts: Vec<String> = lag.iter().map(|lag| promptness(lag.value)).collect();
+    if counts.statuses.values().any(|&responses| responses > 0) {
+        parts.push(timed_by(counts.clock(), counts.unstamped));
+    }
+    if counts.reconnects > 0 {
+        parts.push(plural(counts.reconnects, "reconnect"));
+    }
+    if counts.slow_sends > 0 {
+        let slow = plural(counts.slow_sends, "request");
+        parts.push(format!("{slow} took long to send: their latency may be too high"));
+    }
+    parts.join(", ")
+}
+
+/// The detectable change of each judged metric of a cell.
+pub(crate) fn detectable_changes(cell: &Cell) -> String {
+    let judged = cell.rows().into_iter().filter_map(|row| row.judged());
+    let parts = judged.filter_map(|one| Some(format!("{} {}", one.metric.title, detectable_change(one)?)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The detectable change of a comparison, in the metric's own direction.
+pub(crate) fn detectable_change(found: &Comparison) -> Option<String> {
+    let size = found.detectable.filter(|size| size.is_finite())?;
+    let signed = if found.metric.better == Better::Lower { size } else { -size };
+    Some(change_of(signed, found.is_difference()))
+}
+
+/// The first words of a cell's conclusion.
+pub(crate) fn conclusion(cell: &Cell) -> &'static str {
+    match cell.judged.verdict {
+        Verdict::Regressed if cell.only_broke_a_limit() => "A limit is broken",
+        Verdict::Regressed => "Performance has regressed",
+        Verdict::Improved => "Performance has improved",
+        Verdict::SeemsFaster => "Seems faster",
+        Verdict::Unchanged => "Performance is unchanged",
+        Verdict::Inconclusive => "Inconclusive",
+        Verdict::Invalid => "Invalid",
+        Verdict::Incomparable => "Incomparable",
+        Verdict::New => "New",
     }
 }
 
@@ -306,9 +410,10 @@ fn the_rest(cell: &CellJudgement) -> String {
 /// What a comparison found, in a sentence that agrees with its numbers.
 fn comparison(found: &Comparison) -> Option<String> {
     let title = found.metric.title;
-    let Some(Change { low, estimate, high }) = found.change else {
+    let Some(change) = found.change else {
         return Some(format!("{title}: {}", reason(found.reason.as_ref()?)));
     };
+    let estimate = change.estimate;
     let doubt = match &found.reason {
         Some(reason) if found.verdict == Verdict::Inconclusive => format!(", {}", doubt(reason, found)),
         _ => String::new(),
@@ -319,7 +424,7 @@ fn comparison(found: &Comparison) -> Option<String> {
         return Some(format!("The {title} {moved} from {base} to {head}{doubt}."));
     }
     let direction = if estimate < 0.0 { "lower" } else { "higher" };
-    let interval = range(&change(low), &change(high));
+    let interval = change_range(change, false);
     Some(format!("{title} is {} {direction} (interval {interval}){doubt}.", percent(estimate)))
 }
 
@@ -378,9 +483,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
             format!("Base cannot answer this request ({what}), so only head was measured.")
         }
         Reason::StoredFailures(min) => {
-            format!("Less than {} of the stored requests succeeded. Record a new baseline.", share(*min))
+            format!("Fewer than {} of the stored requests succeeded. Record a new baseline.", share(*min))
         }
-        Reason::Redefined => "The cell was redefined since. Record a new baseline.".to_owned(),
+        Reason::Redefined => "The cell has been redefined since. Record a new baseline.".to_owned(),
         Reason::MachineChanged(difference) => format!(
             "The machine has changed since ({difference}). Compare in a duet, or record a new baseline."
         ),
@@ -388,16 +493,18 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::NoValue => "It has no value.".to_owned(),
         Reason::ClientBound(lag) => format!(
             "The client was the bottleneck: between two requests a worker waits {lag:.1} times as long for the client as for \
-             the service. This rate is therefore the client's."
+             the service. This rate is the client's, not the service's."
         ),
         Reason::TooFewSuccesses { side, successes, needed } => format!(
-            "Too few requests succeeded: the poorest round of {} has {}, {} are needed.",
-            side_name(*side),
+            "Too few requests succeeded: the round with the fewest in {} has {}, at least {} are needed.",
+            side,
             plural(*successes, "success"),
             count(*needed)
         ),
-        Reason::MissingValues(side) => format!("Some rounds of {} have no value.", side_name(*side)),
-        Reason::OtherWindow => "The stored rounds have another length, which moves the tail.".to_owned(),
+        Reason::MissingValues(side) => format!("Some rounds of {} have no value.", side),
+        Reason::OtherWindow => {
+            "The stored rounds have another length, on which tail latency depends.".to_owned()
+        }
         Reason::AllZero => "All values are zero.".to_owned(),
         Reason::SomeZero => "Some values are zero, and zero has no ratio.".to_owned(),
         Reason::ScreeningOnly => "The screening alone does not decide.".to_owned(),
@@ -411,20 +518,13 @@ pub(crate) fn reason(reason: &Reason) -> String {
     }
 }
 
-fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Base => "base",
-        Side::Head => "head",
-    }
-}
-
-/// What became of a limit, in a sentence.
+/// What was found of a limit.
 pub(crate) fn limit(check: &LimitCheck) -> String {
     let (title, unit) = (check.metric.title, check.metric.unit);
     let most = value(check.limit, unit);
     let Some(found) = &check.value else {
         let would_do =
-            check.remedy.map(|found| format!(", which {} would give", remedy(found))).unwrap_or_default();
+            check.remedy.map(|found| format!("; {} would give that", remedy(found))).unwrap_or_default();
         return format!(
             "{title} has no value to compare with its limit of {most}: each round needs {}{would_do}.",
             plural(check.metric.promised_from(), "success")
@@ -440,9 +540,9 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
     }
 }
 
-/// What would decide an inconclusive comparison, as the end of "would be decided by".
+/// What would decide an inconclusive comparison.
 pub(crate) fn advice(advice: &Advice) -> String {
-    match advice {
+    let needed = match advice {
         Advice::MoreSuccesses { remedy: found, record_again } => {
             let again = if *record_again { ", with a baseline recorded again" } else { "" };
             format!("{}{again}", remedy(*found))
@@ -451,20 +551,21 @@ pub(crate) fn advice(advice: &Advice) -> String {
         Advice::FreeClient => "a CPU for the client alone, or a lower concurrency".to_owned(),
         Advice::RobustTail => ROBUST_TAIL.to_owned(),
         Advice::SeveralLaunches => {
-            "several launches (let plimsoll start the service); more rounds of one launch cannot help"
+            "several launches (let plimsoll start the service); more rounds of one launch do not help"
                 .to_owned()
         }
         Advice::MoreLaunches(launches) => {
-            format!("{launches} launches of one pair (--sample-size {launches} --launches {launches})")
+            format!("{launches} launches of one pair each (--sample-size {launches} --launches {launches})")
         }
         Advice::NoDrift => {
-            "sides that do not drift apart while they are measured; more launches cannot help".to_owned()
+            "a measurement in which the sides do not drift apart; more launches do not help".to_owned()
         }
-        Advice::QuieterMachine => "a quieter machine: its pairs differ too much".to_owned(),
-        Advice::OtherDays => "stored runs of other days, or a duet of both builds".to_owned(),
-        Advice::Duet => "a duet of both builds".to_owned(),
-        Advice::MeasureAgain => "measuring it again: it looked slower in the screening".to_owned(),
-    }
+        Advice::QuieterMachine => "a quieter machine: pairs of rounds differ too much on this one".to_owned(),
+        Advice::OtherDays => "stored runs of other days, or a duet".to_owned(),
+        Advice::Duet => "a duet".to_owned(),
+        Advice::MeasureAgain => "a confirmation: it looked slower in the screening".to_owned(),
+    };
+    format!("to decide it: {needed}")
 }
 
 /// What a tail needs so that bursts of other work do not move its center.
@@ -494,13 +595,15 @@ pub(crate) fn method(method: &Method) -> String {
             let widened = match widened {
                 None => "",
                 Some(Pattern::Drift { .. }) => ", widened for a drift",
-                Some(Pattern::Autocorrelation { .. }) => ", widened because launches resemble the one before",
-                Some(Pattern::TwoGroups { .. }) => ", widened because launches lie in two groups",
+                Some(Pattern::Autocorrelation { .. }) => {
+                    ", widened because successive launches resemble each other"
+                }
+                Some(Pattern::TwoGroups { .. }) => ", widened because launches form two groups",
             };
             format!("{found}{widened}")
         }
         Method::Resolution { launches, pairs } => format!(
-            "t over {} of {}, by the resolution of what is measured",
+            "t over {} of {}, limited by the resolution of the measurement",
             plural(launches as u64, "launch"),
             plural(pairs as u64, "pair")
         ),
@@ -528,7 +631,7 @@ pub(crate) fn method(method: &Method) -> String {
             };
             let allowance = if has_allowance { ", with an allowance for launch effects" } else { "" };
             let leaves_out = [head, base].iter().any(|side| matches!(side, Counted::LaunchesOfOneRun(_)));
-            let leaves_out = if leaves_out { "; how much runs differ is left out" } else { "" };
+            let leaves_out = if leaves_out { "; differences between runs are left out" } else { "" };
             format!(
                 "counts of {} in head and {} in base{allowance}{leaves_out}",
                 samples(head),
@@ -554,75 +657,454 @@ fn interval_method(method: IntervalMethod, noun: &str) -> String {
     }
 }
 
-/// The load before a call, and the most that others took of the machine in any of its runs; empty if that is not known.
-pub(crate) fn machine_load(runs: &[Run]) -> String {
+/// The load before a call, and the most that others took of the machine in any of its runs; `None` if that is not known.
+pub(crate) fn machine_load(runs: &[Run]) -> Option<String> {
     let known = runs.iter().filter_map(|run| run.environment.condition.as_ref());
     let Condition { others_share, stolen_share, throttled_share, .. } = Condition::worst(known);
-    let parts: Vec<String> = [
-        others_share.map(|share| format!("other processes used {} of the CPUs", percent(share))),
-        stolen_share.map(|share| format!("{} stolen by the hypervisor", percent(share))),
-        throttled_share.map(|share| format!("throttled in {} of the periods", percent(share))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let Some(first) = runs.first().filter(|_| !parts.is_empty()) else { return String::new() };
-    format!("load {:.2} before, {}", first.environment.load, parts.join(", "))
+    let mut parts = vec![format!("load {:.2} before", runs.first()?.environment.load)];
+    let others = others_share.map(|share| format!("other processes used {} of the CPUs", percent(share)));
+    let stolen = stolen_share.map(|share| format!("{} stolen by the hypervisor", percent(share)));
+    let throttled =
+        throttled_share.map(|share| format!("CPU limit reached in {} of the periods", percent(share)));
+    parts.extend([others, stolen, throttled].into_iter().flatten());
+    (parts.len() > 1).then(|| parts.join(", "))
 }
 
-/// A note on a cell, or on the baseline. Of several notes of one kind, `low` holds the smallest numbers and `high` the
-/// largest.
-pub(crate) fn note(low: &Note, high: &Note) -> String {
-    match (low, high) {
-        (Note::Recorded(note), _) => note.clone(),
-        (Note::UnknownMetric(id), _) => format!("There is no metric `{id}` to judge."),
-        (Note::RunLeftOut(why), _) => format!("One run is left out. {}", reason(why)),
-        (Note::StoredRunsLeftOut { count, reason: why }, Note::StoredRunsLeftOut { count: most, .. }) => {
-            let is = if *most == 1 { "is" } else { "are" };
-            format!("{} {is} left out. {}", plural_between(*count, *most, "stored run"), reason(why))
+/// A note on a cell, or on the baseline.
+pub(crate) fn note(note: &Note) -> String {
+    let stored = |count: usize| {
+        format!("{} {}", plural(count as u64, "stored run"), if count == 1 { "is" } else { "are" })
+    };
+    match note {
+        Note::Recorded(note) => note.clone(),
+        Note::UnknownMetric(id) => format!("There is no metric `{id}` to judge."),
+        Note::RunLeftOut(why) => format!("One run is left out. {}", reason(why)),
+        Note::StoredRunsLeftOut { count, reason: why } => {
+            format!("{} left out. {}", stored(*count), reason(why))
         }
-        (Note::OtherTestBed(count), Note::OtherTestBed(most)) => {
-            let is = if *most == 1 { "is" } else { "are" };
-            format!("{} of another test bed {is} not compared.", plural_between(*count, *most, "stored run"))
+        Note::OtherTestBed(count) => format!("{} not compared: another test bed.", stored(*count)),
+        Note::ShownOnly(metric) => {
+            format!("{} is only shown: to be judged, a tail needs {ROBUST_TAIL}.", metric.title)
         }
-        (Note::ShownOnly(metric), _) => {
-            format!("{} is shown only: to be judged, a tail needs {ROBUST_TAIL}.", metric.title)
-        }
-        (Note::OneStoredRun, _) => {
+        Note::OneStoredRun => {
             "The baseline is one stored run. How much runs differ is assumed. Record runs on other days."
                 .to_owned()
         }
-        (Note::OneSitting { runs, within }, Note::OneSitting { runs: most, within: longest }) => {
-            let minutes = |within: &Duration| within.as_secs().div_ceil(60).max(1) as usize;
-            format!(
-                "The {} were taken within {}. They are one sitting and do not show how much days differ.",
-                plural_between(*runs, *most, "stored run"),
-                plural_between(minutes(within), minutes(longest), "minute")
-            )
-        }
-        (Note::SeveralMachines, _) => {
+        Note::OneSitting { runs, within } => format!(
+            "The {} were taken within {}. They are one sitting and do not show how much days differ.",
+            plural(*runs as u64, "stored run"),
+            plural(within.as_secs().div_ceil(60).max(1), "minute")
+        ),
+        Note::SeveralMachines => {
             "The stored runs come from several machines with the name of this test bed.".to_owned()
         }
-        (Note::SetupChanged { fact, from, to }, _) => {
-            let (from, to) = (list(from), list(to));
-            format!("Since the baseline the {fact} changed from {from} to {to}.")
+        Note::SetupChanged { fact, from, to } => {
+            format!("Since the baseline the {fact} has changed from {} to {}.", list(from), list(to))
         }
-        _ => String::new(),
     }
 }
 
-/// A count or a range of counts with its noun: `9 to 11 minutes`.
-fn plural_between(low: usize, high: usize, noun: &str) -> String {
-    let all = plural(high as u64, noun);
-    if low == high { all } else { format!("{} to {all}", count(low as u64)) }
+/// A note that several cells have, of `all` cells.
+fn shared_note(one: &Note, cells: &[&CellId], all: usize) -> String {
+    let cells = match cells.len() {
+        number if number == all => format!("All {all} cells"),
+        number => format!("{number} cells ({})", named(cells)),
+    };
+    format!("{cells}: {}", note(one))
+}
+
+/// The notes on the whole call. `shared` are the notes that several cells have.
+pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Vec<String> {
+    let Report { runs, judgement, .. } = report;
+    let mut notes: Vec<String> = runs.iter().filter_map(|run| run.stop.as_ref()).map(stop).collect();
+    notes.extend(runs.first().and_then(|run| run.base_ref.as_ref()).map(base_notes).unwrap_or_default());
+    notes.extend(shared.iter().map(|(note, cells)| shared_note(note, cells, judgement.cells.len())));
+    notes.extend(judgement.notes.iter().map(note));
+    if !judgement.removed.is_empty() {
+        let removed: Vec<String> = judgement.removed.iter().map(ToString::to_string).collect();
+        notes.push(format!("The baseline has cells that were not measured: {}.", list(&removed)));
+    }
+    notes
+}
+
+fn stop(stop: &Stop) -> String {
+    match stop {
+        Stop::Signal(number) => format!("Signal {number} ended the measurement early."),
+        Stop::TimeUp => "The time limit ended the measurement early.".to_owned(),
+        Stop::Failed(why) => format!("The measurement failed before it was complete: {why}"),
+    }
+}
+
+/// What p values were corrected for; `None` if there was nothing to correct.
+pub(crate) fn correction(report: &Report) -> Option<String> {
+    match report.judgement.tests {
+        _ if report.judgement.compared_nothing() => None,
+        _ if report.screened_cells() > 0 => Some(
+            "p: corrected over all candidates and interim analyses; the p value of a screening is not"
+                .to_owned(),
+        ),
+        0 | 1 => None,
+        tests => Some(format!("p: corrected over the {tests} tests of the call; the intervals are not")),
+    }
+}
+
+impl Report<'_> {
+    /// The sentence for the whole call, which begins by saying so if nothing was compared.
+    pub(crate) fn headline(&self) -> String {
+        match self.judgement.compared_nothing() {
+            true => format!("{NOT_COMPARED}. {}", self.sentence()),
+            false => self.sentence(),
+        }
+    }
+
+    /// The sentence for the whole call. If nothing regressed, it says how small a regression could have been found.
+    pub(crate) fn sentence(&self) -> String {
+        let Self { judgement, options, .. } = self;
+        let is_partial = self.runs.iter().any(|run| run.stop.is_some());
+        let early = if is_partial { " The measurement ended early." } else { "" };
+        let cells = judgement.cells.len();
+        let said = if cells == 0 {
+            "Nothing was measured.".to_owned()
+        } else if judgement.count(Verdict::New) == cells {
+            match options {
+                _ if self.is_duet() => "Base cannot answer any of these cells, so all are new.".to_owned(),
+                ReportOptions { records: true, baseline, .. } => {
+                    format!("There was no baseline `{baseline}` yet.")
+                }
+                _ => format!("There is no baseline yet. To record one: `{}`.", options.record_command),
+            }
+        } else if let Some(other) = judgement.other_test_bed.as_ref().filter(|_| judgement.compared_nothing())
+        {
+            elsewhere(other, options)
+        } else {
+            counted(judgement)
+        };
+        format!("{said}{early}")
+    }
+}
+
+/// How many cells have each verdict, and what was detectable.
+fn counted(judgement: &Judgement) -> String {
+    /// In the order of telling, with whether the cells are named.
+    const ORDER: [(Verdict, bool); 8] = [
+        (Verdict::Regressed, true),
+        (Verdict::Invalid, true),
+        (Verdict::Incomparable, true),
+        (Verdict::Inconclusive, false),
+        (Verdict::New, false),
+        (Verdict::Improved, true),
+        (Verdict::SeemsFaster, true),
+        (Verdict::Unchanged, false),
+    ];
+    let cells = judgement.cells.len();
+    let mut parts = Vec::new();
+    for (verdict, is_named) in ORDER {
+        let ids = judgement.cells.iter().filter(|cell| cell.verdict == verdict).map(|cell| &cell.id);
+        let ids: Vec<&CellId> = ids.collect();
+        // If all cells have one verdict, their names say nothing more.
+        let names = match ids.len() {
+            0 => continue,
+            all if !is_named || (all == cells && all > 1) => String::new(),
+            _ => format!(" ({})", named(&ids)),
+        };
+        parts.push(format!("{} {}{names}", ids.len(), verdict.name()));
+    }
+    if !judgement.removed.is_empty() {
+        parts.push(format!("{} removed", judgement.removed.len()));
+    }
+    let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
+    format!("{}: {}.{detectable}", plural(cells as u64, "cell"), parts.join(", "))
+}
+
+/// What a call without a regression proves: the smallest slow-down that it could have found, from its most to its least sensitive
+/// judged comparison. All are given as more time: half the throughput is a slow-down of 100%. The success ratio, which falls by
+/// points, is in each cell's block only.
+fn detectable(judgement: &Judgement) -> Option<String> {
+    if judgement.compared_nothing() || judgement.count(Verdict::Regressed) > 0 {
+        return None;
+    }
+    let comparisons = judgement.cells.iter().flat_map(|cell| &cell.comparisons);
+    let speeds = comparisons.filter(|found| found.judged && !found.is_difference());
+    let sizes: Vec<Option<f64>> = speeds.map(slow_down).collect();
+    let known: Vec<f64> = sizes.iter().copied().flatten().collect();
+    let (least, most) = (known.iter().copied().reduce(f64::min)?, known.iter().copied().reduce(f64::max)?);
+    let [low, high] = [least, most].map(percent_number);
+    let range = if low == high { format!("{low}%") } else { format!("{low} to {high}%") };
+    let blind = match sizes.len() - known.len() {
+        0 => String::new(),
+        blind => format!("; {blind} of {} comparisons could not have found any", sizes.len()),
+    };
+    Some(format!("No regression was found. Detectable slow-down: {range}{blind}."))
+}
+
+/// The detectable change of a comparison as more time; `None` if it has no bound.
+fn slow_down(found: &Comparison) -> Option<f64> {
+    let worsening = found.detectable?;
+    let size = match found.metric.better {
+        Better::Lower => worsening,
+        Better::Higher => (1.0 - worsening).recip() - 1.0,
+    };
+    (size.is_finite() && size >= 0.0).then_some(size)
+}
+
+/// That stored runs were measured on another machine, and which command compares on this one.
+fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
+    let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
+    let next = match &options.duet_command {
+        _ if options.records => "It is about to be replaced or extended".to_owned(),
+        Some(command) => format!("To compare on this machine: `{command}`"),
+        None => format!("To record one on this machine: `{}`", options.record_command),
+    };
+    format!(
+        "The baseline `{}` was measured on another test bed ({}; this machine is {}). {next}.",
+        options.baseline,
+        id(&other.base),
+        id(&other.here)
+    )
+}
+
+/// What to know about where and when it was measured, by name.
+pub(crate) fn facts<'a>(report: &Report<'a>) -> Vec<(&'a str, String)> {
+    let Some(run) = report.runs.last() else { return Vec::new() };
+    let Environment { machine, setup, commit, dirty, load, .. } = &run.environment;
+    let virtual_machine = if machine.is_virtual { ", virtual" } else { "" };
+    let reached = if machine.loopback { "loopback" } else { "a network" };
+    let changes = if *dirty { " with uncommitted changes" } else { "" };
+    let machine_load = machine_load(report.runs);
+    let took: Duration = report.runs.iter().map(|run| run.elapsed).sum();
+    let tests = report.judgement.tests;
+    let mut facts = vec![
+        ("machine", format!("{} ({} {}{virtual_machine})", machine.cpu, machine.os, machine.arch)),
+        ("CPUs, memory", format!("{}, {} GiB", plural(machine.cpus.into(), "CPU"), machine.memory_gib)),
+        ("service reached by", reached.to_owned()),
+    ];
+    facts.extend(setup.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    facts.extend(commit.iter().map(|commit| ("commit", format!("{commit}{changes}"))));
+    facts.push(match machine_load {
+        Some(machine_load) => ("machine load", machine_load),
+        None => ("load average", format!("{load:.2}")),
+    });
+    facts.push(("measured", format!("{} in {}", plural(report.runs.len() as u64, "run"), elapsed(took))));
+    facts.push(("run", run.id.clone()));
+    if tests > 0 {
+        facts.push(("tests", format!("{} share the significance level", count(tests as u64))));
+    }
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}
+
+/// What was screened and what was confirmed.
+pub(crate) fn stages(report: &Report) -> String {
+    let cells = plural(report.screened_cells() as u64, "cell");
+    let candidates = &report.judgement.candidates;
+    if candidates.is_empty() {
+        return format!("The screening of {cells} found no candidates, so nothing was measured again.");
+    }
+    const RULE: &str = "measured again on fresh launches. Only these fresh pairs decide.";
+    let again = match candidates.iter().filter(|candidate| candidate.analysis > 0).count() {
+        0 => "None was measured again, so none is decided.".to_owned(),
+        all if all == candidates.len() => format!("Each was {RULE}"),
+        1 => format!("One of them was {RULE}"),
+        some => format!("{} of them were {RULE}", count(some as u64)),
+    };
+    format!(
+        "The screening of {cells} found {} to confirm. {again}",
+        plural(candidates.len() as u64, "comparison")
+    )
+}
+
+/// How to read the tables of a page.
+pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
+    let settings = &cell.last().settings;
+    let (confidence, level) = (setting(settings.confidence_level), settings.significance_level);
+    let tests = match report.screened_cells() {
+        0 => format!("the {} tests of the call", report.judgement.tests),
+        _ => "all candidates of the screening and all interim analyses, on fresh pairs alone".to_owned(),
+    };
+    let base =
+        if report.is_duet() { "the old build, measured in the same run" } else { "the stored baseline" };
+    let [regressed, improved, unchanged, inconclusive] =
+        [Verdict::Regressed, Verdict::Improved, Verdict::Unchanged, Verdict::Inconclusive].map(Verdict::name);
+    [
+        format!(
+            "`base` is {base}, `head` is the new build. Small figures are {confidence} confidence intervals over launches and runs, \
+             never over single requests. The intervals of base and head leave out how much runs differ. The interval of the \
+             change includes it."
+        ),
+        "`change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both \
+         slower."
+            .to_owned(),
+        format!(
+            "`{regressed}` and `{improved}` need an interval beyond the noise threshold and a p value below {level}, corrected over \
+             {tests}. `{unchanged}` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 \
+             points."
+        ),
+        format!(
+            "`{inconclusive}` means that neither was shown. It is not a pass: `detectable` is the smallest change for the worse that \
+             this run would have found with 80% probability."
+        ),
+        "Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.".to_owned(),
+    ]
+}
+
+/// What the user should know before the two sides are built.
+pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
+    let BaseRef { name, merge_bases, lacking, leading_back, .. } = base;
+    let commit = base.short_commit();
+    let mut warnings = Vec::new();
+    if *merge_bases > 1 {
+        warnings.push(format!("{name} has {merge_bases} merge bases; base is the first one, {commit}"));
+    }
+    if base.head_is_merge {
+        warnings.push(format!(
+            "HEAD is a merge commit, as CI makes one for a pull request; base is its parent {commit}"
+        ));
+    }
+    if *lacking > 0 {
+        let commits = plural(*lacking as u64, "commit");
+        warnings.push(format!(
+            "base has {commits} that head lacks; `--base-ref {name}...HEAD` compares with the commit where the branch began"
+        ));
+    }
+    if !leading_back.is_empty() {
+        warnings.push(format!(
+            "both sides may run files of your working tree, which {} names by their full path",
+            list(leading_back)
+        ));
+    }
+    warnings
+}
+
+/// The whole report of a call in which the two trees are the same.
+pub(crate) fn same_trees(base: &BaseRef) -> String {
+    format!(
+        "Nothing to compare: the working tree is the same as base, {}. Nothing was built or measured.",
+        base.described()
+    )
+}
+
+/// What a duet by `--base-ref` compared.
+fn base_notes(base: &BaseRef) -> Vec<String> {
+    let programs = match base.programs.is_empty() {
+        true => String::new(),
+        false => format!(" Measured: {}.", list(&base.programs)),
+    };
+    let mut notes = vec![format!(
+        "Base is {}, head is the working tree. Both were built by the same command.{programs}",
+        base.described()
+    )];
+    if base.same_programs {
+        let more = match base.differing_count.saturating_sub(base.differing.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let differing = base.differing.join(", ");
+        let files = match base.differing_count {
+            0 => "no file differs".to_owned(),
+            1 => format!("one file differs: {differing}"),
+            count => format!("{count} files differ: {differing}{more}"),
+        };
+        notes.push(format!("The programs of base and head are the same to the byte; {files}."));
+    }
+    if let Some((of_base, of_head)) = &base.toolchains {
+        notes.push(format!("Base was built with {of_base}, head with {of_head}."));
+    }
+    if !base.outside.is_empty() {
+        let outside = list(&base.outside);
+        notes.push(format!("Both sides use the same packages from outside the repository: {outside}."));
+    }
+    notes.extend(base_warnings(base).iter().map(|warning| format!("Warning: {warning}.")));
+    notes
+}
+
+/// The subtitle of a chart: what changed and where, and the verdicts of the others.
+pub(crate) fn subtitle(cells: &[&Cell], metrics: &[&str]) -> String {
+    const MOST_NAMED: usize = 3;
+    let mut compared: Vec<(&CellId, Vec<&Comparison>)> = Vec::new();
+    for cell in cells {
+        let judged = metrics.iter().filter_map(|id| cell.row(id)?.judged()).collect();
+        compared.push((&cell.judged.id, judged));
+    }
+    compared.retain(|(_, judged)| !judged.is_empty());
+    if compared.is_empty() {
+        return "There is nothing to compare with: only head is shown.".to_owned();
+    }
+    let mut changed = Vec::new();
+    let mut others = BTreeSet::new();
+    for (id, found) in &compared {
+        let news = found.iter().filter(|one| matches!(one.verdict, Verdict::Regressed | Verdict::Improved));
+        let news: Vec<String> = news.filter_map(|one| short_change(one)).collect();
+        if news.is_empty() {
+            others.extend(found.iter().map(|one| one.verdict));
+        } else {
+            changed.push(format!("{}: {}", id.benchmark, news.join(", ")));
+        }
+    }
+    let others = others.into_iter().map(Verdict::name).collect::<Vec<_>>().join(" or ");
+    let base = if cells.iter().all(|cell| cell.is_duet()) { "base" } else { "the baseline" };
+    let text = match (changed.len(), compared.len()) {
+        (0, 1) => format!("{}: {others} against {base}.", compared[0].0.benchmark),
+        (0, all) => format!("All {all} are {others} against {base}."),
+        (some, _) => {
+            let more = match some.saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                more => format!("; {more} more changed"),
+            };
+            let rest = if others.is_empty() { String::new() } else { format!("; the others are {others}") };
+            format!("{}{more}{rest}.", changed[..some.min(MOST_NAMED)].join("; "))
+        }
+    };
+    match cells.len() - compared.len() {
+        0 => text,
+        alone => format!("{text} {alone} of {} had nothing to compare with.", cells.len()),
+    }
+}
+
+/// A change in the subtitle of a chart that says of which quantity it is.
+fn short_change(found: &Comparison) -> Option<String> {
+    let change = change_of(found.change?.estimate, found.is_difference());
+    let name = LATENCIES.into_iter().find(|(id, _)| *id == found.metric.id).map(|(_, name)| name);
+    Some(format!("{} {change} {}", name.unwrap_or(found.metric.title), found.verdict.name()))
+}
+
+/// The subtitle of the rounds of a cell.
+pub(crate) fn rounds_subtitle(cell: &Cell) -> String {
+    format!("{}{}", subtitle(&[cell], &LATENCIES.map(|(id, _)| id)), screening_rounds(cell))
+}
+
+/// The subtitle of the percentiles of a cell: its p50 and its highest tail on both sides, and what the bands are. `cut` is the
+/// share of the rounds that a band leaves out at each end; `None` without a band.
+pub(crate) fn percentiles_subtitle(cell: &Cell, cut: Option<f64>) -> String {
+    let [p50, tails @ ..] = LATENCIES;
+    let tail = tails.into_iter().rev().find(|(id, _)| cell.of_rounds(id).is_some());
+    let named = [p50].into_iter().chain(tail);
+    let shown: Vec<_> = named.filter_map(|(id, name)| Some((name, cell.of_rounds(id)?))).collect();
+    let head: Vec<String> =
+        shown.iter().map(|(name, shown)| format!("{name} {}", duration_ns(shown.head.value))).collect();
+    let base: Vec<String> =
+        shown.iter().filter_map(|(_, shown)| Some(duration_ns(shown.base?.value))).collect();
+    let (base, bands) = match base.is_empty() {
+        true => (String::new(), "Band"),
+        false => (format!("; base {}", list(&base)), "Bands"),
+    };
+    let bands = match cut {
+        None => String::new(),
+        Some(0.0) => format!(" {bands}: from the lowest round to the highest."),
+        Some(cut) => format!(" {bands}: the rounds without the lowest and the highest {}.", setting(cut)),
+    };
+    format!("{}{base}.{bands}{}", head.join(", "), screening_rounds(cell))
+}
+
+fn screening_rounds(cell: &Cell) -> &'static str {
+    if cell.rows().iter().any(|row| row.fresh_pairs().is_some()) { SCREENING_ROUNDS } else { "" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::Estimate;
-    use crate::record::metric;
-    use crate::report::samples::{judgement_of, run_of, samples};
+    use crate::record::{BaseFailure, metric};
+    use crate::report::tests::{Sample, Sampled};
 
     #[test]
     fn durations_have_four_digits_and_a_fitting_unit() {
@@ -644,13 +1126,13 @@ mod tests {
 
     #[test]
     fn rates_name_their_unit() {
-        assert_eq!(rate_per_s(4123.4), "4,123/s");
-        assert_eq!(rate_per_s(9.8765), "9.877/s");
+        assert_eq!(value(4123.4, Unit::PerSecond), "4,123/s");
+        assert_eq!(value(9.8765, Unit::PerSecond), "9.877/s");
         assert_eq!(value(642_694.2, Unit::TokensPerSecond), "642,694 tokens/s");
         assert_eq!(value(47_916_427.0, Unit::TokensPerSecond), "47.92 M tokens/s");
         assert_eq!(throughput_per_s(100.0, Throughput::Bytes(1024 * 1024)), "100.0 MiB/s");
         assert_eq!(throughput_per_s(2.0, Throughput::Elements(700)), "1.400 Kelem/s");
-        assert_eq!(rate_per_s(1e18), "1.000e18/s");
+        assert_eq!(value(1e18, Unit::PerSecond), "1.000e18/s");
     }
 
     #[test]
@@ -671,14 +1153,15 @@ mod tests {
 
     #[test]
     fn changes_have_a_sign_and_no_minus_zero() {
-        assert_eq!(change(0.0342), "+3.4%");
-        assert_eq!(change(-0.2), "-20.0%");
-        assert_eq!(change(-0.0001), "+0.0%");
-        assert_eq!(change(12.345), "+1,235%", "thirteen times as slow");
-        assert_eq!(change(f64::INFINITY), "+1,000,000%");
-        assert_eq!(change(f64::NAN), "-");
-        assert_eq!(points(-0.0125), "-1.25");
-        assert_eq!(points(-0.00001), "+0.00");
+        let percent_of = |fraction| change_of(fraction, false);
+        assert_eq!(percent_of(0.0342), "+3.4%");
+        assert_eq!(percent_of(-0.2), "-20.0%");
+        assert_eq!(percent_of(-0.0001), "+0.0%");
+        assert_eq!(percent_of(12.345), "+1,235%", "thirteen times as slow");
+        assert_eq!(percent_of(f64::INFINITY), "+1,000,000%");
+        assert_eq!(percent_of(f64::NAN), "-%");
+        assert_eq!(change_of(-0.0125, true), "-1.25 points");
+        assert_eq!(change_of(-0.00001, true), "+0.00 points");
     }
 
     #[test]
@@ -704,12 +1187,15 @@ mod tests {
 
     #[test]
     fn the_ends_of_an_interval_share_their_unit() {
-        assert_eq!(range("22.60 ms", "23.52 ms"), "22.60 to 23.52 ms");
-        assert_eq!(range("999.0 µs", "1.001 ms"), "999.0 µs to 1.001 ms");
-        assert_eq!(range("212.5/s", "1,221/s"), "212.5 to 1,221/s");
-        assert_eq!(range("+19.0%", "+27.2%"), "+19.0 to +27.2%");
-        assert_eq!(range("-0.01", "+0.02"), "-0.01 to +0.02");
-        assert_eq!(range("-", "1.000 ms"), "- to 1.000 ms");
+        let latency = |low, high| value_range((low, high), Unit::Nanoseconds);
+        assert_eq!(latency(22.6e6, 23.52e6), "22.60 to 23.52 ms");
+        assert_eq!(latency(999e3, 1.001e6), "999.0 µs to 1.001 ms");
+        assert_eq!(latency(f64::NAN, 1e6), "- to 1.000 ms");
+        assert_eq!(value_range((212.5, 1_221.0), Unit::PerSecond), "212.5 to 1,221/s");
+        let change =
+            |low, high, is_difference| change_range(Change { low, estimate: 0.0, high }, is_difference);
+        assert_eq!(change(0.19, 0.272, false), "+19.0 to +27.2%");
+        assert_eq!(change(-0.0001, 0.0002, true), "-0.01 to +0.02");
     }
 
     #[test]
@@ -717,7 +1203,8 @@ mod tests {
         let cases = [
             (0.0012, 0.01, "p = 0.0012 < 0.01"),
             (0.01, 0.01, "p = 0.0100 >= 0.01"),
-            (0.009_999, 0.01, "p = 0.009999 < 0.01"),
+            (0.009_999, 0.01, "p = 0.0099 < 0.01"),
+            (0.010_001, 0.01, "p = 0.0101 > 0.01"),
             (1.0, 0.01, "p = 1.0000 > 0.01"),
             (1e-9, 0.01, "p < 0.0001"),
             (0.000_06, 0.000_01, "p = 0.0001 > 0.00001"),
@@ -768,15 +1255,15 @@ mod tests {
         There is no baseline yet.
         The baseline does not have this cell.
         Base cannot answer this request (status 404), so only head was measured.
-        Less than 95% of the stored requests succeeded. Record a new baseline.
-        The cell was redefined since. Record a new baseline.
+        Fewer than 95% of the stored requests succeeded. Record a new baseline.
+        The cell has been redefined since. Record a new baseline.
         The machine has changed since (4 CPUs instead of 64). Compare in a duet, or record a new baseline.
         There was nothing to compare.
         It has no value.
-        The client was the bottleneck: between two requests a worker waits 3.0 times as long for the client as for the service. This rate is therefore the client's.
-        Too few requests succeeded: the poorest round of head has 400 successes, 500 are needed.
+        The client was the bottleneck: between two requests a worker waits 3.0 times as long for the client as for the service. This rate is the client's, not the service's.
+        Too few requests succeeded: the round with the fewest in head has 400 successes, at least 500 are needed.
         Some rounds of base have no value.
-        The stored rounds have another length, which moves the tail.
+        The stored rounds have another length, on which tail latency depends.
         All values are zero.
         Some values are zero, and zero has no ratio.
         ");
@@ -785,7 +1272,7 @@ mod tests {
     #[test]
     fn changes_and_why_they_do_not_decide() {
         let cell = |id: &str, edit: &dyn Fn(&mut Comparison)| {
-            let mut cell = judgement_of(&[Verdict::Inconclusive]).cells.remove(0);
+            let mut cell = Sampled::new(&[Verdict::Inconclusive]).judgement.cells.remove(0);
             let metric = metric(id).unwrap();
             cell.reason = Some(Reason::Comparison(metric));
             let found = cell.comparisons.iter_mut().find(|found| found.metric == metric).unwrap();
@@ -836,13 +1323,13 @@ mod tests {
 
     #[test]
     fn a_cell_of_which_one_metric_is_incomparable_names_the_verdicts_of_the_others() {
-        let mut cell = judgement_of(&[Verdict::Unchanged]).cells.remove(0);
+        let mut cell = Sampled::new(&[Verdict::Unchanged]).judgement.cells.remove(0);
         cell.verdict = Verdict::Incomparable;
         let tail = metric("latency_p99").unwrap();
         cell.reason = Some(Reason::Comparison(tail));
         let found = cell.comparisons.iter_mut().find(|found| found.metric == tail).unwrap();
         (found.change, found.reason) = (None, Some(Reason::OtherWindow));
-        insta::assert_snapshot!(cell_reason(&cell).unwrap(), @"latency p99: The stored rounds have another length, which moves the tail. The other metrics were compared: success ratio is unchanged, latency p50 is unchanged, throughput is unchanged.");
+        insta::assert_snapshot!(cell_reason(&cell).unwrap(), @"latency p99: The stored rounds have another length, on which tail latency depends. The other metrics were compared: success ratio is unchanged, latency p50 is unchanged, throughput is unchanged.");
     }
 
     #[test]
@@ -866,7 +1353,7 @@ mod tests {
         latency p99 is 60.00 ms, above its limit of 50.00 ms.
         latency p99 is 40.00 ms, within its limit of 50.00 ms.
         latency p99 is 49.00 ms, which does not show whether it keeps its limit of 50.00 ms.
-        latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes, which a burst of 1,000 requests would give.
+        latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes; a burst of 1,000 requests would give that.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes.
         ");
     }
@@ -892,20 +1379,20 @@ mod tests {
             Advice::MeasureAgain,
         ];
         insta::assert_snapshot!(all(&all_advice, advice), @r"
-        a measurement_time of 20s, with a baseline recorded again
-        a burst of 2,000 requests
-        a larger burst, or a rate limit that refuses fewer requests
-        a longer measurement_time, if its rounds are then above zero
-        a larger burst, if its rounds are then above zero
-        a CPU for the client alone, or a lower concurrency
-        ten launches, or three rounds in each launch
-        several launches (let plimsoll start the service); more rounds of one launch cannot help
-        120 launches of one pair (--sample-size 120 --launches 120)
-        sides that do not drift apart while they are measured; more launches cannot help
-        a quieter machine: its pairs differ too much
-        stored runs of other days, or a duet of both builds
-        a duet of both builds
-        measuring it again: it looked slower in the screening
+        to decide it: a measurement_time of 20s, with a baseline recorded again
+        to decide it: a burst of 2,000 requests
+        to decide it: a larger burst, or a rate limit that refuses fewer requests
+        to decide it: a longer measurement_time, if its rounds are then above zero
+        to decide it: a larger burst, if its rounds are then above zero
+        to decide it: a CPU for the client alone, or a lower concurrency
+        to decide it: ten launches, or three rounds in each launch
+        to decide it: several launches (let plimsoll start the service); more rounds of one launch do not help
+        to decide it: 120 launches of one pair each (--sample-size 120 --launches 120)
+        to decide it: a measurement in which the sides do not drift apart; more launches do not help
+        to decide it: a quieter machine: pairs of rounds differ too much on this one
+        to decide it: stored runs of other days, or a duet
+        to decide it: a duet
+        to decide it: a confirmation: it looked slower in the screening
         ");
     }
 
@@ -950,15 +1437,15 @@ mod tests {
         no spread over 2 runs
         bootstrap-t over 30 launches of 30 pairs
         bootstrap-t over 30 launches of 30 pairs, widened for a drift
-        bootstrap-t over 30 launches of 30 pairs, widened because launches resemble the one before
-        t over 30 pairs of one launch, with an allowance for launch effects, widened because launches lie in two groups
-        t over 10 launches of 30 pairs, by the resolution of what is measured
+        bootstrap-t over 30 launches of 30 pairs, widened because successive launches resemble each other
+        t over 30 pairs of one launch, with an allowance for launch effects, widened because launches form two groups
+        t over 10 launches of 30 pairs, limited by the resolution of the measurement
         t over 1 head run and 5 stored runs, 8 degrees of freedom
         t over 3 head runs and 1 stored run, 8 degrees of freedom, with an allowance for launch effects, widened for the order of launches
         t over 1 launch, 4 degrees of freedom, with an allowance for launch effects
         t over 3 runs, 3.4 degrees of freedom
         counts of 30 launches in head and 30 launches in base
-        counts of 10 launches of one run in head and 5 runs in base, with an allowance for launch effects; how much runs differ is left out
+        counts of 10 launches of one run in head and 5 runs in base, with an allowance for launch effects; differences between runs are left out
         ");
     }
 
@@ -982,36 +1469,238 @@ mod tests {
                 to: vec!["6.9".into()],
             },
         ];
-        insta::assert_snapshot!(all(&notes, |one| note(one, one)), @r"
+        insta::assert_snapshot!(all(&notes, note), @r"
         A round has 10 successes
         There is no metric `horsepower` to judge.
         One run is left out. No request was sent inside a round.
-        1 stored run is left out. The cell was redefined since. Record a new baseline.
-        2 stored runs of another test bed are not compared.
-        latency p99 is shown only: to be judged, a tail needs ten launches, or three rounds in each launch.
+        1 stored run is left out. The cell has been redefined since. Record a new baseline.
+        2 stored runs are not compared: another test bed.
+        latency p99 is only shown: to be judged, a tail needs ten launches, or three rounds in each launch.
         The baseline is one stored run. How much runs differ is assumed. Record runs on other days.
         The 5 stored runs were taken within 12 minutes. They are one sitting and do not show how much days differ.
         The stored runs come from several machines with the name of this test bed.
-        Since the baseline the kernel changed from 6.7 and 6.8 to 6.9.
+        Since the baseline the kernel has changed from 6.7 and 6.8 to 6.9.
         ");
-        let (low, high) = [(5, 9), (6, 11)].map(|(runs, within)| (runs, minutes(within))).into();
-        let sitting = |(runs, within)| Note::OneSitting { runs, within };
-        insta::assert_snapshot!(note(&sitting(low), &sitting(high)), @"The 5 to 6 stored runs were taken within 9 to 11 minutes. They are one sitting and do not show how much days differ.");
     }
 
     #[test]
     fn the_machine_load_is_the_worst_of_all_runs() {
         let run = |condition: Option<Condition>| {
-            let mut run = run_of(&samples(&[Verdict::Unchanged]));
+            let mut run = Sampled::new(&[Verdict::Unchanged]).runs.remove(0);
             run.environment.condition = condition;
             run
         };
         let quiet =
             Condition { others_share: Some(0.032), stolen_share: Some(0.001), ..Condition::default() };
         let throttled = Condition { throttled_share: Some(0.12), ..Condition::default() };
-        insta::assert_snapshot!(machine_load(&[run(Some(quiet)), run(Some(throttled))]), @"load 0.21 before, other processes used 3.2% of the CPUs, 0.1% stolen by the hypervisor, throttled in 12.0% of the periods");
-        assert_eq!(machine_load(&[run(None)]), "");
-        assert_eq!(machine_load(&[run(Some(Condition::default()))]), "");
-        assert_eq!(machine_load(&[]), "");
+        insta::assert_snapshot!(machine_load(&[run(Some(quiet)), run(Some(throttled))]).unwrap(), @"load 0.21 before, other processes used 3.2% of the CPUs, 0.1% stolen by the hypervisor, CPU limit reached in 12.0% of the periods");
+        for unknown in [&[run(None)][..], &[run(Some(Condition::default()))], &[]] {
+            assert_eq!(machine_load(unknown), None);
+        }
+    }
+
+    fn sentence(sampled: &Sampled) -> String {
+        sampled.report().sentence()
+    }
+
+    #[test]
+    fn the_sentence_names_the_worst_first_and_counts_what_it_does_not_name() {
+        let mut verdicts = vec![Verdict::Regressed; 5];
+        verdicts.push(Verdict::Improved);
+        let mut many = Sampled::new(&verdicts);
+        many.judgement.removed.push(CellId::new("tokenizer", "old"));
+        many.runs[0].stop = Some(Stop::TimeUp);
+        let sentences = [
+            sentence(&Sampled::new(&[Verdict::Unchanged, Verdict::Regressed, Verdict::Unchanged])),
+            sentence(&many),
+            sentence(&Sampled::new(&[Verdict::Regressed; 4])),
+        ];
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        3 cells: 1 regressed (tokenizer/3k_tokens/10), 2 unchanged.
+        6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), 1 improved (tokenizer/3k_tokens/30), 1 removed. The measurement ended early.
+        4 cells: 4 regressed.
+        ");
+    }
+
+    #[test]
+    fn if_nothing_regressed_the_sentence_says_what_was_detectable() {
+        let mut sampled = Sampled::new(&[Verdict::Unchanged, Verdict::Inconclusive]);
+        let mut sentences = vec![sentence(&sampled)];
+        let set = |sampled: &mut Sampled, cell: usize, metric: &str, detectable: Option<f64>| {
+            let mut comparisons = sampled.judgement.cells[cell].comparisons.iter_mut();
+            comparisons.find(|found| found.metric.id == metric).unwrap().detectable = detectable;
+        };
+        set(&mut sampled, 0, "latency_p50", Some(0.0912));
+        // A throughput that is down by 30% is a service that takes 42.9% longer.
+        set(&mut sampled, 0, "throughput", Some(0.3));
+        set(&mut sampled, 1, "latency_p99", Some(0.42));
+        // Neither what falls by points nor what is not judged is one of the slow-downs.
+        set(&mut sampled, 1, "success_ratio", Some(0.9));
+        set(&mut sampled, 1, "output_token_throughput", Some(0.8));
+        sentences.push(sentence(&sampled));
+        set(&mut sampled, 0, "latency_p99", Some(f64::INFINITY));
+        set(&mut sampled, 1, "latency_p50", None);
+        sentences.push(sentence(&sampled));
+        sampled.judgement.cells[1].verdict = Verdict::Regressed;
+        sentences.push(sentence(&sampled));
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slow-down: 9.1 to 42.9%.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slow-down: 9.1 to 42.9%; 2 of 6 comparisons could not have found any.
+        2 cells: 1 regressed (tokenizer/3k_tokens/10), 1 unchanged.
+        ");
+    }
+
+    #[test]
+    fn if_nothing_was_compared_the_sentence_says_why() {
+        let new = || Sampled::new(&[Verdict::New; 2]);
+        let mut recording = new();
+        recording.options.records = true;
+        let mut duet = new();
+        duet.runs[0].cells[0].base_failure =
+            Some(BaseFailure { what: "status 404".into(), is_broken: false });
+        let mut incomparable = Sampled::new(&[Verdict::Incomparable, Verdict::Invalid]);
+        let mut sentences: Vec<String> =
+            [&new(), &recording, &duet, &incomparable, &Sampled::new(&[])].map(sentence).into();
+        let test_bed = |id: &str| TestBed { id: Some(id.into()), ..TestBed::default() };
+        incomparable.judgement.other_test_bed =
+            Some(OtherTestBed { base: test_bed("boot:there"), commit: None, here: test_bed("boot:here") });
+        sentences.push(sentence(&incomparable));
+        incomparable.options.duet_command = Some("cargo bench -- --base-ref abc1234".into());
+        sentences.push(sentence(&incomparable));
+        incomparable.options.records = true;
+        sentences.push(sentence(&incomparable));
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main --runs 5`.
+        There was no baseline `main` yet.
+        Base cannot answer any of these cells, so all are new.
+        2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5).
+        Nothing was measured.
+        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To record one on this machine: `cargo bench --bench tokenizer -- --save-baseline main --runs 5`.
+        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To compare on this machine: `cargo bench -- --base-ref abc1234`.
+        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). It is about to be replaced or extended.
+        ");
+    }
+
+    #[test]
+    fn a_note_of_several_cells_is_printed_once_with_their_names() {
+        let recorded = |note: &str| Note::Recorded(note.to_owned());
+        let notes = |notes: &[&[Note]]| {
+            let mut sampled = Sampled::new(&vec![Verdict::Unchanged; notes.len()]);
+            for (cell, notes) in sampled.judgement.cells.iter_mut().zip(notes) {
+                cell.notes = notes.to_vec();
+            }
+            let report = sampled.report();
+            call_notes(&report, &report.shared_notes()).join("\n")
+        };
+        let few = [recorded("too few"), recorded("it drifted")];
+        let [n, m] = [[recorded("n")], [recorded("m")]];
+        let printed = [notes(&[&few, &[], &few[..1]]), notes(&[&n, &n]), notes(&[&n, &n, &n, &n, &n, &m])];
+        insta::assert_snapshot!(printed.join("\n"), @r"
+        2 cells (tokenizer/3k_tokens/5, tokenizer/3k_tokens/15): too few
+        All 2 cells: n
+        5 cells (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more): n
+        ");
+    }
+
+    #[test]
+    fn subtitles_count_what_they_do_not_name() {
+        let of = |sampled: &Sampled, metric: &str| {
+            let cells = sampled.report().cells();
+            subtitle(&cells.iter().collect::<Vec<_>>(), &[metric])
+        };
+        let mut duet = Sampled::new(&[Verdict::Unchanged]);
+        let alone = of(&duet, "latency_p50");
+        duet.runs[0].cells[0].base = duet.runs[0].cells[0].rounds.clone();
+        let subtitles = [
+            of(&Sampled::new(&[Verdict::Improved; 5]), "throughput"),
+            of(&Sampled::new(&[Verdict::Unchanged, Verdict::Inconclusive]), "latency_p50"),
+            alone,
+            of(&duet, "latency_p50"),
+            of(&Sampled::new(&[Verdict::Unchanged, Verdict::New, Verdict::New]), "latency_p50"),
+            of(&Sampled::new(&[Verdict::New]), "latency_p50"),
+        ];
+        insta::assert_snapshot!(subtitles.join("\n"), @r"
+        3k_tokens/5: throughput +30.0% improved; 3k_tokens/10: throughput +30.0% improved; 3k_tokens/15: throughput +30.0% improved; 2 more changed.
+        All 2 are unchanged or inconclusive against the baseline.
+        3k_tokens/5: unchanged against the baseline.
+        3k_tokens/5: unchanged against base.
+        3k_tokens/5: unchanged against the baseline. 2 of 3 had nothing to compare with.
+        There is nothing to compare with: only head is shown.
+        ");
+    }
+
+    #[test]
+    fn what_makes_the_two_sides_of_a_duet_differ_is_said() {
+        let base = BaseRef {
+            name: "main".to_owned(),
+            commit: "0123456789abcdef".to_owned(),
+            lacking: 3,
+            head_is_merge: true,
+            differing: ["a", "b"].map(str::to_owned).to_vec(),
+            differing_count: 4,
+            programs: vec!["server of package shop".to_owned()],
+            same_programs: true,
+            outside: vec!["shared".to_owned()],
+            toolchains: Some(("rustc 1.90.0".to_owned(), "rustc 1.95.0".to_owned())),
+            ..BaseRef::default()
+        };
+        insta::assert_snapshot!(base_notes(&base).join("\n"), @r"
+        Base is main (0123456789), head is the working tree. Both were built by the same command. Measured: server of package shop.
+        The programs of base and head are the same to the byte; 4 files differ: a, b and 2 more.
+        Base was built with rustc 1.90.0, head with rustc 1.95.0.
+        Both sides use the same packages from outside the repository: shared.
+        Warning: HEAD is a merge commit, as CI makes one for a pull request; base is its parent 0123456789.
+        Warning: base has 3 commits that head lacks; `--base-ref main...HEAD` compares with the commit where the branch began.
+        ");
+        let several = BaseRef { name: "a...b".to_owned(), merge_bases: 2, ..base.clone() };
+        let leading_back = BaseRef { leading_back: vec![".venv/shop.pth".to_owned()], ..BaseRef::default() };
+        let warnings = [base_warnings(&several), base_warnings(&leading_back)].concat();
+        insta::assert_snapshot!(warnings.join("\n"), @r"
+        a...b has 2 merge bases; base is the first one, 0123456789
+        HEAD is a merge commit, as CI makes one for a pull request; base is its parent 0123456789
+        base has 3 commits that head lacks; `--base-ref a...b...HEAD` compares with the commit where the branch began
+        both sides may run files of your working tree, which .venv/shop.pth names by their full path
+        ");
+        insta::assert_snapshot!(same_trees(&base), @"Nothing to compare: the working tree is the same as base, main (0123456789). Nothing was built or measured.");
+    }
+
+    #[test]
+    fn how_to_read_a_page_and_the_facts_of_a_run() {
+        let duet = Sampled::duet();
+        let sampled = Sampled::of(&[Sample::new(0, Verdict::Unchanged)]);
+        let of = |sampled: &Sampled| {
+            let report = sampled.report();
+            reading(&report, &report.cells()[0]).join("\n")
+        };
+        insta::assert_snapshot!(format!("{}\n\n{}", of(&sampled), of(&duet)), @r"
+        `base` is the stored baseline, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
+        `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
+        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over the 4 tests of the call. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
+        `inconclusive` means that neither was shown. It is not a pass: `detectable` is the smallest change for the worse that this run would have found with 80% probability.
+        Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
+
+        `base` is the old build, measured in the same run, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
+        `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
+        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
+        `inconclusive` means that neither was shown. It is not a pass: `detectable` is the smallest change for the worse that this run would have found with 80% probability.
+        Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
+        ");
+        let report = sampled.report();
+        let facts: Vec<String> =
+            facts(&report).iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        insta::assert_snapshot!(facts.join("\n"), @r"
+        machine: AMD EPYC 7763 (linux x86_64, virtual)
+        CPUs, memory: 4 CPUs, 16 GiB
+        service reached by: loopback
+        kernel: 6.8
+        profile: release
+        rustc: 1.95.0
+        commit: abc1234 with uncommitted changes
+        load average: 0.21
+        measured: 1 run in 1 min 23 s
+        run: 20261124T170012Z-abc1234
+        tests: 4 share the significance level
+        ");
     }
 }

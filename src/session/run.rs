@@ -251,12 +251,12 @@ fn conclude(
     }
     let judgement = judge(baseline, runs, &Policy { filtered: options.is_filtered, ..Policy::usual() });
     let bench = &benches(runs).into_iter().collect::<Vec<_>>().join(" and ");
-    let report_options = report_options(runs, &judgement, bench, place, origin, options);
-    let mut report = Report::new(bench, runs, baseline, &judgement, &report_options);
-    report.title = match origin {
+    let report_options = report_options(&judgement, bench, place, origin, options);
+    let title = &match origin {
         Origin::Files { title } => format!("{bench}, {title}"),
         _ => bench.clone(),
     };
+    let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
     if !options.quiet {
         // If the reader is gone (a closed pipe), page and baseline are written all the same.
         _ = write!(std::io::stdout(), "{}", report.terminal(options.colour, options.verbose));
@@ -288,7 +288,6 @@ fn conclude(
 }
 
 fn report_options(
-    runs: &[Run],
     judgement: &Judgement,
     bench: &str,
     place: &Place,
@@ -302,7 +301,6 @@ fn report_options(
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
-        is_duet: runs.iter().flat_map(|run| &run.cells).any(|cell| cell.base_failure.is_some()),
         record_command: command(&["--save-baseline", options.baseline.name(), "--runs", "5"]),
         duet_command: stored.map(|commit| command(&["--base-ref", commit])),
         overview: place.has_overview(),

@@ -5,16 +5,15 @@
 
 use plotters::style::RGBColor;
 
-use crate::judge::Verdict;
-use crate::report::chart::axis::{Axis, Tick};
-use crate::report::chart::data::{
-    AXIS, BAND, BASE, EDGE_PX, GRID, IMPROVED, REGRESSED, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX,
-};
-use crate::report::chart::frame::{Heading, MAX_NAME_PX, distinct, tick_labels, unique};
+use crate::judge::{Change, Comparison, Judgement, Verdict};
+use crate::record::Better;
+use crate::report::chart::frame::{Axis, Heading, MAX_NAME_PX, Tick, distinct, tick_labels, unique};
 use crate::report::chart::svg::{
-    At, CENTERED, Canvas, LEFT_ALIGNED, Lettering, Marker, RIGHT_ALIGNED, Rect, Stroke, shorten, widest,
+    AXIS, At, BAND, BASE, CENTERED, Canvas, EDGE_PX, GRID, IMPROVED, LEFT_ALIGNED, Lettering, Marker,
+    REGRESSED, RIGHT_ALIGNED, Rect, Stroke, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX, shorten, widest,
     width,
 };
+use crate::report::text;
 
 const ROW_PX: f64 = 20.0;
 /// Longer titles of metrics lose their middle.
@@ -33,80 +32,75 @@ const MAX_CHANGE: f64 = 4.0;
 /// Intervals may stretch the axis up to this multiple of the largest estimate or threshold.
 const MAX_STRETCH: f64 = 4.0;
 
-/// One metric of one cell. Changes are fractions of base; greater is worse.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ForestRow {
-    /// The whole id.
-    pub(crate) cell: String,
-    pub(crate) metric: String,
-    pub(crate) verdict: Verdict,
-    pub(crate) low: f64,
-    pub(crate) estimate: f64,
-    pub(crate) high: f64,
-    pub(crate) detectable: Option<f64>,
-    pub(crate) noise_threshold: f64,
+/// One judged metric of one cell.
+struct Row<'a> {
+    cell: String,
+    found: &'a Comparison,
+    /// The change, greater if worse.
+    worse: Change,
     /// The change as it is printed.
-    pub(crate) text: String,
+    text: String,
 }
 
-/// The rows of a whole call, in any order.
-pub(crate) struct Forest {
-    pub(crate) title: String,
-    pub(crate) subtitle: String,
-    pub(crate) rows: Vec<ForestRow>,
-}
-
-impl Forest {
-    pub(crate) fn draw(&self) -> String {
-        let heading = Heading::new(&self.title, &self.subtitle);
-        let mut rows: Vec<&ForestRow> = self.rows.iter().filter(|row| row.estimate.is_finite()).collect();
-        let regressed = |row: &ForestRow| row.verdict == Verdict::Regressed;
-        rows.sort_by(|a, b| regressed(b).cmp(&regressed(a)).then(b.estimate.total_cmp(&a.estimate)));
-        let all = rows.len();
-        let note = (all > MAX_ROWS).then(|| format!("the first {MAX_ROWS} of {all} are shown"));
-        rows.truncate(MAX_ROWS);
-
-        let ids = unique(rows.iter().map(|row| row.cell.as_str()));
-        let short = distinct(&ids, MAX_NAME_PX);
-        let metrics = widest(rows.iter().map(|row| row.metric.as_str())).min(MAX_METRIC_PX);
-        let top = heading.bottom() + KEY_PX;
-        let plot = Rect {
-            left: EDGE_PX
-                + widest(short.iter().map(String::as_str))
-                + COLUMN_GAP_PX
-                + metrics
-                + COLUMN_GAP_PX,
-            top,
-            right: WIDTH_PX - EDGE_PX - widest(rows.iter().map(|row| row.text.as_str())) - COLUMN_GAP_PX,
-            bottom: top + ROW_PX * rows.len().max(1) as f64,
-        };
-        let scale = Scale { plot, axis: Axis::change(farthest(&rows)) };
-        let names = rows
-            .iter()
-            .map(|row| format!("{} {}: {} {}", row.cell, row.metric, row.text, row.verdict.name()))
-            .collect();
-        let height = plot.bottom + BELOW_PX + note.as_ref().map_or(0.0, |_| ROW_PX);
-        heading.svg(names, height, |canvas| {
-            if rows.is_empty() {
-                let at = (WIDTH_PX / 2.0, f64::midpoint(plot.top, plot.bottom));
-                return canvas.text("nothing could be compared", at, CENTERED);
-            }
-            draw_key(canvas, plot.top - KEY_PX / 2.0);
-            for (row, top) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * f64::from(nth))) {
-                let (left, right) = (scale.x(-row.noise_threshold), scale.x(row.noise_threshold));
-                canvas.fill(Rect { left, top, right, bottom: top + ROW_PX }, BAND);
-            }
-            scale.draw_axis(canvas);
-            for (row, y) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * (f64::from(nth) + 0.5))) {
-                let cell = ids.iter().position(|id| *id == row.cell).map_or("", |nth| &short[nth]);
-                canvas.text(cell, (EDGE_PX, y), Lettering { color: TITLE, ..LEFT_ALIGNED });
-                scale.draw_row(canvas, row, y);
-            }
-            if let Some(note) = &note {
-                canvas.text(note, (EDGE_PX, plot.bottom + BELOW_PX), LEFT_ALIGNED);
-            }
-        })
+/// Draws all judged comparisons of a call; `None` if nothing was compared.
+pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option<String> {
+    let heading = Heading::new(title, subtitle);
+    let mut rows = Vec::new();
+    for cell in &judgement.cells {
+        for found in cell.comparisons.iter().filter(|found| found.judged) {
+            let Some(Change { low, estimate, high }) = found.change.filter(|it| it.estimate.is_finite())
+            else {
+                continue;
+            };
+            let worse = match found.metric.better {
+                Better::Lower => Change { low, estimate, high },
+                Better::Higher => Change { low: -high, estimate: -estimate, high: -low },
+            };
+            let text = text::change_of(estimate, found.is_difference());
+            rows.push(Row { cell: cell.id.to_string(), found, worse, text });
+        }
     }
+    if rows.is_empty() {
+        return None;
+    }
+    let regressed = |row: &Row| row.found.verdict == Verdict::Regressed;
+    rows.sort_by(|a, b| regressed(b).cmp(&regressed(a)).then(b.worse.estimate.total_cmp(&a.worse.estimate)));
+    let all = rows.len();
+    let note = (all > MAX_ROWS).then(|| format!("the first {MAX_ROWS} of {all} are shown"));
+    rows.truncate(MAX_ROWS);
+
+    let ids = unique(rows.iter().map(|row| row.cell.as_str()));
+    let short = distinct(&ids, MAX_NAME_PX);
+    let metrics = widest(rows.iter().map(|row| row.found.metric.title)).min(MAX_METRIC_PX);
+    let top = heading.bottom() + KEY_PX;
+    let plot = Rect {
+        left: EDGE_PX + widest(&short) + COLUMN_GAP_PX + metrics + COLUMN_GAP_PX,
+        top,
+        right: WIDTH_PX - EDGE_PX - widest(rows.iter().map(|row| &row.text)) - COLUMN_GAP_PX,
+        bottom: top + ROW_PX * rows.len() as f64,
+    };
+    let scale = Scale { plot, axis: Axis::change(farthest(&rows)) };
+    let name = |Row { cell, found, text, .. }: &Row| {
+        format!("{cell} {}: {text} {}", found.metric.title, found.verdict.name())
+    };
+    let height = plot.bottom + BELOW_PX + note.as_ref().map_or(0.0, |_| ROW_PX);
+    let svg = heading.svg(rows.iter().map(name).collect(), height, |canvas| {
+        draw_key(canvas, plot.top - KEY_PX / 2.0);
+        for (row, top) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * f64::from(nth))) {
+            let (left, right) = (scale.x(-row.found.margin), scale.x(row.found.margin));
+            canvas.fill(Rect { left, top, right, bottom: top + ROW_PX }, BAND);
+        }
+        scale.draw_axis(canvas);
+        for (row, y) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * (f64::from(nth) + 0.5))) {
+            let cell = ids.iter().position(|id| *id == row.cell).map_or("", |nth| &short[nth]);
+            canvas.text(cell, (EDGE_PX, y), Lettering { color: TITLE, ..LEFT_ALIGNED });
+            scale.draw_row(canvas, row, y);
+        }
+        if let Some(note) = &note {
+            canvas.text(note, (EDGE_PX, plot.bottom + BELOW_PX), LEFT_ALIGNED);
+        }
+    });
+    Some(svg)
 }
 
 /// Where changes lie: 0 in the middle, the axis to both sides.
@@ -138,30 +132,33 @@ impl Scale {
         canvas.text(title, (middle, bottom + TICK_GAP_PX + 26.0), CENTERED);
     }
 
-    fn draw_row(&self, canvas: &mut Canvas, row: &ForestRow, y: f64) {
-        let metric = shorten(&row.metric, TEXT_SIZE, MAX_METRIC_PX);
+    fn draw_row(&self, canvas: &mut Canvas, row: &Row, y: f64) {
+        let Row { found, worse, .. } = row;
+        let metric = shorten(found.metric.title, TEXT_SIZE, MAX_METRIC_PX);
         canvas.text(&metric, (self.plot.left - COLUMN_GAP_PX, y), RIGHT_ALIGNED);
-        let number = Lettering { color: color(row.verdict), ..RIGHT_ALIGNED };
+        let number = Lettering { color: color(found.verdict), ..RIGHT_ALIGNED };
         canvas.text(&row.text, (WIDTH_PX - EDGE_PX, y), number);
 
-        if !row.low.is_nan() && !row.high.is_nan() {
+        if !worse.low.is_nan() && !worse.high.is_nan() {
             // An interval that reaches beyond the axis shows no end.
             let end = |value: f64| ((self.x(value), y), !self.axis.is_beyond(value.abs()));
-            let stroke = Stroke { width: 1.5, ..Stroke::thin(color(row.verdict)) };
-            canvas.interval([end(row.low), end(row.high)], stroke);
+            let stroke = Stroke { width: 1.5, ..Stroke::thin(color(found.verdict)) };
+            canvas.interval([end(worse.low), end(worse.high)], stroke);
         }
-        if let Some(detectable) = row.detectable.filter(|change| !self.axis.is_beyond(*change)) {
+        if let Some(detectable) = found.detectable.filter(|change| !self.axis.is_beyond(*change)) {
             let x = self.x(detectable);
             canvas.line(&[(x, y - DETECTABLE_PX), (x, y + DETECTABLE_PX)], Stroke::thin(TEXT));
         }
-        draw_marker(canvas, (self.x(row.estimate), y), row.verdict);
+        draw_marker(canvas, (self.x(worse.estimate), y), found.verdict);
     }
 }
 
 /// The end of the axis. Every estimate has room, and intervals have it unless they would flatten the rest.
-fn farthest(rows: &[&ForestRow]) -> f64 {
-    let needed = rows.iter().map(|row| row.estimate.abs().max(row.noise_threshold)).fold(0.01, f64::max);
-    let ends = rows.iter().flat_map(|row| [row.low.abs(), row.high.abs(), row.detectable.unwrap_or(0.0)]);
+fn farthest(rows: &[Row]) -> f64 {
+    let needed = rows.iter().map(|row| row.worse.estimate.abs().max(row.found.margin)).fold(0.01, f64::max);
+    let ends = rows
+        .iter()
+        .flat_map(|row| [row.worse.low.abs(), row.worse.high.abs(), row.found.detectable.unwrap_or(0.0)]);
     let ends = ends.filter(|end| end.is_finite()).fold(0.0, f64::max);
     ends.min(MAX_STRETCH * needed).max(1.05 * needed).min(MAX_CHANGE)
 }
@@ -169,12 +166,8 @@ fn farthest(rows: &[&ForestRow]) -> f64 {
 /// The meaning of the marks, above the rows.
 fn draw_key(canvas: &mut Canvas, y: f64) {
     let mut x = EDGE_PX + 5.0;
-    for (verdict, name) in [
-        (Verdict::Regressed, "regressed"),
-        (Verdict::Improved, "improved"),
-        (Verdict::Unchanged, "unchanged"),
-        (Verdict::Inconclusive, "inconclusive"),
-    ] {
+    for verdict in [Verdict::Regressed, Verdict::Improved, Verdict::Unchanged, Verdict::Inconclusive] {
+        let name = verdict.name();
         draw_marker(canvas, (x, y), verdict);
         canvas.text(name, (x + 9.0, y), LEFT_ALIGNED);
         x += 9.0 + width(name, TEXT_SIZE) + 18.0;

@@ -1,24 +1,149 @@
 //! The latency percentiles of a cell, from the fastest request to the rarest slow one: whether all of them became slower, or the
-//! slowest alone.
+//! slowest alone. A side with histograms has a curve, a baseline has the percentiles that it stores.
 //!
 //! Each further nine (90%, 99%, 99.9%, …) is equally wide, so that the tail has as much room as the middle.
 
-use crate::report::chart::axis::{Axis, Tick, extent};
-use crate::report::chart::data::{Line, Point, Side};
-use crate::report::chart::frame::{End, Frame, Heading};
+use crate::plan::Side;
+use crate::record::{LatencyHistogram, Metric, Round};
+use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent};
 use crate::report::chart::svg::{Marker, Rect};
-use crate::report::distribution::{Distribution, PercentileCurve};
+use crate::report::{Cell, Report, Row};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
 const X_TITLE: &str = "share of requests that took no longer (each further nine is equally wide)";
+/// A percentile needs this many exchanges of a round on each side.
+const MIN_BEYOND: f64 = 5.0;
+/// Percentiles per nine, enough for a smooth curve.
+const STEPS_PER_NINE: f64 = 16.0;
+/// With at least this many rounds, a band leaves out a tenth of them at each end.
+const MIN_ROUNDS_TO_TRIM: usize = 10;
+const TRIM: f64 = 0.1;
 
-/// The percentiles of a cell. `None` if head has none, or a single one.
+/// The percentiles of one cell. A side that has none is empty.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Distribution {
+    pub(crate) base: PercentileCurve,
+    pub(crate) head: PercentileCurve,
+    /// The share of the rounds that a band leaves out at each end; `None` without a band, if there is a single round.
+    pub(crate) cut: Option<f64>,
+}
+
+/// The percentiles of one side, from the lowest to the highest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct PercentileCurve {
+    /// In nanoseconds. `x` is the number of nines (1 for 90%, 2 for 99%: the negative logarithm of the share beyond), `value` the
+    /// median over rounds, `low` and `high` the ends of the band.
+    pub(crate) percentiles: Vec<Point>,
+    /// Whether nothing is known between them.
+    pub(crate) is_of_points: bool,
+}
+
+/// Percentiles by their nines, each with the values of all rounds.
+type Samples = Vec<(f64, Vec<f64>)>;
+
+impl Distribution {
+    /// From the rounds of a cell, and from the stored runs that it was compared with.
+    pub(crate) fn new(report: &Report, cell: &Cell) -> Self {
+        let rows = cell.rows();
+        let head_rounds: Vec<&Round> = cell.runs.iter().flat_map(|run| &run.rounds).collect();
+        let base_rounds: Vec<&Round> = cell.runs.iter().flat_map(|run| &run.base).collect();
+        let (head_curve, base_curve) =
+            (of_histograms(&head_rounds, &rows), of_histograms(&base_rounds, &rows));
+        let (of_head, of_base) = (head_curve.is_none(), base_curve.is_none());
+        let head = head_curve.unwrap_or_else(|| {
+            of_metrics(&rows, Side::Head, |metric| {
+                head_rounds.iter().map(|round| round.values.get(metric.id).copied()).collect()
+            })
+        });
+        let base = base_curve.unwrap_or_else(|| stored(report, cell, &rows));
+        let fewest =
+            [&base, &head].into_iter().filter_map(|side| side.first()).map(|(_, one)| one.len()).min();
+        let cut = match fewest.unwrap_or(0) {
+            0 | 1 => None,
+            few if few < MIN_ROUNDS_TO_TRIM => Some(0.0),
+            _ => Some(TRIM),
+        };
+        Self { base: over_rounds(base, cut, of_base), head: over_rounds(head, cut, of_head), cut }
+    }
+}
+
+fn over_rounds(samples: Samples, cut: Option<f64>, is_of_points: bool) -> PercentileCurve {
+    let percentile = |(nines, mut values): (f64, Vec<f64>)| {
+        values.sort_by(f64::total_cmp);
+        let last = values.len().checked_sub(1)?;
+        let cut = (cut.unwrap_or(0.0) * values.len() as f64) as usize;
+        let value = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
+        Some(Point { x: nines, value, low: values[cut], high: values[last - cut] })
+    };
+    PercentileCurve { percentiles: samples.into_iter().filter_map(percentile).collect(), is_of_points }
+}
+
+/// The nines of a metric that is a percentile; `None` for other metrics.
+fn nines(metric: &Metric) -> Option<f64> {
+    metric.quantile.map(|share| -(1.0 - share).log10())
+}
+
+/// The highest percentile that a round of this many exchanges has.
+fn last_nines(exchanges: u64) -> f64 {
+    (exchanges as f64 / MIN_BEYOND).log10()
+}
+
+/// The lowest one. The fastest exchange alone says no more than the slowest.
+fn first_nines(exchanges: u64) -> f64 {
+    let below = (MIN_BEYOND / exchanges as f64).min(0.5);
+    -(1.0 - below).log10()
+}
+
+/// The percentiles by the rounds' histograms; `None` if a round has none that can be read, as in stored runs.
+fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Samples> {
+    let fewest = rounds.iter().map(|round| round.counts.successes).min()?;
+    // All rounds show the percentiles that the cell has, also those with fewer exchanges than the others.
+    let known = rows.iter().filter(|row| row.shown.is_some()).filter_map(|row| nines(row.metric));
+    let last = known.clone().reduce(f64::max)?.max(last_nines(fewest));
+    let first = first_nines(fewest);
+    let steps = ((last - first) * STEPS_PER_NINE).ceil().max(1.0);
+    let evenly = (0..=steps as usize).map(|step| first + (last - first) * step as f64 / steps);
+    let mut nines: Vec<f64> = evenly.chain(known).collect();
+    nines.sort_by(f64::total_cmp);
+    nines.dedup();
+    let mut values = vec![Vec::with_capacity(rounds.len()); nines.len()];
+    let mut histogram = LatencyHistogram::new();
+    for round in rounds {
+        histogram.clear();
+        round.latency.add_to(&mut histogram);
+        for (values, nines) in values.iter_mut().zip(&nines) {
+            values.push(histogram.quantile_ns(1.0 - 10f64.powf(-nines))?);
+        }
+    }
+    Some(nines.into_iter().zip(values).collect())
+}
+
+/// The percentiles that are metrics of this side and for which there are values.
+fn of_metrics(rows: &[Row], side: Side, values: impl Fn(&Metric) -> Option<Vec<f64>>) -> Samples {
+    let has_value = rows.iter().filter(|row| row.value(side).is_some());
+    has_value.filter_map(|row| nines(row.metric).zip(values(row.metric))).collect()
+}
+
+/// What a baseline keeps of the runs that the cell was compared with.
+fn stored(report: &Report, cell: &Cell, rows: &[Row]) -> Samples {
+    let (Some(run), last) = (report.runs.last(), cell.last()) else { return Samples::new() };
+    let current = report.baseline.current(&last.id, run);
+    let comparable = current.filter(|(_, stored)| stored.definition == last.definition);
+    let series: Vec<_> = comparable.map(|(_, stored)| stored.series()).collect();
+    of_metrics(rows, Side::Base, |metric| {
+        let of_metric = series.iter().filter_map(|series| series.values.get(metric.id));
+        let values: Vec<f64> = of_metric.flatten().flatten().copied().collect();
+        (!values.is_empty()).then_some(values)
+    })
+}
+
+/// Draws the percentiles of a cell; `None` if head has none, or a single one.
 pub(crate) fn draw(title: &str, subtitle: &str, distribution: &Distribution) -> Option<String> {
     if distribution.head.percentiles.len() < 2 {
         return None;
     }
     let line = |side: Side, curve: &PercentileCurve| {
-        let line = Line { name: side.name().to_owned(), side, points: curve.percentiles.clone() };
+        let line = Line { name: side.to_string(), side, points: curve.percentiles.clone() };
         // Nothing is known between the points of a baseline.
         (line, curve.is_of_points.then_some(Marker::Circle))
     };
@@ -29,11 +154,11 @@ pub(crate) fn draw(title: &str, subtitle: &str, distribution: &Distribution) -> 
     let last = points.iter().map(|point| point.x).fold(0.0, f64::max);
 
     let heading = Heading::new(title, subtitle);
-    let names = || lines.iter().map(|(line, _)| line.side.name());
+    let names = || lines.iter().map(|(line, _)| line.side.to_string());
     let frame = Frame::new(&heading, Axis::latency(smallest, largest), PLOT_HEIGHT_PX, names(), 0.0);
     let Rect { left, right, .. } = frame.plot;
     let x = |nines: f64| left + (right - left) * nines / last;
-    let svg = heading.svg(names().map(str::to_owned).collect(), frame.height(), |canvas| {
+    let svg = heading.svg(names().collect(), frame.height(), |canvas| {
         lines.iter().for_each(|(line, _)| frame.band(canvas, line, x));
         frame.vertical_axis(canvas);
         let ticks: Vec<Tick> = shares(last).into_iter().map(|(nines, label)| (x(nines), label)).collect();
@@ -57,11 +182,108 @@ fn shares(last: f64) -> Vec<Tick> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Verdict;
+    use crate::record::{METRICS, Run};
+    use crate::report::tests::{Sample, Sampled};
+
+    fn distribution(verdict: Verdict, change: impl Fn(&mut Run)) -> Distribution {
+        let mut sampled = Sampled::new(&[verdict]);
+        change(&mut sampled.runs[0]);
+        of(&sampled)
+    }
+
+    fn of(sampled: &Sampled) -> Distribution {
+        let report = sampled.report();
+        Distribution::new(&report, &report.cells()[0])
+    }
 
     #[test]
     fn the_half_and_whole_nines_are_labelled() {
         let labels: Vec<String> = shares(4.2).into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels, ["0%", "50%", "90%", "99%", "99.9%", "99.99%"]);
         assert_eq!(shares(0.5).len(), 2);
+    }
+
+    fn at(curve: &PercentileCurve, nines: f64) -> Point {
+        *curve.percentiles.iter().min_by(|a, b| (a.x - nines).abs().total_cmp(&(b.x - nines).abs())).unwrap()
+    }
+
+    #[test]
+    fn the_percentiles_of_the_metrics_match_their_names() {
+        let all: Vec<(&str, f64)> = METRICS.iter().filter_map(|m| Some((m.id, nines(m)?))).collect();
+        let shares = all.iter().map(|(id, nines)| {
+            let digits = id.trim_start_matches("latency_p").replace('_', ".");
+            (digits.parse::<f64>().unwrap() / 100.0, 1.0 - 10f64.powf(-nines))
+        });
+        assert_eq!(all.len(), 5);
+        shares.for_each(|(named, found)| assert!((named - found).abs() < 1e-9, "{named} {found}"));
+    }
+
+    #[test]
+    fn head_is_a_curve_and_a_baseline_has_the_points_of_its_metrics() {
+        let found = distribution(Verdict::Regressed, |_| {});
+        assert!(!found.head.is_of_points && found.base.is_of_points);
+        let last = found.head.percentiles.last().unwrap().x;
+        assert!((last - last_nines(1234)).abs() < 1e-9, "{last}");
+        let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].x));
+        assert!((below - MIN_BEYOND).abs() < 1e-9, "{below}");
+        assert_eq!(found.base.percentiles.len(), 3, "p50, p90 and p99");
+        let (base, head) = (at(&found.base, 2.0).value, at(&found.head, 2.0).value);
+        assert!((head / base - 1.231).abs() < 0.05, "{head} against {base}");
+        assert!(found.head.percentiles.windows(2).all(|pair| pair[0].value <= pair[1].value));
+    }
+
+    #[test]
+    fn a_curve_begins_and_ends_where_five_exchanges_are_left() {
+        for exchanges in [0, 3, 10] {
+            assert!((first_nines(exchanges) - 2f64.log10()).abs() < 1e-9, "{exchanges}");
+        }
+        assert!(first_nines(11) < last_nines(11));
+    }
+
+    #[test]
+    fn the_band_leaves_out_rounds_only_if_there_are_many() {
+        let rounds = |count: usize| move |run: &mut Run| run.cells[0].rounds.truncate(count);
+        let whole = distribution(Verdict::Regressed, rounds(10));
+        let few = distribution(Verdict::Regressed, rounds(9));
+        let one = distribution(Verdict::Regressed, rounds(1));
+        assert_eq!([whole.cut, few.cut, one.cut], [Some(0.1), Some(0.0), None]);
+        let width = |of: &Distribution| at(&of.head, 1.0).high - at(&of.head, 1.0).low;
+        assert!(width(&whole) > 0.0 && width(&whole) < width(&few) && width(&one) == 0.0);
+    }
+
+    #[test]
+    fn a_run_without_histograms_has_the_points_of_its_metrics() {
+        let found = distribution(Verdict::Unchanged, |run| {
+            run.cells[0].rounds.iter_mut().for_each(|round| round.latency = Default::default());
+        });
+        assert!(found.head.is_of_points);
+        assert_eq!(found.head.percentiles.len(), 3);
+    }
+
+    #[test]
+    fn a_cell_that_was_not_compared_has_no_base_and_a_failed_one_has_nothing() {
+        assert!(distribution(Verdict::New, |_| {}).base.percentiles.is_empty());
+        let failed = distribution(Verdict::Invalid, |_| {});
+        assert!(failed.head.percentiles.is_empty() && failed.base.percentiles.is_empty());
+        let other = Sample { concurrency: 7, ..Sample::new(0, Verdict::Unchanged) };
+        assert!(!of(&Sampled::of(&[other])).head.percentiles.is_empty());
+    }
+
+    #[test]
+    fn stored_runs_of_another_machine_or_definition_are_left_out_as_in_judging() {
+        let found = distribution(Verdict::Unchanged, |run| run.cells[0].definition = "another".into());
+        assert!(found.base.percentiles.is_empty());
+        let mut sampled = Sampled::new(&[Verdict::Unchanged]);
+        let alone = of(&sampled).base;
+        let mut foreign = sampled.baseline.runs[0].clone();
+        foreign.environment.machine.test_bed.id = Some("boot:another".into());
+        for round in foreign.cells.iter_mut().flat_map(|cell| &mut cell.rounds) {
+            round.values.values_mut().for_each(|value| *value *= 10.0);
+        }
+        sampled.baseline.runs.push(foreign);
+        assert_eq!(of(&sampled).base, alone);
+        sampled.baseline.runs.remove(0);
+        assert!(of(&sampled).base.percentiles.is_empty(), "only another test bed has it");
     }
 }

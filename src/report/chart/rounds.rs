@@ -1,9 +1,8 @@
 //! The rounds of a cell in order of time: whether its speed drifted, jumped from launch to launch, or was disturbed for a while.
 
-use crate::report::chart::axis::{Axis, extent};
-use crate::report::chart::data::{BAND, HEAD, Line, Point, Side};
-use crate::report::chart::frame::{End, Frame, Heading};
-use crate::report::chart::svg::{At, Marker, Rect, Stroke};
+use crate::plan::Side;
+use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, extent};
+use crate::report::chart::svg::{At, BAND, Marker, Rect, Stroke, side_color};
 use crate::report::text;
 
 const PLOT_HEIGHT_PX: f64 = 220.0;
@@ -16,81 +15,68 @@ const MIN_APART_PX: f64 = 10.0;
 /// About how many round numbers stand below the plot.
 const MAX_TICKS: usize = 10;
 
-/// Percentiles of each round of a cell.
-pub(crate) struct Rounds {
-    pub(crate) title: String,
-    pub(crate) subtitle: String,
-    /// The launch that served each round, numbered over all runs.
-    pub(crate) launches: Vec<usize>,
-    /// In nanoseconds. Head has a point per round, `x` is its index. Base's rounds have no order in time: it has one point.
-    pub(crate) lines: Vec<Line>,
-}
+/// Draws percentiles of each round of a cell, in nanoseconds. `launches` holds the launch that served each round, numbered over
+/// all runs. Head has a point per round, `x` is its index. Base's rounds have no order in time: it has one point.
+pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Line]) -> String {
+    let of_side = |side: Side| lines.iter().filter(move |line| line.side == side);
+    let heading = Heading::new(title, subtitle);
+    let values: Vec<Point> = lines.iter().flat_map(|line| &line.points).copied().collect();
+    let (_, largest) = extent(&values).unwrap_or((0.0, 1.0));
+    let usual = of_side(Side::Head).map(median).fold(0.0, f64::max);
+    let axis = Axis::latency(0.0, largest.min(MAX_OVER_MEDIAN * usual.max(1.0)));
+    let labels: Vec<String> = lines.iter().map(label).collect();
+    let frame = Frame::new(&heading, axis, PLOT_HEIGHT_PX, &labels, 0.0);
+    let Rect { left, right, .. } = frame.plot;
+    let rounds = launches.len();
+    // The middle of a round.
+    let step = (right - left - 2.0 * INSET_PX) / rounds.max(1) as f64;
+    let x = |round: f64| left + INSET_PX + step * (round + 0.5);
+    let stripes: Vec<&[usize]> = launches.chunk_by(|a, b| a == b).collect();
 
-impl Rounds {
-    pub(crate) fn draw(&self) -> String {
-        let heading = Heading::new(&self.title, &self.subtitle);
-        let values: Vec<Point> = self.lines.iter().flat_map(|line| &line.points).copied().collect();
-        let (_, largest) = extent(&values).unwrap_or((0.0, 1.0));
-        let usual = self.of_side(Side::Head).map(median).fold(0.0, f64::max);
-        let axis = Axis::latency(0.0, largest.min(MAX_OVER_MEDIAN * usual.max(1.0)));
-        let labels: Vec<String> = self.lines.iter().map(label).collect();
-        let frame = Frame::new(&heading, axis, PLOT_HEIGHT_PX, labels.iter().map(String::as_str), 0.0);
-        let Rect { left, right, .. } = frame.plot;
-        let rounds = self.launches.len();
-        // The middle of a round.
-        let step = (right - left - 2.0 * INSET_PX) / rounds.max(1) as f64;
-        let x = |round: f64| left + INSET_PX + step * (round + 0.5);
-        let launches: Vec<&[usize]> = self.launches.chunk_by(|a, b| a == b).collect();
-
-        heading.svg(labels.clone(), frame.height(), |canvas| {
-            let mut first = 0;
-            for (nth, launch) in launches.iter().enumerate() {
-                let (from, to) = (x(first as f64 - 0.5), x((first + launch.len()) as f64 - 0.5));
-                if nth % 2 == 0 {
-                    canvas.fill(Rect { left: from, right: to, ..frame.plot }, BAND);
+    heading.svg(labels.clone(), frame.height(), |canvas| {
+        let mut first = 0;
+        for (nth, launch) in stripes.iter().enumerate() {
+            let (from, to) = (x(first as f64 - 0.5), x((first + launch.len()) as f64 - 0.5));
+            if nth % 2 == 0 {
+                canvas.fill(Rect { left: from, right: to, ..frame.plot }, BAND);
+            }
+            first += launch.len();
+        }
+        frame.vertical_axis(canvas);
+        let every = rounds.div_ceil(MAX_TICKS).max(1);
+        let tick = |round: usize| (x(round as f64 - 1.0), text::count(round as u64));
+        let ticks: Vec<_> = (every..=rounds).step_by(every).map(tick).collect();
+        frame.horizontal_axis(canvas, &ticks, "round, in order of time (a stripe is a launch)");
+        let mut ends = Vec::new();
+        for line in of_side(Side::Base) {
+            let across = |point: &Point| [Point { x: left, ..*point }, Point { x: right, ..*point }];
+            let line = Line { points: line.points.iter().flat_map(across).collect(), ..line.clone() };
+            frame.band(canvas, &line, |x| x);
+            frame.line(canvas, &line, None, |x| x);
+            ends.extend(end(&frame, &line));
+        }
+        for (nth, line) in of_side(Side::Head).enumerate() {
+            if step < MIN_APART_PX {
+                let points: Vec<At> = line.points.iter().map(|p| (x(p.x), frame.y(p.value))).collect();
+                canvas.line(&points, Stroke::thin(side_color(Side::Head)));
+            } else {
+                // A line ends with its launch: the next one is another process.
+                let launch = |point: &Point| launches.get(point.x as usize);
+                for points in line.points.chunk_by(|a, b| launch(a) == launch(b)) {
+                    let of_launch = Line { points: points.to_vec(), ..line.clone() };
+                    frame.line(canvas, &of_launch, Some(Marker::nth(nth)), x);
                 }
-                first += launch.len();
             }
-            frame.vertical_axis(canvas);
-            let every = rounds.div_ceil(MAX_TICKS).max(1);
-            let tick = |round: usize| (x(round as f64 - 1.0), text::count(round as u64));
-            let ticks: Vec<_> = (every..=rounds).step_by(every).map(tick).collect();
-            frame.horizontal_axis(canvas, &ticks, "round, in order of time (a stripe is a launch)");
-            let mut ends = Vec::new();
-            for line in self.of_side(Side::Base) {
-                let across = |point: &Point| [Point { x: left, ..*point }, Point { x: right, ..*point }];
-                let line = Line { points: line.points.iter().flat_map(across).collect(), ..line.clone() };
-                frame.band(canvas, &line, |x| x);
-                frame.line(canvas, &line, None, |x| x);
-                ends.extend(end(&frame, &line));
-            }
-            for (nth, line) in self.of_side(Side::Head).enumerate() {
-                if step < MIN_APART_PX {
-                    let points: Vec<At> = line.points.iter().map(|p| (x(p.x), frame.y(p.value))).collect();
-                    canvas.line(&points, Stroke::thin(HEAD));
-                } else {
-                    // A line ends with its launch: the next one is another process.
-                    let launch = |point: &Point| self.launches.get(point.x as usize);
-                    for points in line.points.chunk_by(|a, b| launch(a) == launch(b)) {
-                        let of_launch = Line { points: points.to_vec(), ..line.clone() };
-                        frame.line(canvas, &of_launch, Some(Marker::nth(nth)), x);
-                    }
-                }
-                ends.extend(end(&frame, line));
-            }
-            frame.names(canvas, &ends);
-        })
-    }
-
-    fn of_side(&self, side: Side) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter(move |line| line.side == side)
-    }
+            ends.extend(end(&frame, line));
+        }
+        frame.names(canvas, &ends);
+    })
 }
 
 /// The name of a line at the right edge, at the height of its last point.
 fn end(frame: &Frame, line: &Line) -> Option<End> {
     let at = (frame.plot.right, frame.y(line.points.last()?.value));
-    Some(End { name: label(line), color: line.side.color(), at })
+    Some(End { name: label(line), color: side_color(line.side), at })
 }
 
 fn label(line: &Line) -> String {

@@ -2,6 +2,9 @@
 //!
 //! plotters draws the shapes. It knows whole dots only, therefore a px is several dots. Without fonts of the system it cannot
 //! measure text, therefore text is measured here with the embedded font and written next to the shapes.
+//!
+//! The colours are Okabe and Ito's, which people with any kind of colour vision tell apart (Wong, "Points of view: Color
+//! blindness", Nature Methods 8, 2011). A shape or a line style always repeats what a colour says.
 
 use std::sync::LazyLock;
 
@@ -12,8 +15,36 @@ use plotters::prelude::{Circle, PathElement, Polygon, Rectangle, SVGBackend};
 use plotters::style::{Color, RGBColor};
 use ttf_parser::Face;
 
-use crate::report::chart::data::{BACKGROUND, BAND_OPACITY, LINE_WIDTH, Side, TEXT, TEXT_SIZE, THIN_WIDTH};
-use crate::report::html::escaped;
+use crate::plan::Side;
+
+pub(crate) const BASE: RGBColor = RGBColor(0x6B, 0x72, 0x80);
+const HEAD: RGBColor = RGBColor(0x00, 0x72, 0xB2);
+pub(crate) const REGRESSED: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+pub(crate) const IMPROVED: RGBColor = RGBColor(0x00, 0x9E, 0x73);
+/// Areas that are not data: noise thresholds, launches.
+pub(crate) const BAND: RGBColor = RGBColor(0xEE, 0xF0, 0xF2);
+const BACKGROUND: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+pub(crate) const TITLE: RGBColor = RGBColor(0x11, 0x18, 0x27);
+pub(crate) const TEXT: RGBColor = RGBColor(0x4B, 0x55, 0x63);
+pub(crate) const GRID: RGBColor = RGBColor(0xE8, 0xEA, 0xED);
+pub(crate) const AXIS: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
+/// From a line to its name: lighter than all data.
+pub(crate) const LEADER: RGBColor = RGBColor(0xC5, 0xCA, 0xD2);
+/// The share of a line's colour in its band. What lies below stays visible.
+const BAND_OPACITY: f64 = 0.14;
+
+/// The width of every chart, and the margin that it keeps.
+pub(crate) const WIDTH_PX: f64 = 760.0;
+pub(crate) const EDGE_PX: f64 = 16.0;
+/// From an axis to its labels.
+pub(crate) const TICK_GAP_PX: f64 = 8.0;
+/// The height of a line of text.
+pub(crate) const NAME_HEIGHT_PX: f64 = 16.0;
+pub(crate) const TITLE_SIZE: f64 = 17.0;
+pub(crate) const SUBTITLE_SIZE: f64 = 13.0;
+pub(crate) const TEXT_SIZE: f64 = 12.0;
+const LINE_WIDTH: f64 = 2.0;
+const THIN_WIDTH: f64 = 1.0;
 
 const FONT: &[u8] = include_bytes!("../../../assets/NotoSans-plimsoll.ttf");
 /// The embedded font where it is installed, else what common systems have.
@@ -64,6 +95,13 @@ impl Marker {
     }
 }
 
+pub(crate) fn side_color(side: Side) -> RGBColor {
+    match side {
+        Side::Base => BASE,
+        Side::Head => HEAD,
+    }
+}
+
 /// Colour, width and pattern of a line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stroke {
@@ -84,7 +122,7 @@ impl Stroke {
 
     /// Base is solid and head dashed, in all charts.
     pub(crate) fn of(side: Side) -> Self {
-        Self { color: side.color(), width: LINE_WIDTH, pattern: (side == Side::Head).then_some(DASHED) }
+        Self { color: side_color(side), width: LINE_WIDTH, pattern: (side == Side::Head).then_some(DASHED) }
     }
 }
 
@@ -289,6 +327,24 @@ pub(crate) fn clean(text: &str) -> String {
         .collect()
 }
 
+/// Text as XML or HTML, in elements and in quoted attributes. Control characters become visible.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            '\n' | '\t' => html.push(' '),
+            c if c.is_control() => html.push('\u{fffd}'),
+            c => html.push(c),
+        }
+    }
+    html
+}
+
 /// Whether the embedded font has this character.
 fn is_covered(c: char) -> bool {
     FACE.glyph_index(c).is_some()
@@ -300,8 +356,8 @@ pub(crate) fn width(text: &str, size: f64) -> f64 {
 }
 
 /// The width of the widest of some texts at the usual size.
-pub(crate) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
-    texts.into_iter().map(|text| width(text, TEXT_SIZE)).fold(0.0, f64::max)
+pub(crate) fn widest(texts: impl IntoIterator<Item = impl AsRef<str>>) -> f64 {
+    texts.into_iter().map(|text| width(text.as_ref(), TEXT_SIZE)).fold(0.0, f64::max)
 }
 
 /// The width of one character as a share of the font size.
@@ -411,6 +467,15 @@ mod tests {
         assert_eq!(two.len(), 2);
         assert!(two[1].ends_with('…') && width(&two[1], 13.0) <= 200.0, "{two:?}");
         assert!(wrap("", 13.0, 200.0, 2).is_empty());
+    }
+
+    #[test]
+    fn escaped_text_cannot_leave_its_place() {
+        let text = "<script>alert('x')</script> & \"quoted\"\u{1b}[2J";
+        assert_eq!(
+            escaped(text),
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;quoted&quot;\u{fffd}[2J"
+        );
     }
 
     #[test]

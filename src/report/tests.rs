@@ -2,20 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::view::{Report, ReportOptions};
 use crate::judge::{
-    Advice, CellJudgement, Change, Comparison, Estimate, Judgement, Method, Reason, Shown, Side, Stage,
+    Advice, Candidate, CellJudgement, Change, Comparison, Estimate, Judgement, Method, Reason, Shown, Stage,
     Verdict,
 };
-use crate::plan::Cell;
-use crate::plan::{BenchmarkId, CellId, Endpoint, Group, Load, Location};
+use crate::plan::{BenchmarkId, Cell, CellId, Confirmation, Endpoint, Group, Load, Location, Side};
 use crate::record::{
     Baseline, CellRun, Counts, Environment, Fault, Histogram, Judged, LatencyHistogram, Machine, Metric,
     Round, Run, TestBed, metric,
 };
+use crate::report::{Report, ReportOptions};
 use crate::stats::interval::Method as IntervalMethod;
 
-pub(crate) const GROUP: &str = "tokenizer";
+const GROUP: &str = "tokenizer";
 const LAUNCHES: usize = 10;
 const REQUESTS_PER_ROUND: u64 = 1234;
 /// How much worse head is if it regressed.
@@ -200,16 +199,6 @@ fn round(sample: &Sample, launch: usize, of_head: bool) -> Round {
     }
 }
 
-/// The run of head.
-pub(crate) fn run_of(samples: &[Sample]) -> Run {
-    run(samples, true)
-}
-
-/// What was measured before; of cells without base too.
-pub(crate) fn baseline_of(samples: &[Sample]) -> Baseline {
-    Baseline::of_runs(&[run(samples, false)])
-}
-
 fn run(samples: &[Sample], of_head: bool) -> Run {
     let cell = |sample: &Sample| {
         let group = Group::new(sample.group.clone(), Location::caller());
@@ -257,10 +246,9 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
     }
 }
 
-pub(crate) fn judgement(samples: &[Sample]) -> Judgement {
+fn judgement(samples: &[Sample]) -> Judgement {
     let cells: Vec<_> = samples.iter().map(judged).collect();
-    let tests =
-        cells.iter().flat_map(|cell| &cell.comparisons).filter(|comparison| comparison.judged).count();
+    let tests = cells.iter().flat_map(|cell| &cell.comparisons).filter(|found| found.judged).count();
     Judgement { cells, tests, ..Judgement::default() }
 }
 
@@ -268,30 +256,72 @@ pub(crate) fn samples(verdicts: &[Verdict]) -> Vec<Sample> {
     verdicts.iter().enumerate().map(|(nth, verdict)| Sample::new(nth, *verdict)).collect()
 }
 
-pub(crate) fn judgement_of(verdicts: &[Verdict]) -> Judgement {
-    judgement(&samples(verdicts))
+/// What a report is made of.
+pub(crate) struct Sampled {
+    pub(crate) title: String,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) baseline: Baseline,
+    pub(crate) judgement: Judgement,
+    pub(crate) options: ReportOptions,
 }
 
-pub(crate) fn no_baseline(cells: usize) -> Judgement {
-    judgement_of(&vec![Verdict::New; cells])
-}
-
-pub(crate) fn options() -> ReportOptions {
-    ReportOptions {
-        plots: true,
-        baseline: "main".into(),
-        records: false,
-        is_duet: false,
-        record_command: "cargo bench --bench tokenizer -- --save-baseline main --runs 5".into(),
-        duet_command: None,
-        overview: true,
+impl Sampled {
+    /// A cell for each verdict.
+    pub(crate) fn new(verdicts: &[Verdict]) -> Self {
+        Self::of(&samples(verdicts))
     }
-}
 
-pub(crate) fn report(samples: &[Sample]) -> Report {
-    Report::new(GROUP, &[run_of(samples)], &baseline_of(samples), &judgement(samples), &options())
-}
+    pub(crate) fn of(samples: &[Sample]) -> Self {
+        Self {
+            title: GROUP.into(),
+            runs: vec![run(samples, true)],
+            // Of cells without base too.
+            baseline: Baseline::of_runs(&[run(samples, false)]),
+            judgement: judgement(samples),
+            options: ReportOptions {
+                plots: true,
+                baseline: "main".into(),
+                records: false,
+                record_command: "cargo bench --bench tokenizer -- --save-baseline main --runs 5".into(),
+                duet_command: None,
+                overview: true,
+            },
+        }
+    }
 
-pub(crate) fn report_of(verdicts: &[Verdict]) -> Report {
-    report(&samples(verdicts))
+    /// A duet of two cells. The first looked slower in p50 and was confirmed in one analysis, the second looked slower in p99 and was
+    /// not measured again.
+    pub(crate) fn duet() -> Self {
+        let mut sampled = Self::new(&[Verdict::Regressed, Verdict::Inconclusive]);
+        let Self { runs, judgement, .. } = &mut sampled;
+        for comparison in judgement.cells.iter_mut().flat_map(|cell| &mut cell.comparisons) {
+            comparison.stage = Stage::Screened;
+        }
+        let screening = Some(Change { low: 0.1, estimate: 0.3, high: 0.5 });
+        let (p50, p99) = (metric("latency_p50").unwrap(), metric("latency_p99").unwrap());
+        let first = &mut judgement.cells[0];
+        let found = first.comparisons.iter_mut().find(|found| found.metric == p50).unwrap();
+        found.stage = Stage::Confirmed { analysis: 1, analyses: 3, pairs: 10, screening };
+        let estimate = |value: f64| Estimate { value, interval: None, method: None };
+        first.fresh = vec![Shown { metric: p50, head: estimate(40e6), base: Some(estimate(32.5e6)) }];
+        let candidate = |place: usize, metric: &'static Metric| Candidate {
+            cell: judgement.cells[place].id.clone(),
+            metric,
+            limit: None,
+            slower: true,
+            open: place == 1,
+            analysis: usize::from(place == 0),
+        };
+        judgement.candidates = vec![candidate(0, p50), candidate(1, p99)];
+        let run = &mut runs[0];
+        run.confirmation = Some(Confirmation::default());
+        run.cells.iter_mut().for_each(|cell| cell.base = cell.rounds.clone());
+        run.confirmations = vec![vec![run.cells[0].clone()]];
+        sampled
+    }
+
+    pub(crate) fn report(&self) -> Report<'_> {
+        let Self { title, runs, baseline, judgement, options } = self;
+        Report { title, runs, baseline, judgement, options }
+    }
 }
