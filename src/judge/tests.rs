@@ -10,8 +10,8 @@ use crate::judge::{
 };
 use crate::plan::{BenchmarkId, CellId, Confirmation, Limit, Load, Settings, Side};
 use crate::record::{
-    BaseFailure, Baseline, Better, CellRun, Counts, Environment, Epoch, Fault, METRICS, Machine, Remedy,
-    Round, Run, Stop, TestBed, metric,
+    BaseFailure, Baseline, Better, CellRun, Counts, Environment, Fault, METRICS, Machine, Remedy, Round, Run,
+    Stop, TestBed, metric,
 };
 use proptest::prelude::*;
 
@@ -173,8 +173,9 @@ fn five_runs(factor: f64) -> Baseline {
 
 /// Begins a second epoch with the runs from this index on.
 fn new_epoch_from(mut baseline: Baseline, index: usize) -> Baseline {
-    let epoch = Epoch { first_run: baseline.runs[index].id.clone(), reason: Some("accepted".into()) };
-    baseline.runs[index..].iter_mut().for_each(|run| run.epoch = Some(epoch.clone()));
+    let first_run = baseline.runs[index].id.clone();
+    let epochs = baseline.runs[index..].iter_mut().filter_map(|run| run.epoch.as_mut());
+    epochs.for_each(|epoch| epoch.first_run.clone_from(&first_run));
     baseline
 }
 

@@ -6,10 +6,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::plan::CellId;
-use crate::record::file::{FileError, read_runs, write_runs};
-use crate::record::file::{file_name, name_of};
+use crate::record::file::{FileError, file_name, name_of};
 use crate::record::histogram::Histogram;
-use crate::record::run::{CellRun, Epoch, Run};
+use crate::record::run::{CellRun, Epoch, Run, read_runs, write_runs};
 use crate::record::test_bed::TestBed;
 
 /// Runs that are kept of each test bed: the newest of the current epoch.

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{SigSet, Signal};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
-use crate::record::run::Run;
 
 /// The layout that this version writes and reads.
 const SCHEMA: u64 = 2;
@@ -53,8 +53,21 @@ pub enum FileError {
     Write(#[from] WriteError),
 }
 
+impl FileError {
+    pub(crate) fn malformed(path: &Path, why: impl ToString) -> Self {
+        Self::Malformed { path: path.to_owned(), why: why.to_string() }
+    }
+}
+
 fn advice(found: u64) -> &'static str {
     if found > SCHEMA { "update plimsoll, or measure again" } else { "measure again" }
+}
+
+#[derive(Serialize)]
+struct Versioned<T> {
+    schema: u64,
+    #[serde(flatten)]
+    contents: T,
 }
 
 #[derive(Deserialize)]
@@ -62,47 +75,30 @@ struct Probe {
     schema: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Contents {
-    runs: Vec<Run>,
-}
-
-#[derive(Serialize)]
-struct Borrowed<'a> {
-    schema: u64,
-    runs: &'a [Run],
-}
-
-/// Reads the runs of a file. Fields that this version does not know are ignored.
+/// Reads a file, its schema first. Fields that this version does not know are ignored.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or has another schema.
-pub fn read_runs(path: &Path) -> Result<Vec<Run>, FileError> {
+/// If the file cannot be read, is damaged, or has another schema.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let bytes = fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    let malformed = |why: String| FileError::Malformed { path: path.to_owned(), why };
-    let probe: Probe = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let malformed = |error: serde_json::Error| FileError::malformed(path, error);
+    let probe: Probe = serde_json::from_slice(&bytes).map_err(malformed)?;
     match probe.schema {
-        Some(SCHEMA) => {}
-        Some(found) => return Err(FileError::OtherSchema { path: path.to_owned(), found }),
-        None => return Err(FileError::NoSchema { path: path.to_owned() }),
-    }
-    let contents: Contents = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-    match contents.runs.iter().find_map(Run::problem) {
-        Some(problem) => Err(malformed(problem)),
-        None => Ok(contents.runs),
+        Some(SCHEMA) => serde_json::from_slice(&bytes).map_err(malformed),
+        Some(found) => Err(FileError::OtherSchema { path: path.to_owned(), found }),
+        None => Err(FileError::NoSchema { path: path.to_owned() }),
     }
 }
 
-/// Writes runs, whole or not at all.
+/// Writes a file with its schema, whole or not at all.
 ///
 /// # Errors
-/// When the file cannot be written; then nothing has changed.
-pub fn write_runs(path: &Path, runs: &[Run]) -> Result<(), FileError> {
+/// If the file cannot be written; then nothing has changed.
+pub(crate) fn write(path: &Path, contents: &impl Serialize) -> Result<(), FileError> {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, Layout::default());
-    Borrowed { schema: SCHEMA, runs }
-        .serialize(&mut serializer)
-        .map_err(|error| FileError::Malformed { path: path.to_owned(), why: error.to_string() })?;
+    let versioned = Versioned { schema: SCHEMA, contents };
+    versioned.serialize(&mut serializer).map_err(|error| FileError::malformed(path, error))?;
     text.push(b'\n');
     Ok(write_whole(path, &text)?)
 }
@@ -318,30 +314,6 @@ mod tests {
     use std::collections::BTreeSet;
     use std::env;
     use std::process::Command;
-
-    fn error(text: &str) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run.json");
-        fs::write(&path, text).unwrap();
-        let error = read_runs(&path).unwrap_err().to_string();
-        assert!(error.contains("run.json"), "{error}");
-        error
-    }
-
-    #[test]
-    fn files_that_are_damaged_foreign_or_of_another_version_are_named_with_what_to_do() {
-        for (text, part) in [
-            ("", "EOF while parsing"),
-            ("{\"schema\": 2, \"runs\": [", "damaged: EOF"),
-            ("{\"schema\": 2, \"runs\": [{}]}", "missing field `id`"),
-            ("{\"schema\": 3}", "update plimsoll"),
-            ("{\"schema\": 1, \"runs\": []}", "reads schema 2: measure again"),
-            ("{\"runs\": []}", "has no `schema`"),
-        ] {
-            let error = error(text);
-            assert!(error.contains(part), "{part}: {error}");
-        }
-    }
 
     #[test]
     fn objects_have_a_line_for_each_field_and_arrays_one_line() {

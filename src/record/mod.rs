@@ -22,15 +22,13 @@ pub(crate) use condition::{ConditionSum, Counters};
 pub use environment::{Environment, Machine};
 pub use event::Event;
 pub use fault::Fault;
-pub use file::{FileError, WriteError, file_name, read_runs, write_runs, write_whole};
+pub use file::{FileError, WriteError, file_name, write_whole};
 #[cfg(any(test, feature = "overhead"))]
 pub use histogram::Histogram;
 pub use histogram::LatencyHistogram;
 pub(crate) use metric::UsualRound;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Remedy, Unit, metric, success_ratio};
 pub use round::{Round, Series};
-#[cfg(test)]
-pub use run::Epoch;
-pub use run::{BaseFailure, BaseRef, CellRun, Run, Stop, run_id};
+pub use run::{BaseFailure, BaseRef, CellRun, Run, Stop, read_runs, run_id, write_runs};
 pub use tally::{Clock, Counts, Tally};
 pub use test_bed::TestBed;

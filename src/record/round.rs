@@ -73,10 +73,10 @@ pub(crate) mod columns {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-    use super::Round;
     use crate::record::fault::Fault;
     use crate::record::histogram::Histogram;
     use crate::record::metric::metric;
+    use crate::record::round::Round;
     use crate::record::tally::Counts;
 
     #[derive(Serialize, Deserialize)]

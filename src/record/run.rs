@@ -1,6 +1,7 @@
 //! What one call measured: a [`Run`] holds cells, and each cell its rounds. The same types are kept in files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Cell, CellId, Confirmation, Group, Load, Settings, Throughput, seconds};
 use crate::record::environment::Environment;
 use crate::record::fault::Fault;
+use crate::record::file::{self, FileError};
 use crate::record::metric::Metric;
-use crate::record::round::Series;
-use crate::record::round::{Round, columns};
+use crate::record::round::{Round, Series, columns};
 use crate::record::tally::Counts;
 
 /// All rounds of all cells of one measurement, with the environment they were measured in.
@@ -209,6 +210,32 @@ impl CellRun {
     }
 }
 
+/// What a file of runs holds.
+#[derive(Serialize, Deserialize)]
+struct Contents<R> {
+    runs: R,
+}
+
+/// Reads the runs of a file: a `run.json` or a stored run.
+///
+/// # Errors
+/// If the file cannot be read, is damaged, or has another schema.
+pub fn read_runs(path: &Path) -> Result<Vec<Run>, FileError> {
+    let Contents { runs }: Contents<Vec<Run>> = file::read(path)?;
+    match runs.iter().find_map(Run::problem) {
+        Some(problem) => Err(FileError::malformed(path, problem)),
+        None => Ok(runs),
+    }
+}
+
+/// Writes runs, whole or not at all.
+///
+/// # Errors
+/// If the file cannot be written; then nothing has changed.
+pub fn write_runs(path: &Path, runs: &[Run]) -> Result<(), FileError> {
+    file::write(path, &Contents { runs })
+}
+
 /// The id of a new run.
 pub fn run_id(started: SystemTime, commit: Option<&str>) -> String {
     let time = humantime::format_rfc3339_seconds(started.max(UNIX_EPOCH)).to_string().replace(['-', ':'], "");
@@ -278,5 +305,35 @@ impl BaseRef {
     /// The first digits of base's commit.
     pub(crate) fn short_commit(&self) -> &str {
         self.commit.get(..DIGITS).unwrap_or(&self.commit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn error(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        fs::write(&path, text).unwrap();
+        let error = read_runs(&path).unwrap_err().to_string();
+        assert!(error.contains("run.json"), "{error}");
+        error
+    }
+
+    #[test]
+    fn files_that_are_damaged_foreign_or_of_another_version_are_named_with_what_to_do() {
+        for (text, part) in [
+            ("", "EOF while parsing"),
+            ("{\"schema\": 2, \"runs\": [", "damaged: EOF"),
+            ("{\"schema\": 2, \"runs\": [{}]}", "missing field `id`"),
+            ("{\"schema\": 3}", "update plimsoll"),
+            ("{\"schema\": 1, \"runs\": []}", "reads schema 2: measure again"),
+            ("{\"runs\": []}", "has no `schema`"),
+        ] {
+            let error = error(text);
+            assert!(error.contains(part), "{part}: {error}");
+        }
     }
 }
