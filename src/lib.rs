@@ -38,8 +38,8 @@
 //! | `cargo test --benches` | sends each request once and checks the response |
 //!
 //! Start with [`BenchmarkGroup`], which has everything that can be said in a bench file. A cell is an [`Endpoint`] or [`Targets`] under
-//! a [`Load`]. [`Service`] says what to load. [`methodology`] explains how plimsoll measures and decides and how often it is wrong,
-//! and [`bias`] what it cannot know.
+//! a [`Load`]. [`Service`] says what to load. [`methodology`] explains how plimsoll measures and decides, what it cannot
+//! know and how often it is wrong. [`ci`] is about gating pull requests.
 //!
 //! # Exit codes
 //!
@@ -130,8 +130,8 @@ pub mod internals {
 pub mod methodology {}
 
 #[cfg(doc)]
-#[doc = include_str!("../BIAS.md")]
-pub mod bias {}
+#[doc = include_str!("../CI.md")]
+pub mod ci {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,21 +1,30 @@
-//! The README shows what is really there: its bench file stands word for word in `benches/`.
+//! The documents of the repository are short and lead to each other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
+use std::path::Path;
 
-/// The code blocks of the README with that fence.
-fn blocks(fence: &str) -> Vec<String> {
-    let readme = fs::read_to_string("README.md").unwrap();
-    let opening = format!("```{fence}\n");
-    readme.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+const MAX_LINES: usize = 120;
+
+#[test]
+fn the_readme_is_short() {
+    let lines = fs::read_to_string("README.md").unwrap().lines().count();
+    assert!(lines <= MAX_LINES, "README.md has {lines} lines");
 }
 
 #[test]
-fn the_bench_file_that_is_shown_is_the_one_that_runs() {
-    let bookshop = fs::read_to_string("benches/bookshop.rs").unwrap();
-    let shown = &blocks("rust,ignore")[0];
-    assert!(shown.contains("fn bookshop") && bookshop.contains(shown.as_str()), "{shown}");
-    let lines = shown.lines().filter(|line| !line.is_empty()).count();
-    assert!(lines <= 20, "it is said to be short, and has {lines} lines");
+fn links_between_documents_lead_to_files() {
+    let documents = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().path());
+    let mut found = 0;
+    for document in documents.filter(|path| path.extension().is_some_and(|kind| kind == "md")) {
+        let text = fs::read_to_string(&document).unwrap();
+        let targets =
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in targets.filter(|target| !target.contains("://")) {
+            assert!(Path::new(target).exists(), "{} links to {target}", document.display());
+            found += 1;
+        }
+    }
+    assert!(found > 0);
 }

@@ -1,7 +1,7 @@
-//! The features that plimsoll, as a dev-dependency, turns on in crates that the service uses too.
+//! What plimsoll brings along as a dev-dependency: features of shared crates, licenses, and crates in two versions.
 //!
 //! Cargo builds benches, tests and services in the bench's own process with the features of both. plimsoll must not turn on a feature that
-//! changes how a service behaves. The others are listed here and in BIAS.md.
+//! changes how a service behaves. The others are listed here and in METHODOLOGY.md.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -92,12 +92,74 @@ fn default_features_do_not_change_crates_for_json_tls_or_servers() {
 }
 
 #[test]
-fn listed_features_are_in_bias_md() {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/BIAS.md")).unwrap();
+fn listed_features_are_in_methodology_md() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/METHODOLOGY.md")).unwrap();
     for (name, features) in LEAN {
         assert!(text.contains(&format!("`{name}`")), "{name}");
         features
             .iter()
             .for_each(|feature| assert!(text.contains(&format!("`{feature}`")), "{name}: {feature}"));
     }
+}
+
+/// Licenses that need no more than a notice.
+const LICENSES: [&str; 11] = [
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+/// Crates that other crates need in two versions.
+const TWO_VERSIONS: [&str; 5] = ["base64", "getrandom", "miniz_oxide", "shlex", "syn"];
+
+fn packages() -> Vec<Value> {
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--locked", "--offline", "--all-features", "--format-version", "1"]);
+    metadata.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    let output = metadata.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Whether an SPDX expression can be met by allowed licenses alone.
+fn is_allowed(expression: &str) -> bool {
+    let expression = expression.replace('/', " OR ").replace(['(', ')'], " ");
+    let is_known = |license: &str| {
+        let license = license.trim();
+        LICENSES.contains(&license)
+            || license.split_once(" WITH ").is_some_and(|(one, _)| LICENSES.contains(&one))
+    };
+    expression.split(" AND ").all(|part| part.split(" OR ").any(is_known))
+}
+
+#[test]
+fn all_licenses_are_permissive() {
+    let license = |package: &Value| package["license"].as_str().unwrap_or("none").to_owned();
+    let packages = packages();
+    let refused: Vec<_> = packages.iter().filter(|package| !is_allowed(&license(package))).collect();
+    let named: Vec<_> = refused.iter().map(|package| (package["name"].as_str(), license(package))).collect();
+    assert!(named.is_empty(), "{named:?}");
+    assert!(!is_allowed("GPL-3.0-only") && !is_allowed("MIT AND GPL-2.0") && is_allowed("GPL-2.0 OR MIT"));
+}
+
+#[test]
+fn no_crate_comes_in_two_versions() {
+    let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in packages() {
+        let text = |key: &str| package[key].as_str().unwrap().to_owned();
+        versions.entry(text("name")).or_default().insert(text("version"));
+    }
+    let twice: Vec<_> = versions
+        .iter()
+        .filter(|(name, versions)| versions.len() > 1 && !TWO_VERSIONS.contains(&name.as_str()))
+        .collect();
+    assert!(twice.is_empty(), "{twice:?}");
 }
