@@ -243,6 +243,7 @@ criterion_group! {
     targets = record, statistics, judging, baseline, charts
 }
 
+#[allow(clippy::print_stdout, reason = "criterion prints too")]
 fn main() {
     for id in FIVE.iter().chain(&USUAL) {
         assert!(metric(id).is_some(), "there is no metric `{id}`");

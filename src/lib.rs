@@ -79,6 +79,7 @@ pub mod cli;
 mod hex;
 mod judge;
 mod measure;
+mod output;
 mod parallel;
 mod plan;
 mod record;

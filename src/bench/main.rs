@@ -8,6 +8,7 @@ use regex_lite::Regex;
 
 use crate::bench::api::Harness;
 use crate::bench::flags::Flags;
+use crate::output;
 use crate::plan::Plan;
 use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, WRONG_CALL, exit_code};
 
@@ -35,7 +36,7 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     }
     let root = package_root(&target);
     if let Err(error) = std::env::set_current_dir(&root) {
-        eprintln!("error: could not enter the package's folder {}: {error}", root.display());
+        output::log(format_args!("error: could not enter the package's folder {}: {error}", root.display()));
         return ExitCode::from(WRONG_CALL);
     }
     let mut harness = Harness::default();
@@ -43,7 +44,7 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     match run(&flags, &root, target, harness.into_plan(target.name)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            output::log(format_args!("error: {error}"));
             error.exit_code()
         }
     }
@@ -60,7 +61,7 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     let is_selected = match filter(flags) {
         Ok(is_selected) => is_selected,
         Err(error) => {
-            eprintln!("error: the filter is not a regular expression: {error}");
+            output::log(format_args!("error: the filter is not a regular expression: {error}"));
             return Ok(ExitCode::from(WRONG_CALL));
         }
     };
@@ -74,16 +75,15 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     if flags.list && plan.errors.is_empty() {
         // nextest also asks for a list of ignored tests: there are none.
         if !flags.ignored {
-            plan.groups
-                .iter()
-                .flat_map(|group| &group.cells)
-                .for_each(|cell| println!("{}: benchmark", cell.id));
+            for cell in plan.groups.iter().flat_map(|group| &group.cells) {
+                output::print(format_args!("{}: benchmark\n", cell.id))?;
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
     if plan.cells() == 0 && plan.errors.is_empty() {
         let filter = flags.filter.as_deref().unwrap_or_default();
-        eprintln!("warning: no cell matches the filter `{filter}`: nothing was done");
+        output::log(format_args!("warning: no cell matches the filter `{filter}`: nothing was done"));
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }

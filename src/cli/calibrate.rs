@@ -1,9 +1,7 @@
 //! `plimsoll calibrate`: how often is the gate wrong?
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 
 use crate::calibrate::{Effort, calibrate};
@@ -41,7 +39,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    std::io::stdout().lock().write_all(text.as_bytes()).context("could not write to standard output")
+    Ok(crate::output::print(text)?)
 }
 
 /// Real duets of the reference API with itself.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output;
 use crate::record::Event;
 use crate::report::text::{elapsed, plural};
 
@@ -57,7 +58,7 @@ impl Progress {
         let line = self.course.follow(&event, Instant::now());
         match self.mode {
             Mode::Quiet => {}
-            Mode::Lines => line.iter().for_each(|line| eprintln!("{line}")),
+            Mode::Lines => line.iter().for_each(output::log),
             Mode::Bar => self.draw(&event, line),
         }
     }
@@ -82,7 +83,7 @@ impl Progress {
     }
 
     fn above(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| output::log(line));
     }
 
     fn refresh(&self) {

@@ -1,7 +1,7 @@
 //! The reference API: a small tokenizer service whose speed is known, for benches and tests to load.
 //!
 //! It answers in microseconds, can be made slower by an exact amount, and counts its responses, so that a measurement can be
-//! compared with the truth. It uses nothing else of this crate but the parser of durations.
+//! compared with the truth. Of this crate it uses only the parser of durations and the writer of text.
 //!
 //! | request | response |
 //! |---|---|
@@ -33,7 +33,7 @@ mod tokenizer;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -52,6 +52,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::output;
 pub use crate::serve::options::{ServeOptions, Tail};
 use crate::serve::pace::Pace;
 use crate::serve::tokenizer::Question;
@@ -117,11 +118,12 @@ pub fn run(options: &ServeOptions) -> Result<(), ServeError> {
         })?;
         let address = listener.local_addr()?;
         // The server works without a reader of its output, too.
-        let mut stdout = io::stdout();
-        let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+        if let Err(error) = output::print(format_args!("listening on http://{address}\n")) {
+            output::log(error);
+        }
         serve(listener, options, stop).await
     })?;
-    let _ = writeln!(io::stderr(), "answered {totals}");
+    output::log(format_args!("answered {totals}"));
     // Ends the connections that are still open.
     runtime.shutdown_background();
     Ok(())

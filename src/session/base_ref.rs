@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::measure::Interrupt;
+use crate::output;
 use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side};
 use crate::record::BaseRef;
 use crate::report::base_warnings;
@@ -100,14 +101,14 @@ fn build_pair(
     facts.differing = differing.iter().take(MAX_NAMED).map(|path| path.display().to_string()).collect();
     facts.leading_back = trees.leading_back(&copied).into_iter().take(MAX_NAMED).collect();
     if !options.quiet {
-        base_warnings(&facts).iter().for_each(|warning| eprintln!("warning: {warning}"));
+        base_warnings(&facts).iter().for_each(|warning| output::log(format_args!("warning: {warning}")));
     }
     if differing.is_empty() && duet.base_arg.is_empty() && options.service_args.is_empty() {
         return Ok((facts, None));
     }
     let build = |side: Side, tree: &Tree, what: &str| -> Result<Built> {
         if !options.quiet {
-            eprintln!("Building {side}: {what}");
+            output::log(format_args!("Building {side}: {what}"));
         }
         trees.check_out(side, tree, &copied)?;
         let built = match (&call, &duet.base_build) {
@@ -518,7 +519,10 @@ fn lock(folder: &Path, signals: &Interrupt) -> io::Result<Flock<File>> {
                 Err((_, error)) => return Err(error.into()),
             }
             if !std::mem::replace(&mut is_waiting, true) {
-                eprintln!("Waiting for another bench of this repository (it holds {})", path.display());
+                output::log(format_args!(
+                    "Waiting for another bench of this repository (it holds {})",
+                    path.display()
+                ));
             }
             std::thread::sleep(LOCK_POLL);
         };

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::judge::{Judgement, LimitCheck, Policy, Verdict, judge};
+use crate::output;
 use crate::plan::{Plan, Settings};
 use crate::record::{Baseline, CellRun, Run, read_runs};
 use crate::report::plural;
@@ -111,7 +112,7 @@ pub(crate) fn save(
         ""
     };
     if !obstacle.is_empty() {
-        eprintln!("The baseline `{}` was not changed: {obstacle}.", save.name);
+        output::log(format_args!("The baseline `{}` was not changed: {obstacle}.", save.name));
         return Ok(outcome);
     }
     let bench = runs.first().map_or("", |run| run.bench.as_str());
@@ -119,14 +120,18 @@ pub(crate) fn save(
     let paths = if save.append { baseline.add(runs, None) } else { baseline.replace(runs) };
     let paths = paths.map_err(SessionError::NotSaved)?;
     if has_regressed && options.baseline.name() == save.name {
-        eprintln!(
+        output::log(format_args!(
             "warning: the saved runs are slower than the baseline `{}` that they replace; the old one is in git",
             save.name
-        );
+        ));
     }
     if !options.quiet && !paths.is_empty() {
         let saved = plural(paths.len() as u64, "run");
-        eprintln!("Saved {saved} as baseline `{}` in {}", save.name, baseline.folder.display());
+        output::log(format_args!(
+            "Saved {saved} as baseline `{}` in {}",
+            save.name,
+            baseline.folder.display()
+        ));
     }
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
     Ok(if outcome == Outcome::Regressed && !broke_a_limit { Outcome::Passed } else { outcome })

@@ -6,6 +6,7 @@ use std::process::{ExitCode, ExitStatus};
 
 use crate::judge::{Judgement, Verdict};
 use crate::measure::{MeasureError, SIGNAL_BASE};
+use crate::output::OutputError;
 use crate::plan::{PlanError, Side};
 use crate::record::{FileError, METRICS, Run, Stop};
 use crate::report::ReportError;
@@ -17,7 +18,7 @@ const REGRESSED: u8 = 1;
 /// The call or a file is wrong: clap's own code for a wrong call.
 pub(crate) const WRONG_CALL: u8 = 2;
 /// It could not be measured, or a file could not be written.
-const NOT_MEASURED: u8 = 3;
+pub(crate) const NOT_MEASURED: u8 = 3;
 
 /// The outcome of a call. Of several outcomes the first in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +88,8 @@ pub(crate) enum SessionError {
     Measure(#[from] MeasureError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("group `{group}`: `{id}` is not a metric; choose from {}", metric_ids())]
     UnknownMetric { group: String, id: String },
 
@@ -180,7 +183,7 @@ impl SessionError {
         ExitCode::from(match self {
             Self::Measure(MeasureError::Endpoint { .. } | MeasureError::NeedsFeature { .. }) => WRONG_CALL,
             Self::Measure(_) | Self::StartInTree(_) | Self::Report(_) | Self::NotSaved(_) => NOT_MEASURED,
-            Self::Git(_) | Self::Io { .. } | Self::Incomplete => NOT_MEASURED,
+            Self::Output(_) | Self::Git(_) | Self::Io { .. } | Self::Incomplete => NOT_MEASURED,
             Self::Build { .. } | Self::NotBuilt { .. } | Self::OutsideTree { .. } => NOT_MEASURED,
             _ => WRONG_CALL,
         })

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::judge::{Judgement, Policy, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
+use crate::output;
 use crate::plan::{CellId, Group, Plan, ServiceKind};
 use crate::record::{Baseline, CellRun, Run, Stop, metric, write_runs};
 use crate::report::{self, Mode, Place, Progress, Report, ReportOptions};
@@ -28,15 +28,15 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
     let base_ref = base_ref::resolve(&mut plan, options, &signals);
     if let Some(signal) = signals.signalled() {
-        eprintln!("Interrupted before anything was measured.");
+        output::log("Interrupted before anything was measured.");
         return Ok(Outcome::Interrupted(signal));
     }
     // Holds the lock on the trees until the report is written.
     let base_ref = base_ref?;
     if let Some((base, None)) = &base_ref {
-        println!("{}", report::same_trees(base));
+        output::print(format_args!("{}\n", report::same_trees(base)))?;
         if let Some(save) = &options.save {
-            eprintln!("The baseline `{}` was not changed: nothing was measured.", save.name);
+            output::log(format_args!("The baseline `{}` was not changed: nothing was measured.", save.name));
         }
         return Ok(Outcome::Passed);
     }
@@ -69,17 +69,20 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
 pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome> {
     let plan = plan.validated()?;
     check_metrics(&plan)?;
-    let mut outcome = Outcome::Passed;
+    let (mut outcome, mut printed) = (Outcome::Passed, Ok(()));
     measure::check(&plan, measure_options(options, None), &mut |cell, error| {
-        println!("Testing {cell}");
-        match error {
-            None => println!("Success"),
+        let line = match error {
+            None => output::print(format_args!("Testing {cell}\nSuccess\n")),
             Some(error) => {
-                println!("Failed: {error}");
                 outcome = Outcome::NotMeasured;
+                output::print(format_args!("Testing {cell}\nFailed: {error}\n"))
             }
+        };
+        if line.is_err() {
+            printed = line;
         }
     })?;
+    printed?;
     Ok(outcome)
 }
 
@@ -211,7 +214,8 @@ fn next_confirmation(plan: &Plan, baseline: &Baseline, runs: &[Run], options: &O
             (1, cells) => format!("1 of {cells} cells looks slower"),
             (slower, cells) => format!("{slower} of {cells} cells look slower"),
         };
-        eprintln!("{what}; measuring again (analysis {analysis} of {})", confirmation.looks());
+        let looks = confirmation.looks();
+        output::log(format_args!("{what}; measuring again (analysis {analysis} of {looks})"));
     }
     Some(next)
 }
@@ -239,7 +243,9 @@ fn conclude(
     let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
     let is_measured = matches!(origin, Origin::Measurement { .. });
     if let Some(why) = no_round_because(runs).filter(|_| is_measured) {
-        eprintln!("No report was written, and the previous one stays: {why} before one round was complete.");
+        output::log(format_args!(
+            "No report was written, and the previous one stays: {why} before one round was complete."
+        ));
         let outcome = Outcome::new(runs, &Judgement::default(), &[]).min(Outcome::NotMeasured);
         return save(runs, &Judgement::default(), outcome, options);
     }
@@ -258,31 +264,33 @@ fn conclude(
     };
     let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
     if !options.quiet {
-        // If the reader is gone (a closed pipe), page and baseline are written all the same.
-        _ = write!(std::io::stdout(), "{}", report.terminal(options.colour, options.verbose));
+        // If that fails, page and baseline are written all the same.
+        let printed = output::print(report.terminal(options.colour, options.verbose));
+        failures.extend(printed.err().map(SessionError::from));
     }
     match report::write(place, &report) {
         Ok(_) if options.quiet => {}
-        Ok(_) => eprintln!("Report: {}", place.page().display()),
+        Ok(_) => output::log(format_args!("Report: {}", place.page().display())),
         Err(error) => failures.push(error.into()),
     }
     let replaces = options.save.as_ref().is_some_and(|save| !save.append);
     let fail_on = if replaces { &[] } else { options.fail_on.as_slice() };
     let mut outcome = Outcome::new(runs, &judgement, fail_on);
-    for failure in &failures {
-        eprintln!("error: {failure}");
-        outcome = outcome.min(Outcome::NotMeasured);
-    }
+    failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
     if let Some(signal) = signals.signalled() {
         outcome = outcome.min(Outcome::Interrupted(signal));
     }
     if options.quiet && outcome != Outcome::Passed {
-        eprintln!("{}", report.headline());
+        output::log(report.headline());
     }
-    let saved = save(runs, &judgement, outcome, options)?;
+    let mut saved = save(runs, &judgement, outcome, options)?;
+    if !failures.is_empty() {
+        // Also if saving accepted the new speed.
+        saved = saved.min(Outcome::NotMeasured);
+    }
     let is_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
     if is_ci && judgement.compared_nothing() && options.save.is_none() && is_measured {
-        eprintln!("warning: {}", report::OPEN_GATE);
+        output::log(format_args!("warning: {}", report::OPEN_GATE));
     }
     Ok(saved)
 }

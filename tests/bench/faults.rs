@@ -4,13 +4,15 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use crate::common::{Ran, run};
+use crate::common::{Ran, closed_pipe, full_disk, run, run_into};
 use crate::suite::{CELL, Package};
 
 crate::checks!(faults:
     a_service_that_does_not_start_is_not_measured,
     a_wrong_first_answer_names_cell_url_and_what_came,
     a_file_in_the_place_of_reports_leaves_the_verdict_told,
+    a_full_disk_behind_standard_output_is_an_error_after_everything_is_saved,
+    a_reader_that_left_early_is_not_an_error,
     a_full_disk_leaves_the_baseline_whole,
     more_connections_than_open_files_are_allowed_where_they_can_be_and_else_are_an_error,
 );
@@ -83,6 +85,28 @@ fn more_connections_than_open_files_are_allowed_where_they_can_be_and_else_are_a
         .expect_err("300 connections at once need 364 open files, and this process may have 256")
         .expect_err("ulimit -n 364");
     package.expect_nothing_left();
+}
+
+fn a_full_disk_behind_standard_output_is_an_error_after_everything_is_saved() {
+    let package = Package::new();
+    let args = ["--save-baseline", "main", "--noplot", "--bench"];
+    run_into(full_disk(), &mut package.command("usual", &args))
+        .expect_code(3)
+        .expect_err("error: could not write to standard output: No space left on device");
+    assert!(package.reports().join("run.json").is_file() && package.reports().join("index.html").is_file());
+    assert_eq!(package.runs("main").len(), 1);
+    for args in [&["--list"][..], &[]] {
+        run_into(full_disk(), &mut package.command("usual", args)).expect_code(3);
+    }
+}
+
+fn a_reader_that_left_early_is_not_an_error() {
+    let package = Package::new();
+    for args in [&["--list"][..], &[], &["--save-baseline", "main", "--noplot", "--bench"]] {
+        let ran = run_into(closed_pipe(), &mut package.command("usual", args)).expect_code(0);
+        assert!(!ran.err.contains("error") && !ran.err.contains("panicked"), "{}", ran.err);
+    }
+    assert_eq!(package.runs("main").len(), 1);
 }
 
 fn a_full_disk_leaves_the_baseline_whole() {

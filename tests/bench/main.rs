@@ -5,6 +5,7 @@
 //! Hence no libtest, which would take the arguments of both; what cargo and nextest ask of a test binary is answered here.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a test runner")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::Ran;
+use crate::common::{Ran, full_disk, plimsoll, run_into};
 use crate::suite::{CELL, Package};
 
 crate::checks!(verdicts:
@@ -68,6 +68,10 @@ fn a_duet_is_red_by_fresh_pairs_and_without_a_baseline() {
         .plimsoll(&["report", run.to_str().unwrap(), "--noplot"])
         .expect_code(1)
         .expect_out("analysis 1 of 2");
+    let mut report = plimsoll(&["report", run.to_str().unwrap(), "--noplot"]);
+    run_into(full_disk(), report.current_dir(package.root()))
+        .expect_code(1)
+        .expect_err("could not write to standard output");
     in_three_tries("it is not", || package.bench("usual", &duet), |ran| ran.code == Some(0));
     package
         .bench("usual", &["--base-command", "'", "--noplot"])

@@ -121,6 +121,23 @@ pub fn run(command: &mut Command) -> Ran {
     Running::start(command).finish()
 }
 
+/// Runs a command whose standard output goes elsewhere.
+pub fn run_into(out: impl Into<Stdio>, command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).stdout(out).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ran { code: output.status.code(), out: String::new(), err }
+}
+
+/// A pipe whose reader has gone.
+pub fn closed_pipe() -> Stdio {
+    let (_, writer) = std::io::pipe().unwrap();
+    writer.into()
+}
+
+pub fn full_disk() -> Stdio {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
 /// The `plimsoll` command with arguments.
 pub fn plimsoll(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
