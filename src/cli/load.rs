@@ -1,4 +1,4 @@
-//! `plimsoll load`: one measurement, no baseline.
+//! `plimsoll load`: the arguments, and the cell that they describe.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,107 +8,113 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::plan::{
-    Cell, CellId, Endpoint, Group, Load, Location, Order, Targets, Throughput, parse_duration,
-};
+use crate::plan::{Cell, CellId, Endpoint, Group, Load, Location, Order, Targets, parse_duration};
 use crate::session::{self, LoadFormat, exit_code};
 
-/// The targets file that is read when neither a URL nor a file is named.
-const USUAL_TARGETS: &str = "endpoints.txt";
+/// The targets file if neither a URL nor a file is given.
+const DEFAULT_TARGETS: &str = "endpoints.txt";
 
-/// Load a URL, or a file of them, once
+/// Load one URL, or the URLs of a file, and print throughput and latency
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub(crate) struct LoadArgs {
-    /// The URL to load
+    /// URL to load; http:// may be left out
     #[arg(conflicts_with = "targets")]
     url: Option<String>,
-    /// A file with one URL a line, picked at random [default without a URL: endpoints.txt]
+    /// File with one URL per line; each request picks a line at random [default without a URL: endpoints.txt]
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
-    /// Requests in all
-    #[arg(long, short = 'n', default_value_t = 10, conflicts_with = "duration")]
+    /// Number of requests
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10, conflicts_with = "duration")]
     requests: u64,
-    /// Most requests in flight
-    #[arg(long, short = 'c', default_value_t = 5)]
+    /// Number of connections to run concurrently, each with one request in flight
+    #[arg(long, short = 'c', value_name = "N", default_value_t = 5)]
     concurrency: usize,
-    /// Load for so long instead of a number of requests
+    /// Send requests for this time, such as 10s or 3m, instead of a number of requests
     #[arg(long, short = 'z', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     duration: Option<Duration>,
-    /// The method
+    /// HTTP method
     #[arg(long, short = 'm', default_value = "GET")]
     method: String,
-    /// A header, as `Name: value` (repeatable)
+    /// HTTP header, such as `Accept: text/html` (repeatable)
     #[arg(long = "header", short = 'H', value_name = "HEADER")]
     headers: Vec<String>,
-    /// The body
+    /// Request body
     #[arg(long, short = 'd', value_name = "TEXT", conflicts_with = "body_file")]
     body: Option<String>,
-    /// A file that holds the body
+    /// Request body from this file
     #[arg(short = 'D', long, value_name = "FILE")]
     body_file: Option<PathBuf>,
-    /// The body's content type
+    /// Content-Type header
     #[arg(long, short = 'T', value_name = "TYPE")]
     content_type: Option<String>,
-    /// The longest that one exchange may take
+    /// Timeout for each request
     #[arg(long, short = 't', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
-    timeout: Option<Duration>,
-    /// The one status that is a success, instead of each 2xx
+    #[arg(default_value = "30s")]
+    timeout: Duration,
+    /// Count only this status as a success [default: every 2xx]
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<u16>,
-    /// HTTP/2: by ALPN over https, with prior knowledge over http
+    /// Use HTTP/2: negotiated for https, with prior knowledge for http
     #[arg(long)]
     http2: bool,
-    /// Send everything through this proxy
+    /// Send all requests through this proxy
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
     /// Follow redirects
     #[arg(long)]
     follow: bool,
-    /// Seed of the random choice of targets [default: another one each time]
-    #[arg(long)]
+    /// Seed of the random choice of lines [default: a new one each time]
+    #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How the result is printed
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: LoadFormat,
 }
 
-/// A duration in which something can happen.
 fn positive(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
-        Ok(Duration::ZERO) => Err("no request can be made in a time of 0".to_owned()),
+        Ok(Duration::ZERO) => Err("must be longer than 0".to_owned()),
         other => other.map_err(|error| error.to_string()),
     }
 }
 
-/// Loads, and prints what came of it.
 pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let mut group = Group::new("load", Location::unknown());
     group.transport.http2 = args.http2;
     group.transport.follow = args.follow;
     group.transport.proxy.clone_from(&args.proxy);
-    if let Some(timeout) = args.timeout {
-        group.settings.timeout = timeout;
-    }
+    group.settings.timeout = args.timeout;
     let load = match args.duration {
         Some(_) => Load::closed(args.concurrency),
         None => Load::Batch { requests: args.requests, concurrency: args.concurrency },
     };
-    let (id, targets, throughput): (_, _, Option<Throughput>) =
-        (CellId::new("load", "load"), args.targets()?, None);
-    let location = Location::unknown();
-    group.cells.push(Cell { id, targets, load, throughput, location, metrics: None });
+    group.cells.push(Cell {
+        id: CellId::new("load", "load"),
+        targets: args.targets()?,
+        load,
+        throughput: None,
+        location: Location::unknown(),
+        metrics: None,
+    });
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     Ok(exit_code(session::load(group, args.duration, seed, args.format)?))
 }
 
-/// The URLs of a targets file. A path has no service here that it could be asked of.
-fn whole_urls(file: &Path) -> anyhow::Result<Targets> {
+/// The URLs of a targets file. A path is an error, because it needs a service to belong to.
+fn read_targets(file: &Path) -> anyhow::Result<Targets> {
     let targets = Targets::from_file(file)?;
     if let Some(error) = targets.endpoints().iter().find_map(|endpoint| endpoint.resolve(None).err()) {
         bail!("the targets file {}: {error}", file.display());
     }
     Ok(targets)
+}
+
+/// A URL without a scheme means http.
+fn with_scheme(url: &str) -> String {
+    let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let has_scheme = url.split_once("://").is_some_and(|(before, _)| is_scheme(before));
+    if has_scheme || url.starts_with('/') { url.to_owned() } else { format!("http://{url}") }
 }
 
 impl LoadArgs {
@@ -129,8 +135,10 @@ impl LoadArgs {
         }
         headers.extend(self.content_type.iter().map(|kind| ("Content-Type".to_owned(), kind.clone())));
         let targets = match (&self.url, &self.targets) {
-            (Some(url), _) => Targets::from(Endpoint::get(url.as_str())),
-            (None, file) => whole_urls(file.as_deref().unwrap_or(Path::new(USUAL_TARGETS)))?,
+            (Some(url), _) => Targets::from(Endpoint::get(with_scheme(url))),
+            (None, Some(file)) => read_targets(file)?,
+            (None, None) if Path::new(DEFAULT_TARGETS).exists() => read_targets(Path::new(DEFAULT_TARGETS))?,
+            (None, None) => bail!("no URL to load: pass one, or a file of URLs with --targets"),
         };
         Ok(targets.ordered(Order::Random).map(|endpoint| {
             let mut endpoint = Endpoint::new(&self.method, endpoint.url()).body(body.clone());
@@ -142,5 +150,25 @@ impl LoadArgs {
                 None => endpoint,
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_without_a_scheme_means_http() {
+        let cases = [
+            ("localhost:8080/hello", "http://localhost:8080/hello"),
+            ("127.0.0.1", "http://127.0.0.1"),
+            ("[::1]:80/x?to=https://y", "http://[::1]:80/x?to=https://y"),
+            ("https://host/", "https://host/"),
+            ("ftp://host/", "ftp://host/"),
+            ("/path", "/path"),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(with_scheme(url), expected);
+        }
     }
 }

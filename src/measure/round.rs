@@ -129,15 +129,16 @@ impl<'a> LiveCell<'a> {
     }
 
     async fn run(&mut self, timing: Timing, seed: u64) {
-        self.run_until(timing, seed, std::future::pending::<()>()).await;
+        self.run_until(timing, seed, async |_| std::future::pending::<()>().await).await;
     }
 
-    /// Runs the request loop until the window is over or `stop` resolves, whose output is then returned.
+    /// Runs the request loop until the window is over or `stop` resolves, whose output is then returned. `stop` may look at the
+    /// window while it waits.
     pub(crate) async fn run_until<T>(
         &mut self,
         timing: Timing,
         seed: u64,
-        stop: impl Future<Output = T>,
+        stop: impl AsyncFnOnce(&RefCell<Window>) -> T,
     ) -> Option<T> {
         let mut tally = self.tally.take().unwrap_or_default();
         tally.clear();
@@ -158,7 +159,7 @@ impl<'a> LiveCell<'a> {
         };
         let stopped = tokio::select! {
             () = finished => None,
-            stopped = stop => Some(stopped),
+            stopped = stop(&shared.window) => Some(stopped),
         };
         workers.shutdown().await;
         let shared = Rc::into_inner(shared).expect("all workers have ended");

@@ -5,6 +5,7 @@
 //! benchmarking, ICPE 2020).
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,6 +44,9 @@ const OTHER_FILES: u64 = 64;
 /// The limit of open files is raised to this multiple of what this process needs. Services inherit it, and need a file for each
 /// connection as well; a proxy needs two.
 const FILES_FACTOR: u64 = 2;
+
+/// The time between two updates of the progress of [`load`].
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Options of measuring that are not part of the plan.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +123,7 @@ pub(crate) struct Loaded {
 }
 
 /// Loads one cell once, without warm-up, for `length` or until all its requests are back. Its endpoints must have whole URLs.
+/// `on_progress` gets the counts ten times per second.
 ///
 /// # Errors
 /// If an endpoint cannot be requested. Faults are counted and are not errors.
@@ -127,6 +132,7 @@ pub(crate) fn load(
     cell: &Cell,
     length: Option<Duration>,
     seed: u64,
+    mut on_progress: Option<&mut dyn FnMut(&Counts)>,
 ) -> Result<Loaded, MeasureError> {
     check_features(group, cell)?;
     allow_connections(cell.load.concurrency())?;
@@ -137,7 +143,18 @@ pub(crate) fn load(
             .map_err(|source| MeasureError::Endpoint { cell: cell.id.to_string(), source })?;
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
         let started = Instant::now();
-        let signal = live.run_until(timing, seed, interrupt.wait()).await;
+        let signal = live.run_until(timing, seed, async |window| {
+            let mut signal = pin!(interrupt.wait());
+            loop {
+                tokio::select! {
+                    signal = &mut signal => return signal,
+                    () = tokio::time::sleep(PROGRESS_INTERVAL), if on_progress.is_some() => {
+                        on_progress.iter_mut().for_each(|show| show(window.borrow().counts()));
+                    }
+                }
+            }
+        });
+        let signal = signal.await;
         // Requests that were sent after the window are not counted, and neither is their time.
         let elapsed = started.elapsed().min(length.unwrap_or(Duration::MAX));
         let tally = live.into_tally();

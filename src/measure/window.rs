@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::measure::clock::Wall;
 use crate::measure::exchange::Exchange;
-use crate::record::Tally;
+use crate::record::{Counts, Tally};
 
 /// When the window opens, and what closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,11 @@ impl Window {
     /// The number of requests that departed.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// The counts so far.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.tally.counts
     }
 
     /// A request departs.

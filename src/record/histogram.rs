@@ -76,11 +76,14 @@ impl LatencyHistogram {
         self.0.reset();
     }
 
+    /// The values that occurred in nanoseconds, each with its count, in order.
+    pub fn values_ns(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value()))
+    }
+
     /// The values that occurred.
     pub fn to_sparse(&self) -> Histogram {
-        Histogram(
-            self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())).collect(),
-        )
+        Histogram(self.values_ns().collect())
     }
 
     /// HdrHistogram's compressed form; empty for an empty histogram.

@@ -7,7 +7,7 @@ mod chart;
 mod charts;
 mod formats;
 #[cfg(feature = "cli")]
-mod loaded;
+mod load;
 mod page;
 mod progress;
 mod terminal;
@@ -27,7 +27,7 @@ use crate::report::chart::svg::PngError;
 pub use charts::draw_change_chart;
 pub(crate) use formats::{Place, write};
 #[cfg(feature = "cli")]
-pub(crate) use loaded::LoadReport;
+pub(crate) use load::{LoadProgress, LoadReport};
 pub(crate) use progress::{Mode, Progress};
 pub(crate) use text::{OPEN_GATE, base_warnings, plural, same_trees};
 

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use crate::measure;
+use crate::output;
 use crate::plan::{Group, Plan};
-use crate::report::LoadReport;
+use crate::record::Counts;
+use crate::report::{LoadProgress, LoadReport};
 use crate::session::outcome::{Outcome, Result};
 
-/// How to print the result.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LoadFormat {
-    /// For people
+    /// A summary in readable units
     Text,
-    /// For machines
+    /// The block that async_benchmarking.py prints; all its figures include failed responses
+    Script,
+    /// JSON, with the latency histogram in HdrHistogram's compressed V2 encoding (base64)
     Json,
 }
 
@@ -24,23 +28,28 @@ pub(crate) fn load(group: Group, length: Option<Duration>, seed: u64, format: Lo
     let plan = plan.validated()?;
     let group = &plan.groups[0];
     let cell = &group.cells[0];
-    let loaded = measure::load(group, cell, length, seed)?;
+    let progress = LoadProgress::new(cell.load, length);
+    let mut show = progress.as_ref().map(|progress| |counts: &Counts| progress.show(counts));
+    let on_progress = show.as_mut().map(|show| show as &mut dyn FnMut(&Counts));
+    let loaded = measure::load(group, cell, length, seed, on_progress);
+    drop(progress);
+    let loaded = loaded?;
     let (tally, concurrency) = (&loaded.tally, cell.load.concurrency());
     let report = LoadReport { tally, elapsed: loaded.elapsed, concurrency };
-    match format {
-        LoadFormat::Text => print!("{}", report.text()),
-        LoadFormat::Json => println!("{:#}", report.json()),
-    }
-    if let Some(note) = &loaded.note {
-        eprintln!("error: {note}");
-    }
-    if let Some(signal) = loaded.signal {
-        return Ok(Outcome::Interrupted(signal));
-    }
-    let failure = report.failure();
-    if let Some(failure) = &failure {
-        eprintln!("error: {failure}");
-    }
-    let is_measured = failure.is_none() && !tally.counts.faults.keys().any(|fault| fault.is_ours());
-    Ok(if is_measured { Outcome::Passed } else { Outcome::NotMeasured })
+    let printed = output::print(match format {
+        LoadFormat::Text => report.summary(),
+        LoadFormat::Script => report.script(),
+        LoadFormat::Json => format!("{:#}\n", report.json()),
+    });
+    let failure = report.failure().filter(|_| loaded.signal.is_none());
+    let has_own_faults = tally.counts.faults.keys().any(|fault| fault.is_ours());
+    let is_measured = failure.is_none() && printed.is_ok() && !has_own_faults;
+    let errors =
+        [loaded.note.map(|note| note.to_string()), failure, printed.err().map(|error| error.to_string())];
+    errors.iter().flatten().for_each(|error| output::log(format_args!("error: {error}")));
+    Ok(match loaded.signal {
+        Some(signal) => Outcome::Interrupted(signal),
+        None if is_measured => Outcome::Passed,
+        None => Outcome::NotMeasured,
+    })
 }

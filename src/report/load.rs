@@ -1,0 +1,539 @@
+//! The result of `plimsoll load`, for people, for machines and as the block of the script that it replaces.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use crate::plan::Load;
+use crate::record::{Clock, Counts, Fault, LatencyHistogram, Tally, Unit};
+use crate::report::text;
+
+const NS_PER_S: f64 = 1e9;
+/// The percentiles that are shown, with their names in JSON and in text.
+const PERCENTILES: [(f64, &str, &str); 5] = [
+    (0.5, "p50", "p50"),
+    (0.9, "p90", "p90"),
+    (0.95, "p95", "p95"),
+    (0.99, "p99", "p99"),
+    (0.999, "p99_9", "p99.9"),
+];
+/// The client is the bottleneck if each connection waits longer for the client than for the service, as in the cells of a bench.
+const MAX_CLIENT_SHARE: f64 = 0.5;
+/// Bars of equal width in the histogram, which end at p99. One more bar holds the slowest 1%.
+const BARS: u32 = 10;
+/// Characters of the longest bar.
+const BAR_WIDTH: u64 = 32;
+
+/// One measurement without rounds.
+#[derive(Debug)]
+pub(crate) struct LoadReport<'a> {
+    pub(crate) tally: &'a Tally,
+    /// The measured time.
+    pub(crate) elapsed: Duration,
+    pub(crate) concurrency: usize,
+}
+
+impl LoadReport<'_> {
+    /// The default output.
+    pub(crate) fn summary(&self) -> String {
+        let (counts, latency) = (&self.tally.counts, &self.tally.latency);
+        let mut text = String::from("Summary:\n");
+        let row = |text: &mut String, name: &str, value: String| {
+            _ = writeln!(text, "  {:<15} {value}", format!("{name}:"));
+        };
+        row(&mut text, "Requests", text::count(counts.requests));
+        row(&mut text, "Success ratio", text::value(self.success_ratio(), Unit::Ratio));
+        let throughput = text::value(self.throughput(), Unit::PerSecond);
+        row(&mut text, "Throughput", format!("{throughput} (successes)"));
+        row(&mut text, "Total time", text::duration_ns(self.elapsed.as_nanos() as f64));
+        let [input, output] = self.token_rates();
+        for (name, tokens, rate) in [
+            ("Input tokens", self.tally.input_tokens, input),
+            ("Output tokens", self.tally.output_tokens, output),
+        ] {
+            if let Some(mean) = tokens.mean() {
+                let rate = text::value(rate, Unit::TokensPerSecond);
+                row(&mut text, name, format!("{} per success, {rate}", text::value(mean, Unit::Tokens)));
+            }
+        }
+        if latency.is_empty() {
+            text.push_str("\nNo request succeeded.\n");
+        } else {
+            text.push_str("\nLatency of successes:\n");
+            text.push_str(&latency_rows(latency));
+            text.push('\n');
+            text.push_str(&bars(latency));
+        }
+        if !counts.statuses.is_empty() {
+            text.push_str("\nStatus codes:\n");
+            for (status, count) in &counts.statuses {
+                _ = writeln!(text, "  {status}: {}", text::count(*count));
+            }
+        }
+        if !counts.faults.is_empty() {
+            text.push_str("\nFaults:\n");
+            for (fault, count) in &counts.faults {
+                _ = writeln!(text, "  {}: {}", fault.in_words(), text::count(*count));
+            }
+        }
+        text.push_str(&self.client());
+        text
+    }
+
+    /// The connections, and what the client itself did to the result. Empty without a connection.
+    fn client(&self) -> String {
+        let Tally { counts, latency, connect, lag, .. } = self.tally;
+        let Some(connect) = connect.quantile_ns(0.5) else { return String::new() };
+        let mut text = String::from("\nClient:\n");
+        let opened = text::plural(counts.connections, "connection");
+        _ = write!(text, "  opened {opened} (p50 {} each)", text::duration_ns(connect));
+        match counts.reconnects {
+            0 => text.push('\n'),
+            some => {
+                _ = writeln!(text, ", {} of them again because the server had closed them", text::count(some))
+            }
+        }
+        if !counts.statuses.is_empty() {
+            _ = writeln!(text, "  responses {}", text::timed_by(counts.clock(), counts.unstamped));
+        }
+        if counts.slow_sends > 0 {
+            let slow = text::plural(counts.slow_sends, "request");
+            _ = writeln!(text, "  {slow} took longer than 1 ms to send, so their latency may be too high");
+        }
+        let [p50, p99] = [0.5, 0.99].map(|q| lag.quantile_ns(q).map(text::duration_ns));
+        if let (Some(p50), Some(p99)) = (p50, p99) {
+            _ = writeln!(text, "  client lag, from a response to the next request: p50 {p50}, p99 {p99}");
+        }
+        if let (Some(lag), Some(latency)) = (lag.mean_ns(), latency.mean_ns()) {
+            let client_share = lag / (lag + latency);
+            let shown = text::value(client_share, Unit::Ratio);
+            _ = match client_share > MAX_CLIENT_SHARE {
+                true => writeln!(
+                    text,
+                    "  the client was the bottleneck: it took {shown} of each connection's time, so the throughput is the client's"
+                ),
+                false => writeln!(
+                    text,
+                    "  the client took {shown} of each connection's time, the service the rest"
+                ),
+            };
+        }
+        text
+    }
+
+    /// The block of async_benchmarking.py, line for line. Its figures are over all responses, whatever their status.
+    pub(crate) fn script(&self) -> String {
+        let tally = self.tally;
+        let mut text = String::from("*** Results ***\nStatus codes:\n");
+        for (status, times) in &tally.counts.statuses {
+            _ = writeln!(text, "  {status}: {times} times");
+        }
+        _ = writeln!(text, "Success ratio: {:.2}%", 100.0 * self.success_ratio());
+        text.push_str("--- - --- - ---\n");
+        let mut all = tally.latency.clone();
+        all.add(&tally.failure_latency);
+        let seconds = |ns: Option<f64>| ns.unwrap_or(0.0) / NS_PER_S;
+        let (median, mean) = (seconds(all.quantile_ns(0.5)), seconds(all.mean_ns()));
+        let (shortest, longest) = (seconds(all.min_ns()), seconds(all.max_ns()));
+        _ = writeln!(text, "Total time: {:.4} seconds", self.elapsed.as_secs_f64());
+        _ = writeln!(text, "Median latency: {median:.4}  |  Average latency: {mean:.4} seconds");
+        _ = writeln!(
+            text,
+            "Shortest request time: {shortest:.4} seconds  |  Longest request time: {longest:.4} seconds"
+        );
+        text.push_str("--- - --- - ---\n");
+        let tokens = [tally.input_tokens.total, tally.output_tokens.total];
+        let [input, output] = tokens.map(|total| self.per_response(total));
+        let [input_rate, output_rate] = tokens.map(|total| self.per_second(total));
+        _ = writeln!(text, "Throughput: {} requests per second", self.per_second(all.len() as f64));
+        _ = writeln!(text, "Avg Input Tokens: {input:.4}  |  Avg Output Tokens: {output:.4}");
+        _ = writeln!(
+            text,
+            "Input Token Throughput: {input_rate:.4} tokens per second  |  \
+             Output Token Throughput: {output_rate:.4} tokens per second"
+        );
+        text
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let tally = self.tally;
+        let counts = |counts: &mut dyn Iterator<Item = (String, u64)>| -> Map<String, Value> {
+            counts.map(|(name, count)| (name, json!(count))).collect()
+        };
+        let [input_rate, output_rate] = self.token_rates();
+        json!({
+            "requests": tally.counts.requests,
+            "concurrency": self.concurrency,
+            "elapsed_s": self.elapsed.as_secs_f64(),
+            "status_codes": counts(&mut tally.counts.statuses.iter().map(|(status, n)| (status.to_string(), *n))),
+            "faults": counts(&mut tally.counts.faults.iter().map(|(fault, n)| (fault.to_string(), *n))),
+            "success_ratio": self.success_ratio(),
+            "throughput_per_s": self.throughput(),
+            "latency_ns": percentiles(&tally.latency),
+            "latency_histogram": tally.latency.encode(),
+            "input_tokens_mean": self.per_response(tally.input_tokens.total),
+            "output_tokens_mean": self.per_response(tally.output_tokens.total),
+            "input_token_throughput_per_s": input_rate,
+            "output_token_throughput_per_s": output_rate,
+            "connections_opened": tally.counts.connections,
+            "connect_ns": percentiles(&tally.connect),
+            "lag_ns": percentiles(&tally.lag),
+            "reconnects": tally.counts.reconnects,
+            "clock": clock_name(tally.counts.clock()),
+        })
+    }
+
+    /// Why the service was not measured; `None` if at least one request succeeded, because a service beyond its limit refuses some.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let counts = &self.tally.counts;
+        if counts.successes > 0 {
+            return None;
+        }
+        let faults: Vec<String> = (counts.faults.iter())
+            .map(|(fault, count)| format!("{} ({})", fault.in_words(), text::count(*count)))
+            .collect();
+        if faults.is_empty() {
+            return Some("no response came, so nothing was measured".to_owned());
+        }
+        let requests = text::plural(counts.requests, "request");
+        let has_status = counts.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
+        let advice = if has_status { "; to count a status as a success, pass --expect-status" } else { "" };
+        Some(format!("none of {requests} succeeded: {}{advice}", text::list(&faults)))
+    }
+
+    fn success_ratio(&self) -> f64 {
+        self.tally.counts.success_ratio().unwrap_or(0.0)
+    }
+
+    /// Successes per second of the measured time. One that is in flight at its end counts by the share inside.
+    fn throughput(&self) -> f64 {
+        self.per_second(self.tally.successes_in_window)
+    }
+
+    /// Input and output tokens per second, counted in the same way.
+    fn token_rates(&self) -> [f64; 2] {
+        let tokens = [self.tally.input_tokens_in_window, self.tally.output_tokens_in_window];
+        tokens.map(|tokens| self.per_second(tokens.unwrap_or(0.0)))
+    }
+
+    fn per_second(&self, count: f64) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { count / seconds } else { 0.0 }
+    }
+
+    fn per_response(&self, total: f64) -> f64 {
+        total / self.tally.counts.statuses.values().sum::<u64>().max(1) as f64
+    }
+}
+
+fn clock_name(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Kernel => "kernel",
+        Clock::Mixed => "mixed",
+        Clock::User => "user",
+    }
+}
+
+/// `null` where nothing was counted.
+fn percentiles(histogram: &LatencyHistogram) -> Value {
+    let mut values = Map::new();
+    values.insert("min".into(), json!(histogram.min_ns()));
+    values.insert("mean".into(), json!(histogram.mean_ns()));
+    for (q, name, _) in PERCENTILES {
+        values.insert(name.into(), json!(histogram.quantile_ns(q)));
+    }
+    values.insert("max".into(), json!(histogram.max_ns()));
+    Value::Object(values)
+}
+
+fn latency_rows(latency: &LatencyHistogram) -> String {
+    let percentiles = PERCENTILES.map(|(q, _, name)| (name, latency.quantile_ns(q)));
+    let ends = [("mean", latency.mean_ns()), ("min", latency.min_ns())];
+    let rows = ends.into_iter().chain(percentiles).chain([("max", latency.max_ns())]);
+    rows.map(|(name, ns)| format!("  {name:<6} {}\n", text::duration_ns(ns.unwrap_or(0.0)))).collect()
+}
+
+/// A histogram of lines. Each line begins with the longest latency of its bar.
+fn bars(latency: &LatencyHistogram) -> String {
+    let (Some((min, _)), Some(p99), Some(max)) =
+        (latency.values_ns().next(), latency.quantile_ns(0.99), latency.max_ns())
+    else {
+        return String::new();
+    };
+    let width = (p99 - min as f64) / f64::from(BARS);
+    let mut ends: Vec<f64> =
+        (1..BARS).map(|bar| min as f64 + width * f64::from(bar)).chain([p99, max]).collect();
+    ends.dedup();
+    let mut counts = vec![0; ends.len()];
+    for (value, count) in latency.values_ns() {
+        let bar = ends.iter().position(|end| value as f64 <= *end).unwrap_or(ends.len() - 1);
+        counts[bar] += count;
+    }
+    let largest = counts.iter().copied().max().unwrap_or(1);
+    let names: Vec<[String; 2]> =
+        ends.iter().zip(&counts).map(|(end, count)| [text::duration_ns(*end), text::count(*count)]).collect();
+    let longest = |column: usize| names.iter().map(|name| name[column].chars().count()).max().unwrap_or(0);
+    let (end_width, count_width) = (longest(0), longest(1));
+    let rest = if max > p99 { " (the last bar is the slowest 1%)" } else { "" };
+    let mut text = format!("Latency histogram{rest}:\n");
+    for ([end, shown], count) in names.iter().zip(&counts) {
+        let bar = "■".repeat((count * BAR_WIDTH).div_ceil(largest) as usize);
+        _ = writeln!(text, "  {end:>end_width$} [{shown:>count_width$}] |{bar}");
+    }
+    text
+}
+
+/// A line on the terminal that shows how far the load has come. It disappears when dropped.
+#[derive(Debug)]
+pub(crate) struct LoadProgress {
+    bar: ProgressBar,
+    started: Instant,
+    /// Whether time ends the load. If not, the number of requests does.
+    is_timed: bool,
+}
+
+impl LoadProgress {
+    /// `None` if standard error is not a terminal.
+    pub(crate) fn new(load: Load, length: Option<Duration>) -> Option<Self> {
+        let total = match (length, load) {
+            (Some(length), _) => u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
+            (None, Load::Batch { requests, .. }) => requests,
+            (None, load) => load.concurrency() as u64,
+        };
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:24.cyan/dim} {percent}%  {wide_msg:.dim}");
+        bar.set_style(style.expect("the template is well-formed").progress_chars("━╸─"));
+        let progress = Self { bar, started: Instant::now(), is_timed: length.is_some() };
+        (!progress.bar.is_hidden()).then_some(progress)
+    }
+
+    pub(crate) fn show(&self, counts: &Counts) {
+        let elapsed = self.started.elapsed();
+        let rate = counts.successes as f64 / elapsed.as_secs_f64().max(1e-3);
+        let (requests, rate) = (text::plural(counts.requests, "request"), text::value(rate, Unit::PerSecond));
+        let failed = counts.requests - counts.successes;
+        let failed = if failed > 0 { format!(", {} failed", text::count(failed)) } else { String::new() };
+        self.bar.set_message(format!("{requests}, {rate}{failed}"));
+        let position = if self.is_timed { elapsed.as_millis() as u64 } else { counts.requests };
+        self.bar.set_position(position.min(self.bar.length().unwrap_or(position)));
+    }
+}
+
+impl Drop for LoadProgress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::serialization::Deserializer;
+
+    use super::*;
+
+    /// 45 successes of 1 to 45 ms and 55 refusals within 4.296 s.
+    fn overloaded() -> Tally {
+        let mut tally = Tally::default();
+        for number in 1..=45 {
+            tally.latency.record(Duration::from_millis(number));
+            tally.input_tokens.add(2.0);
+            tally.output_tokens.add(300_000.0);
+            tally.lag.record(Duration::from_micros(number));
+        }
+        tally.successes_in_window = 45.0;
+        (tally.input_tokens_in_window, tally.output_tokens_in_window) = (Some(90.0), Some(13_500_000.0));
+        (0..55).for_each(|_| tally.failure_latency.record(Duration::from_micros(500)));
+        (0..10).for_each(|_| tally.connect.record(Duration::from_micros(70)));
+        tally.counts.statuses = [(200, 45), (429, 55)].into();
+        tally.counts.faults = [(Fault::Status(429), 55)].into();
+        (tally.counts.requests, tally.counts.successes, tally.counts.connections) = (100, 45, 10);
+        tally
+    }
+
+    fn report(tally: &Tally) -> LoadReport<'_> {
+        LoadReport { tally, elapsed: Duration::from_millis(4_296), concurrency: 10 }
+    }
+
+    #[test]
+    fn the_summary_shows_successes_in_readable_units() {
+        insta::assert_snapshot!(report(&overloaded()).summary(), @r"
+        Summary:
+          Requests:       100
+          Success ratio:  45%
+          Throughput:     10.47/s (successes)
+          Total time:     4.296 s
+          Input tokens:   2.000 tokens per success, 20.95 tokens/s
+          Output tokens:  300,000 tokens per success, 3.142 M tokens/s
+
+        Latency of successes:
+          mean   23.00 ms
+          min    999.9 µs
+          p50    23.00 ms
+          p90    41.03 ms
+          p95    43.02 ms
+          p99    45.02 ms
+          p99.9  45.02 ms
+          max    45.02 ms
+
+        Latency histogram:
+          5.403 ms [5] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          9.805 ms [4] |■■■■■■■■■■■■■■■■■■■■■■■■■■
+          14.21 ms [5] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          18.61 ms [4] |■■■■■■■■■■■■■■■■■■■■■■■■■■
+          23.01 ms [5] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          27.41 ms [4] |■■■■■■■■■■■■■■■■■■■■■■■■■■
+          31.82 ms [4] |■■■■■■■■■■■■■■■■■■■■■■■■■■
+          36.22 ms [5] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          40.62 ms [4] |■■■■■■■■■■■■■■■■■■■■■■■■■■
+          45.02 ms [5] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+
+        Status codes:
+          200: 45
+          429: 55
+
+        Faults:
+          unexpected status 429: 55
+
+        Client:
+          opened 10 connections (p50 70.02 µs each)
+          responses timed by the kernel
+          client lag, from a response to the next request: p50 23.01 µs, p99 45.02 µs
+          the client took 0.10% of each connection's time, the service the rest
+        ");
+    }
+
+    #[test]
+    fn the_summary_says_whether_the_client_was_the_bottleneck() {
+        let mut tally = Tally::default();
+        tally.latency.record(Duration::from_micros(100));
+        tally.lag.record(Duration::from_micros(250));
+        tally.connect.record(Duration::from_micros(70));
+        (tally.counts.requests, tally.counts.successes, tally.counts.connections) = (2_000, 2_000, 4);
+        (tally.counts.reconnects, tally.counts.unstamped) = (3, 2_000);
+        tally.counts.statuses = [(200, 2_000)].into();
+        let summary = report(&tally).summary();
+        insta::assert_snapshot!(summary.split_once("Client:\n").unwrap().1, @r"
+          opened 4 connections (p50 70.02 µs each), 3 of them again because the server had closed them
+          responses timed by this process
+          client lag, from a response to the next request: p50 250.1 µs, p99 250.1 µs
+          the client was the bottleneck: it took 71.43% of each connection's time, so the throughput is the client's
+        ");
+    }
+
+    #[test]
+    fn a_load_without_any_response_has_a_summary_without_nan() {
+        let tally = Tally::default();
+        let report = LoadReport { tally: &tally, elapsed: Duration::ZERO, concurrency: 1 };
+        insta::assert_snapshot!(report.summary(), @r"
+        Summary:
+          Requests:       0
+          Success ratio:  0%
+          Throughput:     0.000/s (successes)
+          Total time:     0.000 ns
+
+        No request succeeded.
+        ");
+        assert!(!report.script().contains("NaN"));
+        assert_eq!(report.json()["throughput_per_s"], 0.0);
+        assert_eq!(report.json()["latency_histogram"], "");
+    }
+
+    fn bars_of(microseconds: impl IntoIterator<Item = u64>) -> String {
+        let mut latency = LatencyHistogram::new();
+        microseconds.into_iter().for_each(|us| latency.record(Duration::from_micros(us)));
+        bars(&latency)
+    }
+
+    #[test]
+    fn a_histogram_has_ten_bars_up_to_p99_and_one_for_the_rest() {
+        insta::assert_snapshot!(bars_of((0..1_000).map(|n| 100 + n % 90 + n / 995 * 1_000_000)), @r"
+        Latency histogram (the last bar is the slowest 1%):
+          108.9 µs [104] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          117.8 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          126.7 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          135.6 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          144.5 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          153.4 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          162.3 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          171.3 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          180.2 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          189.1 µs [ 99] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+           1.000 s [  5] |■■
+        ");
+    }
+
+    #[test]
+    fn equal_latencies_have_one_bar() {
+        insta::assert_snapshot!(bars_of([100; 7]), @r"
+        Latency histogram:
+          100.0 µs [7] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+        ");
+        insta::assert_snapshot!(bars_of([100; 999].into_iter().chain([200])), @r"
+        Latency histogram (the last bar is the slowest 1%):
+          100.0 µs [999] |■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■
+          200.1 µs [  1] |■
+        ");
+    }
+
+    #[test]
+    fn the_script_block_is_that_of_the_script_line_for_line() {
+        insta::assert_snapshot!(report(&overloaded()).script(), @r"
+        *** Results ***
+        Status codes:
+          200: 45 times
+          429: 55 times
+        Success ratio: 45.00%
+        --- - --- - ---
+        Total time: 4.2960 seconds
+        Median latency: 0.0005  |  Average latency: 0.0106 seconds
+        Shortest request time: 0.0005 seconds  |  Longest request time: 0.0450 seconds
+        --- - --- - ---
+        Throughput: 23.277467411545622 requests per second
+        Avg Input Tokens: 0.9000  |  Avg Output Tokens: 135000.0000
+        Input Token Throughput: 20.9497 tokens per second  |  Output Token Throughput: 3142458.1006 tokens per second
+        ");
+    }
+
+    #[test]
+    fn the_json_counts_what_is_in_flight_at_the_end_by_its_share() {
+        let mut tally = overloaded();
+        tally.successes_in_window = 42.96;
+        let json = report(&tally).json();
+        assert_eq!(json["throughput_per_s"], 10.0);
+        assert!(report(&tally).summary().contains("10.00/s (successes)"));
+        assert_eq!((&json["requests"], &json["status_codes"]["429"]), (&100.into(), &55.into()));
+        assert_eq!(json["faults"]["status_429"], 55);
+        assert!((json["latency_ns"]["p50"].as_f64().unwrap() / 23e6 - 1.0).abs() < 1e-3);
+        assert_eq!(json["clock"], "kernel");
+    }
+
+    #[test]
+    fn the_histogram_in_json_is_hdr_histograms_encoding() {
+        use base64::Engine;
+        let json = report(&overloaded()).json();
+        let text = json["latency_histogram"].as_str().unwrap();
+        // The cookie of the compressed V2 format.
+        assert!(text.starts_with("HISTFAAA"), "{text}");
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+        let read: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+        assert_eq!((read.len(), read.max() / 10_000_000), (45, 4));
+    }
+
+    #[test]
+    fn a_load_without_success_says_what_came_instead() {
+        assert_eq!(report(&overloaded()).failure(), None);
+        let mut tally = Tally::default();
+        assert_eq!(report(&tally).failure().unwrap(), "no response came, so nothing was measured");
+        tally.counts.requests = 1_200;
+        tally.counts.faults = [(Fault::Timeout, 10)].into();
+        assert_eq!(report(&tally).failure().unwrap(), "none of 1,200 requests succeeded: timed out (10)");
+        tally.counts.faults.insert(Fault::Status(404), 1_190);
+        assert_eq!(
+            report(&tally).failure().unwrap(),
+            "none of 1,200 requests succeeded: timed out (10) and unexpected status 404 (1,190); to count a status as a success, \
+             pass --expect-status"
+        );
+    }
+}
