@@ -57,7 +57,7 @@ pub use crate::serve::options::{ServeOptions, Tail};
 use crate::serve::pace::Pace;
 use crate::serve::tokenizer::Question;
 
-/// Time for requests in flight to finish after the server was told to stop.
+/// Time that requests in flight have to finish after a shutdown signal.
 const GRACE: Duration = Duration::from_secs(1);
 const DEFAULT_SLEEP: Duration = Duration::from_secs(1);
 /// HTTP status codes lie below it.

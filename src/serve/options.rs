@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::plan::parse_duration;
 
-/// Run the reference tokenizer API
+/// Run the reference API, a small tokenizer service to load
 ///
 /// ```
 /// use clap::Parser;
@@ -29,7 +29,7 @@ pub struct ServeOptions {
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
 
-    /// Answer 429 to a GET while M of them are in flight [default: no limit]
+    /// Maximum number of GET requests in flight; any more are answered with 429 [default: no limit]
     #[arg(long, value_name = "M")]
     pub max_concurrent_requests: Option<usize>,
 
@@ -37,7 +37,7 @@ pub struct ServeOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
     pub service_time: Duration,
 
-    /// CPU time to use up for each request, such as 200us
+    /// CPU time to spend on each request, such as 200us
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
     pub cpu_work: Duration,
 
@@ -45,7 +45,7 @@ pub struct ServeOptions {
     #[arg(long, value_name = "FRACTION", value_parser = parse_slowdown, default_value = "0")]
     pub slowdown: f64,
 
-    /// Multiply the service time of a random share of requests, such as 0.01:5
+    /// Multiply the service time of a random share of the requests by a factor, such as 0.01:5
     #[arg(long, value_name = "SHARE:FACTOR", requires = "service_time")]
     pub tail: Option<Tail>,
 }
