@@ -793,7 +793,7 @@ fn one_launch_is_judged_with_an_allowance() {
     assert_near(p50.p_adjusted, 2.0 * 0.014_440_925_749_645);
     assert_near(p50.change.unwrap().low, 0.073_864_423_038_359);
     assert_near(p50.change.unwrap().high, 0.340_951_398_618_560);
-    assert!(p50.method.unwrap().has_allowance());
+    assert!(matches!(p50.method, Some(Method::StoredRuns { is_one_launch: true, .. })));
     assert_eq!(p50.advice, Some(Advice::SeveralLaunches));
     assert!(cell.values.iter().all(|shown| shown.head.interval.is_none()), "no spread is known");
 }

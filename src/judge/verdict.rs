@@ -444,19 +444,6 @@ pub struct Candidate {
     pub analysis: usize,
 }
 
-impl Method {
-    /// Whether an assumption about launches stands in for launches that are missing.
-    pub fn has_allowance(&self) -> bool {
-        match self {
-            Self::Pairs { launches, .. } => launches.is_none(),
-            Self::StoredRuns { is_one_launch, .. } => *is_one_launch,
-            Self::Head { launches, .. } => *launches == 1,
-            Self::Counts { has_allowance, .. } => *has_allowance,
-            Self::Launches(_) | Self::Runs(_) | Self::Resolution { .. } => false,
-        }
-    }
-}
-
 impl Comparison {
     /// Whether [`Change`] is a difference of ratios and not a fraction of base.
     pub fn is_difference(&self) -> bool {

@@ -91,11 +91,11 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
     let of_all: Vec<&Cell> = functions.iter().flat_map(|(_, cells)| cells.iter().copied()).collect();
     let svg =
         lines::draw(group, &text::subtitle(&of_all, &[metric::THROUGHPUT]), &throughput(group, &functions));
-    let mut figures = vec![Figure { name: name_of_group(THROUGHPUT, group), scope, svg }];
+    let mut figures = vec![Figure { name: name_of(THROUGHPUT, &[group]), scope, svg }];
     for (function, cells) in &functions {
         let name = match functions.len() {
-            1 => name_of_group(LATENCY, group),
-            _ => name_of_pair(LATENCY, group, function),
+            1 => name_of(LATENCY, &[group]),
+            _ => name_of(LATENCY, &[group, function]),
         };
         let title = if function.is_empty() { group.to_owned() } else { format!("{group}/{function}") };
         let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
@@ -115,7 +115,7 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
         (PERCENTILES, percentiles::draw(&title, &subtitle, &distribution)),
     ];
     let figure = |(kind, svg): (&str, Option<String>)| {
-        Some(Figure { name: name_of_pair(kind, &id.group, &benchmark), scope, svg: svg? })
+        Some(Figure { name: name_of(kind, &[&id.group, &benchmark]), scope, svg: svg? })
     };
     drawn.into_iter().filter_map(figure).collect()
 }
@@ -138,7 +138,7 @@ fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
     let lines: Vec<Line> = line(p50).into_iter().chain(tail).flatten().flatten().collect();
     let mut launches = Vec::new();
     for run in &cell.runs {
-        let before = launches.last().map_or(0, |last| last + 1);
+        let before = launches.iter().max().map_or(0, |last| last + 1);
         launches.extend(run.rounds.iter().map(|round| before + round.launch));
     }
     let is_chart = launches.len() > 1 && !lines.is_empty();
@@ -198,16 +198,11 @@ fn both_sides(name: &str, cells: &[&Cell], metric: &str) -> Vec<Line> {
     [Side::Base, Side::Head].map(line).into_iter().filter(|line| !line.points.is_empty()).collect()
 }
 
-/// The name of a chart of a group.
-fn name_of_group(kind: &str, group: &str) -> String {
-    format!("{kind}-{}", file_name(group))
-}
-
-/// The name of a chart of a function or cell: both names encoded, and cut if that is too long.
-fn name_of_pair(kind: &str, group: &str, function: &str) -> String {
-    let both = format!("{}{BETWEEN}{}", file_name(group), file_name(function));
-    let both = if both.len() <= MAX_LEN { both } else { file_name(&format!("{group}{BETWEEN}{function}")) };
-    format!("{kind}-{both}")
+/// The name of a chart of a group, or of a function or cell in a group: each name encoded, and cut if that is too long.
+fn name_of(kind: &str, names: &[&str]) -> String {
+    let encoded = names.iter().map(|name| file_name(name)).collect::<Vec<_>>().join(BETWEEN);
+    let name = if encoded.len() <= MAX_LEN { encoded } else { file_name(&names.join(BETWEEN)) };
+    format!("{kind}-{name}")
 }
 
 /// Whether a chart of ours can have this file name.
@@ -264,10 +259,7 @@ mod tests {
         assert_eq!(names(&latency.lines), ["p50", "p50", "p90", "p90", "p99", "p99"]);
         for (name, subtitle) in [
             ("throughput-tokenizer", "3k_tokens/5: throughput -18.8% regressed; the others are unchanged."),
-            (
-                "latency-tokenizer",
-                "3k_tokens/5: p50 +23.1% regressed, p99 +23.1% regressed; the others are unchanged.",
-            ),
+            ("latency-tokenizer", "3k_tokens/5: latency p50 +23.1% regressed, latency p99 +23.1% regressed;"),
         ] {
             assert!(svg(&sampled, name).unwrap().contains(subtitle), "{subtitle}");
         }
@@ -351,7 +343,7 @@ mod tests {
     #[test]
     fn file_names_fit_into_a_file_system_and_differ() {
         let (long, other) = ("ä".repeat(300), format!("{}b", "ä".repeat(299)));
-        let of = |group: &str, function: &str| name_of_pair(PERCENTILES, group, function);
+        let of = |group: &str, function: &str| name_of(PERCENTILES, &[group, function]);
         let names = [of(&long, &long), of(&long, &other), of("a", &long)];
         assert!(names.iter().all(|name| name.len() <= PERCENTILES.len() + 1 + MAX_LEN), "{names:?}");
         assert!(names[0] != names[1] && names[1] != names[2]);
@@ -362,11 +354,9 @@ mod tests {
     fn its_own_names_are_recognised() {
         for group in ["tokenizer", "", "..", "東京 <\"&>", &"ä".repeat(300)] {
             for kind in KINDS {
-                for name in [
-                    name_of_group(kind, group),
-                    name_of_pair(kind, group, ""),
-                    name_of_pair(kind, group, "A/5"),
-                ] {
+                for name in
+                    [name_of(kind, &[group]), name_of(kind, &[group, ""]), name_of(kind, &[group, "A/5"])]
+                {
                     assert!(ENDINGS.iter().all(|ending| is_ours(&format!("{name}{ending}"))), "{name}");
                 }
             }

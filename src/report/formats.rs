@@ -77,7 +77,7 @@ pub(crate) fn write(place: &Place, report: &Report) -> Result<Vec<PathBuf>, Repo
 
 /// Removes the charts in a folder that are not among the written ones.
 fn remove_stale(folder: &Path, written: &[PathBuf]) -> Result<(), ReportError> {
-    // What cannot be listed was just written to: nothing is known to be stale.
+    // A folder that cannot be listed has no known stale charts.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(is_ours);
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());

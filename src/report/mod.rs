@@ -1,4 +1,4 @@
-//! Tells people and machines what came out: runs and their judgement flow in; text, pages and charts flow out.
+//! The output for people and machines: runs and their judgement flow in; text, pages and charts flow out.
 //!
 //! A [`Report`] borrows what was measured and judged. The terminal reads it directly. A file format is a function `render` and a
 //! line in [`formats::FORMATS`]. Only [`write()`] touches the disk. Every sentence is in [`text`].
@@ -34,7 +34,7 @@ pub(crate) use text::{OPEN_GATE, base_warnings, plural, same_trees};
 /// Shown by default though not judged by default: what services for language models are loaded for.
 const ALWAYS_SHOWN: [&str; 2] = [metric::INPUT_TOKEN_THROUGHPUT, metric::OUTPUT_TOKEN_THROUGHPUT];
 
-/// What a call measured and what was judged of it.
+/// The measured runs of a call and their judgement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report<'a> {
     /// The bench target, and whether the runs come from files.
@@ -45,7 +45,7 @@ pub(crate) struct Report<'a> {
     pub(crate) options: &'a ReportOptions,
 }
 
-/// What a report must know about the call.
+/// Facts about the call that a report needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReportOptions {
     /// Whether charts are drawn.
@@ -81,7 +81,7 @@ pub(crate) enum ReportError {
     Stale { path: PathBuf, source: io::Error },
 }
 
-/// A judged cell with what was measured of it.
+/// A judged cell with its measured rounds.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell<'a> {
     pub(crate) judged: &'a CellJudgement,
@@ -160,7 +160,7 @@ impl<'a> Cell<'a> {
         self.runs.last().expect("a judged cell is in a run")
     }
 
-    /// What all its rounds counted together.
+    /// The sum over all its rounds.
     pub(crate) fn counts(&self) -> Counts {
         Counts::sum(self.runs.iter().flat_map(|run| &run.rounds).map(|round| &round.counts))
     }
@@ -180,8 +180,8 @@ impl<'a> Cell<'a> {
         self.last().settings.significance_level
     }
 
-    /// What was noted while it was measured and judged, each once.
-    pub(crate) fn notes(&self) -> Vec<Note> {
+    /// The notes of its measurement and its judgement, each once.
+    fn notes(&self) -> Vec<Note> {
         let recorded = self.runs.iter().flat_map(|run| &run.notes).cloned().map(Note::Recorded);
         let mut notes = Vec::new();
         for note in recorded.chain(self.judged.notes.iter().cloned()) {
@@ -189,6 +189,13 @@ impl<'a> Cell<'a> {
                 notes.push(note);
             }
         }
+        notes
+    }
+
+    /// The notes that no other cell has.
+    pub(crate) fn own_notes(&self, shared: &[(Note, Vec<&CellId>)]) -> Vec<Note> {
+        let mut notes = self.notes();
+        notes.retain(|note| !shared.iter().any(|(other, _)| other == note));
         notes
     }
 
@@ -207,14 +214,14 @@ impl<'a> Cell<'a> {
         let is_primary = comparison.is_some_and(|comparison| comparison.judged)
             || match metric.judged {
                 Judged::Always | Judged::ByCounts => true,
-                // What would be judged if there were a baseline.
+                // The tail that would be judged if there were a baseline.
                 Judged::HighestTail => tails.max_by_key(|tail| tail.least_successes) == Some(metric),
                 Judged::WhenAsked => ALWAYS_SHOWN.contains(&metric.id),
             };
         (shown.is_some() || comparison.is_some()).then_some(Row { metric, shown, comparison, is_primary })
     }
 
-    /// What its rounds show of a metric, even if fresh pairs decided it.
+    /// The values of a metric in its own rounds, even if fresh pairs decided it.
     pub(crate) fn of_rounds(&self, metric_id: &str) -> Option<&'a Shown> {
         self.judged.values.iter().find(|shown| shown.metric.id == metric_id)
     }
@@ -243,12 +250,12 @@ impl<'a> Row<'a> {
         shown.or(alone.map(|value| Estimate { value, interval: None, method: None }))
     }
 
-    /// What was judged of it; `None` if it is only shown.
+    /// Its comparison, if that is judged; `None` if it is only shown.
     pub(crate) fn judged(&self) -> Option<&'a Comparison> {
         self.comparison.filter(|comparison| comparison.judged)
     }
 
-    /// The fresh pairs that decided it; `None` if its verdict is of all rounds.
+    /// The number of fresh pairs that decided it; `None` if its own rounds did.
     pub(crate) fn fresh_pairs(&self) -> Option<usize> {
         match self.comparison?.stage {
             Stage::Confirmed { pairs, .. } => Some(pairs),

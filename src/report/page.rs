@@ -14,7 +14,7 @@ use crate::report::{Artifact, Cell, Report, ReportError, Row, text};
 
 /// The page of a bench, and of all benches.
 pub(crate) const INDEX: &str = "index.html";
-/// Where the whole data is, next to the page.
+/// The file with all data, next to the page.
 const DATA: &str = "run.json";
 /// The names of the elements that hold a page's bench and its sentence.
 const BENCH: &str = "plimsoll-bench";
@@ -92,7 +92,7 @@ fn html(title: &str, description: &str, head: &str, body: &str) -> String {
     )
 }
 
-/// An element with a class; nothing if it would be empty.
+/// An element with a class; empty if it would have no content.
 fn element(name: &str, class: &str, inner: &str) -> String {
     if inner.is_empty() { String::new() } else { format!("<{name} class=\"{class}\">\n{inner}</{name}>\n") }
 }
@@ -127,7 +127,7 @@ fn number(text: &str) -> String {
     escaped(&text.replace('-', "\u{2212}"))
 }
 
-/// What stands next to a verdict's colour, for those who do not see it.
+/// A sign next to a verdict's colour, for readers who do not see the colour.
 fn glyph(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regressed => "✗",
@@ -152,7 +152,7 @@ fn badge(verdict: Verdict) -> String {
     format!("<span class=\"badge {class}\"><b aria-hidden=\"true\">{glyph}</b> {name}</span>")
 }
 
-/// A table that scrolls by itself if it is wider than the page. Headings beginning with `>` are those of numbers.
+/// A table that scrolls by itself if it is wider than the page. Headings that begin with `>` are those of numbers.
 fn table(headings: &[&str], bodies: &str) -> String {
     let heading = |heading: &&str| match heading.strip_prefix('>') {
         Some(heading) => format!("<th class=\"n\">{heading}</th>"),
@@ -162,7 +162,7 @@ fn table(headings: &[&str], bodies: &str) -> String {
     format!("<div class=\"scroll\"><table>\n<thead><tr>{headings}</tr></thead>\n{bodies}</table></div>\n")
 }
 
-/// The metrics that verdicts rest on, and what else people load a service for. Without any base there are no empty columns.
+/// The primary metrics. If no cell has a base there are no columns for it.
 fn results(cells: &[Cell], shared: &[(Note, Vec<&CellId>)]) -> String {
     let has_base = |row: &Row| row.comparison.is_some() || row.value(Side::Base).is_some();
     let is_compared = cells.iter().flat_map(Cell::rows).any(|row| has_base(&row));
@@ -257,8 +257,7 @@ fn more(cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
         };
         lines.push((label, text::limit(limit)));
     }
-    let notes = cell.notes().into_iter().filter(|note| !shared.iter().any(|(other, _)| other == note));
-    lines.extend(notes.map(|note| ("note", text::note(&note))));
+    lines.extend(cell.own_notes(shared).iter().map(|note| ("note", text::note(note))));
     lines.retain(|(_, text)| !text.is_empty());
     if lines.is_empty() {
         return String::new();
@@ -268,7 +267,7 @@ fn more(cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
     format!("<tr class=\"more\"><td colspan=\"{COLUMNS}\">{lines}</td></tr>\n")
 }
 
-/// All other metrics; nothing if there are none.
+/// All other metrics; empty if there are none.
 fn others(cells: &[Cell]) -> String {
     let mut rows = String::new();
     for cell in cells {
@@ -371,7 +370,7 @@ fn figure(Figure { name, svg, .. }: &Figure) -> String {
     format!("<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a>{png}</figcaption>\n</figure>\n")
 }
 
-/// The page that links to each folder below `root` that has a page. What cannot be read is left out.
+/// The page that links to each folder below `root` that has a page. Folders that cannot be read are left out.
 pub(crate) fn overview(root: &Path) -> String {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut benches: Vec<(String, String)> = entries

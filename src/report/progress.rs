@@ -1,6 +1,6 @@
-//! What a person sees while it is measured: a bar on a terminal, a few lines elsewhere, nothing when quiet.
+//! Progress during a measurement: a bar on a terminal, a few lines elsewhere, nothing if quiet.
 //!
-//! Events of `measure` flow in, between rounds; nothing is drawn while a round lasts and there is no thread that ticks,
+//! Events of `measure` come between rounds. Nothing is drawn while a round lasts and there is no thread that ticks,
 //! since both would take time from the client.
 
 use std::io::{IsTerminal, stderr};
@@ -12,10 +12,10 @@ use crate::output;
 use crate::record::Event;
 use crate::report::text::{elapsed, plural};
 
-/// How progress is shown.
+/// The form of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// A bar that is drawn anew after each round.
+    /// A bar that is drawn again after each round.
     Bar,
     /// Few plain lines, for logs.
     Lines,
@@ -24,7 +24,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// A bar when standard error is a terminal, lines when not, nothing when so asked.
+    /// A bar if standard error is a terminal, otherwise lines; nothing if `quiet`.
     pub(crate) fn of_stderr(quiet: bool) -> Self {
         match (quiet, stderr().is_terminal()) {
             (true, _) => Self::Quiet,
@@ -34,7 +34,7 @@ impl Mode {
     }
 }
 
-/// Shows what `measure` tells.
+/// Shows the events of `measure`.
 #[derive(Debug)]
 pub(crate) struct Progress {
     mode: Mode,
@@ -50,7 +50,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(TEMPLATE).expect("the template is well-formed");
         bar.set_style(style.progress_chars("━╸─"));
-        Self { mode, bar, course: Course::new(Instant::now()) }
+        Self { mode, bar, course: Course::default() }
     }
 
     /// Shows one event.
@@ -67,26 +67,12 @@ impl Progress {
         match event {
             Event::Started { .. } => {
                 self.bar.set_draw_target(ProgressDrawTarget::stderr());
-                line.iter().for_each(|line| self.above(line));
-                self.refresh();
+                line.iter().for_each(|line| self.bar.suspend(|| output::log(line)));
             }
-            Event::Launching { service } => {
-                self.bar.set_message(format!("starting {service}"));
-                self.refresh();
-            }
-            Event::Round { cell, .. } => {
-                self.bar.set_message(cell.clone());
-                self.refresh();
-            }
-            Event::Finished => self.bar.finish_and_clear(),
+            Event::Launching { service } => self.bar.set_message(format!("starting {service}")),
+            Event::Round { cell, .. } => self.bar.set_message(cell.clone()),
+            Event::Finished => return self.bar.finish_and_clear(),
         }
-    }
-
-    fn above(&self, line: &str) {
-        self.bar.suspend(|| output::log(line));
-    }
-
-    fn refresh(&self) {
         self.bar.set_length(self.course.of as u64);
         self.bar.set_position(self.course.done as u64);
         self.bar.set_prefix(match self.course.left(Instant::now()) {
@@ -98,50 +84,38 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// No half bar is left when measuring ends by an error.
+    /// Leaves no half bar if measuring fails.
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// How far it has come, and when the next line is due. Time is passed in.
-#[derive(Debug)]
+/// How far the measurement has come, and when the next line is due. Time is passed in.
+#[derive(Debug, Default)]
 struct Course {
     done: usize,
     of: usize,
     windows: Duration,
-    /// When the first round ended: what came before says nothing about the rest.
+    /// When the first round ended. The time before says nothing about the rest.
     first_round: Option<Instant>,
     launched: bool,
-    said_at: Instant,
+    said_at: Option<Instant>,
     said_done: usize,
 }
 
-/// Lines come at most so often ...
-const LEAST_PAUSE: Duration = Duration::from_secs(2);
-/// ... and not before so much of the whole is done ...
+/// The shortest time between two lines.
+const MIN_PAUSE: Duration = Duration::from_secs(2);
+/// The share of the rounds between two lines.
 const STEP: f64 = 0.1;
-/// ... unless nothing was said for so long.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// After this time a line comes in any case.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 impl Course {
-    fn new(now: Instant) -> Self {
-        Self {
-            done: 0,
-            of: 0,
-            windows: Duration::ZERO,
-            first_round: None,
-            launched: false,
-            said_at: now,
-            said_done: 0,
-        }
-    }
-
-    /// Takes note of an event; the line that is to be printed for it, if any.
+    /// Follows an event. Returns the line to print for it, if any.
     fn follow(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Started { cells, rounds, windows, time, is_duet } => {
-                *self = Self { of: *rounds, windows: *windows, ..Self::new(now) };
+                *self = Self { of: *rounds, windows: *windows, said_at: Some(now), ..Self::default() };
                 let (cells, rounds) = (plural(*cells as u64, "cell"), plural(*rounds as u64, "round"));
                 let time = elapsed(*time);
                 Some(match is_duet {
@@ -165,11 +139,11 @@ impl Course {
     }
 
     fn line_is_due(&mut self, now: Instant) -> bool {
-        let pause = now.saturating_duration_since(self.said_at);
+        let pause = self.said_at.map_or(Duration::ZERO, |said_at| now.saturating_duration_since(said_at));
         let further = (self.done - self.said_done.min(self.done)) as f64 >= STEP * self.of as f64;
-        let due = pause >= LONGEST_SILENCE || (pause >= LEAST_PAUSE && further);
+        let due = pause >= MAX_PAUSE || (pause >= MIN_PAUSE && further);
         if due {
-            (self.said_at, self.said_done) = (now, self.done);
+            (self.said_at, self.said_done) = (Some(now), self.done);
         }
         due
     }
@@ -180,7 +154,7 @@ impl Course {
         format!("{percent:3}% ({} of {} rounds){}: {cell}", self.done, self.of, left.unwrap_or_default())
     }
 
-    /// What the rest takes if it goes on as it went since the first round, and at least what its windows take.
+    /// How long the rest takes at the pace since the first round, but not less than its windows.
     fn left(&self, now: Instant) -> Option<Duration> {
         let since_first = now.saturating_duration_since(self.first_round?);
         let rounds_since = self.done.checked_sub(1).filter(|&rounds| rounds > 0)?;
@@ -198,7 +172,7 @@ mod tests {
     const ROUNDS: usize = 100;
 
     fn started(now: Instant) -> Course {
-        let mut course = Course::new(now);
+        let mut course = Course::default();
         let [windows, time] = [40, 52].map(Duration::from_secs);
         let started = |is_duet| Event::Started { cells: 4, rounds: ROUNDS, windows, time, is_duet };
         let line = course.follow(&started(true), now);
@@ -250,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_said_once_and_warnings_always() {
+    fn a_start_is_announced_once() {
         let now = Instant::now();
         let mut course = started(now);
         let launch = Event::Launching { service: "plimsoll serve".into() };
@@ -261,7 +235,7 @@ mod tests {
     #[test]
     fn odd_events_are_followed_without_panic() {
         let now = Instant::now();
-        let mut course = Course::new(now);
+        let mut course = Course::default();
         course.follow(&Event::Round { cell: String::new(), done: 5, of: 0 }, now);
         course.follow(&Event::Round { cell: String::new(), done: 0, of: 0 }, now);
         assert_eq!(course.left(now), None);

@@ -38,14 +38,6 @@ impl Report<'_> {
         for note in text::call_notes(self, &shared) {
             text.push_str(&format!("{}\n", wrapped(&plain(&note), 0)));
         }
-        let rows: Vec<Row> = cells.iter().flat_map(Cell::rows).filter(|row| printer.shows(row)).collect();
-        if rows.iter().any(|row| row.metric.id == metric::LAG_MEAN) {
-            text.push_str(&dim(text::LAG_TERM));
-        }
-        let methods = rows.iter().filter_map(|row| row.comparison?.method).filter(|_| verbose);
-        if methods.into_iter().any(|method| method.has_allowance()) {
-            text.push_str(&dim(text::ALLOWANCE_TERM));
-        }
         text.extend(text::correction(self).map(|correction| dim(&correction)));
         let sentence = plain(&self.sentence());
         text + &match cells.iter().map(|cell| cell.judged.verdict).max() {
@@ -55,7 +47,7 @@ impl Report<'_> {
     }
 }
 
-/// How it is printed.
+/// Prints with or without colours and details.
 struct Printer {
     colour: bool,
     verbose: bool,
@@ -109,8 +101,8 @@ impl Printer {
             let found = wrapped(&plain(&text::limit(limit)), TEXT);
             block.push_str(&self.labelled("limit", &self.verdict(verdict, &found)));
         }
-        for note in cell.notes().iter().filter(|note| !shared.iter().any(|(other, _)| other == *note)) {
-            block.push_str(&self.line("note", &text::note(note)));
+        for note in cell.own_notes(shared) {
+            block.push_str(&self.line("note", &text::note(&note)));
         }
         block + &self.conclusion(cell)
     }
@@ -151,7 +143,7 @@ impl Printer {
                 let p = p.map(|p| format!(" ({p})")).unwrap_or_default();
                 format!("{}{p}", self.change(change, is_difference))
             }
-            None => "none to tell".to_owned(),
+            None => "unknown".to_owned(),
         };
         let mut text = self.under("change", &format!("{change}  {verdict}"));
         if let Stage::Confirmed { pairs, screening, .. } = found.stage {
@@ -241,7 +233,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{LimitCheck, Method};
+    use crate::judge::LimitCheck;
     use crate::plan::Throughput;
     use crate::record::{Condition, Stop};
     use crate::report::tests::Sampled;
@@ -543,7 +535,7 @@ mod tests {
         by the hypervisor
         Signal 2 ended the measurement early.
         Signal 2 ended the measurement early.
-        All 2 cells: 2 stored runs are not compared: another test bed.
+        All 2 cells: 2 stored runs are not compared, because of another test bed.
         The baseline is one stored run. How much runs differ is assumed. Record runs on
         other days.
         The baseline has cells that were not measured: tokenizer/old.
@@ -563,17 +555,6 @@ mod tests {
                 assert!(line.chars().count() <= WIDTH, "{line}");
             }
         }
-    }
-
-    #[test]
-    fn an_allowance_is_explained_once_if_one_is_shown() {
-        let mut sampled = Sampled::new(&[Verdict::Unchanged, Verdict::Inconclusive]);
-        for found in sampled.judgement.cells.iter_mut().flat_map(|cell| &mut cell.comparisons) {
-            found.method = Some(Method::Pairs { launches: None, pairs: 30, widened: None });
-        }
-        let text = sampled.report().terminal(false, true);
-        assert_eq!(text.matches("\nallowance: ").count(), 1, "{text}");
-        assert!(!sampled.report().terminal(false, false).contains("allowance"));
     }
 
     #[test]

@@ -345,7 +345,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// For latencies in nanoseconds. From 0, or logarithmic if they lie far apart.
     pub(crate) fn latency(smallest: f64, largest: f64) -> Self {
-        let unit = time_unit(largest);
+        let unit = unit_for(largest, &[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)]);
         let (low, high) = (smallest / unit.1, largest / unit.1);
         let ticks =
             if low > 0.0 && high / low >= LOGARITHMIC_FROM { logarithmic_ticks(low, high) } else { None };
@@ -354,7 +354,9 @@ impl Axis {
 
     /// For rates per second, from 0 so that heights can be compared.
     pub(crate) fn throughput(largest: f64) -> Self {
-        let unit = rate_unit(largest);
+        // Up to 9,999 of a unit are readable.
+        let unit =
+            unit_for(largest / 10.0, &[("requests/s", 1.0), ("k requests/s", 1e3), ("M requests/s", 1e6)]);
         Self::new("throughput", unit, false, linear_ticks(largest / unit.1))
     }
 
@@ -447,23 +449,9 @@ fn tick(value: f64, decimals: usize) -> Tick {
     (value, label)
 }
 
-/// The name and the size of the unit for times up to this many nanoseconds.
-fn time_unit(largest_ns: f64) -> (&'static str, f64) {
-    match largest_ns {
-        ns if ns < 1e3 => ("ns", 1.0),
-        ns if ns < 1e6 => ("µs", 1e3),
-        ns if ns < 1e9 => ("ms", 1e6),
-        _ => ("s", 1e9),
-    }
-}
-
-/// The name and the size of the unit for rates per second up to this one.
-fn rate_unit(largest_per_s: f64) -> (&'static str, f64) {
-    match largest_per_s {
-        rate if rate < 1e4 => ("requests/s", 1.0),
-        rate if rate < 1e7 => ("k requests/s", 1e3),
-        _ => ("M requests/s", 1e6),
-    }
+/// The largest of some ascending units that is not above `value`, or the first one.
+fn unit_for(value: f64, units: &[(&'static str, f64)]) -> (&'static str, f64) {
+    *units.iter().rfind(|(_, size)| *size <= value).unwrap_or(&units[0])
 }
 
 /// The smallest and the largest value that an axis for these points should reach; `None` if there is no finite value.
