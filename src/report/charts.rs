@@ -11,8 +11,8 @@ use crate::report::chart::lines::Contents;
 use crate::report::chart::percentiles::Distribution;
 use crate::report::chart::svg::png;
 use crate::report::chart::{forest, lines, percentiles, rounds};
+use crate::report::model::{Artifact, Cell, Report, ReportError};
 use crate::report::text::{self, LATENCIES};
-use crate::report::{Artifact, Cell, Report, ReportError};
 
 /// The chart of the whole call. The names of the others are their kind and a group, function or cell.
 const CHANGE: &str = "change";
@@ -68,7 +68,7 @@ pub(crate) fn figures(report: &Report) -> Vec<Figure> {
 pub(crate) fn files(figures: &[Figure]) -> Result<Vec<Artifact>, ReportError> {
     let drawn = parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, svg, .. }| {
         let [svg_name, png_name] = ENDINGS.map(|ending| format!("{name}{ending}"));
-        let png = png(svg)?.map(|bytes| Artifact { name: png_name, bytes });
+        let png = png(svg).map_err(ReportError::Png)?.map(|bytes| Artifact { name: png_name, bytes });
         Ok([Some(Artifact { name: svg_name, bytes: svg.clone().into_bytes() }), png].into_iter().flatten())
     });
     Ok(drawn.into_iter().collect::<Result<Vec<_>, ReportError>>()?.into_iter().flatten().collect())
@@ -216,7 +216,7 @@ pub(crate) fn is_ours(file: &str) -> bool {
     let is_of_kind = |kind: &&str| {
         name.strip_prefix(*kind).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_encoded)
     };
-    name == CHANGE || KINDS.iter().any(|kind| is_of_kind(kind))
+    name == CHANGE || KINDS.iter().any(is_of_kind)
 }
 
 #[cfg(test)]

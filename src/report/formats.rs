@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::record::{file_name, write_whole};
 use crate::report::charts::is_ours;
+use crate::report::model::{Artifact, Report, ReportError};
 use crate::report::page::{self, INDEX};
-use crate::report::{Artifact, Report, ReportError};
 
 /// Makes the files of a format, in the order of writing. Pure.
 type Format = fn(&Report) -> Result<Vec<Artifact>, ReportError>;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::plan::Load;
 use crate::record::{Clock, Counts, Fault, LatencyHistogram, Tally, Unit};
-use crate::report::text;
+use crate::report::{number, text};
 
 const NS_PER_S: f64 = 1e9;
 /// The percentiles that are shown, with their names in JSON and in text.
@@ -43,19 +43,19 @@ impl LoadReport<'_> {
         let row = |text: &mut String, name: &str, value: String| {
             _ = writeln!(text, "  {:<15} {value}", format!("{name}:"));
         };
-        row(&mut text, "Requests", text::count(counts.requests));
-        row(&mut text, "Success ratio", text::value(self.success_ratio(), Unit::Ratio));
-        let throughput = text::value(self.throughput(), Unit::PerSecond);
+        row(&mut text, "Requests", number::count(counts.requests));
+        row(&mut text, "Success ratio", number::value(self.success_ratio(), Unit::Ratio));
+        let throughput = number::value(self.throughput(), Unit::PerSecond);
         row(&mut text, "Throughput", format!("{throughput} (successes)"));
-        row(&mut text, "Total time", text::duration_ns(self.elapsed.as_nanos() as f64));
+        row(&mut text, "Total time", number::duration_ns(self.elapsed.as_nanos() as f64));
         let [input, output] = self.token_rates();
         for (name, tokens, rate) in [
             ("Input tokens", self.tally.input_tokens, input),
             ("Output tokens", self.tally.output_tokens, output),
         ] {
             if let Some(mean) = tokens.mean() {
-                let rate = text::value(rate, Unit::TokensPerSecond);
-                row(&mut text, name, format!("{} per success, {rate}", text::value(mean, Unit::Tokens)));
+                let rate = number::value(rate, Unit::TokensPerSecond);
+                row(&mut text, name, format!("{} per success, {rate}", number::value(mean, Unit::Tokens)));
             }
         }
         if latency.is_empty() {
@@ -69,13 +69,13 @@ impl LoadReport<'_> {
         if !counts.statuses.is_empty() {
             text.push_str("\nStatus codes:\n");
             for (status, count) in &counts.statuses {
-                _ = writeln!(text, "  {status}: {}", text::count(*count));
+                _ = writeln!(text, "  {status}: {}", number::count(*count));
             }
         }
         if !counts.faults.is_empty() {
             text.push_str("\nFaults:\n");
             for (fault, count) in &counts.faults {
-                _ = writeln!(text, "  {}: {}", fault.in_words(), text::count(*count));
+                _ = writeln!(text, "  {}: {}", fault.in_words(), number::count(*count));
             }
         }
         text.push_str(&self.client());
@@ -87,28 +87,32 @@ impl LoadReport<'_> {
         let Tally { counts, latency, connect, lag, .. } = self.tally;
         let Some(connect) = connect.quantile_ns(0.5) else { return String::new() };
         let mut text = String::from("\nClient:\n");
-        let opened = text::plural(counts.connections, "connection");
-        _ = write!(text, "  opened {opened} (p50 {} each)", text::duration_ns(connect));
+        let opened = number::plural(counts.connections, "connection");
+        _ = write!(text, "  opened {opened} (p50 {} each)", number::duration_ns(connect));
         match counts.reconnects {
             0 => text.push('\n'),
             some => {
-                _ = writeln!(text, ", {} of them again because the server had closed them", text::count(some))
+                _ = writeln!(
+                    text,
+                    ", {} of them again because the server had closed them",
+                    number::count(some)
+                )
             }
         }
         if !counts.statuses.is_empty() {
             _ = writeln!(text, "  responses {}", text::timed_by(counts.clock(), counts.unstamped));
         }
         if counts.slow_sends > 0 {
-            let slow = text::plural(counts.slow_sends, "request");
+            let slow = number::plural(counts.slow_sends, "request");
             _ = writeln!(text, "  {slow} took longer than 1 ms to send, so their latency may be too high");
         }
-        let [p50, p99] = [0.5, 0.99].map(|q| lag.quantile_ns(q).map(text::duration_ns));
+        let [p50, p99] = [0.5, 0.99].map(|q| lag.quantile_ns(q).map(number::duration_ns));
         if let (Some(p50), Some(p99)) = (p50, p99) {
             _ = writeln!(text, "  client lag, from a response to the next request: p50 {p50}, p99 {p99}");
         }
         if let (Some(lag), Some(latency)) = (lag.mean_ns(), latency.mean_ns()) {
             let client_share = lag / (lag + latency);
-            let shown = text::value(client_share, Unit::Ratio);
+            let shown = number::value(client_share, Unit::Ratio);
             _ = match client_share > MAX_CLIENT_SHARE {
                 true => writeln!(
                     text,
@@ -192,12 +196,12 @@ impl LoadReport<'_> {
             return None;
         }
         let faults: Vec<String> = (counts.faults.iter())
-            .map(|(fault, count)| format!("{} ({})", fault.in_words(), text::count(*count)))
+            .map(|(fault, count)| format!("{} ({})", fault.in_words(), number::count(*count)))
             .collect();
         if faults.is_empty() {
             return Some("no response came, so nothing was measured".to_owned());
         }
-        let requests = text::plural(counts.requests, "request");
+        let requests = number::plural(counts.requests, "request");
         let has_status = counts.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
         let advice = if has_status { "; to count a status as a success, pass --expect-status" } else { "" };
         Some(format!("none of {requests} succeeded: {}{advice}", text::list(&faults)))
@@ -252,7 +256,7 @@ fn latency_rows(latency: &LatencyHistogram) -> String {
     let percentiles = PERCENTILES.map(|(q, _, name)| (name, latency.quantile_ns(q)));
     let ends = [("mean", latency.mean_ns()), ("min", latency.min_ns())];
     let rows = ends.into_iter().chain(percentiles).chain([("max", latency.max_ns())]);
-    rows.map(|(name, ns)| format!("  {name:<6} {}\n", text::duration_ns(ns.unwrap_or(0.0)))).collect()
+    rows.map(|(name, ns)| format!("  {name:<6} {}\n", number::duration_ns(ns.unwrap_or(0.0)))).collect()
 }
 
 /// A histogram of lines. Each line begins with the longest latency of its bar.
@@ -272,8 +276,11 @@ fn bars(latency: &LatencyHistogram) -> String {
         counts[bar] += count;
     }
     let largest = counts.iter().copied().max().unwrap_or(1);
-    let names: Vec<[String; 2]> =
-        ends.iter().zip(&counts).map(|(end, count)| [text::duration_ns(*end), text::count(*count)]).collect();
+    let names: Vec<[String; 2]> = ends
+        .iter()
+        .zip(&counts)
+        .map(|(end, count)| [number::duration_ns(*end), number::count(*count)])
+        .collect();
     let longest = |column: usize| names.iter().map(|name| name[column].chars().count()).max().unwrap_or(0);
     let (end_width, count_width) = (longest(0), longest(1));
     let rest = if max > p99 { " (the last bar is the slowest 1%)" } else { "" };
@@ -312,9 +319,10 @@ impl LoadProgress {
     pub(crate) fn show(&self, counts: &Counts) {
         let elapsed = self.started.elapsed();
         let rate = counts.successes as f64 / elapsed.as_secs_f64().max(1e-3);
-        let (requests, rate) = (text::plural(counts.requests, "request"), text::value(rate, Unit::PerSecond));
+        let (requests, rate) =
+            (number::plural(counts.requests, "request"), number::value(rate, Unit::PerSecond));
         let failed = counts.requests - counts.successes;
-        let failed = if failed > 0 { format!(", {} failed", text::count(failed)) } else { String::new() };
+        let failed = if failed > 0 { format!(", {} failed", number::count(failed)) } else { String::new() };
         self.bar.set_message(format!("{requests}, {rate}{failed}"));
         let position = if self.is_timed { elapsed.as_millis() as u64 } else { counts.requests };
         self.bar.set_position(position.min(self.bar.length().unwrap_or(position)));

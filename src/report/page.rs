@@ -10,7 +10,8 @@ use crate::plan::{CellId, Side};
 use crate::record::{CellRun, Unit};
 use crate::report::chart::svg::escaped;
 use crate::report::charts::{self, Figure, Scope};
-use crate::report::{Artifact, Cell, Report, ReportError, Row, text};
+use crate::report::model::{Artifact, Cell, Report, ReportError, Row};
+use crate::report::{number, text};
 
 /// The page of a bench, and of all benches.
 pub(crate) const INDEX: &str = "index.html";
@@ -123,7 +124,7 @@ fn in_code(html: &str) -> String {
 }
 
 /// A number as HTML, with a real minus.
-fn number(text: &str) -> String {
+fn minus(text: &str) -> String {
     escaped(&text.replace('-', "\u{2212}"))
 }
 
@@ -196,7 +197,7 @@ fn head_alone(row: &Row) -> String {
 fn result(row: &Row, level: f64) -> String {
     let shown = match (row.comparison, row.fresh_pairs()) {
         (Some(Comparison { judged: false, .. }), _) => "not judged".to_owned(),
-        (_, Some(pairs)) => text::plural(pairs as u64, "fresh pair"),
+        (_, Some(pairs)) => number::plural(pairs as u64, "fresh pair"),
         _ => String::new(),
     };
     let shown = if shown.is_empty() { shown } else { format!("<span class=\"shown\">{shown}</span>") };
@@ -208,7 +209,7 @@ fn result(row: &Row, level: f64) -> String {
         value(row, Side::Head),
         change(row),
         row.judged().map(|found| judged(found, level)).unwrap_or_default(),
-        number(&detectable)
+        minus(&detectable)
     )
 }
 
@@ -225,8 +226,8 @@ fn value(row: &Row, side: Side) -> String {
         return format!("<td class=\"n\">{NO_VALUE}</td>");
     };
     let interval = interval.filter(|(low, high)| low < high);
-    let interval = interval.map(|ends| format!("<small>{}</small>", number(&text::value_range(ends, unit))));
-    format!("<td class=\"n\">{}{}</td>", number(&text::value(value, unit)), interval.unwrap_or_default())
+    let interval = interval.map(|ends| format!("<small>{}</small>", minus(&number::value_range(ends, unit))));
+    format!("<td class=\"n\">{}{}</td>", minus(&number::value(value, unit)), interval.unwrap_or_default())
 }
 
 fn change(row: &Row) -> String {
@@ -236,8 +237,8 @@ fn change(row: &Row) -> String {
 
 /// A change with its interval below.
 fn with_interval(change: Change, is_difference: bool) -> String {
-    let range = number(&text::change_range(change, is_difference));
-    format!("{}<small>{range}</small>", number(&text::change_of(change.estimate, is_difference)))
+    let range = minus(&number::change_range(change, is_difference));
+    format!("{}<small>{range}</small>", minus(&number::change_of(change.estimate, is_difference)))
 }
 
 /// Responses, client, advice, limits and notes of a cell.
@@ -310,7 +311,7 @@ fn stage(candidate: &Candidate, report: &Report) -> Option<String> {
     let fresh: usize = confirmed.map(pairs).sum();
     let seen = |change: Option<String>, pairs: usize| match pairs {
         0 => "not measured again".to_owned(),
-        _ => format!("{}<small>{}</small>", change.unwrap_or_default(), text::plural(pairs as u64, "pair")),
+        _ => format!("{}<small>{}</small>", change.unwrap_or_default(), number::plural(pairs as u64, "pair")),
     };
     let title = escaped(metric.title);
     let (title, looked, screening, confirmation, verdict) = match limit {
@@ -586,7 +587,7 @@ mod tests {
 
     #[test]
     fn numbers_have_a_real_minus_and_commands_are_set_as_code() {
-        assert_eq!(number("-20.0%"), "\u{2212}20.0%");
+        assert_eq!(minus("-20.0%"), "\u{2212}20.0%");
         assert_eq!(marked_up("a `b` <"), "a <code>b</code> &lt;");
         assert_eq!(marked_up("a ` c"), "a ` c");
     }

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 use crate::record::Event;
-use crate::report::text::{elapsed, plural};
+use crate::report::number::{elapsed, plural};
 
 /// The form of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

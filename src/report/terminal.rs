@@ -3,7 +3,8 @@
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Note, Stage, Verdict};
 use crate::plan::{CellId, Side, metric};
 use crate::record::Unit;
-use crate::report::{Cell, Report, Row, text};
+use crate::report::model::{Cell, Report, Row};
+use crate::report::{number, text};
 
 /// The columns that all text is made for.
 const WIDTH: usize = 80;
@@ -85,7 +86,7 @@ impl Printer {
         }
         let throughput = cell.row(metric::THROUGHPUT).and_then(|row| row.value(Side::Head));
         if let Some((of_one, throughput)) = cell.last().throughput.zip(throughput) {
-            block.push_str(&self.line("", &text::throughput_per_s(throughput.value, of_one)));
+            block.push_str(&self.line("", &number::throughput_per_s(throughput.value, of_one)));
         }
         if self.verbose || !cell.all_200() {
             block.push_str(&self.line("responses", &text::responses(cell)));
@@ -165,10 +166,10 @@ impl Printer {
     }
 
     fn estimate(&self, estimate: &Estimate, unit: Unit) -> String {
-        let value = self.bold(&text::value(estimate.value, unit));
+        let value = self.bold(&number::value(estimate.value, unit));
         match estimate.interval {
             Some((low, high)) if low < high => {
-                let [low, high] = [low, high].map(|end| self.dim(&text::value(end, unit)));
+                let [low, high] = [low, high].map(|end| self.dim(&number::value(end, unit)));
                 format!("[{low} {value} {high}]")
             }
             _ => value,
@@ -176,9 +177,9 @@ impl Printer {
     }
 
     fn change(&self, Change { low, estimate, high }: Change, is_difference: bool) -> String {
-        let [low, high] = [low, high].map(|end| self.dim(&text::change_in_row(end, is_difference)));
+        let [low, high] = [low, high].map(|end| self.dim(&number::change_in_row(end, is_difference)));
         let unit = if is_difference { " points" } else { "" };
-        format!("[{low} {} {high}]{unit}", self.bold(&text::change_in_row(estimate, is_difference)))
+        format!("[{low} {} {high}]{unit}", self.bold(&number::change_in_row(estimate, is_difference)))
     }
 
     fn conclusion(&self, cell: &Cell) -> String {

@@ -11,7 +11,7 @@ use crate::record::{
     Baseline, CellRun, Counts, Environment, Fault, Histogram, Judged, LatencyHistogram, Machine, Metric,
     Round, Run, TestBed, metric,
 };
-use crate::report::{Report, ReportOptions};
+use crate::report::model::{Report, ReportOptions};
 use crate::stats::interval::Method as IntervalMethod;
 
 const GROUP: &str = "tokenizer";

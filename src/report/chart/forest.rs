@@ -13,7 +13,7 @@ use crate::report::chart::svg::{
     REGRESSED, RIGHT_ALIGNED, Rect, Stroke, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX, shorten, widest,
     width,
 };
-use crate::report::text;
+use crate::report::number;
 
 const ROW_PX: f64 = 20.0;
 /// Longer titles of metrics lose their middle.
@@ -56,7 +56,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
                 Better::Lower => Change { low, estimate, high },
                 Better::Higher => Change { low: -high, estimate: -estimate, high: -low },
             };
-            let text = text::change_of(estimate, found.is_difference());
+            let text = number::change_of(estimate, found.is_difference());
             rows.push(Row { cell: cell.id.to_string(), found, worse, text });
         }
     }

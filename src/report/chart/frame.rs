@@ -13,7 +13,7 @@ use crate::report::chart::svg::{
     RIGHT_ALIGNED, Rect, SUBTITLE_SIZE, Stroke, TEXT_SIZE, TICK_GAP_PX, TITLE, TITLE_SIZE, WIDTH_PX, clean,
     shorten, side_color, svg, widest, width, wrap,
 };
-use crate::report::text::grouped;
+use crate::report::number::grouped;
 
 /// From the upper edge to the middles of the title and of the first line of the subtitle.
 const TITLE_PX: f64 = 24.0;

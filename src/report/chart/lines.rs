@@ -8,7 +8,7 @@ use crate::report::chart::svg::{
     CENTERED, Canvas, EDGE_PX, GRID, LEFT_ALIGNED, Lettering, Marker, NAME_HEIGHT_PX, Rect, SUBTITLE_SIZE,
     Stroke, TEXT_SIZE, TICK_GAP_PX, side_color, widest, width,
 };
-use crate::report::text;
+use crate::report::number;
 
 const MIN_PLOT_HEIGHT_PX: f64 = 300.0;
 /// From the plot's edges to the first and the last point.
@@ -76,7 +76,7 @@ fn named_lines(lines: &[Line]) -> (Vec<(Line, Marker)>, Option<String>) {
 fn draw_lines(canvas: &mut Canvas, frame: &Frame, lines: &[(Line, Marker)], concurrencies: &[u32]) {
     let Rect { left, right, top, bottom } = frame.plot;
     let room = right - left - 2.0 * INSET_PX;
-    let labels: Vec<String> = concurrencies.iter().map(|n| text::count((*n).into())).collect();
+    let labels: Vec<String> = concurrencies.iter().map(|n| number::count((*n).into())).collect();
     let min_gap = widest(&labels) + TICK_GAP_PX;
     let (places, evenly) = concurrency_places(concurrencies, min_gap / room);
     let places: Vec<f64> = places.iter().map(|place| left + INSET_PX + place * room).collect();

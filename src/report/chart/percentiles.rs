@@ -7,7 +7,7 @@ use crate::plan::Side;
 use crate::record::{LatencyHistogram, Metric, Round};
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent};
 use crate::report::chart::svg::{Marker, Rect};
-use crate::report::{Cell, Report, Row};
+use crate::report::model::{Cell, Report, Row};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
 const X_TITLE: &str = "share of requests that took no longer (each further nine is equally wide)";

@@ -3,7 +3,7 @@
 use crate::plan::Side;
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, extent};
 use crate::report::chart::svg::{At, BAND, Marker, Rect, Stroke, side_color};
-use crate::report::text;
+use crate::report::number;
 
 const PLOT_HEIGHT_PX: f64 = 220.0;
 /// From the plot's edges to the first and the last stripe.
@@ -44,7 +44,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
         }
         frame.vertical_axis(canvas);
         let every = rounds.div_ceil(MAX_TICKS).max(1);
-        let tick = |round: usize| (x(round as f64 - 1.0), text::count(round as u64));
+        let tick = |round: usize| (x(round as f64 - 1.0), number::count(round as u64));
         let ticks: Vec<_> = (every..=rounds).step_by(every).map(tick).collect();
         frame.horizontal_axis(canvas, &ticks, "round, in order of time (a stripe is a launch)");
         let mut ends = Vec::new();

@@ -273,17 +273,12 @@ fn in_memory(drawn: Result<(), DrawingAreaErrorKind<std::io::Error>>) {
     drawn.expect("plotters draws into a string, which cannot fail");
 }
 
-/// A chart could not be made into a PNG.
-#[derive(Debug, thiserror::Error)]
-#[error("could not draw a chart as PNG: {0}")]
-pub(crate) struct PngError(String);
-
 /// The SVG as a PNG; `None` if plimsoll was built without PNGs.
 ///
 /// # Errors
 /// If resvg cannot read the SVG or the picture is too large. Neither should happen whatever the data is.
 #[cfg(feature = "png")]
-pub(crate) fn png(svg: &str) -> Result<Option<Vec<u8>>, PngError> {
+pub(crate) fn png(svg: &str) -> Result<Option<Vec<u8>>, String> {
     use resvg::tiny_skia::{Pixmap, Transform};
     use resvg::usvg::{Options, Tree};
 
@@ -292,17 +287,17 @@ pub(crate) fn png(svg: &str) -> Result<Option<Vec<u8>>, PngError> {
     // Combining marks that the font lacks would be drawn on top of each other, as boxes.
     let svg: String = svg.chars().map(|c| if c == '\n' || is_covered(c) { c } else { '□' }).collect();
     let fontdb = FONTS.clone();
-    let tree = Tree::from_str(&svg, &Options { fontdb, ..Options::default() })
-        .map_err(|error| PngError(error.to_string()))?;
+    let tree =
+        Tree::from_str(&svg, &Options { fontdb, ..Options::default() }).map_err(|error| error.to_string())?;
     let size = tree.size().to_int_size();
     let mut pixmap = Pixmap::new(SCALE as u32 * size.width(), SCALE as u32 * size.height())
-        .ok_or_else(|| PngError(format!("{} by {} px are too many", size.width(), size.height())))?;
+        .ok_or_else(|| format!("{} by {} px are too many", size.width(), size.height()))?;
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixmap.as_mut());
-    pixmap.encode_png().map(Some).map_err(|error| PngError(error.to_string()))
+    pixmap.encode_png().map(Some).map_err(|error| error.to_string())
 }
 
 #[cfg(not(feature = "png"))]
-pub(crate) fn png(_svg: &str) -> Result<Option<Vec<u8>>, PngError> {
+pub(crate) fn png(_svg: &str) -> Result<Option<Vec<u8>>, String> {
     Ok(None)
 }
 

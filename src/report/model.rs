@@ -1,0 +1,242 @@
+//! The input of all formats, which borrows what was measured and judged, and their output.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use crate::judge::{CellJudgement, Comparison, Estimate, Judgement, LimitCheck, Note, Shown, Stage, Verdict};
+use crate::plan::{CellId, Side, metric};
+use crate::record::{Baseline, CellRun, Counts, Judged, METRICS, Metric, Run, WriteError};
+
+/// Shown by default though not judged by default: what services for language models are loaded for.
+const ALWAYS_SHOWN: [&str; 2] = [metric::INPUT_TOKEN_THROUGHPUT, metric::OUTPUT_TOKEN_THROUGHPUT];
+
+/// The measured runs of a call and their judgement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report<'a> {
+    /// The bench target, and whether the runs come from files.
+    pub(crate) title: &'a str,
+    pub(crate) runs: &'a [Run],
+    pub(crate) baseline: &'a Baseline,
+    pub(crate) judgement: &'a Judgement,
+    pub(crate) options: &'a ReportOptions,
+}
+
+/// Facts about the call that a report needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ReportOptions {
+    /// Whether charts are drawn.
+    pub(crate) plots: bool,
+    /// The name of the baseline.
+    pub(crate) baseline: String,
+    /// Whether the runs are about to become a baseline.
+    pub(crate) records: bool,
+    /// The command that records a baseline here.
+    pub(crate) record_command: String,
+    /// The command that compares here without a baseline; `None` if no duet of this bench is known.
+    pub(crate) duet_command: Option<String>,
+    /// Whether the folder above has a page that links to all benches.
+    pub(crate) overview: bool,
+}
+
+/// A file to be written into the folder of a bench.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    /// Its name, which holds no separator.
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReportError {
+    #[error("could not draw a chart as PNG: {0}")]
+    Png(String),
+    #[error("could not write the report: {0}")]
+    Write(#[from] WriteError),
+    #[error("could not remove {}, a chart of an earlier run: {source}; remove it yourself", path.display())]
+    Stale { path: PathBuf, source: io::Error },
+}
+
+/// A judged cell with its measured rounds.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell<'a> {
+    pub(crate) judged: &'a CellJudgement,
+    /// One for each run that has it, without confirmations.
+    pub(crate) runs: Vec<&'a CellRun>,
+    /// Pairs of rounds that were measured in confirmations.
+    pub(crate) fresh_pairs: usize,
+}
+
+/// One metric of a cell. If fresh pairs decided it, the values are theirs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) metric: &'static Metric,
+    pub(crate) shown: Option<&'a Shown>,
+    pub(crate) comparison: Option<&'a Comparison>,
+    /// Whether it is shown by default.
+    pub(crate) is_primary: bool,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn cells(&self) -> Vec<Cell<'a>> {
+        let cell = |judged: &'a CellJudgement| {
+            let confirmed = self.runs.iter().flat_map(|run| run.confirmations.iter().flatten());
+            Cell {
+                judged,
+                runs: self.runs.iter().filter_map(|run| run.cell(&judged.id)).collect(),
+                fresh_pairs: confirmed.filter(|run| run.id == judged.id).map(|run| run.rounds.len()).sum(),
+            }
+        };
+        self.judgement.cells.iter().map(cell).collect()
+    }
+
+    /// The cells by group, in the order of their definition.
+    pub(crate) fn groups(&self) -> Vec<(&'a str, Vec<Cell<'a>>)> {
+        let mut groups: Vec<(&str, Vec<Cell>)> = Vec::new();
+        for cell in self.cells() {
+            match groups.iter_mut().find(|(name, _)| *name == cell.judged.id.group) {
+                Some((_, cells)) => cells.push(cell),
+                None => groups.push((&cell.judged.id.group, vec![cell])),
+            }
+        }
+        groups
+    }
+
+    pub(crate) fn is_duet(&self) -> bool {
+        let mut cells = self.runs.iter().flat_map(|run| &run.cells);
+        cells.any(|cell| !cell.base.is_empty() || cell.base_failure.is_some())
+    }
+
+    /// The number of cells that were judged by a screening and its confirmations.
+    pub(crate) fn screened_cells(&self) -> usize {
+        let is_screened =
+            |cell: &&CellJudgement| cell.comparisons.iter().any(|one| one.stage != Stage::Whole);
+        self.judgement.cells.iter().filter(is_screened).count()
+    }
+
+    /// The notes that several cells have, with those cells.
+    pub(crate) fn shared_notes(&self) -> Vec<(Note, Vec<&'a CellId>)> {
+        let mut all: Vec<(Note, Vec<&CellId>)> = Vec::new();
+        for cell in self.cells() {
+            for note in cell.notes() {
+                match all.iter_mut().find(|(other, _)| *other == note) {
+                    Some((_, cells)) => cells.push(&cell.judged.id),
+                    None => all.push((note, vec![&cell.judged.id])),
+                }
+            }
+        }
+        all.retain(|(_, cells)| cells.len() > 1);
+        all
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// Its newest rounds.
+    pub(crate) fn last(&self) -> &'a CellRun {
+        self.runs.last().expect("a judged cell is in a run")
+    }
+
+    /// The sum over all its rounds.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::sum(self.runs.iter().flat_map(|run| &run.rounds).map(|round| &round.counts))
+    }
+
+    pub(crate) fn launches(&self) -> usize {
+        let launches =
+            |run: &&CellRun| run.rounds.iter().map(|round| round.launch).collect::<BTreeSet<_>>().len();
+        self.runs.iter().map(launches).sum()
+    }
+
+    pub(crate) fn is_duet(&self) -> bool {
+        self.runs.iter().any(|run| !run.base.is_empty())
+    }
+
+    /// One-sided error for the whole call.
+    pub(crate) fn level(&self) -> f64 {
+        self.last().settings.significance_level
+    }
+
+    /// The notes of its measurement and its judgement, each once.
+    fn notes(&self) -> Vec<Note> {
+        let recorded = self.runs.iter().flat_map(|run| &run.notes).cloned().map(Note::Recorded);
+        let mut notes = Vec::new();
+        for note in recorded.chain(self.judged.notes.iter().cloned()) {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        notes
+    }
+
+    /// The notes that no other cell has.
+    pub(crate) fn own_notes(&self, shared: &[(Note, Vec<&CellId>)]) -> Vec<Note> {
+        let mut notes = self.notes();
+        notes.retain(|note| !shared.iter().any(|(other, _)| other == note));
+        notes
+    }
+
+    /// Its metrics in the order of the table of metrics.
+    pub(crate) fn rows(&self) -> Vec<Row<'a>> {
+        METRICS.iter().filter_map(|metric| self.row(metric.id)).collect()
+    }
+
+    pub(crate) fn row(&self, metric_id: &str) -> Option<Row<'a>> {
+        let metric = METRICS.iter().find(|metric| metric.id == metric_id)?;
+        let CellJudgement { comparisons, values, fresh, .. } = self.judged;
+        let comparison = comparisons.iter().find(|comparison| comparison.metric == metric);
+        let shown = fresh.iter().chain(values).find(|shown| shown.metric == metric);
+        let tails =
+            values.iter().map(|shown| shown.metric).filter(|other| other.judged == Judged::HighestTail);
+        let is_primary = comparison.is_some_and(|comparison| comparison.judged)
+            || match metric.judged {
+                Judged::Always | Judged::ByCounts => true,
+                // The tail that would be judged if there were a baseline.
+                Judged::HighestTail => tails.max_by_key(|tail| tail.least_successes) == Some(metric),
+                Judged::WhenAsked => ALWAYS_SHOWN.contains(&metric.id),
+            };
+        (shown.is_some() || comparison.is_some()).then_some(Row { metric, shown, comparison, is_primary })
+    }
+
+    /// The values of a metric in its own rounds, even if fresh pairs decided it.
+    pub(crate) fn of_rounds(&self, metric_id: &str) -> Option<&'a Shown> {
+        self.judged.values.iter().find(|shown| shown.metric.id == metric_id)
+    }
+
+    /// Whether each response was a success with status 200.
+    pub(crate) fn all_200(&self) -> bool {
+        const OK: u16 = 200;
+        let counts = self.counts();
+        counts.faults.is_empty() && counts.statuses.keys().all(|&status| status == OK)
+    }
+
+    /// Whether it regressed because of an absolute limit alone.
+    pub(crate) fn only_broke_a_limit(&self) -> bool {
+        let regressed = |found: &Comparison| found.judged && found.verdict == Verdict::Regressed;
+        self.judged.limits.iter().any(LimitCheck::is_broken) && !self.judged.comparisons.iter().any(regressed)
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The value of a side.
+    pub(crate) fn value(&self, side: Side) -> Option<Estimate> {
+        let (shown, alone) = match side {
+            Side::Base => (self.shown.and_then(|shown| shown.base), self.comparison.and_then(|one| one.base)),
+            Side::Head => (self.shown.map(|shown| shown.head), self.comparison.and_then(|one| one.head)),
+        };
+        shown.or(alone.map(|value| Estimate { value, interval: None, method: None }))
+    }
+
+    /// Its comparison, if that is judged; `None` if it is only shown.
+    pub(crate) fn judged(&self) -> Option<&'a Comparison> {
+        self.comparison.filter(|comparison| comparison.judged)
+    }
+
+    /// The number of fresh pairs that decided it; `None` if its own rounds did.
+    pub(crate) fn fresh_pairs(&self) -> Option<usize> {
+        match self.comparison?.stage {
+            Stage::Confirmed { pairs, .. } => Some(pairs),
+            Stage::Screened | Stage::Whole => None,
+        }
+    }
+}
