@@ -60,8 +60,7 @@ fn is_test_file(path: &str) -> bool {
 /// Lines of code with their numbers, without comments. With `tests` also those of the test module at the end.
 fn code(text: &str, tests: bool) -> impl Iterator<Item = (usize, &str)> {
     let lines: Vec<&str> = text.lines().collect();
-    let is_test_module =
-        |at: usize| lines[at] == "#[cfg(test)]" && lines[at + 1..].iter().any(|line| *line == "mod tests {");
+    let is_test_module = |at: usize| lines[at] == "#[cfg(test)]" && lines[at + 1..].contains(&"mod tests {");
     let end = (0..lines.len()).find(|at| !tests && is_test_module(*at)).unwrap_or(lines.len());
     let numbered = lines.into_iter().enumerate().take(end).map(|(at, line)| (at + 1, line));
     numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))

@@ -18,14 +18,14 @@ mod tests {
 
     use regex_lite::Regex;
 
-    use super::frame::{Line, Point};
-    use super::lines::Contents;
-    use super::percentiles::{Distribution, PercentileCurve};
-    use super::svg::{png, width};
     use super::*;
     use crate::judge::{CellJudgement, Change, Comparison, Judgement, Stage, Verdict};
     use crate::plan::{CellId, Side};
     use crate::record::{Better, metric};
+    use crate::report::chart::frame::{Line, Point};
+    use crate::report::chart::lines::Contents;
+    use crate::report::chart::percentiles::{Distribution, PercentileCurve};
+    use crate::report::chart::svg::{png, width};
 
     const LONG_ID: &str = "tokenizer/encode_with_a_name_that_somebody_generated_from_a_route_and_a_tenant/3k";
     /// How far letters reach above and below the baseline, as shares of the font size.
