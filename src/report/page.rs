@@ -11,7 +11,8 @@ use crate::record::{CellRun, Unit};
 use crate::report::chart::svg::escaped;
 use crate::report::charts::{self, Figure, Scope};
 use crate::report::model::{Artifact, Cell, Report, ReportError, Row};
-use crate::report::{number, text};
+use crate::report::number;
+use crate::report::text;
 
 /// The page of a bench, and of all benches.
 pub(crate) const INDEX: &str = "index.html";

@@ -4,7 +4,8 @@ use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Note, Stage, Verd
 use crate::plan::{CellId, Side, metric};
 use crate::record::Unit;
 use crate::report::model::{Cell, Report, Row};
-use crate::report::{number, text};
+use crate::report::number;
+use crate::report::text;
 
 /// The columns that all text is made for.
 const WIDTH: usize = 80;
