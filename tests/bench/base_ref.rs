@@ -492,7 +492,7 @@ fn base_is_any_revision_that_git_knows() {
     // Base is slower than the commit where the branch began. It would hide changes of the branch.
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "main"]));
     ran.expect_err("base has 1 commit that head lacks; `--base-ref main...HEAD`")
-        .expect_out("Base has 1 commit");
+        .expect_out("Warning: base has 1 commit");
     let ran = expect_not_regressed(shop.bench(&[], &["--base-ref", "main...HEAD"]));
     assert!(!ran.err.contains("lacks"), "{}", ran.err);
     ran.expect_out(SAME).expect_out("one file differs: README.md");
@@ -568,7 +568,7 @@ fn base_copy_copies_ignored_files_into_both_trees() {
     let warned = expect_not_regressed(shop.bench(&[], &both));
     warned
         .expect_err("which .venv/lib/shop.pth names by their full path")
-        .expect_out("Both sides may run files");
+        .expect_out("Warning: both sides may run files");
     let nowhere = shop.bench(&[], &["--base-ref", "HEAD", "--base-copy", "nowhere"]).expect_code(2);
     nowhere.expect_err("--base-copy nowhere: no such file or folder");
 }

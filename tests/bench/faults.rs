@@ -79,7 +79,7 @@ fn more_connections_than_open_files_are_allowed_where_they_can_be_and_else_are_a
         "{}",
         raised.out
     );
-    assert!(raised.out.contains("100 %"), "{}", raised.out);
+    assert!(raised.out.contains("100%"), "{}", raised.out);
     limited("ulimit -n 256", &package, "many", &["--noplot"])
         .expect_code(3)
         .expect_err("300 connections at once need 364 open files, and this process may have 256")
