@@ -19,7 +19,9 @@ mod test_bed;
 pub use baseline::{Baseline, KEPT_RUNS};
 pub use condition::Condition;
 pub(crate) use condition::{ConditionSum, Counters};
-pub use environment::{Environment, Machine};
+pub use environment::Environment;
+#[cfg(any(test, feature = "cli", feature = "overhead"))]
+pub use environment::Machine;
 pub use event::Event;
 pub use fault::Fault;
 pub use file::{FileError, WriteError, file_name, write_whole};

@@ -82,21 +82,19 @@ impl LoadReport<'_> {
         text
     }
 
-    /// The connections, and what the client itself did to the result. Empty without a connection.
+    /// The connections, and what the client itself did to the result.
     fn client(&self) -> String {
         let Tally { counts, latency, connect, lag, .. } = self.tally;
-        let Some(connect) = connect.quantile_ns(0.5) else { return String::new() };
-        let mut text = String::from("\nClient:\n");
-        let opened = number::plural(counts.connections, "connection");
-        _ = write!(text, "  opened {opened} (p50 {} each)", number::duration_ns(connect));
-        match counts.reconnects {
-            0 => text.push('\n'),
-            some => {
-                _ = writeln!(
-                    text,
-                    ", {} of them again because the server had closed them",
-                    number::count(some)
-                )
+        let mut text = String::new();
+        if let Some(connect) = connect.quantile_ns(0.5) {
+            let opened = number::plural(counts.connections, "connection");
+            _ = write!(text, "  opened {opened} (p50 {} each)", number::duration_ns(connect));
+            match counts.reconnects {
+                0 => text.push('\n'),
+                some => {
+                    let again = number::count(some);
+                    _ = writeln!(text, ", {again} of them again because the server had closed them");
+                }
             }
         }
         if !counts.statuses.is_empty() {
@@ -112,7 +110,7 @@ impl LoadReport<'_> {
         }
         if let (Some(lag), Some(latency)) = (lag.mean_ns(), latency.mean_ns()) {
             let client_share = lag / (lag + latency);
-            let shown = number::value(client_share, Unit::Ratio);
+            let shown = number::percent(client_share);
             _ = match client_share > MAX_CLIENT_SHARE {
                 true => writeln!(
                     text,
@@ -124,7 +122,7 @@ impl LoadReport<'_> {
                 ),
             };
         }
-        text
+        if text.is_empty() { text } else { format!("\nClient:\n{text}") }
     }
 
     /// The block of async_benchmarking.py, line for line. Its figures are over all responses, whatever their status.
@@ -408,7 +406,7 @@ mod tests {
           opened 10 connections (p50 70.02 µs each)
           responses timed by the kernel
           client lag, from a response to the next request: p50 23.01 µs, p99 45.02 µs
-          the client took 0.10% of each connection's time, the service the rest
+          the client took 0.1% of each connection's time, the service the rest
         ");
     }
 
@@ -426,7 +424,7 @@ mod tests {
           opened 4 connections (p50 70.02 µs each), 3 of them again because the server had closed them
           responses timed by this process
           client lag, from a response to the next request: p50 250.1 µs, p99 250.1 µs
-          the client was the bottleneck: it took 71.43% of each connection's time, so the throughput is the client's
+          the client was the bottleneck: it took 71.4% of each connection's time, so the throughput is the client's
         ");
     }
 

@@ -15,7 +15,9 @@ pub(crate) use baselines::{accept, drop_baseline, list as list_baselines, show a
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Colour, DuetOptions, Options, Paths, Save};
-pub(crate) use outcome::{FailOn, NOT_MEASURED, Outcome, SessionError, WRONG_CALL, exit_code};
+#[cfg(feature = "cli")]
+pub(crate) use outcome::NOT_MEASURED;
+pub(crate) use outcome::{FailOn, Outcome, SessionError, WRONG_CALL, exit_code};
 pub(crate) use run::{check, run};
 #[cfg(feature = "cli")]
 pub(crate) use run::{compare, regressed_cells, report};
