@@ -294,8 +294,8 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
     let cases: &[(&[&str], &str)] = &[
         (&["/x"], "it has no host"),
         (&["ftp://h/x"], "`ftp` is neither http nor https"),
-        (&[URL, "-c", "0"], "concurrency and requests are at least 1"),
-        (&[URL, "-n", "0"], "concurrency and requests are at least 1"),
+        (&[URL, "-c", "0"], "concurrency and requests must be at least 1"),
+        (&[URL, "-n", "0"], "concurrency and requests must be at least 1"),
         (&[URL, "-c", "1000000", "-n", "1000000"], "more than 10,000 requests in flight"),
         (&[URL, "-c", "-1"], "unexpected argument '-1'"),
         (&[URL, "-z", "NaN"], "`NaN` is not a duration"),

@@ -19,6 +19,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["session", "plan", "serve", "calibrate"]),
     ("serve", &["plan"]),
 ];
+/// Files that every module may use, and that use none.
+const TOOLS: &[(&str, &[&str])] = &[("hex", &[]), ("output", &[]), ("parallel", &[])];
 /// A file is one layer above the highest file of its module that it imports.
 const MAX_LAYERS: usize = 6;
 
@@ -118,11 +120,20 @@ fn complaints(files: &Files) -> Vec<String> {
     let mut complaints = Vec::new();
     for (path, text) in files {
         let own = module_of(path);
-        let allowed = MODULES.iter().find(|(name, _)| *name == top(&own)).map(|(_, allowed)| *allowed);
+        let mut modules = MODULES.iter().chain(TOOLS);
+        let Some((_, allowed)) = modules.find(|(name, _)| *name == top(&own)) else {
+            if !["lib", "main"].contains(&top(&own)) {
+                complaints.push(format!("{path} is not in the table of modules"));
+            }
+            continue;
+        };
         for (number, line) in code(text, true) {
+            if line.contains("crate::{") {
+                complaints.push(format!("{path}:{number} imports from several modules at once"));
+            }
             for import in paths(line).map(top).filter(|import| *import != top(&own)) {
                 let is_module = MODULES.iter().any(|(name, _)| *name == import);
-                if is_module && allowed.is_some_and(|allowed| !allowed.contains(&import)) {
+                if is_module && !allowed.contains(&import) {
                     complaints
                         .push(format!("{path}:{number} imports `{import}`, which `{}` may not", top(&own)));
                 }
@@ -179,6 +190,8 @@ fn planted_violations_are_found() {
     assert!(complaint(&[("plan/x.rs", "fn f() { crate::record::metric(\"x\"); }\n")]).contains("`record`"));
     assert!(complaint(&[("plan/x.rs", "use super::load::Load;\n")]).contains("super::"));
     assert!(complaint(&[("plan/x.rs", "#[cfg(test)]\nfn f() {}\n")]).contains("cfg(test)"));
+    assert!(complaint(&[("plan/x.rs", "use crate::{measure::X};\n")]).contains("several modules"));
+    assert!(complaint(&[("other/x.rs", "")]).contains("not in the table"));
     let (a, b) = (("plan/a.rs", "use crate::plan::b::B;\n"), ("plan/b.rs", "use crate::plan::a::A;\n"));
     assert!(complaint(&[a, b]).contains("import circle: plan::a <-> plan::b <-> plan::a"));
     let tower: Vec<(String, String)> = (0..=MAX_LAYERS)

@@ -16,7 +16,7 @@ const AFTER_HELP: &str = "\
 A flag takes precedence over its variable, and a variable over the bench file. Every flag but --exact, --list, --test and --help \
 has a variable: PLIMSOLL_QUICK=1 means --quick.
 
-Exit codes: 0 nothing regressed, 1 regressed, 2 wrong call, 3 not measured, 130 or 143 interrupted";
+Exit codes: 0 nothing regressed, 1 regressed, 2 usage error, 3 not measured, 130 or 143 interrupted";
 
 /// The flags of a bench binary, without the [`Settings`].
 #[derive(Debug, Parser)]
@@ -25,7 +25,7 @@ Exit codes: 0 nothing regressed, 1 regressed, 2 wrong call, 3 not measured, 130 
 pub(crate) struct Flags {
     /// Measure only cells whose id matches this regular expression
     pub(crate) filter: Option<String>,
-    /// Treat the filter as a whole id
+    /// Match the filter against the whole id, not as a regular expression
     #[arg(long, help_heading = heading::MEASURE)]
     pub(crate) exact: bool,
     /// List the cells and exit
@@ -38,7 +38,7 @@ pub(crate) struct Flags {
     #[arg(long, env = "PLIMSOLL_QUICK", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::MEASURE)]
     quick: bool,
-    /// Number of whole runs
+    /// Repeat the whole measurement this number of times
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_RUNS")]
     #[arg(help_heading = heading::MEASURE)]
     runs: usize,
@@ -56,7 +56,7 @@ pub(crate) struct Flags {
     #[arg(hide_possible_values = true, help_heading = heading::DECIDE)]
     pub(crate) fail_on: Vec<FailOn>,
 
-    /// Compare with this baseline, which may lack cells [default: main]
+    /// Compare with this baseline; cells it lacks are new [default: main]
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_BASELINE_LENIENT")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
     baseline_lenient: Option<String>,
@@ -68,11 +68,11 @@ pub(crate) struct Flags {
     #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
     save_baseline: Option<String>,
-    /// Store the run, and keep the older runs of the baseline
+    /// Add the run to the baseline, keep its runs [default: main]
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::BASELINES)]
     append: bool,
-    /// Judge this stored baseline instead of measuring
+    /// Use this stored baseline as head instead of measuring
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
     pub(crate) load_baseline: Option<String>,
@@ -204,7 +204,7 @@ fn prepare_variable(arg: Arg) -> Arg {
 }
 
 /// Pairs of arguments that contradict each other.
-const CONTRADICTIONS: [(&str, &str); 15] = [
+const CONTRADICTIONS: [(&str, &str); 18] = [
     ("save_baseline", "baseline"),
     ("baseline", "baseline_lenient"),
     ("load_baseline", "save_baseline"),
@@ -214,6 +214,9 @@ const CONTRADICTIONS: [(&str, &str); 15] = [
     ("load_baseline", "base_url"),
     ("load_baseline", "base_arg"),
     // A duet does not compare with a stored baseline.
+    ("append", "base_ref"),
+    ("append", "base_command"),
+    ("append", "base_url"),
     ("baseline", "base_ref"),
     ("baseline", "base_command"),
     ("baseline", "base_url"),

@@ -9,7 +9,7 @@ use crate::calibrate::{Effort, calibrate};
 /// The counts show that a promise is broken.
 const BROKEN: u8 = 1;
 
-/// Count the wrong verdicts of the gate in simulated calls with a known truth
+/// Simulate comparisons with a known true change, and count wrong verdicts
 ///
 /// Prints Markdown: each promise with what was found, and a table of all scenarios. The exit code is 1 if the counts show that a
 /// promise is broken, for example that more than 1% of unchanged calls have a regressed cell.

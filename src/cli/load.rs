@@ -14,7 +14,7 @@ use crate::session::{self, LoadFormat, exit_code};
 /// The targets file if neither a URL nor a file is given.
 const DEFAULT_TARGETS: &str = "endpoints.txt";
 
-/// Load one URL, or the URLs of a file, and print throughput and latency
+/// Send requests to a URL, or to the URLs in a file, and print throughput and latency
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub(crate) struct LoadArgs {

@@ -69,7 +69,7 @@ struct AcceptArgs {
     /// Baseline to add the run to
     #[arg(long, value_name = "NAME", default_value = "main", value_parser = NonEmptyStringValueParser::new())]
     baseline: String,
-    /// Begin a new epoch, because the speed changed for this reason: later runs are no longer compared with older ones
+    /// Accept a change of speed for this reason; later runs are no longer compared with older runs
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -119,7 +119,7 @@ struct ReportOptions {
     /// Write no charts
     #[arg(long)]
     noplot: bool,
-    /// When to colour the output
+    /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Colour,
     /// Print more details

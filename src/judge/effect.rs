@@ -143,8 +143,11 @@ impl Effect {
     }
 
     /// The smallest worsening that is found with probability [`POWER`], as a logarithm: as one of `tests`, or in a duet
-    /// screened and then confirmed.
+    /// screened and then confirmed. Infinite with too few sittings to show any.
     pub fn detectable(&self, criteria: &Criteria, tests: usize, confirmation: Option<&Confirmation>) -> f64 {
+        if self.few_sittings.is_some() {
+            return f64::INFINITY;
+        }
         let Some(confirmation) = confirmation.filter(|_| self.pair_variance.is_some()) else {
             return self.detectable_at(criteria.level_per_test(tests), criteria.noise_threshold);
         };

@@ -54,6 +54,7 @@ pub(super) struct Measured {
     lag_ratio: Option<f64>,
     /// When the run began.
     started: SystemTime,
+    ended: SystemTime,
     boot: Option<String>,
 }
 
@@ -136,7 +137,15 @@ impl Measured {
     fn new(run: &Run, cell: &CellRun, series: Series) -> Self {
         let boot = run.environment.machine.test_bed.boot.clone();
         let window = cell.settings.window();
-        Self { series, run_id: run.id.clone(), window, lag_ratio: None, started: run.started, boot }
+        Self {
+            series,
+            run_id: run.id.clone(),
+            window,
+            lag_ratio: None,
+            started: run.started,
+            ended: run.started + run.elapsed,
+            boot,
+        }
     }
 
     /// The values of a metric by launch and round.
@@ -186,7 +195,7 @@ pub(super) fn by_sitting<'a, T>(runs: impl IntoIterator<Item = (&'a Measured, T)
     let mut last: Option<&Measured> = None;
     for (run, value) in runs {
         let continues = last.is_some_and(|last| {
-            let gap = run.started.duration_since(last.started).unwrap_or_default();
+            let gap = run.started.duration_since(last.ended).unwrap_or_default();
             last.boot == run.boot && gap < SITTING_GAP
         });
         match sittings.last_mut().filter(|_| continues) {

@@ -814,7 +814,7 @@ fn a_rate_is_worse_if_it_falls_and_is_shown_in_its_own_direction() {
     assert_near(change.estimate, 1.0 / 1.200_036_677_792_677 - 1.0);
     assert_near(change.low, 1.0 / 1.303_348_065_209_08 - 1.0);
     let detectable = throughput.detectable.unwrap();
-    assert!((0.05..1.0).contains(&detectable), "a rate cannot fall by more than all of it: {detectable}");
+    assert!((0.05..=1.0).contains(&detectable), "a rate cannot fall by more than all of it: {detectable}");
 }
 
 // Limits.

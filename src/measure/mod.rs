@@ -42,14 +42,12 @@ pub(crate) enum MeasureError {
     SideStart { side: Side, source: ServiceError },
     #[error("cell `{cell}`: {source}")]
     Endpoint { cell: String, source: EndpointError },
-    #[error(
-        "somebody set the clock of this machine during several attempts to measure a round: measure again"
-    )]
+    #[error("the system clock was changed while rounds were measured: measure again")]
     ClockSet,
     #[error("cell `{cell}`: the test request to {url} failed: {what}")]
     TestRequest { cell: String, url: String, what: String },
     #[error(
-        "{connections} connections at once need {needed} open files, and this process may have {limit}: lower the concurrency, or \
+        "{connections} connections at once need {needed} open files, but this process is limited to {limit}: lower the concurrency, or \
          raise the limit with `ulimit -n {needed}` before starting plimsoll (the hard limit belongs to the system or the container)"
     )]
     OpenFiles { connections: usize, needed: u64, limit: u64 },

@@ -25,15 +25,14 @@ impl fmt::Display for Note {
                 let names: Vec<String> = metrics.iter().map(needs).collect();
                 write!(f, "A round has {} successes, too few for {}", round.successes, names.join(", "))?;
                 let neediest = metrics.iter().max_by_key(|metric| metric.least_successes);
-                let them = if metrics.len() == 1 { "it" } else { "them" };
                 match neediest.and_then(|metric| round.remedy(metric)) {
                     Some(Remedy::MeasurementTime(Some(time))) => {
-                        write!(f, ": a measurement_time of {} would reach {them}", whole_seconds(time))
+                        write!(f, ": --measurement-time {} would be enough", whole_seconds(time))
                     }
                     Some(Remedy::Burst(Some(requests))) => {
-                        write!(f, ": a burst of {requests} requests would reach {them}")
+                        write!(f, ": a burst of {requests} requests would be enough")
                     }
-                    Some(_) => write!(f, ": a larger burst that is not refused would reach {them}"),
+                    Some(_) => write!(f, ": a larger burst that is not refused would be enough"),
                     None => Ok(()),
                 }
             }
@@ -72,16 +71,15 @@ mod tests {
     fn a_closed_loop_needs_time_and_a_burst_needs_requests() {
         assert_eq!(
             too_few(&["latency_p99"], true, 999.0),
-            "A round has 999 successes, too few for latency p99 (1000): a measurement_time of 11s would reach it"
+            "A round has 999 successes, too few for latency p99 (1000): --measurement-time 11s would be enough"
         );
         assert_eq!(
             too_few(&["latency_p99"], false, 300.0),
-            "A round has 300 successes, too few for latency p99 (1000): a burst of 1000 requests would reach it"
+            "A round has 300 successes, too few for latency p99 (1000): a burst of 1000 requests would be enough"
         );
         assert_eq!(
             too_few(&["throughput", "latency_p99"], true, 30.0),
-            "A round has 30 successes, too few for throughput (40), latency p99 (1000): a measurement_time of 334s would \
-             reach them"
+            "A round has 30 successes, too few for throughput (40), latency p99 (1000): --measurement-time 334s would be enough"
         );
         assert_eq!(
             too_few(&["latency_p99"], true, 0.0),

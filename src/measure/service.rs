@@ -51,12 +51,12 @@ pub(crate) enum ServiceError {
     #[error("the service ended before it was ready: `{command}` {ending}{output}")]
     DiedEarly { command: String, ending: Ending, output: LastLines },
     #[error(
-        "the service `{command}` was not ready within {waited:?}: {reason}; it must listen on 127.0.0.1 at the port that replaces {{port}} \
+        "the service `{command}` was not ready within {waited:?}: {reason}; it must listen on 127.0.0.1, on the port that it gets in place of {{port}} \
          and that the variable PORT holds; if it only needs longer, raise the timeout with group.ready_timeout(…){output}"
     )]
     NotReady { command: String, waited: Duration, reason: String, output: LastLines },
     #[error(
-        "the service `{command}` refused its ready path for {waited:?}: {reason} ({explanation}); correct the path in .ready(…), or leave \
+        "the service `{command}` answered its ready path with an error for {waited:?}: {reason} ({explanation}); correct the path in .ready(…), or leave \
          .ready(…) out: the service then counts as ready once its port accepts connections{output}"
     )]
     Refused {

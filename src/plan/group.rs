@@ -84,7 +84,7 @@ impl Cell {
         match self.load.concurrency() {
             0 => {
                 return Err(wrong(
-                    "its load sends nothing: concurrency and requests are at least 1".to_owned(),
+                    "its load sends nothing: concurrency and requests must be at least 1".to_owned(),
                 ));
             }
             1..=MAX_CONCURRENCY => {}
@@ -229,7 +229,7 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// What went wrong while the plan was built.
     pub errors: Vec<PlanError>,
-    /// Number of whole runs to measure.
+    /// Repeat the whole measurement this number of times to measure.
     pub runs: usize,
     /// Seed of every random order.
     pub seed: u64,

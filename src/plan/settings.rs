@@ -15,7 +15,7 @@ pub(crate) mod heading {
     pub(crate) const MEASURE: &str = "What to measure";
     pub(crate) const DECIDE: &str = "How to decide";
     pub(crate) const BASELINES: &str = "Baselines (stored runs to compare with)";
-    pub(crate) const DUETS: &str = "Duets (compare with another build, measured in the same call)";
+    pub(crate) const DUETS: &str = "Duets (measure base and head side by side)";
     pub(crate) const OUTPUT: &str = "Output";
 }
 
@@ -30,7 +30,7 @@ pub struct Settings {
     #[arg(long, value_name = "N", env = "PLIMSOLL_SAMPLE_SIZE", default_value_t = 30)]
     #[arg(help_heading = heading::MEASURE)]
     pub sample_size: usize,
-    /// Measuring time per cell and side
+    /// Measuring time per cell (per side in a duet)
     #[arg(long, value_name = "TIME", env = "PLIMSOLL_MEASUREMENT_TIME", default_value = "10s")]
     #[arg(value_parser = parse_duration, help_heading = heading::MEASURE)]
     #[serde(rename = "measurement_time_s", with = "seconds")]
@@ -46,10 +46,10 @@ pub struct Settings {
     /// Ignore changes below this fraction [default: 0.05; 0.01 in a duet]
     #[arg(long, value_name = "X", env = "PLIMSOLL_NOISE_THRESHOLD", help_heading = heading::DECIDE)]
     pub noise_threshold: Option<f64>,
-    /// Call changes below this unchanged [default: 0.10; 0.05 in a duet]
+    /// Smaller changes are unchanged [default: 0.10; 0.05 in a duet]
     #[arg(long, value_name = "X", env = "PLIMSOLL_EQUIVALENCE_MARGIN", help_heading = heading::DECIDE)]
     pub equivalence_margin: Option<f64>,
-    /// Probability of a false alarm per call
+    /// Probability of a false alarm per bench command
     #[arg(long, value_name = "X", env = "PLIMSOLL_SIGNIFICANCE_LEVEL", default_value_t = 0.01)]
     #[arg(help_heading = heading::DECIDE)]
     pub significance_level: f64,

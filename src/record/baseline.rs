@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::plan::CellId;
+use crate::record::environment::Environment;
 use crate::record::file::{FileError, file_name, name_of};
 use crate::record::histogram::Histogram;
 use crate::record::run::{CellRun, Epoch, Run, read_runs, write_runs};
@@ -188,13 +189,14 @@ fn stored(run: &Run) -> Option<Run> {
     let mut cells: Vec<CellRun> = run.cells.iter().filter(|cell| cell.is_fair()).cloned().collect();
     for cell in &mut cells {
         cell.base.clear();
+        cell.base_failure = None;
         cell.notes.clear();
         for round in &mut cell.rounds {
             (round.latency, round.failure_latency) = (Histogram::default(), Histogram::default());
             round.values.values_mut().for_each(|value| *value = four_digits(*value));
         }
     }
-    let environment = run.environment.clone();
+    let environment = Environment { condition: None, ..run.environment.clone() };
     (!cells.is_empty()).then(|| Run {
         cells,
         environment,

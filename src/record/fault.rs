@@ -18,7 +18,7 @@ pub enum Fault {
     Tls,
     /// The connection was reset before or inside the response.
     Reset,
-    /// The connection was closed before the response was whole.
+    /// The connection was connection closed before the response was complete.
     Closed,
     /// The whole exchange did not end in time.
     Timeout,
@@ -71,13 +71,13 @@ impl Fault {
             Fault::Dns => "name not resolved".into(),
             Fault::Tls => "TLS failed".into(),
             Fault::Reset => "connection reset".into(),
-            Fault::Closed => "closed before the response was whole".into(),
+            Fault::Closed => "connection closed before the response was complete".into(),
             Fault::Timeout => "timed out".into(),
             Fault::Malformed => "malformed response".into(),
             Fault::Status(code) => format!("unexpected status {code}"),
             Fault::Body => "body check failed".into(),
             Fault::NoFreePort => "no free local port".into(),
-            Fault::Client => "error of this machine".into(),
+            Fault::Client => "error on the client machine".into(),
         }
     }
 }

@@ -181,7 +181,7 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// No space is left, or a quota or a limit on the size of files is reached.
-    #[error("{} cannot be written: the disk is full or a limit on files is reached ({source}); free some space and try again. Nothing was changed", path.display())]
+    #[error("{} cannot be written: the disk is full, or a quota or file-size limit was reached ({source}); free some space and try again; nothing was changed", path.display())]
     Full {
         /// What was to be written.
         path: PathBuf,
@@ -189,7 +189,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// This user may not write there.
-    #[error("{} cannot be written: this user may not write there ({source}); change the folder's permissions or choose another one", path.display())]
+    #[error("{} cannot be written: no write permission ({source}); change the folder's permissions or choose another one", path.display())]
     Permission {
         /// What was to be written.
         path: PathBuf,

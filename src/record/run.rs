@@ -286,7 +286,7 @@ pub struct BaseRef {
     pub differing_count: usize,
     /// The programs that were built of each tree: `server of package shop`.
     pub programs: Vec<String>,
-    /// Whether the programs of both sides are the same to the byte.
+    /// Whether the programs of both sides are byte-for-byte identical.
     pub same_programs: bool,
     /// Packages outside the repository, which are the same on both sides.
     pub outside: Vec<String>,

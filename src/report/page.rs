@@ -298,7 +298,7 @@ fn stages(report: &Report) -> String {
     }
     let rows: String =
         report.judgement.candidates.iter().filter_map(|candidate| stage(candidate, report)).collect();
-    let headings = ["cell", "metric", "looked", ">screening", ">confirmation", "verdict"];
+    let headings = ["cell", "metric", "candidate because", ">screening", ">confirmation", "verdict"];
     let table = if rows.is_empty() { rows } else { table(&headings, &format!("<tbody>\n{rows}</tbody>")) };
     format!("<h2>Screening and confirmation</h2>\n<p class=\"why\">{}</p>\n{table}", text::stages(report))
 }
@@ -524,7 +524,7 @@ mod tests {
         <h2>Screening and confirmation</h2>
         <p class="why">The screening of 2 cells found 2 comparisons to confirm. One of them was measured again on fresh launches. Only these fresh pairs decide.</p>
         <div class="scroll"><table>
-        <thead><tr><th>cell</th><th>metric</th><th>looked</th><th class="n">screening</th><th class="n">confirmation</th><th>verdict</th></tr></thead>
+        <thead><tr><th>cell</th><th>metric</th><th>candidate because</th><th class="n">screening</th><th class="n">confirmation</th><th>verdict</th></tr></thead>
         <tbody>
         <tr><td>tokenizer/3k_tokens/5</td><td class="metric">latency p50</td><td>slower</td><td class="n">+30.0%<small>+10.0 to +50.0%</small><small>10 pairs</small></td><td class="n">+23.1%<small>+19.0 to +27.2%</small><small>10 pairs</small></td><td><span class="badge regressed"><b aria-hidden="true">✗</b> regressed</span><small>p = 0.0012 &lt; 0.01, analysis 1 of 3</small></td></tr>
         <tr><td>tokenizer/3k_tokens/10</td><td class="metric">latency p99</td><td>slower</td><td class="n">+1.2%<small>−15.8 to +18.2%</small><small>10 pairs</small></td><td class="n">not measured again</td><td><span class="badge inconclusive"><b aria-hidden="true">?</b> inconclusive</span><small>screening p = 1.0000</small></td></tr>

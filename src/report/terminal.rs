@@ -267,13 +267,13 @@ mod tests {
                   change [-22.9% -18.8% -14.7%] (p = 0.0012 < 0.01)  regressed
           output token throughput [517,789 tokens/s 528,356 tokens/s 538,923 tokens/s]
                   change [-22.9% -18.8% -14.7%]  not judged
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
           Performance has regressed: latency p50 is 23.1% higher (interval +19.0 to
           +27.2%).
 
-        p: corrected over the 4 tests of the call; the intervals are not
+        p values are corrected for 4 tests; intervals are not
         1 cell: 1 regressed (tokenizer/3k_tokens/5).
         ");
     }
@@ -291,14 +291,14 @@ mod tests {
                   change [+25.9% +30.0% +34.1%] (p = 1.0000 > 0.01)  improved
           output token throughput [828,867 tokens/s 845,782 tokens/s 862,698 tokens/s]
                   change [+25.9% +30.0% +34.1%]  not judged
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
           Performance has improved: latency p50 is 23.1% lower (interval -27.2 to
           -19.0%).
 
-        p: corrected over the 4 tests of the call; the intervals are not
-        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        p values are corrected for 4 tests; intervals are not
+        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. Detectable slowdown: 17.0 to 20.5%.
         ");
     }
 
@@ -337,13 +337,13 @@ mod tests {
                   change [-5.3% -1.2% +2.9%]  not judged
                          t over 1 head run and 5 stored runs, 8 degrees of freedom
           responses      200: 12,340
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
           Performance is unchanged.
 
-        p: corrected over the 4 tests of the call; the intervals are not
-        1 cell: 1 unchanged. No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        p values are corrected for 4 tests; intervals are not
+        1 cell: 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%.
         ");
     }
 
@@ -356,19 +356,19 @@ mod tests {
                   change [-15.8% +1.2% +18.2%] (p = 1.0000 > 0.01)  inconclusive
           latency p99    [43.46 ms 44.34 ms 45.23 ms]
                   change [-15.8% +1.2% +18.2%] (p = 1.0000 > 0.01)  inconclusive
-                         to decide it: stored runs of other days, or a duet
+                         needs: stored runs of other days, or a duet (--base-ref)
           throughput     [209.9/s 214.2/s 218.5/s]
                   change [-18.2% -1.2% +15.8%] (p = 1.0000 > 0.01)  inconclusive
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
                   change [-18.2% -1.2% +15.8%]  not judged
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
-          Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which
-          shows neither a change nor equality.
+          Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
+          too wide to tell whether it changed.
 
-        p: corrected over the 4 tests of the call; the intervals are not
-        1 cell: 1 inconclusive. No regression was found. Detectable slow-down: 17.0 to 20.5%.
+        p values are corrected for 4 tests; intervals are not
+        1 cell: 1 inconclusive. No regression was found. Detectable slowdown: 17.0 to 20.5%.
         ");
     }
 
@@ -381,15 +381,15 @@ mod tests {
                     base 32.50 ms
                   change [+19.0% +23.1% +27.2%] (p = 0.0012 < 0.01, analysis 1 of 3)  regressed
                screening [+10.0% +30.0% +50.0%]
-                         decided by 10 fresh pairs: head, base and change are theirs
-                         alone
+                         decided by 10 fresh pairs; the values above are from these
+                         pairs only
           latency p99    [52.86 ms 53.94 ms 55.02 ms]
                   change [+19.0% +23.1% +27.2%] (screening p = 0.0012)  regressed
           throughput     [172.6/s 176.1/s 179.6/s]
                   change [-22.9% -18.8% -14.7%] (screening p = 0.0012)  regressed
           output token throughput [517,789 tokens/s 528,356 tokens/s 538,923 tokens/s]
                   change [-22.9% -18.8% -14.7%]  not judged
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
           Performance has regressed: latency p50 is 23.1% higher (interval +19.0 to
@@ -401,19 +401,19 @@ mod tests {
                   change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
           latency p99    [96.57 ms 98.54 ms 100.5 ms]
                   change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
-                         to decide it: stored runs of other days, or a duet
+                         needs: stored runs of other days, or a duet (--base-ref)
           throughput     [189.0/s 192.8/s 196.7/s]
                   change [-18.2% -1.2% +15.8%] (screening p = 1.0000)  inconclusive
           output token throughput [566,856 tokens/s 578,425 tokens/s 589,993 tokens/s]
                   change [-18.2% -1.2% +15.8%]  not judged
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
-          Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which
-          shows neither a change nor equality.
+          Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
+          too wide to tell whether it changed.
 
-        p: corrected over all candidates and interim analyses; the p value of a
-        screening is not
+        p values are corrected for all candidates and interim analyses; p values of a
+        screening are not
         2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
         ");
     }
@@ -429,10 +429,10 @@ mod tests {
           latency p99    [43.46 ms 44.34 ms 45.23 ms]
           throughput     [209.9/s 214.2/s 218.5/s]
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
-          client         next request within 12.40 µs (p99), timed by the kernel
-          New: The baseline does not have this cell.
+          client         lag p99 12.40 µs, responses timed by the kernel
+          New: There is no baseline yet.
 
-        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main --runs 5`.
+        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main`.
         ");
     }
 
@@ -447,7 +447,7 @@ mod tests {
           latency p99    [43.46 ms 44.34 ms 45.23 ms]
           throughput     [209.9/s 214.2/s 218.5/s]
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           Incomparable: The machine has changed since (CPU Intel Xeon instead of AMD
           EPYC). Compare in a duet, or record a new baseline.
 
@@ -463,7 +463,7 @@ mod tests {
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
           success ratio  0%
           responses      429 (unexpected): 12,300, timed out: 40
-          client         timed by the kernel
+          client         responses timed by the kernel
           Invalid: Only 0% of requests succeeded (at least 95% required), so latency was
           not compared. If failures are expected here, lower the limit with
           `group.min_success_ratio(…)`.
@@ -509,7 +509,7 @@ mod tests {
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
                   change [-5.3% -1.2% +2.9%]  not judged
                          214.2 KiB/s
-          client         next request within 12.40 µs (p99), timed by the kernel, but 14
+          client         lag p99 12.40 µs, responses timed by the kernel, but 14
                          responses by this process, 2 requests took long to send: their
                          latency may be too high
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
@@ -528,21 +528,22 @@ mod tests {
                   change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
           output token throughput [566,856 tokens/s 578,425 tokens/s 589,993 tokens/s]
                   change [-5.3% -1.2% +2.9%]  not judged
-          client         next request within 12.40 µs (p99), timed by the kernel
+          client         lag p99 12.40 µs, responses timed by the kernel
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
           Performance is unchanged.
 
-        Machine: load 0.21 before, other processes used 38.5% of the CPUs, 0.0% stolen
-        by the hypervisor
+        Machine: load average 0.21 at the start, other processes used 38.5% of the CPUs,
+        0.0% stolen by the hypervisor
         Signal 2 ended the measurement early.
         Signal 2 ended the measurement early.
-        All 2 cells: 2 stored runs are not compared, because of another test bed.
-        The baseline is one stored run. How much runs differ is assumed. Record runs on
-        other days.
+        All 2 cells: 2 stored runs are not compared, because they were measured on
+        another test bed.
+        The baseline has only one run, so the variation between runs is assumed. Record
+        runs on other days.
         The baseline has cells that were not measured: tokenizer/old.
-        p: corrected over the 8 tests of the call; the intervals are not
-        2 cells: 2 unchanged, 1 removed. No regression was found. Detectable slow-down: 17.0 to 20.5%. The measurement ended early.
+        p values are corrected for 8 tests; intervals are not
+        2 cells: 2 unchanged, 1 removed. No regression was found. Detectable slowdown: 17.0 to 20.5%. The measurement ended early.
         ");
     }
 

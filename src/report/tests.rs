@@ -128,7 +128,7 @@ fn judged(sample: &Sample) -> CellJudgement {
         Verdict::Regressed | Verdict::Improved | Verdict::SeemsFaster | Verdict::Inconclusive => {
             Some(Reason::Comparison(p50))
         }
-        Verdict::New => Some(Reason::NotInBaseline),
+        Verdict::New => Some(Reason::NoBaseline),
         Verdict::Invalid => Some(Reason::TooManyFailures { side: Side::Head, ratio: 0.0, min: 0.95 }),
         Verdict::Incomparable => Some(Reason::MachineChanged("CPU Intel Xeon instead of AMD EPYC".into())),
     };
@@ -282,7 +282,7 @@ impl Sampled {
                 plots: true,
                 baseline: "main".into(),
                 records: false,
-                record_command: "cargo bench --bench tokenizer -- --save-baseline main --runs 5".into(),
+                record_command: "cargo bench --bench tokenizer -- --save-baseline main".into(),
                 duet_command: None,
                 overview: true,
             },

@@ -57,7 +57,7 @@ pub(crate) fn list(items: &[String]) -> String {
 
 /// That fresh pairs decided a comparison.
 pub(crate) fn decided_by(pairs: usize) -> String {
-    format!("decided by {}: head, base and change are theirs alone", plural(pairs as u64, "fresh pair"))
+    format!("decided by {}; the values above are from these pairs only", plural(pairs as u64, "fresh pair"))
 }
 
 /// The first few ids, and how many more there are: `a, b, c and 2 more`.
@@ -71,9 +71,9 @@ fn named(ids: &[impl ToString]) -> String {
     }
 }
 
-/// The p99 of client lag: `next request within 12.40 µs (p99)`.
+/// The p99 of client lag: `lag p99 12.40 µs`.
 pub(crate) fn promptness(lag_p99_ns: f64) -> String {
-    format!("next request within {} (p99)", duration_ns(lag_p99_ns))
+    format!("lag p99 {}", duration_ns(lag_p99_ns))
 }
 
 /// The clock that timed the responses. The kernel did not stamp `unstamped` of them.
@@ -116,7 +116,7 @@ pub(crate) fn client(cell: &Cell) -> String {
     let lag = cell.row(metric::LAG).and_then(|row| row.value(Side::Head));
     let mut parts: Vec<String> = lag.iter().map(|lag| promptness(lag.value)).collect();
     if counts.statuses.values().any(|&responses| responses > 0) {
-        parts.push(timed_by(counts.clock(), counts.unstamped));
+        parts.push(format!("responses {}", timed_by(counts.clock(), counts.unstamped)));
     }
     if counts.reconnects > 0 {
         parts.push(plural(counts.reconnects, "reconnect"));
@@ -148,7 +148,7 @@ pub(crate) fn conclusion(cell: &Cell) -> &'static str {
         Verdict::Regressed if cell.only_broke_a_limit() => "A limit is broken",
         Verdict::Regressed => "Performance has regressed",
         Verdict::Improved => "Performance has improved",
-        Verdict::SeemsFaster => "Seems faster",
+        Verdict::SeemsFaster => "Seems faster, not confirmed",
         Verdict::Unchanged => "Performance is unchanged",
         Verdict::Inconclusive => "Inconclusive",
         Verdict::Invalid => "Invalid",
@@ -206,9 +206,12 @@ fn doubt(reason: &Reason, found: &Comparison) -> String {
         }
         Reason::NearThreshold => "which may be within the noise threshold".to_owned(),
         Reason::NotShown if found.is_difference() => "which may be chance".to_owned(),
-        Reason::NotShown => "which shows neither a change nor equality".to_owned(),
+        Reason::NotShown => "which is too wide to tell whether it changed".to_owned(),
         Reason::FewSittings(sittings) => {
-            format!("but stored runs of {} alone cannot show a change", plural(*sittings as u64, "sitting"))
+            format!(
+                "but the baseline has runs of only {} (3 are needed: runs at least an hour or a reboot apart)",
+                plural(*sittings as u64, "sitting")
+            )
         }
         other => self::reason(other),
     }
@@ -226,7 +229,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
             plural(*connections, "connection")
         ),
         Reason::ClientErrors(requests) => format!(
-            "{} failed because of an error of this machine, for example too few file descriptors.",
+            "{} failed because of an error on the client machine, for example too few file descriptors.",
             plural(*requests, "request")
         ),
         Reason::TooManyFailures { side, ratio, min } => {
@@ -254,11 +257,11 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::NothingToCompare => "There was nothing to compare.".to_owned(),
         Reason::NoValue => "It has no value.".to_owned(),
         Reason::ClientBound(lag) => format!(
-            "The client was the bottleneck: between two requests a worker waits {lag:.1} times as long for the client as for \
-             the service. This rate is the client's, not the service's."
+            "The client was the bottleneck: it took {lag:.1} times as long to send the next request as the service \
+             took to respond. The measured rate is the client's, not the service's."
         ),
         Reason::TooFewSuccesses { side, successes, needed } => format!(
-            "Too few requests succeeded: the round with the fewest in {} has {}, at least {} are needed.",
+            "Too few requests succeeded: one round of {} has only {} (at least {} needed).",
             side,
             plural(*successes, "success"),
             count(*needed)
@@ -285,8 +288,7 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
     let (title, unit) = (check.metric.title, check.metric.unit);
     let most = value(check.limit, unit);
     let Some(found) = &check.value else {
-        let would_do =
-            check.remedy.map(|found| format!("; {} would give that", remedy(found))).unwrap_or_default();
+        let would_do = check.remedy.map(|found| format!("; use {}", remedy(found))).unwrap_or_default();
         return format!(
             "{title} has no value to compare with its limit of {most}: each round needs {}{would_do}.",
             plural(check.metric.promised_from(), "success")
@@ -297,7 +299,7 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
         LimitOutcome::Broken => format!("{title} is {found}, above its limit of {most}."),
         LimitOutcome::Holds => format!("{title} is {found}, within its limit of {most}."),
         LimitOutcome::Undecided => {
-            format!("{title} is {found}, which does not show whether it keeps its limit of {most}.")
+            format!("{title} is {found}, too close to its limit of {most} to decide.")
         }
     }
 }
@@ -306,11 +308,11 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
 pub(crate) fn advice(advice: &Advice) -> String {
     let needed = match advice {
         Advice::MoreSuccesses { remedy: found, record_again } => {
-            let again = if *record_again { ", with a baseline recorded again" } else { "" };
+            let again = if *record_again { ", and a newly recorded baseline" } else { "" };
             format!("{}{again}", remedy(*found))
         }
         Advice::AboveZero(found) => format!("{}, if its rounds are then above zero", remedy(*found)),
-        Advice::FreeClient => "a CPU for the client alone, or a lower concurrency".to_owned(),
+        Advice::FreeClient => "a CPU reserved for the client, or a lower concurrency".to_owned(),
         Advice::RobustTail => ROBUST_TAIL.to_owned(),
         Advice::SeveralLaunches => {
             "several launches (let plimsoll start the service); more rounds of one launch do not help"
@@ -323,11 +325,11 @@ pub(crate) fn advice(advice: &Advice) -> String {
             "a measurement in which the sides do not drift apart; more launches do not help".to_owned()
         }
         Advice::QuieterMachine => "a quieter machine; pairs of rounds differ too much on this one".to_owned(),
-        Advice::OtherDays => "stored runs of other days, or a duet".to_owned(),
-        Advice::Duet => "a duet".to_owned(),
-        Advice::MeasureAgain => "a confirmation, because it looked slower in the screening".to_owned(),
+        Advice::OtherDays => "stored runs of other days, or a duet (--base-ref)".to_owned(),
+        Advice::Duet => "a duet (--base-ref)".to_owned(),
+        Advice::MeasureAgain => "a confirmation, which did not run".to_owned(),
     };
-    format!("to decide it: {needed}")
+    format!("needs: {needed}")
 }
 
 /// The launches or rounds that a tail needs. With fewer, bursts of other work move its center.
@@ -335,8 +337,8 @@ const ROBUST_TAIL: &str = "ten launches, or three rounds in each launch";
 
 fn remedy(remedy: Remedy) -> String {
     match remedy {
-        Remedy::MeasurementTime(Some(time)) => format!("a measurement_time of {}", whole_seconds(time)),
-        Remedy::MeasurementTime(None) => "a longer measurement_time".to_owned(),
+        Remedy::MeasurementTime(Some(time)) => format!("--measurement-time {}", whole_seconds(time)),
+        Remedy::MeasurementTime(None) => "a longer --measurement-time".to_owned(),
         Remedy::Burst(Some(requests)) => format!("a burst of {} requests", count(requests)),
         Remedy::Burst(None) => "a larger burst".to_owned(),
         Remedy::RefuseFewer => "a larger burst, or a rate limit that refuses fewer requests".to_owned(),
@@ -417,7 +419,7 @@ fn interval_method(method: IntervalMethod, noun: &str) -> String {
 pub(crate) fn machine_load(runs: &[Run]) -> Option<String> {
     let known = runs.iter().filter_map(|run| run.environment.condition.as_ref());
     let Condition { others_share, stolen_share, throttled_share, .. } = Condition::worst(known);
-    let mut parts = vec![format!("load {:.2} before", runs.first()?.environment.load)];
+    let mut parts = vec![format!("load average {:.2} at the start", runs.first()?.environment.load)];
     let others = others_share.map(|share| format!("other processes used {} of the CPUs", percent(share)));
     let stolen = stolen_share.map(|share| format!("{} stolen by the hypervisor", percent(share)));
     let throttled =
@@ -439,17 +441,17 @@ pub(crate) fn note(note: &Note) -> String {
             format!("{} left out. {}", stored(*count), reason(why))
         }
         Note::OtherTestBed(count) => {
-            format!("{} not compared, because of another test bed.", stored(*count))
+            format!("{} not compared, because they were measured on another test bed.", stored(*count))
         }
         Note::ShownOnly(metric) => {
-            format!("{} is only shown: to be judged, a tail needs {ROBUST_TAIL}.", metric.title)
+            format!("{} is shown but not judged: a tail percentile needs {ROBUST_TAIL}.", metric.title)
         }
         Note::OneStoredRun => {
-            "The baseline is one stored run. How much runs differ is assumed. Record runs on other days."
+            "The baseline has only one run, so the variation between runs is assumed. Record runs on other days."
                 .to_owned()
         }
         Note::OneSitting { runs, within } => format!(
-            "The {} were taken within {}. They are one sitting and do not show how much days differ.",
+            "The {} were taken within {}. They are one sitting and do not show how much results differ from day to day.",
             plural(*runs as u64, "stored run"),
             plural(within.as_secs().div_ceil(60).max(1), "minute")
         ),
@@ -498,11 +500,11 @@ pub(crate) fn correction(report: &Report) -> Option<String> {
     match report.judgement.tests {
         _ if report.judgement.compared_nothing() => None,
         _ if report.screened_cells() > 0 => Some(
-            "p: corrected over all candidates and interim analyses; the p value of a screening is not"
+            "p values are corrected for all candidates and interim analyses; p values of a screening are not"
                 .to_owned(),
         ),
         0 | 1 => None,
-        tests => Some(format!("p: corrected over the {tests} tests of the call; the intervals are not")),
+        tests => Some(format!("p values are corrected for {tests} tests; intervals are not")),
     }
 }
 
@@ -528,6 +530,12 @@ impl Report<'_> {
                 _ if self.is_duet() => "Base cannot answer any of these cells, so all are new.".to_owned(),
                 ReportOptions { records: true, baseline, .. } => {
                     format!("There was no baseline `{baseline}` yet.")
+                }
+                _ if judgement.cells.iter().all(|cell| cell.reason == Some(Reason::NotInBaseline)) => {
+                    format!(
+                        "The baseline `{}` has none of these cells. Add them with `--append`.",
+                        options.baseline
+                    )
                 }
                 _ => format!("There is no baseline yet. To record one: `{}`.", options.record_command),
             }
@@ -576,14 +584,19 @@ fn detectable(judgement: &Judgement) -> Option<String> {
     let speeds = comparisons.filter(|found| found.judged && !found.is_difference());
     let sizes: Vec<Option<f64>> = speeds.map(slow_down).collect();
     let known: Vec<f64> = sizes.iter().copied().flatten().collect();
-    let (least, most) = (known.iter().copied().reduce(f64::min)?, known.iter().copied().reduce(f64::max)?);
+    let (Some(least), Some(most)) =
+        (known.iter().copied().reduce(f64::min), known.iter().copied().reduce(f64::max))
+    else {
+        let what = "No regression was found, but no comparison could have detected a slowdown.";
+        return (!sizes.is_empty()).then(|| what.to_owned());
+    };
     let [low, high] = [least, most].map(percent_number);
     let range = if low == high { format!("{low}%") } else { format!("{low} to {high}%") };
     let blind = match sizes.len() - known.len() {
         0 => String::new(),
-        blind => format!("; {blind} of {} comparisons could not have found any", sizes.len()),
+        blind => format!("; {blind} of {} comparisons could not have detected any slowdown", sizes.len()),
     };
-    Some(format!("No regression was found. Detectable slow-down: {range}{blind}."))
+    Some(format!("No regression was found. Detectable slowdown: {range}{blind}."))
 }
 
 /// The detectable change of a comparison as more time; `None` if it has no bound.
@@ -600,7 +613,7 @@ fn slow_down(found: &Comparison) -> Option<f64> {
 fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
     let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
     let next = match &options.duet_command {
-        _ if options.records => "It is about to be replaced or extended".to_owned(),
+        _ if options.records => "This run will replace it or be added to it".to_owned(),
         Some(command) => format!("To compare on this machine: `{command}`"),
         None => format!("To record one on this machine: `{}`", options.record_command),
     };
@@ -689,8 +702,8 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
              points."
         ),
         format!(
-            "`{inconclusive}` means that neither was shown. It is not a pass: `detectable` is the smallest change for the worse that \
-             this run would have found with 80% probability."
+            "`{inconclusive}` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. \
+             `detectable` is the smallest slowdown that would have been found with 80% probability."
         ),
         "Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.".to_owned(),
     ]
@@ -706,7 +719,7 @@ pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
     }
     if base.head_is_merge {
         warnings.push(format!(
-            "HEAD is a merge commit, as CI makes one for a pull request; base is its parent {commit}"
+            "HEAD is a merge commit, as in a CI checkout of a pull request; base is its parent {commit}"
         ));
     }
     if *lacking > 0 {
@@ -753,7 +766,7 @@ fn base_notes(base: &BaseRef) -> Vec<String> {
             1 => format!("one file differs: {differing}"),
             count => format!("{count} files differ: {differing}{more}"),
         };
-        notes.push(format!("The programs of base and head are the same to the byte; {files}."));
+        notes.push(format!("The programs of base and head are byte-for-byte identical; {files}."));
     }
     if let Some((of_base, of_head)) = &base.toolchains {
         notes.push(format!("Base was built with {of_base}, head with {of_head}."));
@@ -887,7 +900,7 @@ mod tests {
         No round was measured.
         No request was sent inside a round.
         This machine had no free port left for 1 connection. Widen the local port range (net.ipv4.ip_local_port_range) or lower the concurrency.
-        1,200 requests failed because of an error of this machine, for example too few file descriptors.
+        1,200 requests failed because of an error on the client machine, for example too few file descriptors.
         Only 94.99% of requests succeeded (at least 95% required), so latency was not compared. If failures are expected here, lower the limit with `group.min_success_ratio(…)`.
         Only 10% of base's requests succeeded (at least 95% required), so latency was not compared. If failures are expected here, lower the limit with `group.min_success_ratio(…)`.
         There is no baseline yet.
@@ -898,8 +911,8 @@ mod tests {
         The machine has changed since (4 CPUs instead of 64). Compare in a duet, or record a new baseline.
         There was nothing to compare.
         It has no value.
-        The client was the bottleneck: between two requests a worker waits 3.0 times as long for the client as for the service. This rate is the client's, not the service's.
-        Too few requests succeeded: the round with the fewest in head has 400 successes, at least 500 are needed.
+        The client was the bottleneck: it took 3.0 times as long to send the next request as the service took to respond. The measured rate is the client's, not the service's.
+        Too few requests succeeded: one round of head has only 400 successes (at least 500 needed).
         Some rounds of base have no value.
         The stored rounds have another length, on which tail latency depends.
         All values are zero.
@@ -949,9 +962,9 @@ mod tests {
         throughput is 1.2% lower (interval -18.2 to +15.8%), which the screening alone does not decide.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is not significant: p = 1.0000, corrected over all tests of the call.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which may be within the noise threshold.
-        throughput is 1.2% lower (interval -18.2 to +15.8%), which shows neither a change nor equality.
-        throughput is 1.2% lower (interval -18.2 to +15.8%), but stored runs of 1 sitting alone cannot show a change.
-        throughput is 1.2% lower (interval -18.2 to +15.8%), but stored runs of 2 sittings alone cannot show a change.
+        throughput is 1.2% lower (interval -18.2 to +15.8%), which is too wide to tell whether it changed.
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 1 sitting (3 are needed: runs at least an hour or a reboot apart).
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 2 sittings (3 are needed: runs at least an hour or a reboot apart).
         latency p50 is 1.2% higher (interval -15.8 to +18.2%).
         latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is not significant: p = 1.0000, corrected over all candidates and interim analyses.
         latency p50: Some values are zero, and zero has no ratio.
@@ -979,8 +992,8 @@ mod tests {
         insta::assert_snapshot!(all(&checks, limit), @r"
         latency p99 is 60.00 ms, above its limit of 50.00 ms.
         latency p99 is 40.00 ms, within its limit of 50.00 ms.
-        latency p99 is 49.00 ms, which does not show whether it keeps its limit of 50.00 ms.
-        latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes; a burst of 1,000 requests would give that.
+        latency p99 is 49.00 ms, too close to its limit of 50.00 ms to decide.
+        latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes; use a burst of 1,000 requests.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes.
         ");
     }
@@ -1006,20 +1019,20 @@ mod tests {
             Advice::MeasureAgain,
         ];
         insta::assert_snapshot!(all(&all_advice, advice), @r"
-        to decide it: a measurement_time of 20s, with a baseline recorded again
-        to decide it: a burst of 2,000 requests
-        to decide it: a larger burst, or a rate limit that refuses fewer requests
-        to decide it: a longer measurement_time, if its rounds are then above zero
-        to decide it: a larger burst, if its rounds are then above zero
-        to decide it: a CPU for the client alone, or a lower concurrency
-        to decide it: ten launches, or three rounds in each launch
-        to decide it: several launches (let plimsoll start the service); more rounds of one launch do not help
-        to decide it: 120 launches of one pair each (--sample-size 120 --launches 120)
-        to decide it: a measurement in which the sides do not drift apart; more launches do not help
-        to decide it: a quieter machine; pairs of rounds differ too much on this one
-        to decide it: stored runs of other days, or a duet
-        to decide it: a duet
-        to decide it: a confirmation, because it looked slower in the screening
+        needs: --measurement-time 20s, and a newly recorded baseline
+        needs: a burst of 2,000 requests
+        needs: a larger burst, or a rate limit that refuses fewer requests
+        needs: a longer --measurement-time, if its rounds are then above zero
+        needs: a larger burst, if its rounds are then above zero
+        needs: a CPU reserved for the client, or a lower concurrency
+        needs: ten launches, or three rounds in each launch
+        needs: several launches (let plimsoll start the service); more rounds of one launch do not help
+        needs: 120 launches of one pair each (--sample-size 120 --launches 120)
+        needs: a measurement in which the sides do not drift apart; more launches do not help
+        needs: a quieter machine; pairs of rounds differ too much on this one
+        needs: stored runs of other days, or a duet (--base-ref)
+        needs: a duet (--base-ref)
+        needs: a confirmation, which did not run
         ");
     }
 
@@ -1101,10 +1114,10 @@ mod tests {
         There is no metric `horsepower` to judge.
         One run is left out. No request was sent inside a round.
         1 stored run is left out. The cell has been redefined since. Record a new baseline.
-        2 stored runs are not compared, because of another test bed.
-        latency p99 is only shown: to be judged, a tail needs ten launches, or three rounds in each launch.
-        The baseline is one stored run. How much runs differ is assumed. Record runs on other days.
-        The 5 stored runs were taken within 12 minutes. They are one sitting and do not show how much days differ.
+        2 stored runs are not compared, because they were measured on another test bed.
+        latency p99 is shown but not judged: a tail percentile needs ten launches, or three rounds in each launch.
+        The baseline has only one run, so the variation between runs is assumed. Record runs on other days.
+        The 5 stored runs were taken within 12 minutes. They are one sitting and do not show how much results differ from day to day.
         The stored runs come from several machines with the name of this test bed.
         Since the baseline the kernel has changed from 6.7 and 6.8 to 6.9.
         ");
@@ -1120,7 +1133,7 @@ mod tests {
         let quiet =
             Condition { others_share: Some(0.032), stolen_share: Some(0.001), ..Condition::default() };
         let throttled = Condition { throttled_share: Some(0.12), ..Condition::default() };
-        insta::assert_snapshot!(machine_load(&[run(Some(quiet)), run(Some(throttled))]).unwrap(), @"load 0.21 before, other processes used 3.2% of the CPUs, 0.1% stolen by the hypervisor, CPU limit reached in 12.0% of the periods");
+        insta::assert_snapshot!(machine_load(&[run(Some(quiet)), run(Some(throttled))]).unwrap(), @"load average 0.21 at the start, other processes used 3.2% of the CPUs, 0.1% stolen by the hypervisor, CPU limit reached in 12.0% of the periods");
         for unknown in [&[run(None)][..], &[run(Some(Condition::default()))], &[]] {
             assert_eq!(machine_load(unknown), None);
         }
@@ -1171,9 +1184,9 @@ mod tests {
         sampled.judgement.cells[1].verdict = Verdict::Regressed;
         sentences.push(sentence(&sampled));
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slow-down: 17.0 to 20.5%.
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slow-down: 9.1 to 42.9%.
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slow-down: 9.1 to 42.9%; 2 of 6 comparisons could not have found any.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown.
         2 cells: 1 regressed (tokenizer/3k_tokens/10), 1 unchanged.
         ");
     }
@@ -1198,14 +1211,14 @@ mod tests {
         incomparable.options.records = true;
         sentences.push(sentence(&incomparable));
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main --runs 5`.
+        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main`.
         There was no baseline `main` yet.
         Base cannot answer any of these cells, so all are new.
         2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5).
         Nothing was measured.
-        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To record one on this machine: `cargo bench --bench tokenizer -- --save-baseline main --runs 5`.
+        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To record one on this machine: `cargo bench --bench tokenizer -- --save-baseline main`.
         The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To compare on this machine: `cargo bench -- --base-ref abc1234`.
-        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). It is about to be replaced or extended.
+        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). This run will replace it or be added to it.
         ");
     }
 
@@ -1274,10 +1287,10 @@ mod tests {
         };
         insta::assert_snapshot!(base_notes(&base).join("\n"), @r"
         Base is main (0123456789), head is the working tree. Both were built by the same command. Measured: server of package shop.
-        The programs of base and head are the same to the byte; 4 files differ: a, b and 2 more.
+        The programs of base and head are byte-for-byte identical; 4 files differ: a, b and 2 more.
         Base was built with rustc 1.90.0, head with rustc 1.95.0.
         Both sides use the same packages from outside the repository: shared.
-        Warning: HEAD is a merge commit, as CI makes one for a pull request; base is its parent 0123456789.
+        Warning: HEAD is a merge commit, as in a CI checkout of a pull request; base is its parent 0123456789.
         Warning: base has 3 commits that head lacks; `--base-ref main...HEAD` compares with the commit where the branch began.
         ");
         let several = BaseRef { name: "a...b".to_owned(), merge_bases: 2, ..base.clone() };
@@ -1285,7 +1298,7 @@ mod tests {
         let warnings = [base_warnings(&several), base_warnings(&leading_back)].concat();
         insta::assert_snapshot!(warnings.join("\n"), @r"
         a...b has 2 merge bases; base is the first one, 0123456789
-        HEAD is a merge commit, as CI makes one for a pull request; base is its parent 0123456789
+        HEAD is a merge commit, as in a CI checkout of a pull request; base is its parent 0123456789
         base has 3 commits that head lacks; `--base-ref a...b...HEAD` compares with the commit where the branch began
         both sides may run files of your working tree, which .venv/shop.pth names by their full path
         ");
@@ -1304,13 +1317,13 @@ mod tests {
         `base` is the stored baseline, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
         `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
         `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over the 4 tests of the call. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
-        `inconclusive` means that neither was shown. It is not a pass: `detectable` is the smallest change for the worse that this run would have found with 80% probability.
+        `inconclusive` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
 
         `base` is the old build, measured in the same run, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
         `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
         `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
-        `inconclusive` means that neither was shown. It is not a pass: `detectable` is the smallest change for the worse that this run would have found with 80% probability.
+        `inconclusive` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
         ");
         let report = sampled.report();

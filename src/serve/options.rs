@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::plan::parse_duration;
 
-/// Run the reference API, a small tokenizer service to load
+/// Run the reference API, a small tokenizer service for trying out plimsoll
 ///
 /// ```
 /// use clap::Parser;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::judge::{Judgement, LimitCheck, Policy, Verdict, judge};
+use crate::judge::{CellJudgement, Judgement, LimitCheck, Policy, Verdict, judge};
 use crate::output;
 use crate::plan::{Plan, Settings};
 use crate::record::{Baseline, CellRun, Run, read_runs};
@@ -50,7 +50,7 @@ pub(crate) fn check_save(plan: &Plan, options: &Options) -> Result<()> {
 /// baseline that will be replaced does not decide on launches.
 pub(crate) fn pin_to(plan: &mut Plan, baseline: &Baseline, options: &Options) {
     let is_replaced = options.save.as_ref().is_some_and(|save| !save.append);
-    for group in &mut plan.groups {
+    for group in plan.groups.iter_mut().filter(|group| group.base.is_none()) {
         for cell in &mut group.cells {
             let Some(stored) = baseline.runs.iter().rev().find_map(|run| run.cell(&cell.id)) else {
                 continue;
@@ -107,7 +107,7 @@ pub(crate) fn save(
     } else if !are_fair(runs) {
         "some cells are invalid"
     } else if save.append && has_regressed {
-        "it regressed; `plimsoll accept --reason TEXT` begins a new epoch with it"
+        "a cell regressed; if the slowdown is intended, run `plimsoll accept --reason TEXT`"
     } else {
         ""
     };
@@ -119,9 +119,12 @@ pub(crate) fn save(
     let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
     let paths = if save.append { baseline.add(runs, None) } else { baseline.replace(runs) };
     let paths = paths.map_err(SessionError::NotSaved)?;
-    if has_regressed && options.baseline.name() == save.name {
+    let is_slower = |cell: &CellJudgement| {
+        cell.comparisons.iter().any(|found| found.judged && found.verdict == Verdict::Regressed)
+    };
+    if judgement.cells.iter().any(is_slower) && options.baseline.name() == save.name {
         output::log(format_args!(
-            "warning: the saved runs are slower than the baseline `{}` that they replace; the old one is in git",
+            "warning: the new baseline `{}` is slower than the one it replaces; to go back, restore baselines/ from git",
             save.name
         ));
     }
@@ -134,7 +137,11 @@ pub(crate) fn save(
         ));
     }
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
-    Ok(if outcome == Outcome::Regressed && !broke_a_limit { Outcome::Passed } else { outcome })
+    Ok(if !save.append && outcome == Outcome::Regressed && !broke_a_limit {
+        Outcome::Passed
+    } else {
+        outcome
+    })
 }
 
 /// Whether all cells of the runs may become part of a baseline.
@@ -157,17 +164,38 @@ pub(crate) fn accept(
         return refuse("some cells of its runs are invalid".to_owned());
     }
     let mut baseline = Baseline::read(&options.paths.baselines(), name, &runs[0].bench)?;
+    let is_newer = |run: &&Run| run.epoch.as_ref().is_some_and(|epoch| epoch.first_run > runs[0].id);
+    if let Some(run) = baseline.runs.iter().find(is_newer).filter(|_| reason.is_some()) {
+        return refuse(format!(
+            "the baseline `{name}` has a newer epoch, of the run `{}`; measure again",
+            run.id
+        ));
+    }
     if reason.is_none() {
         let is_stored = |run: &&Run| baseline.runs.iter().any(|stored| stored.id == run.id);
         if let Some(run) = runs.iter().find(is_stored) {
             return refuse(format!("its run `{}` is already in the baseline `{name}`", run.id));
         }
-        let judgement = judge(&baseline, &runs, &Policy::usual());
+        let judgement = judge(&baseline, &without_base(&runs), &Policy::usual());
         if let Some(cell) = judgement.cells.iter().find(|cell| cell.verdict == Verdict::Regressed) {
             return refuse(format!("`{}` regressed; accept a slower speed with --reason", cell.id));
         }
     }
     baseline.add(&runs, reason).map_err(SessionError::NotSaved)
+}
+
+/// Runs without the other side of their duets, so that they are compared with a baseline.
+pub(crate) fn without_base(runs: &[Run]) -> Vec<Run> {
+    let mut runs = runs.to_vec();
+    for run in &mut runs {
+        (run.base_ref, run.confirmation) = (None, None);
+        run.confirmations.clear();
+        for cell in &mut run.cells {
+            cell.base.clear();
+            cell.base_failure = None;
+        }
+    }
+    runs
 }
 
 /// The runs of a file. An error if one of them is incomplete.

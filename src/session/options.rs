@@ -91,7 +91,7 @@ pub(crate) struct DuetOptions {
     #[arg(long, value_name = "COMMIT", env = "PLIMSOLL_BASE_REF")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
     pub(crate) base_ref: Option<String>,
-    /// Build both trees with this command; CARGO_TARGET_DIR is set [default: cargo build]
+    /// Build command for base and head; CARGO_TARGET_DIR is set [default: cargo build]
     #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_BUILD")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
     pub(crate) base_build: Option<String>,
@@ -115,17 +115,17 @@ pub(crate) struct DuetOptions {
     #[arg(long, env = "PLIMSOLL_ALONE", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::DUETS)]
     alone: bool,
-    /// Changes to measure again: slower, both or none
+    /// What to measure again: slower, both or none
     #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
     #[arg(hide_possible_values = true, help_heading = heading::DUETS)]
     pub(crate) confirm: Confirm,
-    /// Decide after these numbers of fresh pairs [default: 30,60,120]
+    /// Decide after these numbers of new pairs [default: 30,60,120]
     #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
     #[arg(help_heading = heading::DUETS)]
     confirm_pairs: Option<Vec<usize>>,
-    /// Stop measuring after this time and report what is complete
+    /// Stop after this time and report the rounds that are complete
     #[arg(long, value_name = "TIME", value_parser = parse_duration, env = "PLIMSOLL_MAX_TIME")]
-    #[arg(help_heading = heading::DUETS)]
+    #[arg(help_heading = heading::MEASURE)]
     pub(crate) max_time: Option<Duration>,
 }
 
@@ -149,7 +149,7 @@ impl DuetOptions {
     }
 }
 
-/// When to colour the output.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
     /// On a terminal, unless `NO_COLOR` is set

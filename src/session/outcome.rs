@@ -94,7 +94,7 @@ pub(crate) enum SessionError {
     UnknownMetric { group: String, id: String },
 
     #[error("the baseline `{name}` does not hold `{what}` (searched in {}): record it with --save-baseline {name}, \
-         or compare with what it holds by --baseline-lenient {name}", folder.display())]
+         or compare only the cells it has with --baseline-lenient {name}", folder.display())]
     MissingBaseline { name: String, what: String, folder: PathBuf },
     #[error("there is no baseline `{name}` in {}: `plimsoll baseline list` lists all", folder.display())]
     NoBaseline { name: String, folder: PathBuf },

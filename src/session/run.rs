@@ -13,7 +13,7 @@ use crate::record::{Baseline, CellRun, Run, Stop, metric, write_runs};
 use crate::report::{self, Mode, Place, Progress, Report, ReportOptions};
 use crate::session::base_ref;
 use crate::session::baselines::{
-    RUN_FILE, check_save, complete, load_runs, not_empty, pin_to, read_for, save,
+    RUN_FILE, check_save, complete, load_runs, not_empty, pin_to, read_for, save, without_base,
 };
 use crate::session::cargo::command_line;
 use crate::session::git::tree_id;
@@ -24,6 +24,7 @@ use crate::session::outcome::{Outcome, Result, SessionError};
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let mut plan = plan.validated()?;
     check_metrics(&plan)?;
+    check_save(&plan, options)?;
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
     let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
     let base_ref = base_ref::resolve(&mut plan, options, &signals);
@@ -43,20 +44,19 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     // Validated again, with the base that the call names.
     let mut plan = plan.validated()?;
     let baseline = read_for(&plan, options)?;
-    check_save(&plan, options)?;
     pin_to(&mut plan, &baseline, options);
     let place = Place::below(&options.paths.reports(), &plan.bench);
     if let Some(name) = &options.load {
         let runs = load_runs(&plan, name, options)?;
         return conclude(&runs, &baseline, &place, Origin::Baseline, options);
     }
+    let tree = tree_id(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
     let mut runs = measure_all(&plan, &baseline, options).map_err(|error| match error {
         SessionError::Measure(error @ MeasureError::SideStart { .. }) if base_ref.is_some() => {
             SessionError::StartInTree(error)
         }
         error => error,
     })?;
-    let tree = tree_id(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
     for run in &mut runs {
         run.environment.tree.clone_from(&tree);
         run.base_ref = base_ref.as_ref().map(|(base, _)| base.clone());
@@ -104,7 +104,7 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
 pub(crate) fn compare(base: &Path, head: &Path, output: Option<&Path>, options: &Options) -> Result<Outcome> {
     let place = place(output, "compare", options);
     check_overwrites(&place, &[base])?;
-    let (base, runs) = (complete(base)?, complete(head)?);
+    let (base, runs) = (complete(base)?, without_base(&complete(head)?));
     let origin = Origin::Files { title: "one file against another" };
     conclude(&runs, &Baseline::of_runs(&base), &place, origin, options)
 }
@@ -289,7 +289,12 @@ fn conclude(
         saved = saved.min(Outcome::NotMeasured);
     }
     let is_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
-    if is_ci && judgement.compared_nothing() && options.save.is_none() && is_measured {
+    if is_ci
+        && saved == Outcome::Passed
+        && judgement.compared_nothing()
+        && options.save.is_none()
+        && is_measured
+    {
         output::log(format_args!("warning: {}", report::OPEN_GATE));
     }
     Ok(saved)
@@ -309,7 +314,7 @@ fn report_options(
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
-        record_command: command(&["--save-baseline", options.baseline.name(), "--runs", "5"]),
+        record_command: command(&["--save-baseline", options.baseline.name()]),
         duet_command: stored.map(|commit| command(&["--base-ref", commit])),
         overview: place.has_overview(),
     }
@@ -323,7 +328,7 @@ fn no_round_because(runs: &[Run]) -> Option<String> {
     }
     runs.iter().find_map(|run| run.stop.as_ref()).map(|stop| match stop {
         Stop::Signal(number) => format!("signal {number} ended the run"),
-        Stop::TimeUp => "the time of --max-time was over".to_owned(),
+        Stop::TimeUp => "the time limit (--max-time) ended the run".to_owned(),
         Stop::Failed(why) => format!("measuring failed ({why})"),
     })
 }

@@ -79,7 +79,7 @@ const MANIFEST: &str = "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition
     [dependencies]\nswitch = { path = \"switch\" }\n[[bin]]\nname = \"shop\"\npath = \"src/main.rs\"\nbench = false\n\
     [[bench]]\nname = \"endpoints\"\nharness = false\n";
 const SWITCH_MANIFEST: &str = "[package]\nname = \"switch\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[features]\nslow = []\nother = []\n";
-const SAME: &str = "The programs of base and head are the same to the byte";
+const SAME: &str = "The programs of base and head are byte-for-byte identical";
 const NOTHING: &str = "Nothing to compare: the working tree is the same as base";
 
 /// Even on a busy machine a call begins to build and to measure within this time.
@@ -190,7 +190,7 @@ impl Shop {
         assert!(!ran.err.contains("Building"), "{}", ran.err);
     }
 
-    /// Expects the same, and after an unrelated change that both programs are the same to the byte and that nothing regressed.
+    /// Expects the same, and after an unrelated change that both programs are byte-for-byte identical and that nothing regressed.
     #[track_caller]
     fn expect_like_with_like(&self, of_cargo: &[&str]) {
         self.expect_like_with_like_in(&self.root, of_cargo);

@@ -82,7 +82,7 @@ fn more_connections_than_open_files_are_allowed_where_they_can_be_and_else_are_a
     assert!(raised.out.contains("100%"), "{}", raised.out);
     limited("ulimit -n 256", &package, "many", &["--noplot"])
         .expect_code(3)
-        .expect_err("300 connections at once need 364 open files, and this process may have 256")
+        .expect_err("300 connections at once need 364 open files, but this process is limited to 256")
         .expect_err("ulimit -n 364");
     package.expect_nothing_left();
 }

@@ -30,7 +30,7 @@ fn a_slower_service_is_inconclusive_against_stored_runs_of_one_sitting() {
     let is_shown = |ran: &Ran| {
         ran.code == Some(0)
             && ran.out.contains("1 inconclusive")
-            && ran.out.contains("to decide it: stored runs of other days")
+            && ran.out.contains("needs: stored runs of other days")
     };
     in_three_tries("it is inconclusive", || package.bench("usual", &slower), is_shown);
     let head = package.reports().join("run.json");

@@ -10,7 +10,7 @@ use crate::report::chart::svg::{Marker, Rect};
 use crate::report::model::{Cell, Report, Row};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
-const X_TITLE: &str = "share of requests that took no longer (each further nine is equally wide)";
+const X_TITLE: &str = "percentile (90%, 99% and 99.9% are equally far apart)";
 /// A percentile needs this many exchanges of a round on each side.
 const MIN_BEYOND: f64 = 5.0;
 /// Percentiles per nine, enough for a smooth curve.
