@@ -214,7 +214,7 @@ impl<'a> Cell<'a> {
             return comparison;
         }
         let detectable = effect.detectable(criteria, context.tests, context.confirmation);
-        comparison.detectable = Some(match comparison.metric.better {
+        comparison.detectable = detectable.is_finite().then(|| match comparison.metric.better {
             Better::Lower => detectable.exp_m1(),
             Better::Higher => -(-detectable).exp_m1(),
         });

@@ -248,7 +248,10 @@ fn stored_runs_of_fewer_than_three_sittings_show_no_change() {
             assert_eq!(cell.verdict, Verdict::Inconclusive);
             assert_eq!(p50.reason, Some(Reason::FewSittings(sittings)));
             assert_eq!(p50.advice, Some(Advice::OtherDays));
-            assert!(p50.change.is_some() && p50.detectable.is_some(), "the figures are shown");
+            assert!(
+                p50.change.is_some() && p50.detectable.is_none(),
+                "the change is shown, and none was detectable"
+            );
         }
         assert_eq!(against(base, cell(1.0)).verdict, Verdict::Unchanged, "equality can be shown");
     }
@@ -813,8 +816,10 @@ fn a_rate_is_worse_if_it_falls_and_is_shown_in_its_own_direction() {
     let change = throughput.change.unwrap();
     assert_near(change.estimate, 1.0 / 1.200_036_677_792_677 - 1.0);
     assert_near(change.low, 1.0 / 1.303_348_065_209_08 - 1.0);
-    let detectable = throughput.detectable.unwrap();
-    assert!((0.05..=1.0).contains(&detectable), "a rate cannot fall by more than all of it: {detectable}");
+    let days = baseline([(); 3].map(|()| rate([100.0, 102.0, 98.0, 101.0, 99.0])));
+    let cell = against(days, rate([120.0, 122.0, 119.0, 121.0, 118.0]));
+    let detectable = comparison(&cell, "throughput").detectable.unwrap();
+    assert!((0.05..1.0).contains(&detectable), "a rate cannot fall by more than all of it: {detectable}");
 }
 
 // Limits.

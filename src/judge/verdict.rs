@@ -320,7 +320,7 @@ pub struct Comparison {
     /// How the interval was made; `None` without one.
     pub method: Option<Method>,
     /// The smallest worsening that this run would have found with 80% probability at the corrected level, as a positive
-    /// fraction: 0.2 is a latency 20% up, a throughput 20% down, a success ratio 20 points down.
+    /// fraction: 0.2 is a latency 20% up, a throughput 20% down, a success ratio 20 points down. `None` if no worsening would be found.
     pub detectable: Option<f64>,
     /// Smaller changes are ignored: a fraction, or for the success ratio a difference of ratios.
     pub margin: f64,

@@ -440,6 +440,7 @@ pub(crate) fn note(note: &Note) -> String {
         Note::StoredRunsLeftOut { count, reason: why } => {
             format!("{} left out. {}", stored(*count), reason(why))
         }
+        Note::OtherTestBed(1) => "1 stored run is not compared, because it was measured on another test bed.".to_owned(),
         Note::OtherTestBed(count) => {
             format!("{} not compared, because they were measured on another test bed.", stored(*count))
         }
