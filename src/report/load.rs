@@ -102,7 +102,7 @@ impl LoadReport<'_> {
         }
         if counts.slow_sends > 0 {
             let slow = number::plural(counts.slow_sends, "request");
-            _ = writeln!(text, "  {slow} took longer than 1 ms to send, so their latency may be too high");
+            _ = writeln!(text, "  {slow} took longer than 1 ms to send, so latency may be too high");
         }
         let [p50, p99] = [0.5, 0.99].map(|q| lag.quantile_ns(q).map(number::duration_ns));
         if let (Some(p50), Some(p99)) = (p50, p99) {

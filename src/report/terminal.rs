@@ -510,7 +510,7 @@ mod tests {
                   change [-5.3% -1.2% +2.9%]  not judged
                          214.2 KiB/s
           client         lag p99 12.40 µs, responses timed by the kernel, but 14
-                         responses by this process, 2 requests took long to send: their
+                         responses by this process, 2 requests took long to send:
                          latency may be too high
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%

@@ -123,7 +123,7 @@ pub(crate) fn client(cell: &Cell) -> String {
     }
     if counts.slow_sends > 0 {
         let slow = plural(counts.slow_sends, "request");
-        parts.push(format!("{slow} took long to send: their latency may be too high"));
+        parts.push(format!("{slow} took long to send: latency may be too high"));
     }
     parts.join(", ")
 }
