@@ -1,7 +1,7 @@
 //! What plimsoll brings along as a dev-dependency: features of shared crates, licenses, and crates in two versions.
 //!
 //! Cargo builds benches, tests and services in the bench's own process with the features of both. plimsoll must not turn on a feature that
-//! changes how a service behaves. The others are listed here and in METHODOLOGY.md.
+//! changes how a service behaves. The others are listed here.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -88,17 +88,6 @@ fn default_features_do_not_change_crates_for_json_tls_or_servers() {
     let turned_on = turned_on("");
     for name in ["serde", "serde_core", "serde_json", "rustls", "ring", "axum", "tracing", "http"] {
         assert_eq!(turned_on.get(name), None, "{name}");
-    }
-}
-
-#[test]
-fn listed_features_are_in_methodology_md() {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/METHODOLOGY.md")).unwrap();
-    for (name, features) in LEAN {
-        assert!(text.contains(&format!("`{name}`")), "{name}");
-        features
-            .iter()
-            .for_each(|feature| assert!(text.contains(&format!("`{feature}`")), "{name}: {feature}"));
     }
 }
 
