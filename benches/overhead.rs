@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use criterion::{Criterion, criterion_group};
 use plimsoll::internals::draw_change_chart;
-use plimsoll::internals::judge::{Judgement, Method, Policy, judge};
+use plimsoll::internals::judge::{Depth, Judgement, Method, judge};
 use plimsoll::internals::plan::{CellId, Settings};
 use plimsoll::internals::record::{
     Baseline, CellRun, Counts, Environment, METRICS, Machine, Metric, Round, Run, Tally, TestBed, metric,
@@ -158,7 +158,7 @@ impl Call {
     }
 
     fn judge(&self) -> Judgement {
-        judge(black_box(&self.baseline), black_box(&self.head), &Policy::usual())
+        judge(black_box(&self.baseline), black_box(&self.head), Depth::Report)
     }
 }
 

@@ -414,7 +414,8 @@ macro_rules! bench_main {
         fn main() -> ::std::process::ExitCode {
             $crate::__private::main(
                 $crate::__private::BenchTarget {
-                    name: env!("CARGO_CRATE_NAME"),
+                    crate_name: env!("CARGO_CRATE_NAME"),
+                    file: file!(),
                     package_root: env!("CARGO_MANIFEST_DIR"),
                     target_tmpdir: option_env!("CARGO_TARGET_TMPDIR"),
                 },

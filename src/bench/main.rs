@@ -1,5 +1,6 @@
 //! What a bench binary does with its arguments: list, filter, check or measure.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,12 +17,24 @@ use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, WRONG_
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct BenchTarget {
-    /// Also the name of its report's folder.
-    pub name: &'static str,
+    /// Its name with `_` for each `-`.
+    pub crate_name: &'static str,
+    /// Its source file.
+    pub file: &'static str,
     /// The folder of the package.
     pub package_root: &'static str,
     /// A folder below the target folder, which cargo sets for benches and tests.
     pub target_tmpdir: Option<&'static str>,
+}
+
+impl BenchTarget {
+    /// The name that `cargo bench --bench` knows: that of its file or folder, unless Cargo.toml names it differently.
+    fn name(&self) -> &'static str {
+        let path = Path::new(self.file);
+        let names = [path.file_stem(), path.parent().and_then(Path::file_name)];
+        let mut names = names.into_iter().flatten().filter_map(OsStr::to_str);
+        names.find(|name| name.replace('-', "_") == self.crate_name).unwrap_or(self.crate_name)
+    }
 }
 
 /// Plans all groups, then does what cargo or a test runner asks for. `bench_main!` calls it.
@@ -41,7 +54,7 @@ pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode 
     }
     let mut harness = Harness::default();
     define(&mut harness);
-    match run(&flags, &root, target, harness.into_plan(target.name)) {
+    match run(&flags, &root, target, harness.into_plan(target.name())) {
         Ok(code) => code,
         Err(error) => {
             output::log(format_args!("error: {error}"));
@@ -143,6 +156,15 @@ mod tests {
         assert_eq!(selected(&["a/3k/5", "--exact"], &ids), ["a/3k/5"]);
         assert_eq!(selected(&["--skip", "3k"], &ids), ["b/x"]);
         assert_eq!(selected(&["nothing"], &ids), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_bench_has_the_name_that_cargo_knows() {
+        let name =
+            |file| BenchTarget { crate_name: "my_bench", file, package_root: "", target_tmpdir: None }.name();
+        assert_eq!(name("benches/my-bench.rs"), "my-bench");
+        assert_eq!(name("benches/my-bench/main.rs"), "my-bench");
+        assert_eq!(name("elsewhere/other.rs"), "my_bench");
     }
 
     #[test]

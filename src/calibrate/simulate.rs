@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use crate::calibrate::world::{Base, Case, Change, Requests, Rng, Scenario, ServiceTimes, Setup};
-use crate::judge::{Comparison, Judgement, Policy, Stage, Verdict, judge};
+use crate::judge::{Comparison, Depth, Judgement, Stage, Verdict, judge};
 use crate::parallel;
 use crate::plan::{BenchmarkId, CellId, Confirmation, Load, Settings};
 use crate::record::{
@@ -261,6 +261,7 @@ fn run(cells: Vec<CellRun>, day: u32, confirmation: Option<Confirmation>) -> Run
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
         epoch: None,
+        is_filtered: false,
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,
@@ -299,7 +300,7 @@ pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
     };
     let stored = simulate(0..runs, Change::None);
     let head = simulate(runs..runs + head_runs, case.change);
-    let judgement = judge(&Baseline::of_runs(&stored), &head, &policy());
+    let judgement = judge(&Baseline::of_runs(&stored), &head, Depth::Verdicts);
     let rounds = case.setup.launches * case.setup.rounds * cells.len() * head.len();
     Call { judgement, rounds, first_rounds: rounds }
 }
@@ -307,7 +308,7 @@ pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
 /// The screening, and the interim analyses of its candidates with one pair per launch, as a session measures them.
 fn duet(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
     let confirmation = Confirmation::default();
-    let judged = |run: &Run| judge(&Baseline::default(), std::slice::from_ref(run), &policy());
+    let judged = |run: &Run| judge(&Baseline::default(), std::slice::from_ref(run), Depth::Verdicts);
     let all: Vec<usize> = (0..case.scenario.cells).collect();
     let mut run = run(measure(case, &all, pools, rng), 0, Some(confirmation.clone()));
     let first_rounds = case.setup.launches * case.setup.rounds * all.len();
@@ -327,10 +328,6 @@ fn duet(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
         judgement = judged(&run);
     }
     Call { judgement, rounds, first_rounds }
-}
-
-fn policy() -> Policy {
-    Policy { verdicts_only: true, ..Policy::usual() }
 }
 
 /// A number of events in a number of trials.

@@ -30,31 +30,25 @@ pub use verdict::{
     LimitOutcome, Method, Note, OtherTestBed, Reason, Shown, Stage, Verdict,
 };
 
-/// What a whole call is judged by. Levels, margins and resamples are each cell's own.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Policy {
-    /// Whether only a selection of the cells was asked for: cells of a baseline that are missing are not removed then.
-    pub filtered: bool,
-    /// Whether to leave out what no verdict depends on, values and detectable changes: for simulations.
-    pub verdicts_only: bool,
-}
-
-impl Policy {
-    /// All cells of the bench, and all that a report shows.
-    pub const fn usual() -> Self {
-        Self { filtered: false, verdicts_only: false }
-    }
+/// How much to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// All that a report shows.
+    Report,
+    /// Only what verdicts depend on: no values, no detectable changes.
+    Verdicts,
 }
 
 /// Judges all groups of a call together. Cells are matched by their id; several runs are several runs of head.
 ///
 /// Cells keep the order of their definition. Without a baseline each cell is [`New`](Verdict::New).
-pub fn judge(baseline: &Baseline, runs: &[Run], policy: &Policy) -> Judgement {
+pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let sides = sides(baseline, runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell))));
     let notes = baseline_notes(&sides, baseline, runs);
     let other_test_bed = sides.iter().find_map(|sides| sides.other_test_bed.clone());
+    let verdicts_only = depth == Depth::Verdicts;
     // Bootstraps take nearly all of the time. Without 100,000 resamples threads would only cost some.
-    let threads = if policy.verdicts_only { 1 } else { parallel::cores() };
+    let threads = if verdicts_only { 1 } else { parallel::cores() };
     let cells = parallel::map(sides, threads, Cell::new);
     let order: Vec<CellId> = cells.iter().map(Cell::id).collect();
     let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());
@@ -63,11 +57,8 @@ pub fn judge(baseline: &Baseline, runs: &[Run], policy: &Policy) -> Judgement {
     let tests: Vec<Vec<Test>> = at_once.iter().map(Cell::tests).collect();
     // The tests that are decided at once share the level with the candidates of a screening.
     let families = if tests.iter().flatten().count() > 0 && !screened.is_empty() { 2 } else { 1 };
-    let context = Context {
-        tests: tests.iter().flatten().count() * families,
-        confirmation: None,
-        verdicts_only: policy.verdicts_only,
-    };
+    let context =
+        Context { tests: tests.iter().flatten().count() * families, confirmation: None, verdicts_only };
     let mut judged = decide_at_once(&at_once, &tests, families, threads, &context);
     let mut candidates = Vec::new();
     if let Some(confirmation) = confirmation.filter(|_| !screened.is_empty()) {
@@ -77,7 +68,7 @@ pub fn judge(baseline: &Baseline, runs: &[Run], policy: &Policy) -> Judgement {
         candidates = found;
     }
     judged.sort_by_key(|cell| order.iter().position(|id| *id == cell.id));
-    let is_whole = !policy.filtered && runs.iter().all(|run| run.stop.is_none());
+    let is_whole = runs.iter().all(|run| !run.is_filtered && run.stop.is_none());
     Judgement {
         cells: judged,
         removed: if is_whole { removed(baseline, runs) } else { Vec::new() },

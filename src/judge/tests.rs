@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::judge::effect::Criteria;
 use crate::judge::{
-    Advice, CellJudgement, Comparison, Counted, Judgement, LimitOutcome, Method, Note, Policy, Reason, Stage,
+    Advice, CellJudgement, Comparison, Counted, Depth, Judgement, LimitOutcome, Method, Note, Reason, Stage,
     Verdict, judge,
 };
 use crate::plan::{BenchmarkId, CellId, Confirmation, Limit, Load, Settings, Side};
@@ -146,6 +146,7 @@ fn run_at(minutes: u64, cells: Vec<CellRun>) -> Run {
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
         epoch: None,
+        is_filtered: false,
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,
@@ -180,7 +181,7 @@ fn new_epoch_from(mut baseline: Baseline, index: usize) -> Baseline {
 }
 
 fn judge_runs(baseline: &Baseline, runs: &[Run]) -> Judgement {
-    judge(baseline, runs, &Policy::usual())
+    judge(baseline, runs, Depth::Report)
 }
 
 /// The judgement of one cell of head against a baseline.
@@ -542,8 +543,8 @@ fn new_and_removed_cells_are_reported() {
     assert_eq!((judgement.cells[0].verdict, judgement.removed), (Verdict::New, vec![cell_id("find/10")]));
     let none = judge_runs(&Baseline::default(), &[run(vec![cell(1.0)])]);
     assert_eq!((none.count(Verdict::New), none.compared_nothing(), none.tests), (1, true, 0));
-    let filtered = Policy { filtered: true, ..Policy::usual() };
-    assert!(judge(&five_runs(1.0), &[run(vec![other()])], &filtered).removed.is_empty());
+    let filtered = Run { is_filtered: true, ..run(vec![other()]) };
+    assert!(judge_runs(&five_runs(1.0), &[filtered]).removed.is_empty());
     let partial = Run { stop: Some(Stop::Signal(2)), ..run(vec![other()]) };
     assert!(judge_runs(&five_runs(1.0), &[partial]).removed.is_empty());
 }

@@ -398,6 +398,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             elapsed: Duration::ZERO,
             environment,
             epoch: None,
+            is_filtered: false,
             base_ref: None,
             confirmations: Vec::new(),
             cells: self.planned.clone(),

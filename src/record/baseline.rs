@@ -1,5 +1,6 @@
 //! Baselines: accepted runs that new runs are compared with, one file per run in `baselines/<name>/<bench>/`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -9,10 +10,10 @@ use crate::plan::CellId;
 use crate::record::environment::Environment;
 use crate::record::file::{FileError, file_name, name_of};
 use crate::record::histogram::Histogram;
-use crate::record::run::{CellRun, Epoch, Run, read_runs, write_runs};
+use crate::record::run::{CellRun, Epoch, Run, by_sitting, read_runs, write_runs};
 use crate::record::test_bed::TestBed;
 
-/// Runs that are kept of each test bed: the newest of the current epoch.
+/// Runs of the current epoch that are kept of each test bed: the newest of each sitting before its other ones.
 pub const KEPT_RUNS: usize = 10;
 
 const ENDING: &str = "json";
@@ -147,13 +148,17 @@ impl Baseline {
         runs.filter_map(|run| Some(run.epoch.as_ref()?.first_run.as_str())).max()
     }
 
-    /// The ids of the runs that are worth keeping: for each cell and test bed the newest of the current epoch.
+    /// The ids of the runs that are worth keeping: for each cell and test bed those of the current epoch, of as many sittings as can be.
     fn kept(&self) -> BTreeSet<String> {
         let mut kept = BTreeSet::new();
         for run in &self.runs {
             for cell in &run.cells {
-                let current: Vec<&Run> = self.current(&cell.id, run).map(|(run, _)| run).collect();
-                kept.extend(current.iter().rev().take(KEPT_RUNS).map(|run| run.id.clone()));
+                let current = self.current(&cell.id, run).map(|(run, _)| run);
+                let sittings = by_sitting(current, |run| run);
+                let mut ranked: Vec<(usize, &Run)> =
+                    sittings.into_iter().flat_map(|sitting| sitting.into_iter().rev().enumerate()).collect();
+                ranked.sort_by_key(|(rank, run)| (*rank, Reverse(run.started)));
+                kept.extend(ranked.iter().take(KEPT_RUNS).map(|(_, run)| run.id.clone()));
             }
         }
         kept
@@ -200,6 +205,7 @@ fn stored(run: &Run) -> Option<Run> {
     (!cells.is_empty()).then(|| Run {
         cells,
         environment,
+        is_filtered: false,
         base_ref: None,
         confirmation: None,
         confirmations: Vec::new(),
@@ -282,6 +288,7 @@ mod tests {
             elapsed: Duration::ZERO,
             environment,
             epoch: None,
+            is_filtered: false,
             base_ref: None,
             stop: None,
             confirmation: None,
@@ -328,6 +335,19 @@ mod tests {
         assert_eq!(kept.runs.len(), 1 + KEPT_RUNS);
         assert_eq!(kept.runs[1].id, "0006");
         assert!(kept.runs[1..].iter().all(|run| run.epoch.as_ref().unwrap().first_run == "0004"));
+    }
+
+    #[test]
+    fn many_runs_of_one_sitting_do_not_displace_older_sittings() {
+        let root = tempfile::tempdir().unwrap();
+        let mut baseline = empty(root.path());
+        let day = 24 * 60;
+        for sitting in 0..3 {
+            let runs: Vec<Run> = (0..5).map(|minute| run(sitting * day + minute, &["x"], "here")).collect();
+            baseline.add(&runs, None).unwrap();
+        }
+        assert_eq!(by_sitting(&baseline.runs, |run| run).iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 4]);
+        assert_eq!(ids(&baseline)[..3], ["0002", "0003", "0004"]);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::record::metric::Metric;
 use crate::record::round::{Round, Series, columns};
 use crate::record::tally::Counts;
 
+/// Runs of one boot with shorter gaps between them are one sitting.
+const SITTING_GAP: Duration = Duration::from_secs(60 * 60);
+
 /// All rounds of all cells of one measurement, with the environment they were measured in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -35,6 +38,9 @@ pub struct Run {
     /// What a duet by `--base-ref` compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ref: Option<BaseRef>,
+    /// Whether a filter left out cells of the bench. If not, a cell that only the baseline has was removed.
+    #[serde(rename = "filtered", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_filtered: bool,
     /// Why it ended early; `None` if it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
@@ -208,6 +214,26 @@ impl CellRun {
         }
         self.rounds.iter().chain(&self.base).find_map(Round::problem)
     }
+}
+
+/// Groups what belongs to runs by their sittings, in order of time.
+pub fn by_sitting<'a, T>(items: impl IntoIterator<Item = T>, run: impl Fn(&T) -> &'a Run) -> Vec<Vec<T>> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    let boot = |run: &'a Run| &run.environment.machine.test_bed.boot;
+    items.sort_by_key(|item| (boot(run(item)), run(item).started));
+    let mut sittings: Vec<Vec<T>> = Vec::new();
+    for item in items {
+        let continued = sittings.last_mut().filter(|sitting| {
+            let (last, next) = (run(&sitting[sitting.len() - 1]), run(&item));
+            let gap = next.started.duration_since(last.started + last.elapsed).unwrap_or_default();
+            boot(last) == boot(next) && gap < SITTING_GAP
+        });
+        match continued {
+            Some(sitting) => sitting.push(item),
+            None => sittings.push(vec![item]),
+        }
+    }
+    sittings
 }
 
 /// What a file of runs holds.

@@ -239,6 +239,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
         },
         cells: samples.iter().map(cell).collect(),
         epoch: None,
+        is_filtered: false,
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::judge::{CellJudgement, Judgement, LimitCheck, Policy, Verdict, judge};
+use crate::judge::{CellJudgement, Depth, Judgement, LimitCheck, Verdict, judge};
 use crate::output;
-use crate::plan::{Plan, Settings};
-use crate::record::{Baseline, CellRun, Run, read_runs};
+use crate::plan::{CellId, Plan, Settings};
+use crate::record::{Baseline, CellRun, Environment, Run, read_runs};
 use crate::report::plural;
 use crate::session::options::{BaselineUse, Options, Paths};
 use crate::session::outcome::{Outcome, Result, SessionError};
@@ -36,11 +36,15 @@ pub(crate) fn read_for(plan: &Plan, options: &Options) -> Result<Baseline> {
 pub(crate) fn check_save(plan: &Plan, options: &Options) -> Result<()> {
     let Some(save) = &options.save else { return Ok(()) };
     let stored = Baseline::read(&options.paths.baselines(), &save.name, &plan.bench)?;
+    if save.append || !options.is_filtered {
+        return Ok(());
+    }
+    let here = Environment::collect(true, &options.paths.root, options.test_bed.as_deref()).machine.test_bed;
     let is_planned = |cell: &CellRun| {
         plan.groups.iter().flat_map(|group| &group.cells).any(|planned| planned.id == cell.id)
     };
-    let mut cells = stored.runs.iter().flat_map(|run| &run.cells);
-    match cells.find(|cell| !save.append && options.is_filtered && !is_planned(cell)) {
+    let replaced = stored.runs.iter().filter(|run| run.environment.machine.test_bed.id == here.id);
+    match replaced.flat_map(|run| &run.cells).find(|cell| !is_planned(cell)) {
         Some(cell) => Err(SessionError::WouldDrop { name: save.name.clone(), cell: cell.id.to_string() }),
         None => Ok(()),
     }
@@ -85,7 +89,8 @@ pub(crate) fn load_runs(plan: &Plan, name: &str, options: &Options) -> Result<Ve
         }
         cells
     };
-    Ok(current.map(|run| Run { cells: planned(run), epoch: None, ..run.clone() }).collect())
+    let is_filtered = options.is_filtered;
+    Ok(current.map(|run| Run { cells: planned(run), is_filtered, epoch: None, ..run.clone() }).collect())
 }
 
 /// Saves runs in a baseline if the call asks for it, and returns the outcome of the call.
@@ -99,14 +104,19 @@ pub(crate) fn save(
     options: &Options,
 ) -> Result<Outcome> {
     let Some(save) = &options.save else { return Ok(outcome) };
-    let has_regressed = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
+    let bench = runs.first().map_or("", |run| run.bench.as_str());
+    let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
+    let has_regressed = || {
+        let in_duet = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
+        in_duet || regressed(&baseline, runs).is_some()
+    };
     let obstacle = if matches!(outcome, Outcome::Interrupted(_)) {
         "the run was interrupted"
     } else if runs.iter().any(|run| run.stop.is_some()) {
         "the run ended early"
     } else if !are_fair(runs) {
         "some cells are invalid"
-    } else if save.append && has_regressed {
+    } else if save.append && has_regressed() {
         "a cell regressed; if the slowdown is intended, run `plimsoll accept --reason TEXT`"
     } else {
         ""
@@ -115,8 +125,6 @@ pub(crate) fn save(
         output::log(format_args!("The baseline `{}` was not changed: {obstacle}.", save.name));
         return Ok(outcome);
     }
-    let bench = runs.first().map_or("", |run| run.bench.as_str());
-    let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
     let paths = if save.append { baseline.add(runs, None) } else { baseline.replace(runs) };
     let paths = paths.map_err(SessionError::NotSaved)?;
     let is_slower = |cell: &CellJudgement| {
@@ -176,12 +184,17 @@ pub(crate) fn accept(
         if let Some(run) = runs.iter().find(is_stored) {
             return refuse(format!("its run `{}` is already in the baseline `{name}`", run.id));
         }
-        let judgement = judge(&baseline, &without_base(&runs), &Policy::usual());
-        if let Some(cell) = judgement.cells.iter().find(|cell| cell.verdict == Verdict::Regressed) {
-            return refuse(format!("`{}` regressed; accept a slower speed with --reason", cell.id));
+        if let Some(cell) = regressed(&baseline, &runs) {
+            return refuse(format!("`{cell}` regressed; accept a slower speed with --reason"));
         }
     }
     baseline.add(&runs, reason).map_err(SessionError::NotSaved)
+}
+
+/// A cell that regressed against a baseline, even if the runs are duets.
+fn regressed(baseline: &Baseline, runs: &[Run]) -> Option<CellId> {
+    let judgement = judge(baseline, &without_base(runs), Depth::Verdicts);
+    judgement.cells.into_iter().find(|cell| cell.verdict == Verdict::Regressed).map(|cell| cell.id)
 }
 
 /// Runs without the other side of their duets, so that they are compared with a baseline.

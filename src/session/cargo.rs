@@ -323,13 +323,17 @@ fn package_of<'a>(packages: &'a [Package], program: &str, own: &Path) -> Result<
     Ok(found.first().copied())
 }
 
-/// The `cargo bench` of a bench target as the user called it, but with other flags that choose base or a baseline.
-pub(crate) fn command_line(bench: &str, bench_args: &[String], flags: &[&str]) -> String {
+/// The `cargo bench` of bench targets as the user called it, but with other flags that choose base or a baseline.
+pub(crate) fn command_line<'a>(
+    benches: impl IntoIterator<Item = &'a str>,
+    bench_args: &[String],
+    flags: &[&str],
+) -> String {
     const REPLACED: [&str; 5] = ["--baseline", "-b", "--baseline-lenient", "--save-baseline", "-s"];
     let words = CargoCall::find().map_or_else(|| vec!["bench".to_owned()], |call| call.words);
     let mut words: Vec<&str> = words.iter().map(String::as_str).take_while(|word| *word != "--").collect();
     if !words.iter().any(|word| split(word).0 == "--bench") {
-        words.extend(["--bench", bench]);
+        words.extend(benches.into_iter().flat_map(|bench| ["--bench", bench]));
     }
     words.push("--");
     let mut bench_args = bench_args.iter();
@@ -509,7 +513,7 @@ mod tests {
     #[test]
     fn a_command_keeps_the_words_of_the_user_except_for_what_it_compares_with() {
         let own = ["search", "--quick", "--baseline", "old", "--append", "--service-arg=a b", "--bench"];
-        let line = command_line("api", &own.map(str::to_owned), &["--base-ref", "abc"]);
+        let line = command_line(["api"], &own.map(str::to_owned), &["--base-ref", "abc"]);
         assert_eq!(line, "cargo bench --bench api -- search --quick '--service-arg=a b' --base-ref abc");
     }
 

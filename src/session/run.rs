@@ -1,11 +1,11 @@
 //! The pipeline: a plan is measured, judged and reported. Saved runs are judged and reported in the same way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::judge::{Judgement, Policy, Verdict, judge};
+use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
 use crate::output;
 use crate::plan::{CellId, Group, Plan, ServiceKind};
@@ -58,6 +58,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
         error => error,
     })?;
     for run in &mut runs {
+        run.is_filtered = options.is_filtered;
         run.environment.tree.clone_from(&tree);
         run.base_ref = base_ref.as_ref().map(|(base, _)| base.clone());
     }
@@ -95,7 +96,7 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
     if runs.iter().any(|run| run.stop.is_some()) {
         return Err(SessionError::Incomplete);
     }
-    let judgement = judge(&baseline, &runs, &Policy::usual());
+    let judgement = judge(&baseline, &runs, Depth::Report);
     let regressed = judgement.cells.iter().filter(|cell| cell.verdict == Verdict::Regressed);
     Ok(regressed.map(|cell| cell.id.clone()).collect())
 }
@@ -122,12 +123,29 @@ pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options
         runs.extend(not_empty(file)?);
     }
     runs.sort_by_key(|run| run.started);
+    check_definitions(&runs, &files[files.len() - 1])?;
     let mut baseline = Baseline::default();
     for bench in benches(&runs) {
         let stored = Baseline::read(&options.paths.baselines(), options.baseline.name(), bench)?;
         baseline.runs.extend(stored.runs);
     }
     conclude(&runs, &baseline, &place, Origin::Files { title: "from saved runs" }, options)
+}
+
+/// Runs are judged together by the ids of their cells, so an id must mean the same in all of them.
+fn check_definitions(runs: &[Run], file: &Path) -> Result<()> {
+    let mut known = BTreeMap::new();
+    for (run, cell) in runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell))) {
+        let definition = (&run.bench, &cell.definition);
+        if *known.entry(&cell.id).or_insert(definition) != definition {
+            let why = format!(
+                "the cell `{}` is of another bench, or was defined differently, in another run: report them one at a time",
+                cell.id
+            );
+            return Err(SessionError::RunFile { file: file.to_owned(), why });
+        }
+    }
+    Ok(())
 }
 
 fn check_metrics(plan: &Plan) -> Result<()> {
@@ -184,7 +202,7 @@ fn next_confirmation(plan: &Plan, baseline: &Baseline, runs: &[Run], options: &O
     if runs.iter().any(|run| run.stop.is_some()) {
         return None;
     }
-    let judgement = judge(baseline, runs, &Policy { verdicts_only: true, ..Policy::usual() });
+    let judgement = judge(baseline, runs, Depth::Verdicts);
     let candidates = judgement.open_candidates(options.duet.confirm == Confirm::Both);
     let analysis = runs.iter().map(|run| run.confirmations.len()).sum::<usize>() + 1;
     let pairs = confirmation.pairs_of(analysis);
@@ -255,9 +273,9 @@ fn conclude(
         let written = write_runs(&place.folder().join(RUN_FILE), runs);
         failures.extend(written.err().map(SessionError::from));
     }
-    let judgement = judge(baseline, runs, &Policy { filtered: options.is_filtered, ..Policy::usual() });
+    let judgement = judge(baseline, runs, Depth::Report);
+    let report_options = report_options(runs, &judgement, place, origin, options);
     let bench = &benches(runs).into_iter().collect::<Vec<_>>().join(" and ");
-    let report_options = report_options(&judgement, bench, place, origin, options);
     let title = &match origin {
         Origin::Files { title } => format!("{bench}, {title}"),
         _ => bench.clone(),
@@ -301,13 +319,13 @@ fn conclude(
 }
 
 fn report_options(
+    runs: &[Run],
     judgement: &Judgement,
-    bench: &str,
     place: &Place,
     origin: Origin,
     options: &Options,
 ) -> ReportOptions {
-    let command = |flags: &[&str]| command_line(bench, &options.bench_args, flags);
+    let command = |flags: &[&str]| command_line(benches(runs), &options.bench_args, flags);
     let stored = judgement.other_test_bed.as_ref().and_then(|other| other.commit.as_deref());
     let stored = stored.filter(|_| origin == Origin::Measurement { can_build: true });
     ReportOptions {

@@ -35,7 +35,8 @@ pub const BUILT: &str = "target/release/api";
 /// Is the bench of that name.
 pub fn be(name: &str) -> ExitCode {
     let root = std::env::var(SUITE_ROOT).unwrap();
-    let target = BenchTarget { name: "fixture", package_root: root.leak(), target_tmpdir: None };
+    let target =
+        BenchTarget { crate_name: "fixture", file: "", package_root: root.leak(), target_tmpdir: None };
     plimsoll::__private::main(target, |harness| define(harness, name))
 }
 
