@@ -30,6 +30,7 @@ pub(crate) use signals::{Interrupt, SIGNAL_BASE, output_unless_interrupted, watc
 
 use crate::measure::service::ServiceError;
 use crate::plan::{EndpointError, Side};
+use crate::record::Fault;
 
 /// Why nothing could be measured. Errors after the first round are part of the run.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,7 @@ pub(crate) enum MeasureError {
     #[error("the system clock was changed while rounds were measured: measure again")]
     ClockSet,
     #[error("cell `{cell}`: the test request to {url} failed: {what}")]
-    TestRequest { cell: String, url: String, what: String },
+    TestRequest { cell: String, url: String, fault: Fault, what: String },
     #[error(
         "{connections} connections at once need {needed} open files, but this process is limited to {limit}: lower the concurrency, or \
          raise the limit with `ulimit -n {needed}` before starting plimsoll (the hard limit belongs to the system or the container)"

@@ -1,6 +1,7 @@
 //! Notes on how a cell was measured, as data, and their sentences.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::plan::whole_seconds;
@@ -14,7 +15,7 @@ pub(crate) enum Note {
     /// Invalid: a single request takes longer than all rounds of its cell may take.
     SlowRequest { took: Duration, measurement_time: Duration, needed: Duration },
     /// Connections failed because this machine has no free port in this range, if the system tells it.
-    NoFreePort { range: Option<(u16, u16)> },
+    NoFreePort { range: Option<RangeInclusive<u16>> },
 }
 
 impl fmt::Display for Note {
@@ -43,7 +44,8 @@ impl fmt::Display for Note {
                 whole_seconds(*needed)
             ),
             Self::NoFreePort { range } => {
-                let range = range.map(|(first, last)| format!(" in the range {first} to {last}"));
+                let range =
+                    range.as_ref().map(|range| format!(" in the range {} to {}", range.start(), range.end()));
                 write!(
                     f,
                     "this machine had no free local port{}, so the service was not measured: lower the concurrency, keep \
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_lack_of_ports_names_their_range() {
-        let note = Note::NoFreePort { range: Some((32_768, 60_999)) }.to_string();
+        let note = Note::NoFreePort { range: Some(32_768..=60_999) }.to_string();
         assert!(
             note.starts_with("this machine had no free local port in the range 32768 to 60999, so"),
             "{note}"

@@ -34,7 +34,7 @@ pub(crate) struct NoFreePort {
 /// A port that no other plimsoll uses while the lease lives.
 #[derive(Debug)]
 pub(crate) struct PortLease {
-    port: u16,
+    pub(crate) port: u16,
     #[cfg(target_os = "linux")]
     _name: Option<std::os::unix::net::UnixListener>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct PortLease {
 impl PortLease {
     /// Leases a free port.
     pub(crate) fn new() -> Result<Self, NoFreePort> {
-        let ranges = candidates(&ephemeral());
+        let ranges = candidates(&ephemeral_ports().unwrap_or(EPHEMERAL_DEFAULT));
         let count: usize = ranges.iter().map(ExactSizeIterator::len).sum();
         for _ in 0..TRIES {
             let nth = fastrand::usize(..count);
@@ -53,10 +53,6 @@ impl PortLease {
         }
         let ranges: Vec<String> = ranges.iter().map(|r| format!("{} to {}", r.start(), r.end())).collect();
         Err(NoFreePort { ranges: ranges.join(" and ") })
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// Leases this port, unless another plimsoll has it.
@@ -90,9 +86,9 @@ pub(crate) fn is_free(port: u16) -> bool {
     v4.is_ok() && !v6.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
-/// The ports of outgoing connections.
-fn ephemeral() -> RangeInclusive<u16> {
-    std::fs::read_to_string(EPHEMERAL_FILE).ok().and_then(|text| parse(&text)).unwrap_or(EPHEMERAL_DEFAULT)
+/// The ports of outgoing connections. `None` if the system does not tell it.
+pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
+    parse(&std::fs::read_to_string(EPHEMERAL_FILE).ok()?)
 }
 
 fn parse(text: &str) -> Option<RangeInclusive<u16>> {
@@ -145,7 +141,7 @@ mod tests {
     #[test]
     fn a_port_is_leased_once_and_free_again_after_the_lease() {
         let lease = PortLease::new().unwrap();
-        let port = lease.port();
+        let port = lease.port;
         assert!(is_free(port));
         if cfg!(target_os = "linux") {
             assert!(PortLease::of(port).is_none());

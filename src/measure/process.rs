@@ -71,8 +71,9 @@ impl ServiceProcess {
         [self.watchdog.group().as_raw(), id_of(&self.service).as_raw()]
     }
 
-    /// The last lines of its output. Call [`ending`](Self::ending) first: the rest of a dead service's output is waited for.
-    pub(crate) fn last_lines(&self) -> LastLines {
+    /// The last lines of its output, as the end of an error. Call [`ending`](Self::ending) first: the rest of a dead service's output is
+    /// waited for.
+    pub(crate) fn last_lines(&self) -> String {
         self.output.last_lines(if self.ending.is_some() { OUTPUT_TIME } else { Duration::ZERO })
     }
 
@@ -86,10 +87,12 @@ impl ServiceProcess {
     pub(crate) async fn stop(mut self) {
         if self.ending().is_none() {
             self.signal(Signal::SIGTERM);
-            self.wait(GRACE).await;
         }
-        self.signal(Signal::SIGKILL);
-        self.wait(KILL_TIME).await;
+        let began = Instant::now();
+        while self.ending().is_none() && began.elapsed() < GRACE {
+            tokio::time::sleep(POLL).await;
+        }
+        // Dropping it kills the rest.
     }
 
     /// Signals our group, and the group that the service has created, if any.
@@ -99,13 +102,6 @@ impl ServiceProcess {
         let is_ours = KEEPS_THE_DEAD || self.ending.is_none();
         if is_ours && getpgid(Some(own)) != Ok(group) {
             _ = killpg(own, signal);
-        }
-    }
-
-    async fn wait(&mut self, at_most: Duration) {
-        let began = Instant::now();
-        while self.ending().is_none() && began.elapsed() < at_most {
-            tokio::time::sleep(POLL).await;
         }
     }
 }
@@ -252,7 +248,7 @@ impl Output {
     }
 
     /// The last lines until now, or until the pipe is closed, if that happens within the given time.
-    fn last_lines(&self, at_most: Duration) -> LastLines {
+    fn last_lines(&self, at_most: Duration) -> String {
         let began = Instant::now();
         while !self.reader.is_finished() && began.elapsed() < at_most {
             thread::sleep(POLL);
@@ -266,8 +262,12 @@ impl Output {
             &text
         };
         let lines: Vec<&str> = whole.lines().collect();
+        if lines.is_empty() {
+            return "; it wrote no output".to_owned();
+        }
         let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-        LastLines(shown.iter().map(|line| printable(line)).collect())
+        let shown: String = shown.iter().map(|line| format!("\n  | {}", printable(line))).collect();
+        format!("; its last output:{shown}")
     }
 }
 
@@ -296,20 +296,6 @@ fn printable(line: &str) -> String {
     out
 }
 
-/// The last lines of a service's output. Displayed at the end of an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LastLines(Vec<String>);
-
-impl fmt::Display for LastLines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("; it wrote no output");
-        }
-        f.write_str("; its last output:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  | {line}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,9 +305,9 @@ mod tests {
         let output = Output::collect(reader).unwrap();
         writer.write_all(bytes).unwrap();
         drop(writer);
-        let lines = output.last_lines(Duration::from_secs(10)).0;
+        let text = output.last_lines(Duration::from_secs(10));
         assert!(output.kept.lock().unwrap().len() <= KEPT_BYTES);
-        lines
+        text.split("\n  | ").skip(1).map(str::to_owned).collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether a service is ready: its port accepts connections, or its ready path responds with a 2xx.
 //!
-//! A service that keeps refusing the path is a mistake in the bench file, and is reported soon ([`Refusals`]). Everything else may only
+//! A service that keeps refusing the path is a mistake in the bench file, and is reported soon ([`Patience`]). Everything else may only
 //! need more time. The request is made here and not by a client of a measurement: it needs no speed, no kept connections and no kernel
 //! stamps, and must not depend on which client a run uses.
 
@@ -12,14 +12,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::measure::decoder::{Decoder, Malformed};
+
 /// Timeout of one attempt. A service may accept connections before it can respond.
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// Time to read the rest of a response, so the service does not see its connection reset.
 const REST: Duration = Duration::from_millis(50);
 /// Maximum length of a response's head.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Maximum number of its headers.
-const HEADERS: usize = 128;
 /// Statuses that say that the request itself is wrong. 5xx, 429 and others say "not yet".
 const REFUSALS: [u16; 6] = [400, 401, 403, 404, 405, 410];
 
@@ -47,18 +47,15 @@ pub(crate) struct NotReady {
     pub(crate) refusal: Option<u16>,
 }
 
-/// The refusals of a ready path with the same status.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals(Option<(u16, Instant)>);
-
-impl Refusals {
-    /// Takes note of the result of an attempt. Returns how long the service has refused with this status, `None` if it did not refuse.
-    pub(crate) fn note(&mut self, refusal: Option<u16>, now: Instant) -> Option<Duration> {
-        // Another status, or none, shows that the service is still starting.
-        let since = self.0.filter(|(status, _)| Some(*status) == refusal).map_or(now, |(_, since)| since);
-        self.0 = refusal.map(|status| (status, since));
-        refusal.map(|_| now.saturating_duration_since(since))
-    }
+/// The status by which a service now refuses its ready path, and since when. `before` is the same after the attempt before.
+pub(crate) fn refused_since(
+    before: Option<(u16, Instant)>,
+    refusal: Option<u16>,
+    now: Instant,
+) -> Option<(u16, Instant)> {
+    let status = refusal?;
+    // Another status, or none, shows that the service is still starting.
+    before.filter(|(known, _)| *known == status).or(Some((status, now)))
 }
 
 /// What a refusal says about the path.
@@ -111,50 +108,54 @@ async fn status_of(mut stream: TcpStream, address: SocketAddr, path: &str) -> io
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: */*\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut head = Vec::with_capacity(1024);
-    while head.len() <= HEAD_BYTES {
-        if stream.read_buf(&mut head).await? == 0 {
+    let (mut decoder, mut received) = (Decoder::new(false), Vec::with_capacity(1024));
+    while received.len() <= HEAD_BYTES {
+        if stream.read_buf(&mut received).await? == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before a whole response"));
         }
-        if let Some(status) = final_status(&head)? {
+        let decoded = decoder.take(&received, |_| {});
+        if let Some(status) = decoder.status() {
             _ = timeout(REST, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
             return Ok(status);
         }
+        let taken = decoded.map_err(|Malformed| io::Error::other("the response is not HTTP/1.1"))?;
+        received.drain(..taken);
     }
-    Err(io::Error::new(io::ErrorKind::InvalidData, "the head of the response is too long"))
-}
-
-/// The status of the response, `None` if its head is incomplete. Interim responses (1xx) are skipped.
-fn final_status(mut bytes: &[u8]) -> io::Result<Option<u16>> {
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let parsed =
-            response.parse(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        match (parsed, response.code) {
-            (httparse::Status::Complete(len), Some(100..=199)) => bytes = &bytes[len..],
-            (httparse::Status::Complete(_), status) => return Ok(status),
-            (httparse::Status::Partial, _) => return Ok(None),
-        }
-    }
+    Err(io::Error::other("the head of the response is too long"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_status_is_that_of_the_final_response() {
+    /// The outcome for a server that answers with these bytes and closes.
+    async fn answered(bytes: &'static str) -> Result<(), NotReady> {
+        let server = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let answer = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            _ = stream.read(&mut [0; 1024]).await;
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+        };
+        tokio::join!(check(port, Some("/x")), answer).0
+    }
+
+    #[tokio::test]
+    async fn the_status_is_that_of_the_final_response() {
+        assert!(answered("HTTP/1.1 200 OK\r\n\r\n").await.is_ok());
         for (bytes, expected) in [
-            ("HTTP/1.1 200 OK\r\n\r\n", Some(200)),
-            ("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.0 503 No\r\n\r\n", Some(503)),
-            ("HTTP/1.1 100 Continue\r\n\r\n", None),
-            ("HTTP/1.1 204 No Cont", None),
-            ("", None),
+            (
+                "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.0 503 No\r\n\r\n",
+                "responds with status 503 instead",
+            ),
+            ("HTTP/1.1 100 Continue\r\n\r\n", "(closed before a whole response)"),
+            ("HTTP/1.1 204 No Cont", "(closed before a whole response)"),
+            ("", "(closed before a whole response)"),
+            ("SSH-2.0-OpenSSH\r\n", "(the response is not HTTP/1.1)"),
         ] {
-            assert_eq!(final_status(bytes.as_bytes()).unwrap(), expected, "{bytes}");
+            let reason = answered(bytes).await.unwrap_err().reason;
+            assert!(reason.contains(expected), "{reason}");
         }
-        assert!(final_status(b"SSH-2.0-OpenSSH\r\n").is_err());
     }
 
     #[test]
@@ -166,15 +167,16 @@ mod tests {
     #[test]
     fn a_refusal_lasts_until_the_service_answers_differently() {
         let start = Instant::now();
-        let mut refusals = Refusals::default();
-        let mut note = |refusal: Option<u16>, at_ms: u64| {
-            refusals.note(refusal, start + Duration::from_millis(at_ms)).map(|lasted| lasted.as_millis())
+        let mut refused = None;
+        let mut since_ms = |refusal: Option<u16>, at_ms: u64| {
+            refused = refused_since(refused, refusal, start + Duration::from_millis(at_ms));
+            refused.map(|(_, since)| since.duration_since(start).as_millis())
         };
-        assert_eq!(note(None, 0), None);
-        assert_eq!([10, 500, 2_900].map(|at| note(Some(404), at)), [Some(0), Some(490), Some(2_890)]);
-        assert_eq!(note(Some(401), 3_000), Some(0), "its routes are there now, and need credentials");
-        assert_eq!(note(None, 4_000), None, "as if it had been restarted");
-        assert_eq!([5_000, 5_250].map(|at| note(Some(401), at)), [Some(0), Some(250)]);
+        assert_eq!(since_ms(None, 0), None);
+        assert_eq!([10, 500, 2_900].map(|at| since_ms(Some(404), at)), [Some(10); 3]);
+        assert_eq!(since_ms(Some(401), 3_000), Some(3_000), "its routes are there now, and need credentials");
+        assert_eq!(since_ms(None, 4_000), None, "as if it had been restarted");
+        assert_eq!([5_000, 5_250].map(|at| since_ms(Some(401), at)), [Some(5_000); 2]);
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
+use crate::measure::MeasureError;
 use crate::measure::client::Client;
 use crate::measure::clock::{StepDetector, Wall};
 use crate::measure::exchange::{Request, Resolver};
 use crate::measure::window::{Timing, Window};
-use crate::plan::{Cell, Departure, Endpoint, EndpointError, Group, Load, Order};
+use crate::plan::{Cell, Departure, Endpoint, Group, Load, Order};
 use crate::record::{Fault, LatencyHistogram, Tally};
 
 /// A round during which somebody set the clock is repeated.
@@ -39,26 +40,20 @@ struct Shared {
     order: RefCell<EndpointOrder>,
 }
 
-/// A test request that failed.
-#[derive(Debug)]
-pub(crate) struct FailedRequest {
-    pub(crate) fault: Fault,
-    pub(crate) url: String,
-    /// What came back, and what was expected.
-    pub(crate) what: String,
-}
-
 impl<'a> LiveCell<'a> {
     /// # Errors
-    /// If an endpoint cannot be requested of the service at `service_url`.
+    /// [`MeasureError::Endpoint`] if an endpoint cannot be requested of the service at `service_url`.
     pub(crate) fn new(
         group: &'a Group,
         cell: &'a Cell,
         service_url: Option<&str>,
         resolver: &Arc<Resolver>,
-    ) -> Result<Self, EndpointError> {
+    ) -> Result<Self, MeasureError> {
         let settings = &group.settings;
-        let request = |endpoint| Request::new(endpoint, service_url, settings.timeout);
+        let request = |endpoint| {
+            Request::new(endpoint, service_url, settings.timeout)
+                .map_err(|source| MeasureError::Endpoint { cell: cell.id.to_string(), source })
+        };
         let requests: Vec<Request> =
             cell.targets.endpoints().iter().map(request).collect::<Result<_, _>>()?;
         let client = || Client::new(&group.transport, settings.connect_timeout, resolver);
@@ -72,12 +67,12 @@ impl<'a> LiveCell<'a> {
     /// the slowest.
     ///
     /// # Errors
-    /// The first request that never succeeds.
+    /// [`MeasureError::TestRequest`] for the first request that never succeeds.
     pub(crate) async fn test(
         &mut self,
         max_requests: usize,
         attempts: usize,
-    ) -> Result<Duration, FailedRequest> {
+    ) -> Result<Duration, MeasureError> {
         let mut slowest = Duration::ZERO;
         let client = self.clients.first_mut().expect("a load has at least one worker");
         for request in self.requests.iter().take(max_requests) {
@@ -89,8 +84,9 @@ impl<'a> LiveCell<'a> {
                 exchange = client.exchange(request).await;
             }
             if let Some(fault) = exchange.fault {
+                let (cell, url) = (self.cell.id.to_string(), request.uri.to_string());
                 let what = describe_failure(fault, &request.endpoint);
-                return Err(FailedRequest { fault, url: request.uri.to_string(), what });
+                return Err(MeasureError::TestRequest { cell, url, fault, what });
             }
             slowest = slowest.max(exchange.latency());
         }

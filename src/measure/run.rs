@@ -18,6 +18,7 @@ use crate::measure::MeasureError;
 use crate::measure::clock::StampGuard;
 use crate::measure::exchange::Resolver;
 use crate::measure::note::Note;
+use crate::measure::port::ephemeral_ports;
 use crate::measure::round::LiveCell;
 use crate::measure::service::{Launcher, Running};
 use crate::measure::signals::Interrupt;
@@ -95,14 +96,8 @@ pub(crate) fn check(
         for service in &measurement.services {
             let running = service.head.start(service.group.settings.ready_timeout).await?;
             for &index in &service.cells {
-                let cell = measurement.id(index);
                 let tested = measurement.live_cell(index, &running)?.test(usize::MAX, 1).await;
-                let error = tested.err().map(|failed| MeasureError::TestRequest {
-                    cell: cell.clone(),
-                    url: failed.url,
-                    what: failed.what,
-                });
-                on_cell(&cell, error.as_ref());
+                on_cell(&measurement.id(index), tested.as_ref().err());
             }
             running.stop().await;
         }
@@ -139,8 +134,7 @@ pub(crate) fn load(
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let _guard = StampGuard::open().await;
-        let mut live = LiveCell::new(group, cell, None, &Arc::default())
-            .map_err(|source| MeasureError::Endpoint { cell: cell.id.to_string(), source })?;
+        let mut live = LiveCell::new(group, cell, None, &Arc::default())?;
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
         let started = Instant::now();
         let signal = live.run_until(timing, seed, async |window| {
@@ -159,15 +153,9 @@ pub(crate) fn load(
         let elapsed = started.elapsed().min(length.unwrap_or(Duration::MAX));
         let tally = live.into_tally();
         let lacks_ports = tally.counts.faults.contains_key(&Fault::NoFreePort);
-        let note = lacks_ports.then(|| Note::NoFreePort { range: local_ports() });
+        let note = lacks_ports.then(|| Note::NoFreePort { range: ephemeral_ports() });
         Ok(Loaded { tally, elapsed, signal, note })
     })
-}
-
-fn local_ports() -> Option<(u16, u16)> {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut ends = range.split_whitespace().map(str::parse);
-    Some((ends.next()?.ok()?, ends.next()?.ok()?))
 }
 
 fn on_one_thread<T>(future: impl Future<Output = Result<T, MeasureError>>) -> Result<T, MeasureError> {
@@ -205,7 +193,7 @@ impl ServiceUnderTest<'_> {
 struct LiveSide<'a> {
     side: Side,
     running: Running,
-    /// Its cells, by index.
+    /// The cells that are measured on it, by index.
     cells: Vec<(usize, LiveCell<'a>)>,
 }
 
@@ -286,17 +274,17 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for index in 0..self.services.len() {
             let settings = &self.services[index].group.settings;
             let sides = self.services[index].sides();
-            let mut started_in = Duration::ZERO;
-            let mut round_times = Duration::ZERO;
+            let (mut started_in, mut round_times) = (Duration::ZERO, Duration::ZERO);
             for &side in &sides {
                 let (launcher, service) = self.services[index].side(side);
                 (self.on_event)(Event::Launching { service: describe_service(service) });
+                let began = Instant::now();
                 let started = launcher.start(settings.ready_timeout).await;
                 let mut running = started.map_err(|source| match sides.len() {
                     1 => MeasureError::Service(source),
                     _ => MeasureError::SideStart { side, source },
                 })?;
-                started_in += running.started_in();
+                started_in += began.elapsed();
                 let round_time = self.trial_of_side(index, &mut running, side).await;
                 running.stop().await;
                 round_times += round_time?;
@@ -326,31 +314,26 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let mut live = self.live_cell(index, running)?;
             let attempts = if side == Side::Base { BASE_ATTEMPTS } else { 1 };
             let tested = live.test(MAX_TESTED, attempts).await;
-            // The death of the service says more than the request that failed because of it.
-            if tested.is_err()
-                && let Some(death) = running.has_died(&self.id(index))
-            {
-                return Err(death.into());
+            if tested.is_err() {
+                // The death of the service says more than the request that failed because of it.
+                running.check_alive(&self.id(index))?;
             }
             let slowest = match tested {
                 Ok(slowest) => slowest,
-                Err(failed) if side == Side::Base => {
-                    let is_broken = match failed.fault {
+                Err(MeasureError::TestRequest { fault, what, .. }) if side == Side::Base => {
+                    let is_broken = match fault {
                         Fault::Status(status) => status >= SERVER_ERRORS,
                         fault => fault != Fault::Body,
                     };
-                    self.planned[index].base_failure = Some(BaseFailure { what: failed.what, is_broken });
+                    self.planned[index].base_failure = Some(BaseFailure { what, is_broken });
                     continue;
                 }
-                Err(failed) => {
-                    let (url, what) = (failed.url, failed.what);
-                    return Err(MeasureError::TestRequest { cell: self.id(index), url, what });
-                }
+                Err(error) => return Err(error),
             };
             let invalid = slow_request(group, cell.load, slowest).map(|note| note.to_string());
             self.planned[index].invalid = self.planned[index].invalid.take().or(invalid);
-            let decides = side == Side::Base || !is_duet || self.is_new(index);
-            if !self.is_measured(index) || !decides {
+            let decides = side == Side::Base || !is_duet || self.planned[index].base_failure.is_some();
+            if !decides || !self.is_measured(index, side) {
                 continue;
             }
             let seed = self.seed(index, WARM_UP, 0);
@@ -361,18 +344,16 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let note = missing_metrics(&metrics, group, cell.load, &trial.counts);
             self.planned[index].notes.extend(note.map(|note| note.to_string()));
             self.planned[index].metrics = metrics;
-            if let Some(death) = running.has_died(&self.id(index)) {
-                return Err(death.into());
-            }
+            running.check_alive(&self.id(index))?;
         }
         Ok(round_times)
     }
 
     fn announce(&mut self) {
         let (mut rounds, mut windows) = (0, Duration::ZERO);
-        for (index, (group, _)) in self.cells.iter().enumerate().filter(|(index, _)| self.is_measured(*index))
-        {
-            let sides = if group.base.is_some() && !self.is_new(index) { 2 } else { 1 };
+        let measured = self.planned.iter().zip(&self.cells).filter(|(cell, _)| cell.invalid.is_none());
+        for (cell, (group, _)) in measured {
+            let sides = if group.base.is_some() && cell.base_failure.is_none() { 2 } else { 1 };
             rounds += sides * group.settings.sample_size;
             windows += times(group.settings.measurement_time, sides);
         }
@@ -436,7 +417,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let services = self.services.iter().map(|service| ServiceSchedule {
             launches: service.launches,
             rounds: service.group.settings.sample_size,
-            cells: service.cells.iter().copied().filter(|&cell| self.is_measured(cell)).collect(),
+            cells: service.cells.iter().copied().filter(|&cell| self.is_measured(cell, Side::Head)).collect(),
         });
         Schedule { services: services.collect() }
     }
@@ -454,26 +435,31 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for sides in sides.chunks(at_a_time) {
             let mut live = Vec::new();
             for &side in sides {
-                live.push(self.start_side(visit, side).await?);
+                let started = self.start_side(visit, side).await;
+                live.push(started.map_err(|error| self.stop_because(visit, side, &error))?);
             }
             let before = counters(&live);
             for &index in &visit.rounds {
                 rng.shuffle(&mut live);
-                for one in &mut live {
-                    if one.side == Side::Base && self.is_new(index) {
-                        continue;
-                    }
-                    let cell = &mut cells[index];
-                    let rounds = match one.side {
-                        Side::Base => &mut cell.base,
-                        Side::Head => &mut cell.rounds,
+                for LiveSide { side, running, cells: live_cells } in &mut live {
+                    let live_cell = live_cells.iter_mut().find(|(cell, _)| *cell == index);
+                    let Some((_, live_cell)) = live_cell else { continue };
+                    let rounds = match side {
+                        Side::Base => &mut cells[index].base,
+                        Side::Head => &mut cells[index].rounds,
                     };
                     // Both rounds of a pair have the same number, and with it the same order of endpoints.
                     let seed = self.seed(index, rounds.len(), 0);
-                    rounds.push(self.round(one, visit, index, seed, run_start.elapsed()).await?);
+                    let started = run_start.elapsed();
+                    let tally = live_cell.round(seed).await;
+                    let id = self.id(index);
+                    let alive = running.check_alive(&id);
+                    alive.map_err(|death| self.stop_because(visit, *side, &death))?;
+                    let tally = tally.ok_or_else(|| Stop::Failed(MeasureError::ClockSet.to_string()))?;
+                    rounds.push(Round::close(tally, visit.launch, started));
                     self.rounds_done += 1;
                     let (done, of) = (self.rounds_done, self.rounds_total);
-                    (self.on_event)(Event::Round { cell: cell.id.to_string(), done, of });
+                    (self.on_event)(Event::Round { cell: id, done, of });
                 }
             }
             self.condition.add(&before, &counters(&live));
@@ -486,43 +472,19 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     /// Starts one side and warms up its cells.
-    async fn start_side(&self, visit: &Visit, side: Side) -> Result<LiveSide<'a>, Stop> {
+    async fn start_side(&self, visit: &Visit, side: Side) -> Result<LiveSide<'a>, MeasureError> {
         let service = &self.services[visit.service];
         let settings = &service.group.settings;
-        let started = service.side(side).0.start(settings.ready_timeout).await;
-        let mut running = started.map_err(|error| self.stop_because(visit, side, &error))?;
-        let warm_up = settings.warm_up_time / u32::try_from(service.cells.len().max(1)).unwrap_or(u32::MAX);
+        let mut running = service.side(side).0.start(settings.ready_timeout).await?;
+        let warm_up = settings.warm_up_time / u32::try_from(service.cells.len()).unwrap_or(u32::MAX);
         let mut cells = Vec::new();
-        for &index in &service.cells {
-            let mut cell =
-                self.live_cell(index, &running).map_err(|error| self.stop_because(visit, side, &error))?;
-            if self.is_measured(index) && !(side == Side::Base && self.is_new(index)) {
-                cell.warm_up(warm_up, self.seed(index, WARM_UP, visit.launch)).await;
-            }
-            if let Some(death) = running.has_died(&self.id(index)) {
-                return Err(self.stop_because(visit, side, &death));
-            }
+        for &index in service.cells.iter().filter(|&&index| self.is_measured(index, side)) {
+            let mut cell = self.live_cell(index, &running)?;
+            cell.warm_up(warm_up, self.seed(index, WARM_UP, visit.launch)).await;
+            running.check_alive(&self.id(index))?;
             cells.push((index, cell));
         }
         Ok(LiveSide { side, running, cells })
-    }
-
-    async fn round(
-        &self,
-        live: &mut LiveSide<'a>,
-        visit: &Visit,
-        index: usize,
-        seed: u64,
-        started: Duration,
-    ) -> Result<Round, Stop> {
-        let cell = live.cells.iter_mut().find(|(cell, _)| *cell == index);
-        let (_, cell) = cell.expect("a launch has all cells of its service");
-        let tally = cell.round(seed).await;
-        if let Some(death) = live.running.has_died(&self.id(index)) {
-            return Err(self.stop_because(visit, live.side, &death));
-        }
-        let tally = tally.ok_or_else(|| Stop::Failed(MeasureError::ClockSet.to_string()))?;
-        Ok(Round::close(tally, visit.launch, started))
     }
 
     fn stop_because(&self, visit: &Visit, side: Side, error: &dyn std::error::Error) -> Stop {
@@ -532,9 +494,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     fn live_cell(&self, index: usize, running: &Running) -> Result<LiveCell<'a>, MeasureError> {
         let (group, cell) = self.cells[index];
-        let service_url = Some(running.url()).filter(|url| !url.is_empty());
-        LiveCell::new(group, cell, service_url, &self.resolver)
-            .map_err(|source| MeasureError::Endpoint { cell: self.id(index), source })
+        LiveCell::new(group, cell, running.url.as_deref(), &self.resolver)
     }
 
     fn environment(&self) -> Environment {
@@ -576,13 +536,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
         self.planned[cell].id.to_string()
     }
 
-    fn is_measured(&self, cell: usize) -> bool {
-        self.planned[cell].invalid.is_none()
-    }
-
-    /// Whether base cannot answer a cell, so that only head is measured.
-    fn is_new(&self, cell: usize) -> bool {
-        self.planned[cell].base_failure.is_some()
+    /// Whether a cell is measured on this side. A cell that base cannot answer is measured on head alone.
+    fn is_measured(&self, cell: usize, side: Side) -> bool {
+        let cell = &self.planned[cell];
+        cell.invalid.is_none() && (side == Side::Head || cell.base_failure.is_none())
     }
 
     /// The seed for the order of endpoints in one round: the same for each build that is measured, different for each round.

@@ -21,9 +21,9 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use crate::measure::port::{NoFreePort, PortLease, is_free};
-use crate::measure::process::{Ending, LastLines, ServiceProcess};
+use crate::measure::process::{Ending, ServiceProcess};
 use crate::measure::program::{Program, ProgramError};
-use crate::measure::ready::{self, NotReady, Patience, Refusals};
+use crate::measure::ready::{self, NotReady, Patience};
 use crate::plan::{InProcess, Service, ServiceCommand, ServiceKind, with_port};
 
 /// Interval at which a service is checked until it is ready.
@@ -49,25 +49,19 @@ pub(crate) enum ServiceError {
     #[error("could not start the service `{command}` in {}: {source}", directory.display())]
     Spawn { command: String, directory: PathBuf, source: io::Error },
     #[error("the service ended before it was ready: `{command}` {ending}{output}")]
-    DiedEarly { command: String, ending: Ending, output: LastLines },
+    DiedEarly { command: String, ending: Ending, output: String },
     #[error(
         "the service `{command}` was not ready within {waited:?}: {reason}; it must listen on 127.0.0.1, on the port that it gets in place of {{port}} \
          and that the variable PORT holds; if it only needs longer, raise the timeout with group.ready_timeout(…){output}"
     )]
-    NotReady { command: String, waited: Duration, reason: String, output: LastLines },
+    NotReady { command: String, waited: Duration, reason: String, output: String },
     #[error(
         "the service `{command}` answered its ready path with an error for {waited:?}: {reason} ({explanation}); correct the path in .ready(…), or leave \
          .ready(…) out: the service then counts as ready once its port accepts connections{output}"
     )]
-    Refused {
-        command: String,
-        waited: Duration,
-        reason: String,
-        explanation: &'static str,
-        output: LastLines,
-    },
+    Refused { command: String, waited: Duration, reason: String, explanation: &'static str, output: String },
     #[error("the service died while cell `{cell}` was measured: `{command}` {ending}{output}")]
-    Died { cell: String, command: String, ending: Ending, output: LastLines },
+    Died { cell: String, command: String, ending: Ending, output: String },
     #[error("could not start the server in this process: {0}")]
     InProcess(io::Error),
     #[error("the server in this process ended while cell `{cell}` was measured: {how}")]
@@ -77,8 +71,8 @@ pub(crate) enum ServiceError {
 /// A service that can be started.
 #[derive(Debug)]
 pub(crate) enum Launcher {
-    Absent,
-    Url(String),
+    /// Somebody else has started it, at this URL. `None` if the endpoints have whole URLs.
+    External(Option<String>),
     InProcess(InProcess),
     Command(Box<PreparedCommand>),
 }
@@ -92,8 +86,8 @@ impl Launcher {
         root: &Path,
     ) -> Result<Self, ServiceError> {
         Ok(match &service.0 {
-            ServiceKind::Absent => Self::Absent,
-            ServiceKind::Url(url) => Self::Url(url.trim_end_matches('/').to_owned()),
+            ServiceKind::Absent => Self::External(None),
+            ServiceKind::Url(url) => Self::External(Some(url.clone())),
             ServiceKind::InProcess(server) => Self::InProcess(server.clone()),
             ServiceKind::Command(command) => {
                 Self::Command(Box::new(PreparedCommand::new(command, service_args, root)?))
@@ -117,27 +111,20 @@ impl Launcher {
 
     /// The first 16 hexadecimal digits of the SHA-256 of the program, `None` if the service is not a command or cannot be read.
     pub(crate) fn digest(&self) -> Option<&str> {
-        match self {
-            Self::Command(command) => command.program.digest(),
-            Self::Absent | Self::Url(_) | Self::InProcess(_) => None,
-        }
+        let Self::Command(command) = self else { return None };
+        command.program.digest()
     }
 
     /// Starts the service and waits until it is ready. Dropping the future leaves no process behind.
     pub(crate) async fn start(&self, ready_timeout: Duration) -> Result<Running, ServiceError> {
-        let began = Instant::now();
-        let (url, life) = match self {
-            Self::Absent => (String::new(), Life::External),
-            Self::Url(url) => (url.clone(), Life::External),
+        match self {
+            Self::External(url) => Ok(Running { url: url.clone(), life: Life::External }),
             Self::InProcess(server) => {
                 let server = ServerThread::start(server).map_err(ServiceError::InProcess)?;
-                (local_url(server.port), Life::InProcess(server))
+                Ok(Running { url: Some(local_url(server.port)), life: Life::InProcess(server) })
             }
-            Self::Command(command) => {
-                return command.start(Patience::within(ready_timeout), PortLease::new).await;
-            }
-        };
-        Ok(Running { url, started_in: began.elapsed(), life })
+            Self::Command(command) => command.start(Patience::within(ready_timeout), PortLease::new).await,
+        }
     }
 }
 
@@ -150,7 +137,6 @@ fn local_url(port: u16) -> String {
 pub(crate) struct PreparedCommand {
     program: Program,
     command: ServiceCommand,
-    args: Vec<String>,
     directory: PathBuf,
     /// In a duet, the value of [`PADDING`].
     padding: Option<String>,
@@ -162,11 +148,15 @@ impl PreparedCommand {
         let search_path = command.env.get("PATH").map_or_else(own_path, OsString::from);
         Ok(Self {
             program: Program::prepare(&command.program, root, &search_path)?,
-            command: command.clone(),
-            args: command.args.iter().chain(service_args).cloned().collect(),
             directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),
+            command: command.clone().args(service_args),
             padding: None,
         })
+    }
+
+    /// The arguments on this port.
+    fn args(&self, port: u16) -> impl Iterator<Item = String> {
+        self.command.args.iter().map(move |arg| with_port(arg, port))
     }
 
     /// Bytes that the kernel puts on its stack, without padding: the path, the arguments and the environment, each with an end, and a
@@ -179,7 +169,7 @@ impl PreparedCommand {
         const ANY_PORT: u16 = u16::MAX;
         let path = self.program.file().as_os_str().len() + END;
         let name = self.program.original().as_os_str().len() + END + POINTER;
-        let args = self.args.iter().map(|arg| with_port(arg, ANY_PORT).len() + END + POINTER);
+        let args = self.args(ANY_PORT).map(|arg| arg.len() + END + POINTER);
         let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         env.extend(self.variables(ANY_PORT).map(|(name, value)| (name.into(), value.into())));
         let env = env.iter().map(|(name, value)| name.len() + EQUALS + value.len() + END + POINTER);
@@ -195,7 +185,7 @@ impl PreparedCommand {
     fn system_command(&self, port: u16) -> process::Command {
         let mut command = process::Command::new(self.program.file());
         command.arg0(self.program.original());
-        command.args(self.args.iter().map(|arg| with_port(arg, port)));
+        command.args(self.args(port));
         command.envs(self.variables(port));
         command.envs(self.padding.as_ref().map(|padding| (PADDING, padding)));
         command.current_dir(&self.directory);
@@ -204,8 +194,8 @@ impl PreparedCommand {
 
     /// The command line as errors show it.
     fn command_line(&self, port: u16) -> String {
-        let args = self.args.iter().map(|arg| with_port(arg, port));
-        let words: Vec<String> = std::iter::once(self.command.program.clone()).chain(args).collect();
+        let words: Vec<String> =
+            std::iter::once(self.command.program.clone()).chain(self.args(port)).collect();
         words.join(" ")
     }
 
@@ -219,7 +209,7 @@ impl PreparedCommand {
         let mut tries = 1;
         loop {
             let lease = leases()?;
-            let port = lease.port();
+            let port = lease.port;
             match self.start_on(lease, patience).await {
                 Err(ServiceError::DiedEarly { .. }) if tries < PORT_TRIES && !is_free(port) => tries += 1,
                 outcome => return outcome,
@@ -228,15 +218,12 @@ impl PreparedCommand {
     }
 
     async fn start_on(&self, lease: PortLease, patience: Patience) -> Result<Running, ServiceError> {
-        let (began, port) = (Instant::now(), lease.port());
+        let (began, port) = (Instant::now(), lease.port);
         let command = self.command_line(port);
-        let mut process = match ServiceProcess::spawn(self.system_command(port)) {
-            Ok(process) => Box::new(process),
-            Err(source) => {
-                return Err(ServiceError::Spawn { command, directory: self.directory.clone(), source });
-            }
-        };
-        let mut refusals = Refusals::default();
+        let mut process = ServiceProcess::spawn(self.system_command(port)).map_err(|source| {
+            ServiceError::Spawn { command: command.clone(), directory: self.directory.clone(), source }
+        })?;
+        let mut refused = None;
         loop {
             let checked = ready::check(port, self.command.ready.as_deref()).await;
             // Checked after the port, which another process may hold if the service is dead.
@@ -244,12 +231,12 @@ impl PreparedCommand {
                 return Err(ServiceError::DiedEarly { command, ending, output: process.last_lines() });
             }
             let Err(NotReady { reason, refusal }) = checked else {
-                let life = Life::Process { process, command, _lease: lease };
-                return Ok(Running { url: local_url(port), started_in: began.elapsed(), life });
+                let life = Life::Process { process: Box::new(process), command, _lease: lease };
+                return Ok(Running { url: Some(local_url(port)), life });
             };
-            let refused_for = refusals.note(refusal, Instant::now());
-            if let (Some(status), Some(refused_for)) = (refusal, refused_for)
-                && refused_for >= patience.refused
+            refused = ready::refused_since(refused, refusal, Instant::now());
+            if let Some((status, since)) = refused
+                && since.elapsed() >= patience.refused
             {
                 let (waited, explanation) = (patience.refused, ready::explain(status));
                 let output = process.last_lines();
@@ -267,8 +254,8 @@ impl PreparedCommand {
 /// A service that answers. Dropping it kills all processes of its group.
 #[derive(Debug)]
 pub(crate) struct Running {
-    url: String,
-    started_in: Duration,
+    /// `http://host:port`, to which an endpoint's path is appended. `None` for a group without a service, whose endpoints have whole URLs.
+    pub(crate) url: Option<String>,
     life: Life,
 }
 
@@ -285,16 +272,6 @@ enum Life {
 }
 
 impl Running {
-    /// `http://host:port`, to which an endpoint's path is appended. Empty for a group without a service, whose endpoints have whole URLs.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Time from its start until it was ready.
-    pub(crate) fn started_in(&self) -> Duration {
-        self.started_in
-    }
-
     /// The process groups of its processes, none for a server in this process. `None` if somebody else started it.
     pub(crate) fn groups(&self) -> Option<Vec<i32>> {
         match &self.life {
@@ -304,26 +281,28 @@ impl Running {
         }
     }
 
-    /// Why it no longer runs, `None` if it runs or somebody else started it. `cell` is the id of the cell that is measured.
-    pub(crate) fn has_died(&mut self, cell: &str) -> Option<ServiceError> {
+    /// Whether it still runs, or somebody else started it. `cell` is the id of the cell that is measured.
+    ///
+    /// # Errors
+    /// How it ended.
+    pub(crate) fn check_alive(&mut self, cell: &str) -> Result<(), ServiceError> {
         let cell = cell.to_owned();
         match &mut self.life {
-            Life::External => None,
-            Life::InProcess(server) => server.ending().map(|how| ServiceError::DiedInProcess { cell, how }),
-            Life::Process { process, command, .. } => {
-                let ending = process.ending()?;
-                let (command, output) = (command.clone(), process.last_lines());
-                Some(ServiceError::Died { cell, command, ending, output })
+            Life::InProcess(server) => {
+                server.ending().map_or(Ok(()), |how| Err(ServiceError::DiedInProcess { cell, how }))
             }
+            Life::Process { process, command, .. } => process.ending().map_or(Ok(()), |ending| {
+                let (command, output) = (command.clone(), process.last_lines());
+                Err(ServiceError::Died { cell, command, ending, output })
+            }),
+            Life::External => Ok(()),
         }
     }
 
     /// Stops it: SIGTERM to its group, a moment's grace, then SIGKILL.
     pub(crate) async fn stop(self) {
-        match self.life {
-            Life::External => {}
-            Life::InProcess(server) => drop(server),
-            Life::Process { process, .. } => process.stop().await,
+        if let Life::Process { process, .. } = self.life {
+            process.stop().await;
         }
     }
 }
@@ -451,6 +430,10 @@ mod tests {
         }
     }
 
+    fn url(running: &Running) -> &str {
+        running.url.as_deref().unwrap()
+    }
+
     fn get(url: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
@@ -560,15 +543,14 @@ mod tests {
     #[test]
     fn a_service_that_answers_with_503_is_not_ready_until_it_answers_with_200() {
         let running = start(server().ready("/up"), LONG).unwrap();
-        assert!(get(running.url(), "/").contains("3 ups"));
-        assert!(running.started_in() > Duration::ZERO);
+        assert!(get(url(&running), "/").contains("3 ups"));
     }
 
     /// Starts the server with a limit for refusals of its ready path.
     fn start_refused(ready: &str, refused: Duration) -> Result<String, ServiceError> {
         let patience = Patience { timeout: LONG, refused };
         let running = block_on(prepare(&server().ready(ready)).start(patience, PortLease::new))?;
-        Ok(get(running.url(), "/"))
+        Ok(get(url(&running), "/"))
     }
 
     #[test]
@@ -602,8 +584,8 @@ mod tests {
         let args = ["--skip=x:{port}".to_owned()];
         let launcher = Launcher::prepare(&command.into(), &args, &std::env::temp_dir()).unwrap();
         let running = block_on(launcher.start(LONG)).unwrap();
-        let port = running.url().rsplit_once(':').unwrap().1.to_owned();
-        let answer = get(running.url(), "/");
+        let port = url(&running).rsplit_once(':').unwrap().1.to_owned();
+        let answer = get(url(&running), "/");
         let original = std::env::current_exe().unwrap();
         assert!(answer.contains(&format!("\n{}\n", original.display())), "argv[0] is the original: {answer}");
         let expected = format!("\n--skip\n{{port}}\n--skip=x:{port}\n127.0.0.1:{port}\n");
@@ -617,7 +599,7 @@ mod tests {
         // The port may accept before the service has died. Then the run finds it dead.
         let died = match block_on(prepare(&shell("exit 1")).start_on(lease, Patience::within(LONG))) {
             Err(error) => matches!(error, ServiceError::DiedEarly { .. }),
-            Ok(mut running) => eventually(|| running.has_died("g/c/4").is_some()),
+            Ok(mut running) => eventually(|| running.check_alive("g/c/4").is_err()),
         };
         assert!(died);
     }
@@ -630,20 +612,20 @@ mod tests {
         let mut given = Vec::new();
         let running = block_on(prepare(&server()).start(Patience::within(LONG), || {
             let lease = if given.is_empty() { PortLease::of(taken_port).unwrap() } else { PortLease::new()? };
-            given.push(lease.port());
+            given.push(lease.port);
             Ok(lease)
         }));
-        assert!(running.unwrap().has_died("g/c/4").is_none());
+        assert!(running.unwrap().check_alive("g/c/4").is_ok());
         assert_eq!((given.len(), given[0]), (2, taken_port));
     }
 
     #[test]
     fn a_service_that_dies_during_the_run_is_reported_with_its_last_output() {
         let mut running = start(server(), LONG).unwrap();
-        assert!(running.has_died("g/c/4").is_none());
-        assert_eq!(get(running.url(), "/die"), "");
-        assert!(eventually(|| running.has_died("g/c/4").is_some()));
-        let text = running.has_died("g/c/4").unwrap().to_string();
+        assert!(running.check_alive("g/c/4").is_ok());
+        assert_eq!(get(url(&running), "/die"), "");
+        assert!(eventually(|| running.check_alive("g/c/4").is_err()));
+        let text = running.check_alive("g/c/4").unwrap_err().to_string();
         assert!(text.contains("cell `g/c/4`"), "{text}");
         assert!(text.contains("ended with exit status 7") && text.contains("| a request of death"), "{text}");
     }
@@ -740,9 +722,9 @@ mod tests {
             }
         });
         let mut running = start(server, LONG).unwrap();
-        let url = running.url().to_owned();
+        let url = url(&running).to_owned();
         assert!(get(&url, "/").ends_with("hello"));
-        assert!(running.has_died("g/c/4").is_none());
+        assert!(running.check_alive("g/c/4").is_ok());
         block_on(running.stop());
         assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
     }
@@ -753,15 +735,15 @@ mod tests {
         let returns = Service::in_process(|_| async {});
         for (server, how) in [(panics, "it panicked: no database"), (returns, "it returned")] {
             let mut running = start(server, LONG).unwrap();
-            assert!(eventually(|| running.has_died("g/c/4").is_some()));
-            assert!(running.has_died("g/c/4").unwrap().to_string().contains(how));
+            assert!(eventually(|| running.check_alive("g/c/4").is_err()));
+            assert!(running.check_alive("g/c/4").unwrap_err().to_string().contains(how));
         }
     }
 
     #[test]
     fn a_url_is_used_as_it_is() {
         let mut running = start(Service::url("http://127.0.0.1:9/"), LONG).unwrap();
-        assert_eq!(running.url(), "http://127.0.0.1:9");
-        assert!(running.has_died("g/c/4").is_none());
+        assert_eq!(url(&running), "http://127.0.0.1:9/");
+        assert!(running.check_alive("g/c/4").is_ok());
     }
 }
