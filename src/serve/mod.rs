@@ -201,8 +201,8 @@ fn router(server: Arc<Server>) -> Router {
         .route("/sleeper", get(sleeper))
         .route("/update_config", post(update_config))
         .route("/stats", get(stats))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(|server| refuse(server, StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(|server| refuse(server, StatusCode::METHOD_NOT_ALLOWED))
         .with_state(server)
 }
 
@@ -253,12 +253,9 @@ async fn stats(State(server): Shared) -> Json<BTreeMap<u16, u64>> {
     Json(server.totals().0)
 }
 
-async fn not_found(State(server): Shared) -> Response {
-    server.unlimited(Duration::ZERO, async { (StatusCode::NOT_FOUND, "Not Found").into_response() }).await
-}
-
-async fn method_not_allowed(State(server): Shared) -> Response {
-    let handler = async { (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed").into_response() };
+/// Responds to a request without a route. The body is the status in words.
+async fn refuse(State(server): Shared, status: StatusCode) -> Response {
+    let handler = async { (status, status.canonical_reason().unwrap_or_default()).into_response() };
     server.unlimited(Duration::ZERO, handler).await
 }
 

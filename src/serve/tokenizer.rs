@@ -73,11 +73,8 @@ impl Question {
             .expect("a string is JSON and a Vec takes every byte");
         json.extend_from_slice(br#","output_text":""#);
         self.append_output(&mut json).await;
-        json.extend_from_slice(br#"","input_tokens":"#);
-        json.extend_from_slice(count_tokens(&self.input_text).to_string().as_bytes());
-        json.extend_from_slice(br#","output_tokens":"#);
-        json.extend_from_slice(self.output_tokens.to_string().as_bytes());
-        json.push(b'}');
+        let (input, output) = (count_tokens(&self.input_text), self.output_tokens);
+        json.extend(format!(r#"","input_tokens":{input},"output_tokens":{output}}}"#).into_bytes());
         json
     }
 
