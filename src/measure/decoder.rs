@@ -71,8 +71,7 @@ impl Decoder {
             let rest = &bytes[taken..];
             let step = match self.state {
                 State::Head => self.take_head(rest)?,
-                State::Length(left) => self.take_body(rest, left, &mut body),
-                State::Chunk(left) => self.take_body(rest, left, &mut body),
+                State::Length(left) | State::Chunk(left) => self.take_body(rest, left, &mut body),
                 State::UntilClose => {
                     body(rest);
                     Some(rest.len())
@@ -171,9 +170,8 @@ impl Framing {
         let mut framing = Self::default();
         for header in headers {
             if header.name.eq_ignore_ascii_case("content-length") {
-                let text = std::str::from_utf8(header.value).map_err(|_| Malformed)?;
-                for part in text.split(',') {
-                    let length = decimal(part.trim())?;
+                for part in header.value.split(|&byte| byte == b',') {
+                    let length = number(part.trim_ascii(), 10)?;
                     if framing.length.is_some_and(|given| given != length) {
                         return Err(Malformed);
                     }
@@ -181,17 +179,15 @@ impl Framing {
                 }
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
                 // Only `chunked` as the last coding says where a body ends.
-                let codings = header.value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-                for (from_last, coding) in codings.enumerate() {
-                    let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-                    if framing.chunked || (is_chunked && from_last > 0) {
-                        return Err(Malformed);
-                    }
-                    if from_last == 0 && !is_chunked && !coding.eq_ignore_ascii_case(b"identity") {
-                        return Err(Malformed);
-                    }
+                let mut codings = header.value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+                let last = codings.next().unwrap_or_default();
+                let is_chunked = last.eq_ignore_ascii_case(b"chunked");
+                let is_known = is_chunked || last.eq_ignore_ascii_case(b"identity");
+                let is_chunked_before = codings.any(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+                if framing.chunked || !is_known || is_chunked_before {
+                    return Err(Malformed);
                 }
-                framing.chunked = has_token(header.value, "chunked");
+                framing.chunked = is_chunked;
             } else if header.name.eq_ignore_ascii_case("connection") {
                 framing.close |= has_token(header.value, "close");
                 framing.keep_alive |= has_token(header.value, "keep-alive");
@@ -201,22 +197,17 @@ impl Framing {
     }
 }
 
-/// Only digits: no sign, no space.
-fn decimal(text: &str) -> Result<u64, Malformed> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_err(|_| Malformed)
-    } else {
-        Err(Malformed)
-    }
+fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    number(line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii(), 16)
 }
 
-fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
-    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+/// Only digits: no sign, no space.
+fn number(digits: &[u8], radix: u32) -> Result<u64, Malformed> {
     let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !text.chars().all(|digit| digit.is_digit(radix)) {
         return Err(Malformed);
     }
-    u64::from_str_radix(text, 16).map_err(|_| Malformed)
+    u64::from_str_radix(text, radix).map_err(|_| Malformed)
 }
 
 fn has_token(value: &[u8], token: &str) -> bool {
