@@ -32,7 +32,8 @@ impl Client {
     pub(crate) fn prepare(&mut self, request: &Request) {
         #[cfg(feature = "reqwest")]
         if !self.is_own(request) {
-            self.reqwest.prepare(request);
+            // Errors are left to the exchange.
+            _ = self.reqwest.client_for(request);
         }
         #[cfg(not(feature = "reqwest"))]
         let _ = request;

@@ -20,7 +20,7 @@ const GUARD_TIMEOUT: Duration = Duration::from_secs(1);
 const GUARD_PAUSE: Duration = Duration::from_micros(500);
 
 /// A reading of `CLOCK_REALTIME` in nanoseconds since 1970, in its own type so that it is never compared with a monotonic one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Wall(pub(crate) u64);
 
 impl Wall {
@@ -49,24 +49,13 @@ fn now_ns(clock: ClockId) -> u64 {
     Wall::from(clock_gettime(clock).expect("these clocks exist on every Unix")).0
 }
 
-/// Detects whether somebody set the wall clock while something was timed.
-#[derive(Debug)]
-pub(crate) struct StepDetector {
-    offset_ns: i128,
-}
-
-impl StepDetector {
-    pub(crate) fn start() -> Self {
-        Self { offset_ns: clock_offset_ns() }
-    }
-
-    pub(crate) fn clock_was_set(&self) -> bool {
-        (clock_offset_ns() - self.offset_ns).unsigned_abs() > STEP.as_nanos()
-    }
+/// Whether somebody has set the wall clock since it had this [offset](clock_offset_ns).
+pub(crate) fn clock_was_set(offset_before_ns: i128) -> bool {
+    (clock_offset_ns() - offset_before_ns).unsigned_abs() > STEP.as_nanos()
 }
 
 /// The offset of the wall clock from the monotonic one, from the reading that took least time.
-fn clock_offset_ns() -> i128 {
+pub(crate) fn clock_offset_ns() -> i128 {
     let reading = || {
         let before = now_ns(ClockId::CLOCK_MONOTONIC);
         let wall = now_ns(ClockId::CLOCK_REALTIME);
@@ -87,28 +76,19 @@ pub(crate) struct Received {
     pub(crate) stamped: bool,
 }
 
-/// Space for the kernel's time stamp next to the data, allocated once per worker.
-#[derive(Debug)]
-pub(crate) struct StampBuffer(Vec<u8>);
+/// Space for the kernel's time stamp next to the data. To be allocated once per worker.
+#[cfg(target_os = "linux")]
+pub(crate) fn stamp_buffer() -> Vec<u8> {
+    nix::cmsg_space!(nix::sys::socket::Timestamps)
+}
 
-impl StampBuffer {
-    #[cfg(target_os = "linux")]
-    pub(crate) fn new() -> Self {
-        Self(nix::cmsg_space!(nix::sys::socket::Timestamps))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn new() -> Self {
-        Self(Vec::new())
-    }
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn stamp_buffer() -> Vec<u8> {
+    Vec::new()
 }
 
 /// Waits for data and reads some of it.
-pub(crate) async fn read(
-    stream: &TcpStream,
-    buffer: &mut [u8],
-    stamp: &mut StampBuffer,
-) -> io::Result<Received> {
+pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Result<Received> {
     loop {
         stream.readable().await?;
         match try_read(stream, buffer, stamp) {
@@ -125,11 +105,7 @@ pub(crate) async fn read(
 }
 
 /// Reads without waiting; an error of the kind `WouldBlock` if there is no data.
-pub(crate) fn try_read(
-    stream: &TcpStream,
-    buffer: &mut [u8],
-    stamp: &mut StampBuffer,
-) -> io::Result<Received> {
+pub(crate) fn try_read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Result<Received> {
     let mut received = None;
     let outcome = stream.try_io(Interest::READABLE, || {
         let read = receive(stream, buffer, stamp)?;
@@ -155,13 +131,13 @@ pub(crate) fn enable_stamps(stream: &TcpStream) {
 pub(crate) fn enable_stamps(_stream: &TcpStream) {}
 
 #[cfg(target_os = "linux")]
-fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut StampBuffer) -> io::Result<Received> {
+fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Result<Received> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use std::io::IoSliceMut;
     use std::os::fd::AsRawFd;
 
     let mut parts = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut stamp.0), MsgFlags::empty())?;
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(stamp), MsgFlags::empty())?;
     let at = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::ScmTimestampsns(times) if times.system.tv_sec() > 0 => {
             Some(Wall::from(times.system))
@@ -172,43 +148,32 @@ fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut StampBuffer) -> io
 }
 
 #[cfg(not(target_os = "linux"))]
-fn receive(stream: &TcpStream, buffer: &mut [u8], _stamp: &mut StampBuffer) -> io::Result<Received> {
+fn receive(stream: &TcpStream, buffer: &mut [u8], _stamp: &mut Vec<u8>) -> io::Result<Received> {
     let bytes = stream.try_read(buffer)?;
     Ok(Received { bytes, at: Wall::now(), stamped: false })
 }
 
-/// A stamped connection of this process with itself, kept open for the whole run.
+/// Opens a stamped connection of this process with itself, which is to be kept open for the whole run, and waits until the kernel
+/// stamps it. If it never does, reads are counted as unstamped.
 ///
 /// The first stamped socket of a machine turns stamping on in a kernel worker, a moment later. While one is open, every read of
 /// every other stamped socket is stamped.
-#[derive(Debug)]
-pub(crate) struct StampGuard {
-    _connection: Option<(TcpStream, TcpStream)>,
-}
-
-impl StampGuard {
-    /// Opens the connection and waits until the kernel stamps it. If it never does, reads are counted as unstamped.
-    pub(crate) async fn open() -> Self {
-        Self { _connection: Self::try_open().await.ok() }
-    }
-
-    async fn try_open() -> io::Result<(TcpStream, TcpStream)> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr()?), listener.accept());
-        let (near, (far, _)) = (near?, far?);
-        far.set_nodelay(true)?;
-        enable_stamps(&near);
-        let started = std::time::Instant::now();
-        while started.elapsed() < GUARD_TIMEOUT {
-            far.writable().await?;
-            far.try_write(b"?")?;
-            if read(&near, &mut [0; 8], &mut StampBuffer::new()).await?.stamped {
-                break;
-            }
-            std::thread::sleep(GUARD_PAUSE);
+pub(crate) async fn open_stamp_guard() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr()?), listener.accept());
+    let (near, (far, _)) = (near?, far?);
+    far.set_nodelay(true)?;
+    enable_stamps(&near);
+    let started = std::time::Instant::now();
+    while started.elapsed() < GUARD_TIMEOUT {
+        far.writable().await?;
+        far.try_write(b"?")?;
+        if read(&near, &mut [0; 8], &mut stamp_buffer()).await?.stamped {
+            break;
         }
-        Ok((near, far))
+        std::thread::sleep(GUARD_PAUSE);
     }
+    Ok((near, far))
 }
 
 #[cfg(test)]
@@ -225,15 +190,15 @@ mod tests {
 
     #[test]
     fn an_undisturbed_clock_was_not_set() {
-        let detectors: Vec<_> = (0..20).map(|_| StepDetector::start()).collect();
-        let steps = detectors.iter().filter(|detector| detector.clock_was_set()).count();
-        assert!(steps < detectors.len(), "each of {} readings saw a step", detectors.len());
+        let offsets: Vec<_> = (0..20).map(|_| clock_offset_ns()).collect();
+        let steps = offsets.iter().filter(|offset| clock_was_set(**offset)).count();
+        assert!(steps < offsets.len(), "each of {} readings saw a step", offsets.len());
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_late_read_is_stamped_with_the_time_of_arrival() {
-        let _guard = StampGuard::open().await;
+        let _guard = open_stamp_guard().await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         enable_stamps(&near);
@@ -243,7 +208,7 @@ mod tests {
         far.try_write(b"hello").unwrap();
         let after = Wall::now();
         std::thread::sleep(Duration::from_millis(20));
-        let got = read(&near, &mut [0; 64], &mut StampBuffer::new()).await.unwrap();
+        let got = read(&near, &mut [0; 64], &mut stamp_buffer()).await.unwrap();
         assert_eq!(got.bytes, 5);
         assert!(
             got.stamped && before <= got.at && got.at <= after,

@@ -19,7 +19,7 @@ pub(crate) const MAX_IDLE: Duration = Duration::from_secs(1);
 const USER_AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 
 /// One request with its response or its fault.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Exchange {
     /// Right before the request was sent on an open connection.
     pub(crate) sent: Wall,
@@ -43,17 +43,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn begin() -> Self {
         let now = Wall::now();
-        Self {
-            sent: now,
-            ended: now,
-            status: None,
-            fault: None,
-            stamped: false,
-            slow_send: false,
-            connect: None,
-            reconnected: false,
-            tokens: Tokens::default(),
-        }
+        Self { sent: now, ended: now, ..Self::default() }
     }
 
     pub(crate) fn latency(&self) -> Duration {

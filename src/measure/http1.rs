@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::measure::body::BodyScan;
-use crate::measure::clock::{self, StampBuffer, Wall};
+use crate::measure::clock::{self, Wall};
 use crate::measure::decoder::Decoder;
 use crate::measure::exchange::{Exchange, MAX_IDLE, Request, Resolver, connect_fault, exchange_fault};
 use crate::record::Fault;
@@ -31,9 +31,11 @@ pub(crate) struct Http1 {
     resolver: Arc<Resolver>,
     connect_timeout: Duration,
     pub(crate) max_idle: Duration,
+    /// In the order of their last use.
     kept: Vec<Connection>,
     buffer: Vec<u8>,
-    stamp: StampBuffer,
+    /// Space for the time stamp of a read.
+    stamp: Vec<u8>,
     body: BodyScan,
 }
 
@@ -60,7 +62,7 @@ impl Http1 {
             max_idle: MAX_IDLE,
             kept: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
-            stamp: StampBuffer::new(),
+            stamp: clock::stamp_buffer(),
             body: BodyScan::default(),
         }
     }
@@ -178,7 +180,7 @@ impl Http1 {
     /// The kept connection to the host of `request`, unless it was idle for too long.
     fn take_kept(&mut self, request: &Request) -> Option<Connection> {
         let at = self.kept.iter().position(|kept| kept.port == request.port && kept.host == request.host)?;
-        Some(self.kept.swap_remove(at)).filter(|kept| Wall::now().since(kept.last_used) <= self.max_idle)
+        Some(self.kept.remove(at)).filter(|kept| Wall::now().since(kept.last_used) <= self.max_idle)
     }
 
     /// Opens a connection and returns how long that took.
@@ -206,10 +208,8 @@ impl Http1 {
     fn make_room(&mut self) {
         let (now, max_idle) = (Wall::now(), self.max_idle);
         self.kept.retain(|kept| now.since(kept.last_used) <= max_idle);
-        if self.kept.len() >= MAX_KEPT
-            && let Some((oldest, _)) = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.last_used)
-        {
-            self.kept.swap_remove(oldest);
+        if self.kept.len() >= MAX_KEPT {
+            self.kept.remove(0);
         }
     }
 }

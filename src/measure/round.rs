@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::measure::MeasureError;
 use crate::measure::client::Client;
-use crate::measure::clock::{StepDetector, Wall};
+use crate::measure::clock::{Wall, clock_offset_ns, clock_was_set};
 use crate::measure::exchange::{Request, Resolver};
 use crate::measure::window::{Timing, Window};
 use crate::plan::{Cell, Departure, Endpoint, Group, Load, Order};
@@ -56,8 +56,8 @@ impl<'a> LiveCell<'a> {
         };
         let requests: Vec<Request> =
             cell.targets.endpoints().iter().map(request).collect::<Result<_, _>>()?;
-        let client = || Client::new(&group.transport, settings.connect_timeout, resolver);
-        let mut clients: Vec<Client> = (0..cell.load.concurrency()).map(|_| client()).collect();
+        let client = |_| Client::new(&group.transport, settings.connect_timeout, resolver);
+        let mut clients: Vec<Client> = (0..cell.load.concurrency()).map(client).collect();
         clients.iter_mut().for_each(|client| client.prepare(&requests[0]));
         let (requests, connects) = (Rc::new(requests), LatencyHistogram::new());
         Ok(Self { group, cell, requests, clients, tally: None, connects })
@@ -109,7 +109,7 @@ impl<'a> LiveCell<'a> {
     /// Measures one round. `None` if somebody set the clock during each of several attempts.
     pub(crate) async fn round(&mut self, seed: u64) -> Option<&Tally> {
         for _ in 0..MAX_ATTEMPTS {
-            let detector = StepDetector::start();
+            let offset_ns = clock_offset_ns();
             if self.cell.load.is_timed() {
                 let workers = self.cell.load.concurrency();
                 self.run(Timing::Settled { workers, length: self.group.settings.window() }, seed).await;
@@ -117,7 +117,7 @@ impl<'a> LiveCell<'a> {
                 self.open_connections().await;
                 self.run(Timing::Whole, seed).await;
             }
-            if !detector.clock_was_set() {
+            if !clock_was_set(offset_ns) {
                 return self.tally.as_ref();
             }
         }

@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use crate::measure::MeasureError;
-use crate::measure::clock::StampGuard;
+use crate::measure::clock::open_stamp_guard;
 use crate::measure::exchange::Resolver;
 use crate::measure::note::Note;
 use crate::measure::port::ephemeral_ports;
@@ -75,7 +75,7 @@ pub(crate) fn measure(
 ) -> Result<Vec<Run>, MeasureError> {
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
-        let _guard = StampGuard::open().await;
+        let _guard = open_stamp_guard().await;
         Measurement::prepare(plan, options, on_event)?.measure(&interrupt).await
     })
 }
@@ -133,7 +133,7 @@ pub(crate) fn load(
     allow_connections(cell.load.concurrency())?;
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
-        let _guard = StampGuard::open().await;
+        let _guard = open_stamp_guard().await;
         let mut live = LiveCell::new(group, cell, None, &Arc::default())?;
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
         let started = Instant::now();

@@ -45,11 +45,6 @@ impl ViaReqwest {
         }
     }
 
-    /// Builds the client that `request` needs. Errors are left to the exchange.
-    pub(crate) fn prepare(&mut self, request: &Request) {
-        _ = self.client_for(request);
-    }
-
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
         let mut exchange = Exchange::begin();
         match self.try_exchange(request, &mut exchange).await {
@@ -58,7 +53,8 @@ impl ViaReqwest {
         }
     }
 
-    fn client_for(&mut self, request: &Request) -> reqwest::Result<Client> {
+    /// The client that `request` needs, which is built if this is its first request.
+    pub(crate) fn client_for(&mut self, request: &Request) -> reqwest::Result<Client> {
         let which = usize::from(request.is_https());
         if let Some(client) = &self.clients[which] {
             return Ok(client.clone());
