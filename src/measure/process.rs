@@ -255,13 +255,11 @@ impl Output {
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(kept.make_contiguous());
-        // The beginning of the first kept line may be missing.
-        let whole = if text.len() >= KEPT_BYTES {
-            text.split_once('\n').map_or(&*text, |(_, rest)| rest)
-        } else {
-            &text
-        };
-        let lines: Vec<&str> = whole.lines().collect();
+        let mut lines: Vec<&str> = text.lines().collect();
+        if text.len() >= KEPT_BYTES && lines.len() > 1 {
+            // The beginning of the first kept line may be missing.
+            lines.remove(0);
+        }
         if lines.is_empty() {
             return "; it wrote no output".to_owned();
         }

@@ -169,24 +169,20 @@ impl PreparedCommand {
         const ANY_PORT: u16 = u16::MAX;
         let path = self.program.file().as_os_str().len() + END;
         let name = self.program.original().as_os_str().len() + END + POINTER;
-        let args = self.args(ANY_PORT).map(|arg| arg.len() + END + POINTER);
+        let command = self.system_command(ANY_PORT);
+        let args = command.get_args().map(|arg| arg.len() + END + POINTER);
         let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        env.extend(self.variables(ANY_PORT).map(|(name, value)| (name.into(), value.into())));
+        env.extend(command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
         let env = env.iter().map(|(name, value)| name.len() + EQUALS + value.len() + END + POINTER);
         path + name + args.sum::<usize>() + env.sum::<usize>()
-    }
-
-    /// The variables that are added to the inherited environment.
-    fn variables(&self, port: u16) -> impl Iterator<Item = (&str, String)> {
-        let given = self.command.env.iter().map(move |(name, value)| (name.as_str(), with_port(value, port)));
-        std::iter::once(("PORT", port.to_string())).chain(given)
     }
 
     fn system_command(&self, port: u16) -> process::Command {
         let mut command = process::Command::new(self.program.file());
         command.arg0(self.program.original());
         command.args(self.args(port));
-        command.envs(self.variables(port));
+        command.env("PORT", port.to_string());
+        command.envs(self.command.env.iter().map(|(name, value)| (name, with_port(value, port))));
         command.envs(self.padding.as_ref().map(|padding| (PADDING, padding)));
         command.current_dir(&self.directory);
         command
