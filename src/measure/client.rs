@@ -57,6 +57,6 @@ impl Client {
     }
 
     fn is_own(&self, request: &Request) -> bool {
-        self.is_plain && !request.is_https()
+        self.is_plain && !request.is_https
     }
 }

@@ -32,7 +32,8 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     state: State,
-    status: Option<u16>,
+    /// `None` until the head is complete.
+    pub(crate) status: Option<u16>,
     /// Whether the connection may be used again.
     keep: bool,
     /// Whether the request was `HEAD`, the response to which has no body.
@@ -42,11 +43,6 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn new(is_head: bool) -> Self {
         Self { state: State::Head, status: None, keep: true, is_head }
-    }
-
-    /// `None` until the head is complete.
-    pub(crate) fn status(&self) -> Option<u16> {
-        self.status
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -229,7 +225,7 @@ mod tests {
             held.drain(..taken);
         }
         let body = String::from_utf8(body).unwrap();
-        Ok((decoder.status(), body, decoder.is_whole_at_end(), decoder.keeps_alive(), held.len()))
+        Ok((decoder.status, body, decoder.is_whole_at_end(), decoder.keeps_alive(), held.len()))
     }
 
     /// The outcome, the same wherever the response is cut.

@@ -73,6 +73,7 @@ impl Exchange {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) uri: Uri,
+    pub(crate) is_https: bool,
     /// Where to connect to, without the brackets of an IPv6 address.
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -96,26 +97,20 @@ impl Request {
         // Nothing else keeps line ends out of methods and headers.
         endpoint.check()?;
         let uri = endpoint.resolve(service_url)?;
-        let default_port = if is_https(&uri) { 443 } else { 80 };
+        let is_https = uri.scheme_str() == Some("https");
+        let default_port = if is_https { 443 } else { 80 };
         let text = endpoint.body_contains.as_deref();
         Ok(Self {
-            wire: http1_bytes(endpoint, &uri),
+            wire: http1_bytes(endpoint, &uri, default_port),
             host: uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(default_port),
             checks: BodyChecks::new(&endpoint.input_tokens, &endpoint.output_tokens, text),
             timeout: endpoint.timeout.unwrap_or(timeout),
             endpoint: endpoint.clone(),
+            is_https,
             uri,
         })
     }
-
-    pub(crate) fn is_https(&self) -> bool {
-        is_https(&self.uri)
-    }
-}
-
-fn is_https(uri: &Uri) -> bool {
-    uri.scheme_str() == Some("https")
 }
 
 /// The endpoint's headers, and those that HTTP expects if the user left them out; `Host` and `Content-Length` are added later.
@@ -135,7 +130,7 @@ pub(crate) fn needs_length(endpoint: &Endpoint) -> bool {
     !endpoint.body.is_empty() || matches!(endpoint.method.as_str(), "POST" | "PUT" | "PATCH")
 }
 
-fn http1_bytes(endpoint: &Endpoint, uri: &Uri) -> Vec<u8> {
+fn http1_bytes(endpoint: &Endpoint, uri: &Uri, default_port: u16) -> Vec<u8> {
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     // The target of `http://host?a=b` is `?a=b`.
     let slash = if target.starts_with('/') { "" } else { "/" };
@@ -144,9 +139,9 @@ fn http1_bytes(endpoint: &Endpoint, uri: &Uri) -> Vec<u8> {
     let mut head = format!("{} {slash}{target} HTTP/1.1\r\n", endpoint.method);
     if !has("host") {
         let host = uri.host().unwrap_or_default();
-        head += &match (uri.port_u16(), is_https(uri)) {
-            (None, _) | (Some(80), false) | (Some(443), true) => format!("Host: {host}\r\n"),
-            (Some(port), _) => format!("Host: {host}:{port}\r\n"),
+        head += &match uri.port_u16().filter(|&port| port != default_port) {
+            None => format!("Host: {host}\r\n"),
+            Some(port) => format!("Host: {host}:{port}\r\n"),
         };
     }
     for (name, value) in &headers {

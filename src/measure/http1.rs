@@ -172,7 +172,7 @@ impl Http1 {
                 return Err(malformed);
             }
         }
-        exchange.complete(request, decoder.status(), &self.body);
+        exchange.complete(request, decoder.status, &self.body);
         // Bytes after the response answer no request, and a server that answered early never read the rest of the request.
         Ok(decoder.keeps_alive() && filled == 0 && sending.unsent.is_empty())
     }

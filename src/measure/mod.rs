@@ -39,7 +39,7 @@ pub(crate) enum MeasureError {
     Setup(#[from] std::io::Error),
     #[error(transparent)]
     Service(#[from] ServiceError),
-    #[error("{side} did not start: {source}{}", advice(*side))]
+    #[error("{side} did not start: {source}{}", if *side == Side::Base { BASE_ADVICE } else { "" })]
     SideStart { side: Side, source: ServiceError },
     #[error("cell `{cell}`: {source}")]
     Endpoint { cell: String, source: EndpointError },
@@ -56,15 +56,8 @@ pub(crate) enum MeasureError {
     NeedsFeature { cell: String, what: &'static str, feature: &'static str },
 }
 
-fn advice(side: Side) -> &'static str {
-    match side {
-        Side::Base => {
-            "\nIf base does not know one of these arguments, pass its own with --base-arg, once per argument. They replace all \
-             arguments of the bench file."
-        }
-        Side::Head => "",
-    }
-}
+const BASE_ADVICE: &str = "\nIf base does not know one of these arguments, pass its own with --base-arg, once per argument. They \
+                           replace all arguments of the bench file.";
 
 #[cfg(test)]
 mod tests;

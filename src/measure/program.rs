@@ -49,7 +49,8 @@ pub(crate) enum ProgramError {
 /// The program of a service.
 #[derive(Debug)]
 pub(crate) struct Program {
-    original: PathBuf,
+    /// The path that the service gets as `argv[0]`.
+    pub(crate) original: PathBuf,
     /// `None` if it is run in place. The watchdog removes the copy if plimsoll is killed.
     copy: Option<(TempPath, Watchdog)>,
     /// The state of the executed file at the beginning of the run.
@@ -76,11 +77,6 @@ impl Program {
     /// The file to execute.
     pub(crate) fn file(&self) -> &Path {
         self.copy.as_ref().map_or(&*self.original, |(copy, _)| copy)
-    }
-
-    /// The path that the service gets as `argv[0]`.
-    pub(crate) fn original(&self) -> &Path {
-        &self.original
     }
 
     /// The first digits of the SHA-256 of the executed file, `None` if it cannot be read.
@@ -186,7 +182,7 @@ mod tests {
         assert_eq!(fs::read(program.file()).unwrap(), before);
         assert!(program.check().is_ok());
         assert_eq!(program.digest().unwrap().len(), 2 * DIGEST_BYTES);
-        assert_eq!(program.original(), path);
+        assert_eq!(program.original, path);
     }
 
     #[test]
@@ -211,7 +207,7 @@ mod tests {
         let long = "x".repeat(250);
         fs::rename(build(folder.path()), folder.path().join(&long)).unwrap();
         let program = prepare(&format!("./{long}"), folder.path()).unwrap();
-        assert_eq!(program.file(), program.original());
+        assert_eq!(program.file(), program.original);
         assert!(program.check().is_ok() && program.digest().is_some());
     }
 
@@ -254,7 +250,7 @@ mod tests {
     fn a_program_of_path_is_run_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let program = prepare("true", folder.path()).unwrap();
-        assert_eq!(program.file(), program.original());
+        assert_eq!(program.file(), program.original);
         assert!(program.digest().is_some());
     }
 }

@@ -24,7 +24,7 @@ use crate::measure::service::{Launcher, Running};
 use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::{
-    Cell, Group, Load, Plan, Schedule, Service, ServiceKind, ServiceSchedule, Side, Visit,
+    Cell, Endpoint, Group, Load, Plan, Schedule, Service, ServiceKind, ServiceSchedule, Side, Visit,
     affordable_launches,
 };
 use crate::record::{
@@ -251,12 +251,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     async fn measure(mut self, interrupt: &Interrupt) -> Result<Vec<Run>, MeasureError> {
         allow_connections(self.max_connections())?;
-        let trial = tokio::select! {
-            trial = self.trial() => trial,
+        tokio::select! {
+            trial = self.trial() => trial?,
             // The first run then stops because of the same signal, and says so.
-            _ = interrupt.wait() => Ok(()),
-        };
-        trial?;
+            _ = interrupt.wait() => {}
+        }
         self.announce();
         let mut runs: Vec<Run> = Vec::new();
         while runs.len() < self.plan.runs && runs.last().is_none_or(|run| run.stop.is_none()) {
@@ -308,7 +307,6 @@ impl<'a, 'e> Measurement<'a, 'e> {
         side: Side,
     ) -> Result<Duration, MeasureError> {
         let mut round_times = Duration::ZERO;
-        let is_duet = self.services[service].base.is_some();
         for index in self.services[service].cells.clone() {
             let (group, cell) = self.cells[index];
             let mut live = self.live_cell(index, running)?;
@@ -332,7 +330,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
             };
             let invalid = slow_request(group, cell.load, slowest).map(|note| note.to_string());
             self.planned[index].invalid = self.planned[index].invalid.take().or(invalid);
-            let decides = side == Side::Base || !is_duet || self.planned[index].base_failure.is_some();
+            let decides =
+                side == Side::Base || group.base.is_none() || self.planned[index].base_failure.is_some();
             if !decides || !self.is_measured(index, side) {
                 continue;
             }
@@ -498,15 +497,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     fn environment(&self) -> Environment {
-        let is_local = |(group, cell): &(&Group, &Cell)| match &group.service.0 {
-            ServiceKind::Command(_) | ServiceKind::InProcess(_) => true,
-            ServiceKind::Url(url) => is_loopback(url),
-            ServiceKind::Absent => {
-                cell.targets.endpoints().iter().all(|endpoint| is_loopback(endpoint.url()))
-            }
-        };
-        let all_local = self.cells.iter().all(is_local);
-        let mut environment = Environment::collect(all_local, self.options.root, self.options.test_bed);
+        let is_local = self.cells.iter().flat_map(|(group, cell)| given_urls(group, cell)).all(is_loopback);
+        let mut environment = Environment::collect(is_local, self.options.root, self.options.test_bed);
         for service in &self.services {
             for (what, launcher) in
                 [("service", Some(&service.head)), ("base service", service.base.as_ref())]
@@ -583,6 +575,16 @@ fn mix(seed: u64, number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// The URLs that a bench file states. Other requests go to a service that plimsoll starts.
+fn given_urls<'a>(group: &'a Group, cell: &'a Cell) -> impl Iterator<Item = &'a str> {
+    let service = match &group.service.0 {
+        ServiceKind::Url(url) => Some(url.as_str()),
+        _ => None,
+    };
+    let endpoints = cell.targets.endpoints().iter().map(Endpoint::url);
+    service.into_iter().chain(endpoints.filter(|url| !url.starts_with('/')))
+}
+
 fn is_loopback(url: &str) -> bool {
     let uri: Option<http::Uri> = url.parse().ok();
     let host = uri.as_ref().and_then(http::Uri::host).unwrap_or_default().trim_matches(['[', ']']);
@@ -601,9 +603,7 @@ fn describe_service(service: &Service) -> String {
 /// # Errors
 /// If a cell needs something that this build does not include.
 fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
-    let is_https = |url: &str| url.starts_with("https:");
-    let needs_https = matches!(&group.service.0, ServiceKind::Url(url) if is_https(url))
-        || cell.targets.endpoints().iter().any(|endpoint| is_https(endpoint.url()));
+    let needs_https = given_urls(group, cell).any(|url| url.starts_with("https:"));
     let (what, feature) = if needs_https && !cfg!(feature = "https") {
         ("https", "https")
     } else if !group.transport.is_plain() && !cfg!(feature = "reqwest") {
@@ -676,7 +676,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::plan::{Endpoint, Location};
+    use crate::plan::Location;
 
     const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"output_tokens\": 7}";
 

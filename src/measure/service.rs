@@ -168,7 +168,7 @@ impl PreparedCommand {
         // All ports have the same number of digits.
         const ANY_PORT: u16 = u16::MAX;
         let path = self.program.file().as_os_str().len() + END;
-        let name = self.program.original().as_os_str().len() + END + POINTER;
+        let name = self.program.original.as_os_str().len() + END + POINTER;
         let command = self.system_command(ANY_PORT);
         let args = command.get_args().map(|arg| arg.len() + END + POINTER);
         let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
@@ -179,7 +179,7 @@ impl PreparedCommand {
 
     fn system_command(&self, port: u16) -> process::Command {
         let mut command = process::Command::new(self.program.file());
-        command.arg0(self.program.original());
+        command.arg0(&self.program.original);
         command.args(self.args(port));
         command.env("PORT", port.to_string());
         command.envs(self.command.env.iter().map(|(name, value)| (name, with_port(value, port))));

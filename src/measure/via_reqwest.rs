@@ -55,11 +55,11 @@ impl ViaReqwest {
 
     /// The client that `request` needs, which is built if this is its first request.
     pub(crate) fn client_for(&mut self, request: &Request) -> reqwest::Result<Client> {
-        let which = usize::from(request.is_https());
+        let which = usize::from(request.is_https);
         if let Some(client) = &self.clients[which] {
             return Ok(client.clone());
         }
-        let client = self.build(request.is_https())?;
+        let client = self.build(request.is_https)?;
         Ok(self.clients[which].insert(client).clone())
     }
 
