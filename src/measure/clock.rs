@@ -88,7 +88,7 @@ pub(crate) fn stamp_buffer() -> Vec<u8> {
 }
 
 /// Waits for data and reads some of it.
-pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Result<Received> {
+pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut [u8]) -> io::Result<Received> {
     loop {
         stream.readable().await?;
         match try_read(stream, buffer, stamp) {
@@ -105,7 +105,7 @@ pub(crate) async fn read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<
 }
 
 /// Reads without waiting; an error of the kind `WouldBlock` if there is no data.
-pub(crate) fn try_read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Result<Received> {
+pub(crate) fn try_read(stream: &TcpStream, buffer: &mut [u8], stamp: &mut [u8]) -> io::Result<Received> {
     let mut received = None;
     let outcome = stream.try_io(Interest::READABLE, || {
         let read = receive(stream, buffer, stamp)?;
@@ -131,7 +131,7 @@ pub(crate) fn enable_stamps(stream: &TcpStream) {
 pub(crate) fn enable_stamps(_stream: &TcpStream) {}
 
 #[cfg(target_os = "linux")]
-fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Result<Received> {
+fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut [u8]) -> io::Result<Received> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use std::io::IoSliceMut;
     use std::os::fd::AsRawFd;
@@ -148,7 +148,7 @@ fn receive(stream: &TcpStream, buffer: &mut [u8], stamp: &mut Vec<u8>) -> io::Re
 }
 
 #[cfg(not(target_os = "linux"))]
-fn receive(stream: &TcpStream, buffer: &mut [u8], _stamp: &mut Vec<u8>) -> io::Result<Received> {
+fn receive(stream: &TcpStream, buffer: &mut [u8], _stamp: &mut [u8]) -> io::Result<Received> {
     let bytes = stream.try_read(buffer)?;
     Ok(Received { bytes, at: Wall::now(), stamped: false })
 }
