@@ -24,7 +24,7 @@ use crate::measure::service::{Launcher, Running};
 use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::{
-    Cell, Endpoint, Group, Load, Plan, Schedule, Service, ServiceKind, ServiceSchedule, Side, Visit,
+    Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Visit,
     affordable_launches,
 };
 use crate::record::{
@@ -181,11 +181,8 @@ impl ServiceUnderTest<'_> {
         if self.base.is_some() { vec![Side::Base, Side::Head] } else { vec![Side::Head] }
     }
 
-    fn side(&self, side: Side) -> (&Launcher, &Service) {
-        match (side, &self.base, &self.group.base) {
-            (Side::Base, Some(launcher), Some(service)) => (launcher, service),
-            _ => (&self.head, &self.group.service),
-        }
+    fn launcher(&self, side: Side) -> &Launcher {
+        self.base.as_ref().filter(|_| side == Side::Base).unwrap_or(&self.head)
     }
 }
 
@@ -275,8 +272,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let sides = self.services[index].sides();
             let (mut started_in, mut round_times) = (Duration::ZERO, Duration::ZERO);
             for &side in &sides {
-                let (launcher, service) = self.services[index].side(side);
-                (self.on_event)(Event::Launching { service: describe_service(service) });
+                let launcher = self.services[index].launcher(side);
+                (self.on_event)(Event::Launching { service: launcher.describe().to_owned() });
                 let began = Instant::now();
                 let started = launcher.start(settings.ready_timeout).await;
                 let mut running = started.map_err(|source| match sides.len() {
@@ -292,8 +289,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let measuring_time = times(round_times, sides.len() * settings.sample_size);
             let affordable = affordable_launches(settings.sample_size, measuring_time, start_time);
             let service = &mut self.services[index];
-            let can_start = sides.iter().all(|&side| service.side(side).1.has_launches());
-            service.launches = if can_start { settings.launches.unwrap_or(affordable) } else { 1 };
+            let can_restart =
+                sides.iter().all(|&side| matches!(service.launcher(side), Launcher::Command(_)));
+            service.launches = if can_restart { settings.launches.unwrap_or(affordable) } else { 1 };
             service.start_time = start_time;
         }
         Ok(())
@@ -474,7 +472,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
     async fn start_side(&self, visit: &Visit, side: Side) -> Result<LiveSide<'a>, MeasureError> {
         let service = &self.services[visit.service];
         let settings = &service.group.settings;
-        let mut running = service.side(side).0.start(settings.ready_timeout).await?;
+        let mut running = service.launcher(side).start(settings.ready_timeout).await?;
         let warm_up = settings.warm_up_time / u32::try_from(service.cells.len()).unwrap_or(u32::MAX);
         let mut cells = Vec::new();
         for &index in service.cells.iter().filter(|&&index| self.is_measured(index, side)) {
@@ -591,15 +589,6 @@ fn is_loopback(url: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn describe_service(service: &Service) -> String {
-    match &service.0 {
-        ServiceKind::Absent => "the endpoints' own hosts".to_owned(),
-        ServiceKind::Command(command) => command.program().to_owned(),
-        ServiceKind::Url(url) => url.clone(),
-        ServiceKind::InProcess(_) => "the server in this process".to_owned(),
-    }
-}
-
 /// # Errors
 /// If a cell needs something that this build does not include.
 fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
@@ -676,7 +665,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::plan::Location;
+    use crate::plan::{Location, Service};
 
     const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"output_tokens\": 7}";
 

@@ -109,6 +109,16 @@ impl Launcher {
         other.padding = Some("0".repeat(one_bytes.saturating_sub(other_bytes)));
     }
 
+    /// What is started, in words.
+    pub(crate) fn describe(&self) -> &str {
+        match self {
+            Self::External(None) => "the endpoints' own hosts",
+            Self::External(Some(url)) => url,
+            Self::InProcess(_) => "the server in this process",
+            Self::Command(command) => &command.command.program,
+        }
+    }
+
     /// The first 16 hexadecimal digits of the SHA-256 of the program, `None` if the service is not a command or cannot be read.
     pub(crate) fn digest(&self) -> Option<&str> {
         let Self::Command(command) = self else { return None };

@@ -90,11 +90,6 @@ impl Service {
             }),
         }))
     }
-
-    /// Whether it can be started more than once.
-    pub(crate) fn has_launches(&self) -> bool {
-        matches!(self.0, ServiceKind::Command(_))
-    }
 }
 
 impl From<ServiceCommand> for Service {
