@@ -2,35 +2,23 @@
 //! are corrected together.
 
 use crate::judge::duet;
-use crate::judge::effect::{Criteria, Effect, PValues, Subject, Test};
+use crate::judge::effect::{Context, Effect, PValues, Test};
 use crate::judge::failures::Failures;
 use crate::judge::launch::{estimate, summarize};
 use crate::judge::limit::LimitTest;
-use crate::judge::sides::{Base, Measured, Sides, by_sitting, success_ratio_of};
+use crate::judge::sides::{Measured, Sides, by_sitting, success_ratio_of};
 use crate::judge::stored;
 use crate::judge::verdict::{
     Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Stage, Verdict,
 };
-use crate::plan::{CellId, Confirmation, Side};
-use crate::record::{Better, Judged, METRICS, Metric, Remedy, Series, metric, success_ratio};
+use crate::plan::{CellId, Settings, Side};
+use crate::record::{Better, Judged, METRICS, Metric, Remedy, metric};
 use crate::stats::describe::mean;
-
-/// What all cells of a call share while they are decided.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
-    /// The number of tests that are corrected together.
-    pub tests: usize,
-    /// How the candidates of a screening are confirmed, if they are.
-    pub confirmation: Option<&'a Confirmation>,
-    /// Whether to leave out what no verdict depends on.
-    pub verdicts_only: bool,
-}
 
 /// A cell whose metrics are compared but not decided.
 #[derive(Debug)]
 pub(super) struct Cell<'a> {
     pub sides: Sides<'a>,
-    criteria: Criteria,
     failures: Option<Failures>,
     /// All metrics but the success ratio, in the order of [`METRICS`].
     metrics: Vec<Undecided>,
@@ -47,23 +35,19 @@ struct Undecided {
 impl<'a> Cell<'a> {
     pub fn new(mut sides: Sides<'a>) -> Self {
         let settings = &sides.cell.settings;
-        let criteria = Criteria::new(settings, sides.is_duet());
         let unknown = settings.judged.iter().flatten().filter(|id| metric(id).is_none());
         sides.notes.extend(unknown.cloned().map(Note::UnknownMetric));
-        let failures = match &sides.base {
-            Base::None => None,
-            Base::Duet(base) => Failures::duet(series(base), series(&sides.head)),
-            Base::Stored(current) => Failures::stored(series(current), series(&sides.head)),
-        };
+        let (base, head) = (sides.base.iter(), sides.head.iter());
+        let failures = Failures::new(base.map(|run| &run.series), head.map(|run| &run.series), sides.is_duet);
         let min = settings.min_success_ratio;
         let too_few = |side, runs: &[Measured]| {
             let ratio = success_ratio_of(runs).filter(|ratio| *ratio < min)?;
             Some(Reason::TooManyFailures { side, ratio, min })
         };
         let head_fails = too_few(Side::Head, &sides.head);
-        let base_fails = sides.is_duet().then(|| too_few(Side::Base, sides.base.runs())).flatten();
-        let mut cell = Self { criteria, failures, metrics: Vec::new(), limits: Vec::new(), sides };
-        if head_fails.is_none() && base_fails.is_none() && !matches!(cell.sides.base, Base::None) {
+        let base_fails = if sides.is_duet { too_few(Side::Base, &sides.base) } else { None };
+        let mut cell = Self { failures, metrics: Vec::new(), limits: Vec::new(), sides };
+        if head_fails.is_none() && base_fails.is_none() && !cell.sides.base.is_empty() {
             cell.compare_metrics();
         }
         if head_fails.is_none() && !cell.sides.head.is_empty() {
@@ -84,7 +68,7 @@ impl<'a> Cell<'a> {
             if !asked && !known {
                 continue;
             }
-            let mut undecided = compare(metric, sides, &self.criteria);
+            let mut undecided = compare(metric, sides);
             let is_sound = undecided.effect.is_none_or(|effect| effect.is_sound);
             undecided.comparison.judged = asked && is_sound;
             if asked && !is_sound {
@@ -95,43 +79,47 @@ impl<'a> Cell<'a> {
     }
 
     fn test_limits(&mut self) {
-        let Self { sides, criteria, .. } = self;
-        let limits = sides.cell.settings.limits.iter().filter_map(|limit| {
+        let sides = &self.sides;
+        let settings = &sides.cell.settings;
+        let limits = settings.limits.iter().filter_map(|limit| {
             let metric = metric(&limit.metric)?;
             let mut runs: Vec<_> =
                 sides.head.iter().filter_map(|head| head.values(metric)).cloned().collect();
             // The launches of several runs of a duet are alike.
-            if sides.is_duet() && runs.len() > 1 {
+            if sides.is_duet && runs.len() > 1 {
                 runs = vec![runs.concat()];
             }
             let remedy = || sides.remedy(sides.head.first()?, metric);
-            Some(LimitTest::new(metric, limit.max.as_nanos() as f64, &runs, criteria, remedy))
+            let max_ns = limit.max.as_nanos() as f64;
+            Some(LimitTest::new(metric, max_ns, &runs, settings.confidence_level, remedy))
         });
         self.limits = limits.collect();
     }
 
     /// Its name.
-    pub fn id(&self) -> CellId {
-        self.sides.cell.id.clone()
+    pub fn id(&self) -> &CellId {
+        &self.sides.cell.id
     }
 
     /// Whether it is a duet whose sides were started several times, so that fresh launches can tell more.
     pub fn has_launches(&self) -> bool {
-        self.sides.is_duet() && self.sides.head.iter().any(|head| head.series.launches() > 1)
+        self.sides.is_duet && self.sides.head.iter().any(|head| head.series.launches() > 1)
     }
 
     /// Rounds of head.
     pub fn rounds(&self) -> usize {
-        self.sides.head.iter().map(|head| head.series.requests.iter().map(Vec::len).sum::<usize>()).sum()
+        self.sides.head.iter().map(|head| head.series.rounds()).sum()
     }
 
     /// The tests that take part in the correction: the success ratio, each judged metric, each limit.
     pub fn tests(&self) -> Vec<Test> {
-        let margin = self.criteria.noise_threshold.ln_1p();
+        let settings = self.settings();
+        let margin = settings.noise_threshold(self.sides.is_duet).ln_1p();
         let judged = self.metrics.iter().filter(|metric| metric.comparison.judged);
         let metrics = judged.map(|Undecided { comparison, effect }| Test {
-            subject: Subject::Metric(comparison.metric.id),
-            p: effect.map_or(PValues::NONE, |effect| effect.p_values(&self.criteria)),
+            metric: comparison.metric,
+            limit: None,
+            p: effect.map_or(PValues::NONE, |effect| effect.p_values(settings)),
             p_worse_at_all: effect.map_or(1.0, |effect| effect.p_worse(0.0)),
             estimate: effect.map_or(0.0, |effect| effect.estimate),
             margin,
@@ -151,42 +139,39 @@ impl<'a> Cell<'a> {
         let mut next = || adjusted.next().unwrap_or(PValues::NONE);
         let mut comparisons = Vec::new();
         if let Some(failures) = &self.failures {
-            comparisons.push(self.decide_failures(failures, next(), stage, context));
+            comparisons.push(failures.compare(next(), stage, self.settings(), context));
         }
         for undecided in &self.metrics {
             let p = undecided.comparison.judged.then(&mut next);
             comparisons.push(self.decide(undecided, p, stage, context));
         }
-        let limits = self.limits.iter().map(|limit| limit.check(next().worse, &self.criteria)).collect();
+        let level = self.settings().significance_level;
+        let limits = self.limits.iter().map(|limit| limit.check(next().worse, level)).collect();
         (comparisons, limits)
     }
 
-    /// One of its judged metrics, decided separately.
-    pub fn decide_metric(&self, id: &str, p: PValues, stage: Stage, context: &Context) -> Option<Comparison> {
-        if id == success_ratio().id {
-            return Some(self.decide_failures(self.failures.as_ref()?, p, stage, context));
+    /// One of its judged metrics, decided separately; `None` if it does not have it.
+    pub fn decide_metric(
+        &self,
+        metric: &Metric,
+        p: PValues,
+        stage: Stage,
+        context: &Context,
+    ) -> Option<Comparison> {
+        if metric.is_by_counts() {
+            return Some(self.failures.as_ref()?.compare(p, stage, self.settings(), context));
         }
-        let undecided = self.metrics.iter().find(|undecided| undecided.comparison.metric.id == id)?;
+        let undecided = self.metrics.iter().find(|undecided| undecided.comparison.metric == metric)?;
         Some(self.decide(undecided, Some(p), stage, context))
     }
 
     /// One of its limits, decided separately.
-    pub fn check_limit(&self, place: usize, p: PValues) -> Option<LimitCheck> {
-        Some(self.limits.get(place)?.check(p.worse, &self.criteria))
+    pub fn check_limit(&self, place: usize, p: PValues) -> LimitCheck {
+        self.limits[place].check(p.worse, self.settings().significance_level)
     }
 
-    fn decide_failures(
-        &self,
-        failures: &Failures,
-        p: PValues,
-        stage: Stage,
-        context: &Context,
-    ) -> Comparison {
-        let detectable = || failures.detectable(&self.criteria, context.tests);
-        Comparison {
-            detectable: (!context.verdicts_only).then(detectable),
-            ..failures.compare(p, stage, &self.criteria)
-        }
+    fn settings(&self) -> &Settings {
+        &self.sides.cell.settings
     }
 
     fn decide(
@@ -198,14 +183,14 @@ impl<'a> Cell<'a> {
     ) -> Comparison {
         let mut comparison = Comparison { stage, ..undecided.comparison.clone() };
         let Some(effect) = undecided.effect else { return comparison };
-        let criteria = &self.criteria;
-        let p = corrected.unwrap_or_else(|| effect.p_values(criteria).bonferroni(context.tests));
+        let settings = self.settings();
+        let p = corrected.unwrap_or_else(|| effect.p_values(settings).bonferroni(context.tests));
         let may_improve = self.failures.as_ref().is_none_or(Failures::may_improve);
         comparison.p_adjusted = p.of(effect.estimate);
         comparison.change = Some(effect.change(comparison.metric.better));
         comparison.method = Some(effect.method);
         if effect.is_sound {
-            (comparison.verdict, comparison.reason) = effect.decide(p, criteria, may_improve);
+            (comparison.verdict, comparison.reason) = effect.decide(p, settings, may_improve);
         }
         if stage == Stage::Screened && comparison.reason == Some(Reason::NotSignificant) {
             comparison.reason = Some(Reason::ScreeningOnly);
@@ -213,7 +198,7 @@ impl<'a> Cell<'a> {
         if context.verdicts_only {
             return comparison;
         }
-        let detectable = effect.detectable(criteria, context.tests, context.confirmation);
+        let detectable = effect.detectable(settings, context);
         comparison.detectable = detectable.is_finite().then(|| match comparison.metric.better {
             Better::Lower => detectable.exp_m1(),
             Better::Higher => -(-detectable).exp_m1(),
@@ -221,7 +206,7 @@ impl<'a> Cell<'a> {
         // An improvement that is only withheld needs no more data.
         let is_open = comparison.verdict == Verdict::Inconclusive
             && comparison.reason != Some(Reason::SuccessRatioFell);
-        comparison.advice = is_open.then(|| effect.advice(criteria, context.tests));
+        comparison.advice = is_open.then(|| effect.advice(settings, context));
         comparison
     }
 
@@ -230,7 +215,6 @@ impl<'a> Cell<'a> {
         &self,
         comparisons: Vec<Comparison>,
         limits: Vec<LimitCheck>,
-        fresh: Vec<Shown>,
         context: &Context,
     ) -> CellJudgement {
         let (verdict, reason) = self.verdict(&comparisons, &limits);
@@ -242,13 +226,13 @@ impl<'a> Cell<'a> {
             comparisons,
             limits,
             values: if context.verdicts_only { Vec::new() } else { all() },
-            fresh,
+            fresh: Vec::new(),
             notes: self.sides.notes.clone(),
         }
     }
 
     /// The worst of all that was found; a regression ranks above what made comparing impossible.
-    fn verdict(&self, comparisons: &[Comparison], limits: &[LimitCheck]) -> (Verdict, Option<Reason>) {
+    pub fn verdict(&self, comparisons: &[Comparison], limits: &[LimitCheck]) -> (Verdict, Option<Reason>) {
         let judged = || comparisons.iter().filter(|comparison| comparison.judged);
         let worst = judged().map(|comparison| comparison.verdict).max();
         if worst != Some(Verdict::Regressed)
@@ -271,16 +255,12 @@ impl<'a> Cell<'a> {
 
     /// Both sides' values of a metric; `None` if head has none.
     pub fn shown(&self, metric: &'static Metric) -> Option<Shown> {
-        let Criteria { confidence_level, nresamples, .. } = self.criteria;
+        let Settings { confidence_level, nresamples, .. } = *self.settings();
         let estimate = |values: Vec<&Vec<Vec<f64>>>| estimate(&values, metric, confidence_level, nresamples);
         let head = self.sides.head.iter().filter_map(|run| run.values(metric)).collect();
         let base = self.sides.base_runs(metric).filter_map(|run| run.values(metric)).collect();
         Some(Shown { metric, head: estimate(head)?, base: estimate(base) })
     }
-}
-
-fn series(runs: &[Measured]) -> impl Iterator<Item = &Series> {
-    runs.iter().map(|run| &run.series)
 }
 
 fn is_asked(metric: &Metric, sides: &Sides) -> bool {
@@ -307,7 +287,7 @@ fn is_highest_tail(metric: &Metric, sides: &Sides) -> bool {
 }
 
 /// A metric of both sides, before any test is corrected.
-fn compare(metric: &'static Metric, sides: &Sides, criteria: &Criteria) -> Undecided {
+fn compare(metric: &'static Metric, sides: &Sides) -> Undecided {
     let values = |run: &Measured| run.values(metric).filter(|rounds| !rounds.is_empty()).cloned();
     let base: Vec<_> = sides.base_runs(metric).filter_map(values).collect();
     let head: Vec<_> = sides.head.iter().filter_map(values).collect();
@@ -323,7 +303,7 @@ fn compare(metric: &'static Metric, sides: &Sides, criteria: &Criteria) -> Undec
         stage: Stage::Whole,
         method: None,
         detectable: None,
-        margin: criteria.noise_threshold,
+        margin: sides.cell.settings.noise_threshold(sides.is_duet),
         advice: None,
     };
     let mut effect = None;
@@ -337,7 +317,7 @@ fn compare(metric: &'static Metric, sides: &Sides, criteria: &Criteria) -> Undec
     } else if base.iter().chain(&head).flatten().flatten().all(|value| *value == 0.0) {
         (comparison.verdict, comparison.reason) = (Verdict::Unchanged, Some(Reason::AllZero));
     } else {
-        effect = effect_of(metric, sides, &base, &head, criteria);
+        effect = effect_of(metric, sides, &base, &head);
         if effect.is_none() {
             let advice = Advice::AboveZero(more(sides));
             (comparison.reason, comparison.advice) = (Some(Reason::SomeZero), Some(advice));
@@ -351,28 +331,25 @@ fn effect_of(
     sides: &Sides,
     base: &[Vec<Vec<f64>>],
     head: &[Vec<Vec<f64>>],
-    criteria: &Criteria,
 ) -> Option<Effect> {
     if base.iter().chain(head).flatten().flatten().any(|value| !value.ln().is_finite()) {
         return None;
     }
+    let settings = &sides.cell.settings;
+    if sides.is_duet {
+        // The launches of several runs are launches alike.
+        return duet::compare(&base.concat(), &head.concat(), metric, settings);
+    }
     let summary = |run: &Measured| summarize(run.values(metric)?, metric.centre);
     let sittings = |runs: &[Measured]| -> Vec<stored::Sitting> {
         let comparable = runs.iter().filter(|run| sides.is_comparable(run, metric));
-        by_sitting(comparable.filter_map(|run| Some((run, summary(run)?))))
+        by_sitting(comparable.filter_map(|run| Some((run.run, summary(run)?))))
     };
-    match &sides.base {
-        Base::None => None,
-        // The launches of several runs are launches alike.
-        Base::Duet(_) => duet::compare(&base.concat(), &head.concat(), metric, criteria),
-        Base::Stored(base) => {
-            stored::compare(&sittings(base), &sittings(&sides.head), metric.better, criteria)
-        }
-    }
+    stored::compare(&sittings(&sides.base), &sittings(&sides.head), metric.better, settings.confidence_level)
 }
 
 fn too_few(metric: &Metric, sides: &Sides, side: Side) -> (Reason, Advice) {
-    let record_again = side == Side::Base && !sides.is_duet();
+    let record_again = side == Side::Base && !sides.is_duet;
     let more = more(sides);
     let Some((successes, remedy)) = sides.poorest(side, metric) else {
         return (Reason::NoValue, Advice::MoreSuccesses { remedy: more, record_again });

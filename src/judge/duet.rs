@@ -3,10 +3,11 @@
 //! The sample is the launch: the log ratios of its pairs become one value, which holds the launch effects of both sides. With a
 //! single launch these are assumed, and more pairs cannot reduce them.
 
-use crate::judge::effect::{Criteria, Effect, RESOLUTION};
+use crate::judge::effect::{Effect, RESOLUTION};
 use crate::judge::launch::{Centering, summarize};
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
 use crate::judge::verdict::{Advice, Method};
+use crate::plan::Settings;
 use crate::record::{Better, Metric};
 use crate::stats::describe::sample_variance;
 use crate::stats::series::{Pattern, Widening};
@@ -20,7 +21,7 @@ pub(super) fn compare(
     base: &[Vec<f64>],
     head: &[Vec<f64>],
     metric: &Metric,
-    criteria: &Criteria,
+    settings: &Settings,
 ) -> Option<Effect> {
     let of_launch = |(base, head): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
         base.iter().zip(head).map(|(base, head)| head / base).collect()
@@ -40,7 +41,7 @@ pub(super) fn compare(
     let widened = summary.disorder.filter(is_wider).filter(|_| standard_error > RESOLUTION);
     let by_launches = summary
         .launch_variance
-        .and_then(|_| summary.interval(criteria.confidence_level, criteria.nresamples));
+        .and_then(|_| summary.interval(settings.confidence_level, settings.nresamples));
     let method = match by_launches {
         Some(_) if standard_error <= RESOLUTION => Method::Resolution { launches, pairs },
         Some(found) => Method::Pairs { launches: Some(found.method), pairs, widened },
@@ -61,7 +62,7 @@ pub(super) fn compare(
         pair_variance: Some(pair_variance),
         advice,
         is_sound,
-        ..Effect::new(estimate, standard_error, df, method, criteria)
+        ..Effect::new(estimate, standard_error, df, method, settings.confidence_level)
     };
     Some(match by_launches.filter(|_| standard_error > RESOLUTION) {
         Some(found) if is_lower => Effect { low: found.low, high: found.high, ..effect },
@@ -73,14 +74,14 @@ pub(super) fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::criteria;
+    use crate::judge::tests::settings;
     use crate::record::metric;
 
     fn effect(ratios: &[&[f64]], id: &str) -> Effect {
         let base: Vec<Vec<f64>> = ratios.iter().map(|launch| vec![2.0; launch.len()]).collect();
         let head: Vec<Vec<f64>> =
             ratios.iter().map(|launch| launch.iter().map(|ratio| 2.0 * ratio).collect()).collect();
-        compare(&base, &head, metric(id).unwrap(), &criteria(true)).unwrap()
+        compare(&base, &head, metric(id).unwrap(), &settings()).unwrap()
     }
 
     #[test]
@@ -100,7 +101,7 @@ mod tests {
     fn swapping_the_sides_turns_the_sign_and_keeps_the_error() {
         let (base, head) = (vec![vec![1.0, 1.1], vec![0.9, 1.0]], vec![vec![1.2, 1.1], vec![1.1, 1.3]]);
         let effect = |base: &[Vec<f64>], head: &[Vec<f64>]| {
-            compare(base, head, metric("latency_p50").unwrap(), &criteria(true)).unwrap()
+            compare(base, head, metric("latency_p50").unwrap(), &settings()).unwrap()
         };
         let (one, other) = (effect(&base, &head), effect(&head, &base));
         assert!((one.estimate + other.estimate).abs() < 1e-12);
@@ -139,13 +140,13 @@ mod tests {
     fn more_launches_are_not_advised_against_a_drift() {
         let drifting: Vec<Vec<f64>> = (0..30).map(|at| vec![(0.01 * f64::from(at)).exp()]).collect();
         let drifting: Vec<&[f64]> = drifting.iter().map(Vec::as_slice).collect();
-        assert_eq!(effect(&drifting, "latency_p50").advice(&criteria(true), 4), Advice::NoDrift);
+        assert_eq!(effect(&drifting, "latency_p50").advice, Some(Advice::NoDrift));
     }
 
     #[test]
     fn a_zero_has_no_ratio() {
         let p50 = metric("latency_p50").unwrap();
-        assert_eq!(compare(&[vec![0.0, 1.0]], &[vec![1.0, 1.0]], p50, &criteria(true)), None);
-        assert_eq!(compare(&[], &[], p50, &criteria(true)), None);
+        assert_eq!(compare(&[vec![0.0, 1.0]], &[vec![1.0, 1.0]], p50, &settings()), None);
+        assert_eq!(compare(&[], &[], p50, &settings()), None);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::judge::verdict::{Advice, Change, Method, Reason, Verdict};
 use crate::plan::{Confirmation, Settings};
-use crate::record::Better;
+use crate::record::{Better, Metric};
 use crate::stats::decision::{POWER, bonferroni, detectable_log_change, holm, p_above};
 use crate::stats::interval::t_limits;
 
@@ -12,39 +12,23 @@ pub(super) const SCREENING_LEVEL: f64 = 0.05;
 /// An interval lies within both ends with probability [`POWER`] if it misses each of them in one of ten cases.
 const EACH_END: f64 = 1.0 - 0.5 * (1.0 - POWER);
 
-/// By what the metrics of a cell are judged: its settings, with the defaults filled in.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Criteria {
-    pub noise_threshold: f64,
-    pub equivalence_margin: f64,
-    /// One-sided error for the whole call.
-    pub significance_level: f64,
-    pub confidence_level: f64,
-    pub nresamples: usize,
+/// What all cells of a call share while they are decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The number of tests that are corrected together.
+    pub tests: usize,
+    /// How the candidates of a screening are confirmed, if they are.
+    pub confirmation: Option<&'a Confirmation>,
+    /// Whether to leave out what no verdict depends on.
+    pub verdicts_only: bool,
 }
 
-impl Criteria {
-    pub fn new(settings: &Settings, is_duet: bool) -> Self {
-        Self {
-            noise_threshold: settings.noise_threshold(is_duet),
-            equivalence_margin: settings.equivalence_margin(is_duet),
-            significance_level: settings.significance_level,
-            confidence_level: settings.confidence_level,
-            nresamples: settings.nresamples,
-        }
+impl Context<'_> {
+    /// The one-sided level that one of its tests has to reach: the displayed interval has to show the change, too.
+    pub fn level_per_test(&self, settings: &Settings) -> f64 {
+        let corrected = settings.significance_level / self.tests.max(1) as f64;
+        corrected.min(0.5 * (1.0 - settings.confidence_level))
     }
-
-    /// The one-sided level that one of `tests` has to reach: the displayed interval has to show the change, too.
-    pub fn level_per_test(&self, tests: usize) -> f64 {
-        (self.significance_level / tests.max(1) as f64).min(0.5 * (1.0 - self.confidence_level))
-    }
-}
-
-/// What is tested: a metric of a cell (the success ratio is one), or the limit in a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    Metric(&'static str),
-    Limit(usize),
 }
 
 /// One-sided p values.
@@ -74,7 +58,9 @@ impl PValues {
 /// A test before the correction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Test {
-    pub subject: Subject,
+    pub metric: &'static Metric,
+    /// The place of the absolute limit that is tested; `None` if the metric is compared with base.
+    pub limit: Option<usize>,
     pub p: PValues,
     /// p value of "not worse at all", by which a duet screens.
     pub p_worse_at_all: f64,
@@ -114,8 +100,8 @@ pub(super) struct Effect {
 
 impl Effect {
     /// An effect with the plain t interval.
-    pub fn new(estimate: f64, standard_error: f64, df: f64, method: Method, criteria: &Criteria) -> Self {
-        let (low, high) = t_limits(estimate, standard_error, df, criteria.confidence_level);
+    pub fn new(estimate: f64, standard_error: f64, df: f64, method: Method, confidence: f64) -> Self {
+        let (low, high) = t_limits(estimate, standard_error, df, confidence);
         Self {
             estimate,
             standard_error,
@@ -135,26 +121,35 @@ impl Effect {
         p_above(self.estimate, margin, self.standard_error, self.df)
     }
 
+    /// Changes below this fraction are ignored.
+    fn noise_threshold(&self, settings: &Settings) -> f64 {
+        settings.noise_threshold(self.pair_variance.is_some())
+    }
+
+    fn equivalence_margin(&self, settings: &Settings) -> f64 {
+        settings.equivalence_margin(self.pair_variance.is_some())
+    }
+
     /// p values of both directions beyond the noise threshold.
-    pub fn p_values(&self, criteria: &Criteria) -> PValues {
-        let margin = criteria.noise_threshold.ln_1p();
+    pub fn p_values(&self, settings: &Settings) -> PValues {
+        let margin = self.noise_threshold(settings).ln_1p();
         let better = p_above(-self.estimate, margin, self.standard_error, self.df);
         PValues { worse: self.p_worse(margin), better }
     }
 
-    /// The smallest worsening that is found with probability [`POWER`], as a logarithm: as one of `tests`, or in a duet
+    /// The smallest worsening that is found with probability [`POWER`], as a logarithm: as one of the tests, or in a duet
     /// screened and then confirmed. Infinite with too few sittings to show any.
-    pub fn detectable(&self, criteria: &Criteria, tests: usize, confirmation: Option<&Confirmation>) -> f64 {
+    pub fn detectable(&self, settings: &Settings, context: &Context) -> f64 {
         if self.few_sittings.is_some() {
             return f64::INFINITY;
         }
-        let Some(confirmation) = confirmation.filter(|_| self.pair_variance.is_some()) else {
-            return self.detectable_at(criteria.level_per_test(tests), criteria.noise_threshold);
+        let margin = self.noise_threshold(settings);
+        let Some(confirmation) = context.confirmation.filter(|_| self.pair_variance.is_some()) else {
+            return self.detectable_at(context.level_per_test(settings), margin);
         };
-        let level = criteria.significance_level / confirmation.looks() as f64;
+        let level = settings.significance_level / confirmation.looks() as f64;
         let last = self.with_pairs(confirmation.max_pairs());
-        let screened = self.detectable_at(SCREENING_LEVEL, 0.0);
-        screened.max(last.detectable_at(level, criteria.noise_threshold))
+        self.detectable_at(SCREENING_LEVEL, 0.0).max(last.detectable_at(level, margin))
     }
 
     fn detectable_at(&self, level: f64, margin: f64) -> f64 {
@@ -162,40 +157,40 @@ impl Effect {
     }
 
     /// The same duet with this number of launches of one pair each.
-    pub fn with_pairs(&self, pairs: usize) -> Self {
+    fn with_pairs(&self, pairs: usize) -> Self {
         let count = pairs.max(2) as f64;
         let standard_error = (self.pair_variance.unwrap_or(0.0) / count).sqrt();
         Self { standard_error: standard_error.max(RESOLUTION), df: count - 1.0, ..*self }
     }
 
-    /// Whether it is decided with probability [`POWER`], either way, if the estimate is the truth.
-    pub fn decides(&self, criteria: &Criteria, tests: usize) -> bool {
+    /// Whether it is decided in one stage with probability [`POWER`], either way, if the estimate is the truth.
+    fn decides(&self, settings: &Settings, context: &Context) -> bool {
         let distance = self.estimate.abs();
-        let room = criteria.equivalence_margin.ln_1p() - distance;
-        let one_end = 0.5 * (1.0 - criteria.confidence_level);
+        let room = self.equivalence_margin(settings).ln_1p() - distance;
+        let one_end = 0.5 * (1.0 - settings.confidence_level);
         let is_equal = detectable_log_change(self.standard_error, self.df, one_end, 0.0, EACH_END) <= room;
-        is_equal || self.detectable(criteria, tests, None) <= distance
+        is_equal || self.detectable(settings, &Context { confirmation: None, ..*context }) <= distance
     }
 
     /// What would decide it, if the estimate and the spread stay as they are.
-    pub fn advice(&self, criteria: &Criteria, tests: usize) -> Advice {
+    pub fn advice(&self, settings: &Settings, context: &Context) -> Advice {
         const MOST_LAUNCHES: usize = 1_000;
         self.advice.unwrap_or_else(|| {
             let (Method::Pairs { pairs, .. } | Method::Resolution { pairs, .. }) = self.method else {
                 return Advice::Duet;
             };
             let numbers: Vec<usize> = (pairs + 1..=MOST_LAUNCHES).collect();
-            let first = numbers.partition_point(|&pairs| !self.with_pairs(pairs).decides(criteria, tests));
+            let first = numbers.partition_point(|&pairs| !self.with_pairs(pairs).decides(settings, context));
             numbers.get(first).map_or(Advice::QuieterMachine, |&launches| Advice::MoreLaunches(launches))
         })
     }
 
     /// The verdict: a change needs the corrected p value *and* the displayed interval. And why it is inconclusive, if it is.
-    pub fn decide(&self, p: PValues, criteria: &Criteria, may_improve: bool) -> (Verdict, Option<Reason>) {
-        let margin = criteria.noise_threshold.ln_1p();
-        let equal = criteria.equivalence_margin.ln_1p();
-        let is_worse = self.low > margin && p.worse < criteria.significance_level;
-        let is_better = self.high < -margin && p.better < criteria.significance_level;
+    pub fn decide(&self, p: PValues, settings: &Settings, may_improve: bool) -> (Verdict, Option<Reason>) {
+        let margin = self.noise_threshold(settings).ln_1p();
+        let equal = self.equivalence_margin(settings).ln_1p();
+        let is_worse = self.low > margin && p.worse < settings.significance_level;
+        let is_better = self.high < -margin && p.better < settings.significance_level;
         match self.few_sittings {
             Some(sittings) if is_worse || is_better => {
                 (Verdict::Inconclusive, Some(Reason::FewSittings(sittings)))
@@ -236,24 +231,19 @@ pub(super) const RESOLUTION: f64 = 0.001;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::METRICS;
 
-    const CRITERIA: Criteria = Criteria {
-        noise_threshold: 0.05,
-        equivalence_margin: 0.10,
-        significance_level: 0.01,
-        confidence_level: 0.95,
-        nresamples: 1_000,
-    };
+    const CONTEXT: Context = Context { tests: 1, confirmation: None, verdicts_only: false };
     const SURE: PValues = PValues { worse: 1e-6, better: 1e-6 };
 
     fn effect(low: f64, high: f64) -> Effect {
         let method = Method::Head { runs: 1, launches: 10, df: 9.0 };
-        let plain = Effect::new(0.5 * (low + high), 0.02, 9.0, method, &CRITERIA);
+        let plain = Effect::new(0.5 * (low + high), 0.02, 9.0, method, 0.95);
         Effect { low, high, ..plain }
     }
 
     fn verdict(low: f64, high: f64, p: PValues) -> Verdict {
-        effect(low, high).decide(p, &CRITERIA, true).0
+        effect(low, high).decide(p, &Settings::default(), true).0
     }
 
     #[test]
@@ -269,7 +259,7 @@ mod tests {
     fn improved_is_the_mirror_of_regressed_unless_more_requests_failed() {
         assert_eq!(verdict(-0.2, -0.06, SURE), Verdict::Improved);
         assert_eq!(verdict(-0.2, -0.06, PValues { worse: 1.0, better: 0.02 }), Verdict::Inconclusive);
-        let withheld = effect(-0.2, -0.06).decide(SURE, &CRITERIA, false);
+        let withheld = effect(-0.2, -0.06).decide(SURE, &Settings::default(), false);
         assert_eq!(withheld, (Verdict::Inconclusive, Some(Reason::SuccessRatioFell)));
     }
 
@@ -283,8 +273,9 @@ mod tests {
 
     #[test]
     fn few_sittings_show_no_change_and_may_show_that_there_is_none() {
-        let few =
-            |low, high| Effect { few_sittings: Some(2), ..effect(low, high) }.decide(SURE, &CRITERIA, true);
+        let few = |low, high| {
+            Effect { few_sittings: Some(2), ..effect(low, high) }.decide(SURE, &Settings::default(), true)
+        };
         assert_eq!(few(0.06, 0.2), (Verdict::Inconclusive, Some(Reason::FewSittings(2))));
         assert_eq!(few(-0.2, -0.06), (Verdict::Inconclusive, Some(Reason::FewSittings(2))));
         assert_eq!(few(-0.04, 0.04), (Verdict::Unchanged, None));
@@ -292,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_reason_agrees_with_the_interval() {
-        let reason = |low, high| effect(low, high).decide(PValues::NONE, &CRITERIA, true).1;
+        let reason = |low, high| effect(low, high).decide(PValues::NONE, &Settings::default(), true).1;
         assert_eq!(reason(0.06, 0.2), Some(Reason::NotSignificant));
         assert_eq!(reason(0.01, 0.2), Some(Reason::NearThreshold));
         assert_eq!(reason(-0.01, 0.2), Some(Reason::NotShown));
@@ -301,7 +292,8 @@ mod tests {
     #[test]
     fn each_direction_is_corrected_over_all_tests() {
         let test = |worse, better| Test {
-            subject: Subject::Limit(0),
+            metric: &METRICS[1],
+            limit: None,
             p: PValues { worse, better },
             p_worse_at_all: 1.0,
             estimate: 0.0,
@@ -317,8 +309,8 @@ mod tests {
     #[test]
     fn a_level_that_the_displayed_interval_does_not_reach_detects_nothing_more() {
         let detectable = |level: f64, tests: usize| {
-            let criteria = Criteria { significance_level: level, ..CRITERIA };
-            effect(0.0, 0.1).detectable(&criteria, tests, None)
+            let settings = Settings { significance_level: level, ..Settings::default() };
+            effect(0.0, 0.1).detectable(&settings, &Context { tests, ..CONTEXT })
         };
         assert!((detectable(0.2, 1) - detectable(0.025, 1)).abs() < 1e-12);
         assert!(detectable(0.025, 10) > detectable(0.025, 1));

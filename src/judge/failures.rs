@@ -5,8 +5,9 @@
 //! equivalence: few requests could never show a ratio to be the same within 0.1 points. It is unchanged if the estimate lies
 //! within the margin, and says what drop it would have found.
 
-use crate::judge::effect::{Criteria, PValues, Subject, Test};
+use crate::judge::effect::{Context, PValues, Test};
 use crate::judge::verdict::{Advice, Change, Comparison, Counted, Method, Reason, Stage, Verdict};
+use crate::plan::Settings;
 use crate::record::{Remedy, Series, success_ratio};
 use crate::stats::decision::POWER;
 use crate::stats::distribution::normal_upper_quantile;
@@ -27,34 +28,17 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Counts of head and of stored runs; `None` if a side has no request.
-    pub fn stored<'a>(
+    /// The counts of the runs of both sides; `None` if a side has no request.
+    pub fn new<'a>(
         base: impl Iterator<Item = &'a Series>,
         head: impl Iterator<Item = &'a Series>,
+        is_duet: bool,
     ) -> Option<Self> {
-        let samples = |runs: Vec<Vec<Sample>>| match &runs[..] {
-            [run] => (run.clone(), Counted::LaunchesOfOneRun(run.len())),
-            several => (several.iter().map(|launches| sum(launches)).collect(), Counted::Runs(several.len())),
-        };
-        Self::new(samples(base.map(launches).collect()), samples(head.map(launches).collect()))
-    }
-
-    /// Counts of both sides of a duet, by launch however many runs there are.
-    pub fn duet<'a>(
-        base: impl Iterator<Item = &'a Series>,
-        head: impl Iterator<Item = &'a Series>,
-    ) -> Option<Self> {
-        let samples = |launches: Vec<Sample>| {
-            let count = launches.len();
-            (launches, Counted::DuetLaunches(count))
-        };
-        Self::new(samples(base.flat_map(launches).collect()), samples(head.flat_map(launches).collect()))
-    }
-
-    fn new(base: (Vec<Sample>, Counted), head: (Vec<Sample>, Counted)) -> Option<Self> {
-        let rise = ProportionDifference::between(&base.0, &head.0)?;
-        let method = Method::Counts { head: head.1, base: base.1, has_allowance: rise.rests_on_allowance() };
-        Some(Self { base: base.0, head: head.0, rise, method })
+        let ((base, base_counted), (head, head_counted)) = (samples(base, is_duet), samples(head, is_duet));
+        let rise = ProportionDifference::between(&base, &head)?;
+        let has_allowance = rise.rests_on_allowance();
+        let method = Method::Counts { head: head_counted, base: base_counted, has_allowance };
+        Some(Self { base, head, rise, method })
     }
 
     /// Whether the success ratio was not seen to drop, so that a faster head may be called improved.
@@ -71,7 +55,8 @@ impl Failures {
         };
         let worse = self.rise.p_above(FAILURE_MARGIN);
         Test {
-            subject: Subject::Metric(success_ratio().id),
+            metric: success_ratio(),
+            limit: None,
             p: PValues { worse, better: drop.map_or(1.0, |drop| drop.p_above(FAILURE_MARGIN)) },
             p_worse_at_all: worse,
             estimate: self.rise.estimate(),
@@ -79,11 +64,11 @@ impl Failures {
         }
     }
 
-    /// The smallest drop of the ratio that is found with probability [`POWER`] as one of `tests`, if launches drop alike.
-    pub fn detectable(&self, criteria: &Criteria, tests: usize) -> f64 {
-        let level = criteria.level_per_test(tests);
+    /// The smallest drop of the ratio that is found with probability [`POWER`] as one of the tests, if launches drop alike.
+    fn detectable(&self, settings: &Settings, context: &Context) -> f64 {
+        let level = context.level_per_test(settings);
         let base = share(&self.base);
-        let unlucky = normal_upper_quantile(1.0 - POWER);
+        let errors_below = normal_upper_quantile(1.0 - POWER);
         let with_share = |share: f64| {
             let fallen = |launch: &Sample| {
                 let failures = (share.clamp(0.0, 1.0) * launch.requests as f64).round() as u64;
@@ -93,8 +78,8 @@ impl Failures {
         };
         let is_found = |drop: f64| {
             let share = base + drop;
-            // In one of five cases less of a drop is seen than this.
-            let seen = with_share(share).map(|rise| share - unlucky * rise.standard_error());
+            // A drop of this size looks smaller than `seen` in one of five cases.
+            let seen = with_share(share).map(|rise| share - errors_below * rise.standard_error());
             seen.and_then(with_share).is_some_and(|rise| rise.limits(1.0 - 2.0 * level).0 > FAILURE_MARGIN)
         };
         let (mut not_found, mut found) = (FAILURE_MARGIN, 1.0);
@@ -106,12 +91,12 @@ impl Failures {
     }
 
     /// The comparison, given its corrected p values.
-    pub fn compare(&self, p: PValues, stage: Stage, criteria: &Criteria) -> Comparison {
-        let (low, high) = self.rise.limits(criteria.confidence_level);
+    pub fn compare(&self, p: PValues, stage: Stage, settings: &Settings, context: &Context) -> Comparison {
+        let (low, high) = self.rise.limits(settings.confidence_level);
         let estimate = self.rise.estimate();
-        let verdict = if p.worse < criteria.significance_level && low > FAILURE_MARGIN {
+        let verdict = if p.worse < settings.significance_level && low > FAILURE_MARGIN {
             Verdict::Regressed
-        } else if p.better < criteria.significance_level && high < -FAILURE_MARGIN {
+        } else if p.better < settings.significance_level && high < -FAILURE_MARGIN {
             Verdict::Improved
         } else if estimate.abs() <= FAILURE_MARGIN {
             Verdict::Unchanged
@@ -130,7 +115,7 @@ impl Failures {
             reason: is_open.then_some(Reason::NotShown),
             stage,
             method: Some(self.method),
-            detectable: None,
+            detectable: (!context.verdicts_only).then(|| self.detectable(settings, context)),
             margin: FAILURE_MARGIN,
             advice: is_open.then_some(Advice::MoreSuccesses {
                 remedy: Remedy::MeasurementTime(None),
@@ -140,8 +125,20 @@ impl Failures {
     }
 }
 
-fn launches(series: &Series) -> Vec<Sample> {
-    series.counts_by_launch().into_iter().map(|(requests, failures)| Sample { failures, requests }).collect()
+/// The samples of a side: in a duet its launches, however many runs there are.
+fn samples<'a>(runs: impl Iterator<Item = &'a Series>, is_duet: bool) -> (Vec<Sample>, Counted) {
+    let sample = |(requests, failures)| Sample { failures, requests };
+    let runs: Vec<Vec<Sample>> =
+        runs.map(|series| series.counts_by_launch().into_iter().map(sample).collect()).collect();
+    if is_duet {
+        let launches = runs.concat();
+        let count = launches.len();
+        return (launches, Counted::DuetLaunches(count));
+    }
+    match &runs[..] {
+        [run] => (run.clone(), Counted::LaunchesOfOneRun(run.len())),
+        several => (several.iter().map(|launches| sum(launches)).collect(), Counted::Runs(several.len())),
+    }
 }
 
 fn sum(launches: &[Sample]) -> Sample {
@@ -160,9 +157,10 @@ fn share(launches: &[Sample]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::criteria;
+    use crate::judge::tests::settings;
 
     const TESTS: usize = 40;
+    const CONTEXT: Context = Context { tests: TESTS, confirmation: None, verdicts_only: true };
 
     /// A run with this number of failures in each of its launches, of 6,000 requests.
     fn run(failures: &[u64]) -> Series {
@@ -174,14 +172,14 @@ mod tests {
     }
 
     fn stored(base: &[Series], head: &[Series]) -> Failures {
-        Failures::stored(base.iter(), head.iter()).unwrap()
+        Failures::new(base.iter(), head.iter(), false).unwrap()
     }
 
     #[test]
     fn a_drop_of_the_detectable_size_is_found_in_four_of_five_cases() {
         let mut rng = fastrand::Rng::with_seed(8);
         let share = 0.01;
-        let detectable = stored(&[run(&[60; 10])], &[run(&[60; 10])]).detectable(&criteria(false), TESTS);
+        let detectable = stored(&[run(&[60; 10])], &[run(&[60; 10])]).detectable(&settings(), &CONTEXT);
         assert!((0.002..0.02).contains(&detectable), "{detectable}");
         let mut random = |share: f64| {
             let launch = |rng: &mut fastrand::Rng| (0..6_000).filter(|_| rng.f64() < share).count() as u64;
@@ -191,7 +189,7 @@ mod tests {
         let found = (0..trials).filter(|_| {
             let failures = stored(&[random(share)], &[random(share + detectable)]);
             let p = failures.test().p.bonferroni(TESTS);
-            failures.compare(p, Stage::Whole, &criteria(false)).verdict == Verdict::Regressed
+            failures.compare(p, Stage::Whole, &settings(), &CONTEXT).verdict == Verdict::Regressed
         });
         let power = found.count() as f64 / f64::from(trials);
         assert!((0.72..0.88).contains(&power), "{power} at {detectable}");
@@ -212,8 +210,9 @@ mod tests {
     #[test]
     fn a_level_that_the_displayed_interval_does_not_reach_detects_nothing_more() {
         let detectable = |significance_level: f64| {
-            let criteria = Criteria { significance_level, ..criteria(false) };
-            stored(&[run(&[60; 10])], &[run(&[60; 10])]).detectable(&criteria, 1)
+            let settings = Settings { significance_level, ..settings() };
+            let context = Context { tests: 1, ..CONTEXT };
+            stored(&[run(&[60; 10])], &[run(&[60; 10])]).detectable(&settings, &context)
         };
         assert_eq!(detectable(0.2), detectable(0.025));
         assert!(detectable(0.001) > detectable(0.025));

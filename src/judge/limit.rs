@@ -4,7 +4,7 @@
 //! runs are, and their variance is moderated as it is against stored runs. The binomial rule on counted requests is not used: it
 //! needs independent requests, and those of a launch share its effect.
 
-use crate::judge::effect::{Criteria, Effect, PValues, RESOLUTION, Subject, Test};
+use crate::judge::effect::{Effect, PValues, RESOLUTION, Test};
 use crate::judge::launch::{Centering, RunSummary, summarize};
 use crate::judge::stored::{PRIOR_DF, Sitting, USUAL_SPREAD, disorder_variance, sitting_variance};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome, Method};
@@ -14,7 +14,7 @@ use crate::stats::describe::mean;
 /// A limit with what head shows of it.
 #[derive(Debug)]
 pub(super) struct LimitTest {
-    pub metric: &'static Metric,
+    metric: &'static Metric,
     /// In the metric's unit.
     limit: f64,
     /// Head's value against the limit; `None` if it has none.
@@ -28,11 +28,11 @@ impl LimitTest {
         metric: &'static Metric,
         limit: f64,
         runs: &[Vec<Vec<f64>>],
-        criteria: &Criteria,
+        confidence: f64,
         remedy: impl FnOnce() -> Option<Remedy>,
     ) -> Self {
         let summaries: Option<Vec<RunSummary>> = runs.iter().map(|rounds| summary(rounds, metric)).collect();
-        let excess = summaries.and_then(|runs| excess(runs, limit.ln(), criteria));
+        let excess = summaries.and_then(|runs| excess(runs, limit.ln(), confidence));
         Self { metric, limit, excess, remedy: if excess.is_none() { remedy() } else { None } }
     }
 
@@ -40,7 +40,8 @@ impl LimitTest {
     pub fn test(&self, place: usize) -> Test {
         let worse = self.excess.map_or(1.0, |excess| excess.p_worse(0.0));
         Test {
-            subject: Subject::Limit(place),
+            metric: self.metric,
+            limit: Some(place),
             p: PValues { worse, better: 1.0 },
             p_worse_at_all: worse,
             estimate: self.excess.map_or(0.0, |excess| excess.estimate),
@@ -49,11 +50,9 @@ impl LimitTest {
     }
 
     /// What follows from the corrected p value and the interval.
-    pub fn check(&self, p_adjusted: f64, criteria: &Criteria) -> LimitCheck {
+    pub fn check(&self, p_adjusted: f64, level: f64) -> LimitCheck {
         let outcome = match self.excess {
-            Some(excess) if p_adjusted < criteria.significance_level && excess.low > 0.0 => {
-                LimitOutcome::Broken
-            }
+            Some(excess) if p_adjusted < level && excess.low > 0.0 => LimitOutcome::Broken,
             Some(excess) if excess.high < 0.0 => LimitOutcome::Holds,
             _ => LimitOutcome::Undecided,
         };
@@ -76,7 +75,7 @@ fn summary(rounds: &[Vec<f64>], metric: &Metric) -> Option<RunSummary> {
     if run.centering == Centering::Unsound { summarize(rounds, Centre::Mean) } else { Some(run) }
 }
 
-fn excess(summaries: Vec<RunSummary>, limit: f64, criteria: &Criteria) -> Option<Effect> {
+fn excess(summaries: Vec<RunSummary>, limit: f64, confidence: f64) -> Option<Effect> {
     let log = mean(&summaries.iter().map(|run| run.log).collect::<Vec<_>>())?;
     let launches = summaries.iter().map(|run| run.launches.len()).min()?;
     let runs = summaries.len();
@@ -95,5 +94,5 @@ fn excess(summaries: Vec<RunSummary>, limit: f64, criteria: &Criteria) -> Option
         }
     };
     let method = Method::Head { runs, launches, df };
-    Some(Effect::new(log - limit, standard_error, df, method, criteria))
+    Some(Effect::new(log - limit, standard_error, df, method, confidence))
 }

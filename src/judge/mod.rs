@@ -16,14 +16,14 @@ mod stored;
 mod tests;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::judge::cell::{Cell, Context};
-use crate::judge::effect::{PValues, SCREENING_LEVEL, Subject, Test, adjusted};
+use crate::judge::cell::Cell;
+use crate::judge::effect::{Context, PValues, SCREENING_LEVEL, Test, adjusted};
 use crate::judge::sides::{baseline_notes, removed, sides};
 use crate::parallel;
-use crate::plan::{CellId, Confirmation};
-use crate::record::{Baseline, Metric, Run};
+use crate::plan::CellId;
+use crate::record::{Baseline, Run};
 use crate::stats::decision::{bonferroni, holm};
 pub use verdict::{
     Advice, Candidate, CellJudgement, Change, Comparison, Counted, Estimate, Judgement, LimitCheck,
@@ -44,13 +44,13 @@ pub enum Depth {
 /// Cells keep the order of their definition. Without a baseline each cell is [`New`](Verdict::New).
 pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let sides = sides(baseline, runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell))));
-    let notes = baseline_notes(&sides, baseline, runs);
+    let notes = baseline_notes(&sides, runs);
     let other_test_bed = sides.iter().find_map(|sides| sides.other_test_bed.clone());
     let verdicts_only = depth == Depth::Verdicts;
     // Bootstraps take nearly all of the time. Without 100,000 resamples threads would only cost some.
     let threads = if verdicts_only { 1 } else { parallel::cores() };
     let cells = parallel::map(sides, threads, Cell::new);
-    let order: Vec<CellId> = cells.iter().map(Cell::id).collect();
+    let order: Vec<CellId> = cells.iter().map(|cell| cell.id().clone()).collect();
     let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());
     let (screened, at_once): (Vec<Cell>, Vec<Cell>) =
         cells.into_iter().partition(|cell| confirmation.is_some() && cell.has_launches());
@@ -63,7 +63,7 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let mut candidates = Vec::new();
     if let Some(confirmation) = confirmation.filter(|_| !screened.is_empty()) {
         let context = Context { tests: 0, confirmation: Some(confirmation), ..context };
-        let (confirmed, found) = confirm(&screened, runs, confirmation, families, &context);
+        let (confirmed, found) = confirm(&screened, runs, confirmation.looks(), families, &context);
         judged.extend(confirmed);
         candidates = found;
     }
@@ -97,21 +97,8 @@ fn decide_at_once(
     });
     parallel::map(with_own.collect(), threads, |(cell, these)| {
         let (comparisons, limits) = cell.decide_all(these, Stage::Whole, context);
-        cell.conclude(comparisons, limits, Vec::new(), context)
+        cell.conclude(comparisons, limits, context)
     })
-}
-
-/// A candidate while it is measured again.
-struct Case {
-    candidate: Candidate,
-    subject: Subject,
-    screening: Option<Change>,
-    /// What the fresh pairs decided of a metric.
-    comparison: Option<Comparison>,
-    /// What they decided of a limit.
-    check: Option<LimitCheck>,
-    /// What they showed of both sides.
-    shown: Option<Shown>,
 }
 
 /// The second stage of a duet: what looked slower in the screening is decided by fresh pairs alone.
@@ -123,13 +110,14 @@ struct Case {
 fn confirm<'a>(
     screened: &[Cell],
     runs: &'a [Run],
-    confirmation: &Confirmation,
+    analyses: usize,
     families: usize,
     context: &Context,
 ) -> (Vec<CellJudgement>, Vec<Candidate>) {
     let none = Baseline::default();
-    let mut cases: Vec<Case> = screened.iter().flat_map(|cell| candidates(cell, context)).collect();
-    for analysis in 1..=confirmation.looks() {
+    let (mut judged, found): (Vec<_>, Vec<_>) = screened.iter().map(|cell| screen(cell, context)).unzip();
+    let mut candidates: Vec<Candidate> = found.concat();
+    for analysis in 1..=analyses {
         let last = runs.iter().filter_map(|run| run.confirmations.get(analysis - 1)).flatten();
         let measured: BTreeSet<&CellId> =
             last.filter(|cell| !cell.rounds.is_empty()).map(|cell| &cell.id).collect();
@@ -138,112 +126,107 @@ fn confirm<'a>(
         }
         let so_far =
             |run: &'a Run| run.confirmations.iter().take(analysis).flatten().map(move |cell| (run, cell));
-        let cells: BTreeMap<CellId, Cell> = sides(&none, runs.iter().flat_map(so_far))
+        let cells: Vec<Cell> = sides(&none, runs.iter().flat_map(so_far))
             .into_iter()
             .filter(|sides| measured.contains(&sides.cell.id))
-            .map(|sides| (sides.cell.id.clone(), Cell::new(sides)))
+            .map(Cell::new)
             .collect();
         for slower in [true, false] {
-            let direction = cases.iter_mut().filter(|case| case.candidate.slower == slower);
-            analyze(direction.collect(), &cells, analysis, confirmation.looks(), families, context);
+            let direction = candidates.iter_mut().filter(|candidate| candidate.slower == slower);
+            analyze(direction.collect(), &cells, &mut judged, (analysis, analyses), families, context);
         }
     }
-    let judged = screened.iter().map(|cell| conclude(cell, &cases, context)).collect();
-    (judged, cases.into_iter().map(|case| case.candidate).collect())
+    for (cell, judged) in screened.iter().zip(&mut judged) {
+        (judged.verdict, judged.reason) = cell.verdict(&judged.comparisons, &judged.limits);
+    }
+    (judged, candidates)
 }
 
-/// What of a screened cell looks slower or faster.
+/// What the screening shows of a cell, and what of it looks slower or faster.
 ///
 /// Slower is what looks slower at all, unless a first analysis would drop it. Faster has to lie beyond the margin: missing it
 /// costs nothing.
-fn candidates(cell: &Cell, context: &Context) -> Vec<Case> {
-    let case = |test: Test| {
-        let slower = test.p_worse_at_all < SCREENING_LEVEL && test.estimate >= test.margin;
-        if !slower && test.p.better >= SCREENING_LEVEL {
-            return None;
+fn screen(cell: &Cell, context: &Context) -> (CellJudgement, Vec<Candidate>) {
+    let tests = cell.tests();
+    let nothing = vec![PValues::NONE; tests.len()];
+    let (mut comparisons, limits) = cell.decide_all(&nothing, Stage::Screened, context);
+    let mut candidates = Vec::new();
+    for Test { metric, limit, p, p_worse_at_all, estimate, margin } in tests {
+        let slower = p_worse_at_all < SCREENING_LEVEL && estimate >= margin;
+        let is_candidate = slower || p.better < SCREENING_LEVEL;
+        if is_candidate {
+            candidates.push(Candidate {
+                cell: cell.id().clone(),
+                metric,
+                limit,
+                slower,
+                open: true,
+                analysis: 0,
+            });
         }
-        let (metric, limit, screening): (&'static Metric, _, _) = match test.subject {
-            Subject::Metric(id) => {
-                let found = cell.decide_metric(id, PValues::NONE, Stage::Screened, context)?;
-                (found.metric, None, found.change)
-            }
-            Subject::Limit(place) => (cell.check_limit(place, PValues::NONE)?.metric, Some(place), None),
-        };
-        let candidate = Candidate { cell: cell.id(), metric, limit, slower, open: true, analysis: 0 };
-        let subject = test.subject;
-        Some(Case { candidate, subject, screening, comparison: None, check: None, shown: None })
-    };
-    cell.tests().into_iter().filter_map(case).collect()
+        let own = comparisons.iter_mut().find(|own| limit.is_none() && own.metric == metric);
+        let Some(comparison) = own else { continue };
+        comparison.p_adjusted = p.of(estimate);
+        if slower {
+            (comparison.verdict, comparison.advice) = (Verdict::Inconclusive, Some(Advice::MeasureAgain));
+            comparison.reason = Some(Reason::ScreeningOnly);
+        } else if is_candidate {
+            (comparison.verdict, comparison.advice) = (Verdict::SeemsFaster, None);
+        }
+    }
+    (cell.conclude(comparisons, limits, context), candidates)
 }
 
-/// Judges the open candidates of one direction on all fresh pairs so far.
+/// Judges the open candidates of one direction on all fresh pairs so far, and replaces what was found of them before.
 fn analyze(
-    mut cases: Vec<&mut Case>,
-    cells: &BTreeMap<CellId, Cell>,
-    analysis: usize,
-    analyses: usize,
+    mut candidates: Vec<&mut Candidate>,
+    cells: &[Cell],
+    judged: &mut [CellJudgement],
+    (analysis, analyses): (usize, usize),
     families: usize,
     context: &Context,
 ) {
-    let find = |case: &Case| {
-        let cell = cells.get(&case.candidate.cell).filter(|_| case.candidate.open)?;
-        Some((cell, cell.tests().into_iter().find(|test| test.subject == case.subject)?))
+    let find = |candidate: &Candidate| {
+        let cell = cells.iter().find(|cell| candidate.open && *cell.id() == candidate.cell)?;
+        let is_own = |test: &Test| test.metric == candidate.metric && test.limit == candidate.limit;
+        Some((cell, cell.tests().into_iter().find(is_own)?))
     };
-    let found: Vec<Option<(&Cell, Test)>> = cases.iter().map(|case| find(case)).collect();
-    let p = |case: &Case, test: &Test| if case.candidate.slower { test.p.worse } else { test.p.better };
-    let raw =
-        cases.iter().zip(&found).map(|(case, found)| found.as_ref().map_or(1.0, |(_, test)| p(case, test)));
+    let found: Vec<Option<(&Cell, Test)>> = candidates.iter().map(|candidate| find(candidate)).collect();
+    let raw = candidates.iter().zip(&found).map(|(candidate, found)| match found {
+        Some((_, test)) if candidate.slower => test.p.worse,
+        Some((_, test)) => test.p.better,
+        None => 1.0,
+    });
     let corrected = holm(&raw.collect::<Vec<f64>>());
-    for ((case, found), p) in cases.iter_mut().zip(&found).zip(corrected) {
+    for ((candidate, found), p) in candidates.iter_mut().zip(&found).zip(corrected) {
         let Some((cell, test)) = found else { continue };
+        let Some(judged) = judged.iter_mut().find(|judged| judged.id == candidate.cell) else { continue };
         let p = bonferroni(p, families * analyses);
-        let p = match case.candidate.slower {
+        let p = match candidate.slower {
             true => PValues { worse: p, better: 1.0 },
             false => PValues { worse: 1.0, better: p },
         };
-        let stage = Stage::Confirmed { analysis, analyses, pairs: cell.rounds(), screening: case.screening };
-        match case.subject {
-            Subject::Metric(id) => case.comparison = cell.decide_metric(id, p, stage, context),
-            Subject::Limit(place) => case.check = cell.check_limit(place, p),
-        }
-        case.shown = if context.verdicts_only { None } else { cell.shown(case.candidate.metric) };
-        let verdict = case.comparison.as_ref().map(|comparison| comparison.verdict);
-        let is_confirmed = matches!(verdict, Some(Verdict::Regressed | Verdict::Improved))
-            || case.check.as_ref().is_some_and(LimitCheck::is_broken);
-        let worsening = if case.candidate.slower { test.estimate } else { -test.estimate };
-        case.candidate.analysis = analysis;
-        case.candidate.open = !is_confirmed && worsening >= test.margin && analysis < analyses;
-    }
-}
-
-/// A screened cell with what became of its candidates.
-fn conclude(cell: &Cell, cases: &[Case], context: &Context) -> CellJudgement {
-    let id = cell.id();
-    let own: Vec<&Case> = cases.iter().filter(|case| case.candidate.cell == id).collect();
-    let tests = cell.tests();
-    let nothing = vec![PValues::NONE; tests.len()];
-    let (mut comparisons, mut limits) = cell.decide_all(&nothing, Stage::Screened, context);
-    for comparison in &mut comparisons {
-        let subject = Subject::Metric(comparison.metric.id);
-        if let Some(test) = tests.iter().find(|test| test.subject == subject) {
-            comparison.p_adjusted = test.p.of(test.estimate);
-        }
-        match own.iter().find(|case| case.subject == subject) {
-            Some(Case { comparison: Some(fresh), .. }) => *comparison = fresh.clone(),
-            Some(case) if case.candidate.slower => {
-                (comparison.verdict, comparison.advice) = (Verdict::Inconclusive, Some(Advice::MeasureAgain));
-                comparison.reason = Some(Reason::ScreeningOnly);
+        let is_confirmed = if let Some(place) = candidate.limit {
+            judged.limits[place] = cell.check_limit(place, p);
+            judged.limits[place].is_broken()
+        } else {
+            let own = judged.comparisons.iter_mut().find(|own| own.metric == candidate.metric);
+            let Some(comparison) = own else { continue };
+            let screening = match comparison.stage {
+                Stage::Confirmed { screening, .. } => screening,
+                _ => comparison.change,
+            };
+            let stage = Stage::Confirmed { analysis, analyses, pairs: cell.rounds(), screening };
+            let Some(fresh) = cell.decide_metric(candidate.metric, p, stage, context) else { continue };
+            *comparison = fresh;
+            if !context.verdicts_only {
+                judged.fresh.retain(|shown| shown.metric != candidate.metric);
+                judged.fresh.extend(cell.shown(candidate.metric));
             }
-            Some(_) => (comparison.verdict, comparison.advice) = (Verdict::SeemsFaster, None),
-            None => {}
-        }
+            matches!(comparison.verdict, Verdict::Regressed | Verdict::Improved)
+        };
+        let worsening = if candidate.slower { test.estimate } else { -test.estimate };
+        candidate.analysis = analysis;
+        candidate.open = !is_confirmed && worsening >= test.margin && analysis < analyses;
     }
-    for case in &own {
-        if let (Subject::Limit(place), Some(check)) = (case.subject, &case.check) {
-            limits[place] = check.clone();
-        }
-    }
-    let decided = own.iter().filter(|case| case.comparison.is_some());
-    let fresh = decided.filter_map(|case| case.shown.clone()).collect();
-    cell.conclude(comparisons, limits, fresh, context)
 }

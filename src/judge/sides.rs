@@ -2,7 +2,7 @@
 //! place that knows how `record` keeps runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::judge::verdict::{Note, OtherTestBed, Reason, Verdict};
 use crate::plan::{CellId, Side};
@@ -25,72 +25,43 @@ pub(super) struct Sides<'a> {
     /// The cell in the first run of head.
     pub cell: &'a CellRun,
     /// The cell in each run of head that measured it fairly.
-    pub head: Vec<Measured>,
-    pub base: Base,
+    pub head: Vec<Measured<'a>>,
+    /// Its base in each of these runs, or the comparable stored runs of the current epoch. Empty if it is not compared.
+    pub base: Vec<Measured<'a>>,
+    pub is_duet: bool,
     /// The verdict if it is not compared, and why.
     pub instead: Option<(Verdict, Option<Reason>)>,
     pub other_test_bed: Option<OtherTestBed>,
     pub notes: Vec<Note>,
 }
 
-/// What a cell is compared with.
-#[derive(Debug)]
-pub(super) enum Base {
-    None,
-    /// The rounds of base in each run of head.
-    Duet(Vec<Measured>),
-    /// The stored runs of the current epoch.
-    Stored(Vec<Measured>),
-}
-
 /// One side of a cell in one run.
 #[derive(Debug, Clone)]
-pub(super) struct Measured {
+pub(super) struct Measured<'a> {
     pub series: Series,
-    run_id: String,
-    /// The length of a round.
-    window: Duration,
-    /// How many times its latency the client's lag is, in the median round.
-    lag_ratio: Option<f64>,
-    /// When the run began.
-    started: SystemTime,
-    ended: SystemTime,
-    boot: Option<String>,
-}
-
-impl Base {
-    /// All measured rounds of base that head is compared with.
-    pub fn runs(&self) -> &[Measured] {
-        match self {
-            Base::None => &[],
-            Base::Duet(runs) | Base::Stored(runs) => runs,
-        }
-    }
+    pub run: &'a Run,
+    cell: &'a CellRun,
 }
 
 impl Sides<'_> {
-    pub fn is_duet(&self) -> bool {
-        matches!(self.base, Base::Duet(_))
-    }
-
     /// Base's runs that a metric is compared with: a tail needs rounds of head's length, a latency enough successes.
-    pub fn base_runs(&self, metric: &Metric) -> impl Iterator<Item = &Measured> {
-        self.base.runs().iter().filter(|run| self.is_comparable(run, metric))
+    pub fn base_runs(&self, metric: &Metric) -> impl Iterator<Item = &Measured<'_>> {
+        self.base.iter().filter(|run| self.is_comparable(run, metric))
     }
 
     /// Whether a run of base takes part in comparing a metric.
     pub fn is_comparable(&self, run: &Measured, metric: &Metric) -> bool {
         let depends_on_window = metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id);
-        let same_window = self.head.iter().all(|head| head.window == run.window);
-        (same_window || !depends_on_window) && (self.is_duet() || !run.is_poor(metric))
+        let same_window = self.head.iter().all(|head| head.window() == run.window());
+        (same_window || !depends_on_window) && (self.is_duet || !run.is_poor(metric))
     }
 
     /// The lag of the client in latencies, if it makes a rate of head the client's and not the service's. Latencies are the
     /// service's all the same, because the kernel stamps them.
     pub fn client_bound(&self, metric: &Metric) -> Option<f64> {
         let is_rate = matches!(metric.unit, Unit::PerSecond | Unit::TokensPerSecond);
-        let mut ratios = self.head.iter().filter_map(|head| head.lag_ratio);
-        ratios.find(|ratio| *ratio > MAX_LAG).filter(|_| is_rate && self.cell.load.is_timed())
+        let mut ratios = self.head.iter().filter_map(|head| lag_ratio(head.cell));
+        if is_rate && self.cell.load.is_timed() { ratios.find(|ratio| *ratio > MAX_LAG) } else { None }
     }
 
     /// The side that has too few successes for a metric, or no value of it. What one run of head lacks, it lacks because it was
@@ -107,25 +78,25 @@ impl Sides<'_> {
     }
 
     pub fn base_has(&self, metric: &Metric) -> bool {
-        let mut runs = self.base.runs().iter();
+        let mut runs = self.base.iter();
         let serves = |run: &Measured| run.has(metric) && !run.is_poor(metric);
-        if self.is_duet() { runs.all(serves) } else { runs.any(serves) }
+        if self.is_duet { runs.all(serves) } else { runs.any(serves) }
     }
 
     /// The poorest run of a side: the successes of its poorest round, and what would give it enough for a metric.
     pub fn poorest(&self, side: Side, metric: &Metric) -> Option<(u64, Option<Remedy>)> {
-        let runs = if side == Side::Head { &self.head[..] } else { self.base.runs() };
+        let runs = if side == Side::Head { &self.head } else { &self.base };
         let found = runs.iter().filter_map(|run| Some((run.poorest_round()?, self.remedy(run, metric))));
         found.min_by_key(|(successes, _)| *successes)
     }
 
     /// What would give each round of a run enough successes for a metric.
     pub fn remedy(&self, run: &Measured, metric: &Metric) -> Option<Remedy> {
-        let rounds = run.series.requests.iter().map(Vec::len).sum::<usize>();
+        let rounds = run.series.rounds();
         let requests: u64 = run.series.requests.iter().flatten().sum();
         let round = UsualRound {
             is_timed: self.cell.load.is_timed(),
-            measurement_time: run.window.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)),
+            measurement_time: run.window().saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)),
             requests: requests as f64 / rounds as f64,
             successes: run.successes_per_round()?,
         };
@@ -133,19 +104,10 @@ impl Sides<'_> {
     }
 }
 
-impl Measured {
-    fn new(run: &Run, cell: &CellRun, series: Series) -> Self {
-        let boot = run.environment.machine.test_bed.boot.clone();
-        let window = cell.settings.window();
-        Self {
-            series,
-            run_id: run.id.clone(),
-            window,
-            lag_ratio: None,
-            started: run.started,
-            ended: run.started + run.elapsed,
-            boot,
-        }
+impl Measured<'_> {
+    /// The length of a round.
+    fn window(&self) -> Duration {
+        self.cell.settings.window()
     }
 
     /// The values of a metric by launch and round.
@@ -171,8 +133,8 @@ impl Measured {
 
     /// Successes of a round on average; `None` if there is none.
     fn successes_per_round(&self) -> Option<f64> {
-        let (successes, rounds) = (self.successes().sum::<u64>(), self.successes().count());
-        (successes > 0).then(|| successes as f64 / rounds as f64)
+        let successes: u64 = self.successes().sum();
+        (successes > 0).then(|| successes as f64 / self.series.rounds() as f64)
     }
 
     fn poorest_round(&self) -> Option<u64> {
@@ -188,15 +150,16 @@ pub(super) fn success_ratio_of(runs: &[Measured]) -> Option<f64> {
 }
 
 /// Groups what belongs to runs by their sittings, in the order of time.
-pub(super) fn by_sitting<'a, T>(runs: impl IntoIterator<Item = (&'a Measured, T)>) -> Vec<Vec<T>> {
-    let mut runs: Vec<(&Measured, T)> = runs.into_iter().collect();
-    runs.sort_by_key(|(run, _)| (&run.boot, run.started));
+pub(super) fn by_sitting<'a, T>(runs: impl IntoIterator<Item = (&'a Run, T)>) -> Vec<Vec<T>> {
+    let boot = |run: &'a Run| &run.environment.machine.test_bed.boot;
+    let mut runs: Vec<(&Run, T)> = runs.into_iter().collect();
+    runs.sort_by_key(|(run, _)| (boot(run), run.started));
     let mut sittings: Vec<Vec<T>> = Vec::new();
-    let mut last: Option<&Measured> = None;
+    let mut last: Option<&Run> = None;
     for (run, value) in runs {
         let continues = last.is_some_and(|last| {
-            let gap = run.started.duration_since(last.ended).unwrap_or_default();
-            last.boot == run.boot && gap < SITTING_GAP
+            let gap = run.started.duration_since(last.started + last.elapsed).unwrap_or_default();
+            boot(last) == boot(run) && gap < SITTING_GAP
         });
         match sittings.last_mut().filter(|_| continues) {
             Some(sitting) => sitting.push(value),
@@ -209,7 +172,7 @@ pub(super) fn by_sitting<'a, T>(runs: impl IntoIterator<Item = (&'a Measured, T)
 
 /// Matches each cell of head, in the order of its definition, with what it is compared with.
 pub(super) fn sides<'a>(
-    baseline: &Baseline,
+    baseline: &'a Baseline,
     cells: impl IntoIterator<Item = (&'a Run, &'a CellRun)>,
 ) -> Vec<Sides<'a>> {
     let mut places = BTreeMap::new();
@@ -224,37 +187,35 @@ pub(super) fn sides<'a>(
     heads.into_iter().filter_map(|head| of_cell(&head, baseline)).collect()
 }
 
-fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &Baseline) -> Option<Sides<'a>> {
-    let mut left_out: Vec<Reason> = runs.iter().filter_map(|(_, cell)| unfair(cell)).collect();
-    let fair: Vec<(&Run, &CellRun)> =
+fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &'a Baseline) -> Option<Sides<'a>> {
+    let mut left_out = runs.iter().filter_map(|(_, cell)| unfair(cell));
+    let fair: Vec<(&'a Run, &'a CellRun)> =
         runs.iter().copied().filter(|(_, cell)| unfair(cell).is_none()).collect();
     let cell = fair.first().or(runs.first())?.1;
-    let head = |(run, cell): &(&Run, &CellRun)| Measured {
-        lag_ratio: lag_ratio(cell),
-        ..Measured::new(run, cell, cell.series())
-    };
     let mut sides = Sides {
         cell,
-        head: fair.iter().map(head).collect(),
-        base: Base::None,
+        head: fair.iter().map(|&(run, cell)| Measured { series: cell.series(), run, cell }).collect(),
+        base: Vec::new(),
+        is_duet: false,
         instead: None,
         other_test_bed: None,
         notes: Vec::new(),
     };
     if fair.is_empty() {
-        sides.instead = left_out.drain(..).next().map(|reason| (Verdict::Invalid, Some(reason)));
+        sides.instead = left_out.next().map(|reason| (Verdict::Invalid, Some(reason)));
         return Some(sides);
     }
-    sides.notes.extend(left_out.into_iter().map(Note::RunLeftOut));
-    let base = |(run, cell): &(&Run, &CellRun)| Some(Measured::new(run, cell, cell.base_series()?));
-    let base: Vec<Measured> = fair.iter().filter_map(base).collect();
-    if !base.is_empty() {
-        sides.base = Base::Duet(base);
+    sides.notes.extend(left_out.map(Note::RunLeftOut));
+    let base =
+        |&(run, cell): &(&'a Run, &'a CellRun)| Some(Measured { series: cell.base_series()?, run, cell });
+    sides.base = fair.iter().filter_map(base).collect();
+    if !sides.base.is_empty() {
+        sides.is_duet = true;
     } else if let Some(failure) = &cell.base_failure {
         let verdict = if failure.is_broken { Verdict::Incomparable } else { Verdict::New };
         sides.instead = Some((verdict, Some(Reason::BaseFailed(failure.what.clone()))));
     } else {
-        match_stored(&mut sides, baseline, &fair);
+        match_stored(&mut sides, baseline);
     }
     Some(sides)
 }
@@ -287,29 +248,25 @@ fn lag_ratio(cell: &CellRun) -> Option<f64> {
 }
 
 /// Chooses the stored runs of the current epoch that are comparable with head.
-fn match_stored(sides: &mut Sides, baseline: &Baseline, fair: &[(&Run, &CellRun)]) {
-    let cell = sides.cell;
-    let Some((head, _)) = fair.first() else { return };
-    let here = || fair.iter().map(|(run, _)| &run.environment.machine);
+fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline) {
+    let (cell, head) = (sides.cell, sides.head[0].run);
+    let here: Vec<_> = sides.head.iter().map(|head| &head.run.environment.machine).collect();
+    let is_here =
+        |run: &&Run| here.iter().all(|here| run.environment.machine.test_bed.is_same(&here.test_bed));
     let has_cell = |run: &&Run| run.cell(&cell.id).is_some();
-    let is_here = |run: &&Run| here().all(|here| run.environment.machine.test_bed.is_same(&here.test_bed));
     let elsewhere: Vec<&Run> = baseline.runs.iter().filter(has_cell).filter(|run| !is_here(run)).collect();
-    let mut current = Vec::new();
     let mut left_out: Vec<(Reason, usize)> = Vec::new();
     for (run, stored) in baseline.current(&cell.id, head).filter(|(run, _)| is_here(run)) {
-        let measured = Measured::new(run, stored, stored.series());
-        let difference = || here().find_map(|here| run.environment.machine.mismatch(here));
-        let reason = not_comparable(&measured, stored, cell);
-        match reason.or_else(|| difference().map(Reason::MachineChanged)) {
-            None => current.push(measured),
+        let difference = || here.iter().find_map(|here| run.environment.machine.mismatch(here));
+        match not_comparable(stored, cell).or_else(|| difference().map(Reason::MachineChanged)) {
+            None => sides.base.push(Measured { series: stored.series(), run, cell: stored }),
             Some(reason) => match left_out.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, count)) => *count += 1,
                 None => left_out.push((reason, 1)),
             },
         }
     }
-    if !current.is_empty() {
-        sides.base = Base::Stored(current);
+    if !sides.base.is_empty() {
         let notes = left_out.into_iter().map(|(reason, count)| Note::StoredRunsLeftOut { count, reason });
         sides.notes.extend(notes);
         sides.notes.extend((!elsewhere.is_empty()).then_some(Note::OtherTestBed(elsewhere.len())));
@@ -333,10 +290,9 @@ fn match_stored(sides: &mut Sides, baseline: &Baseline, fair: &[(&Run, &CellRun)
 }
 
 /// Why a stored run is not comparable, on whatever machine it was measured.
-fn not_comparable(measured: &Measured, stored: &CellRun, cell: &CellRun) -> Option<Reason> {
+fn not_comparable(stored: &CellRun, cell: &CellRun) -> Option<Reason> {
     let min = cell.settings.min_success_ratio;
-    let ratio = success_ratio_of(std::slice::from_ref(measured));
-    if ratio.is_none_or(|ratio| ratio < min) {
+    if stored.counts().success_ratio().is_none_or(|ratio| ratio < min) {
         return Some(Reason::StoredFailures(min));
     }
     (stored.definition != cell.definition).then_some(Reason::Redefined)
@@ -354,27 +310,19 @@ pub(super) fn removed(baseline: &Baseline, runs: &[Run]) -> Vec<CellId> {
 }
 
 /// What to know about the stored runs that any cell is compared with.
-pub(super) fn baseline_notes(sides: &[Sides], baseline: &Baseline, runs: &[Run]) -> Vec<Note> {
-    let mut used: BTreeMap<&str, &Measured> = BTreeMap::new();
-    for sides in sides {
-        if let Base::Stored(current) = &sides.base {
-            used.extend(current.iter().map(|run| (run.run_id.as_str(), run)));
-        }
-    }
-    let stored: Vec<&Run> = baseline.runs.iter().filter(|run| used.contains_key(run.id.as_str())).collect();
-    notes_on(&stored, &used.into_values().collect::<Vec<_>>(), runs)
-}
-
-fn notes_on(stored: &[&Run], measured: &[&Measured], runs: &[Run]) -> Vec<Note> {
+pub(super) fn baseline_notes(sides: &[Sides], runs: &[Run]) -> Vec<Note> {
+    let compared = sides.iter().filter(|sides| !sides.is_duet).flat_map(|sides| &sides.base);
+    let stored: BTreeMap<&str, &Run> = compared.map(|base| (base.run.id.as_str(), base.run)).collect();
+    let stored: Vec<&Run> = stored.into_values().collect();
     let mut notes = Vec::new();
-    let times = || measured.iter().map(|run| run.started);
-    if measured.len() == 1 {
+    let times = || stored.iter().map(|run| run.started);
+    if stored.len() == 1 {
         notes.push(Note::OneStoredRun);
-    } else if by_sitting(measured.iter().map(|run| (*run, ()))).len() == 1
+    } else if by_sitting(stored.iter().map(|run| (*run, ()))).len() == 1
         && let Some((first, last)) = times().min().zip(times().max())
     {
         let within = last.duration_since(first).unwrap_or_default();
-        notes.push(Note::OneSitting { runs: measured.len(), within });
+        notes.push(Note::OneSitting { runs: stored.len(), within });
     }
     let here = || runs.iter().map(|run| &run.environment);
     let is_another = |run: &&Run| {

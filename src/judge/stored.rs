@@ -5,11 +5,11 @@
 //! (Smyth 2004): it is mixed with a prior that is worth [`PRIOR_DF`] degrees of freedom and is never smaller than what a quiet
 //! machine shows.
 
-use crate::judge::effect::{Criteria, Effect};
+use crate::judge::effect::Effect;
 use crate::judge::launch::{Centering, RunSummary};
 use crate::judge::verdict::{Advice, Method};
 use crate::record::{Better, KEPT_RUNS};
-use crate::stats::describe::mean;
+use crate::stats::describe::{mean, sum_of_squares};
 
 /// Standard deviation between launches, and between runs, of a quiet machine.
 pub(super) const USUAL_SPREAD: f64 = 0.02;
@@ -22,13 +22,8 @@ const MIN_SITTINGS: usize = 3;
 pub(super) type Sitting = Vec<RunSummary>;
 
 /// Head against the stored runs of the current epoch. `None` if a side has no run.
-pub(super) fn compare(
-    base: &[Sitting],
-    head: &[Sitting],
-    better: Better,
-    criteria: &Criteria,
-) -> Option<Effect> {
-    let higher = center(head)? - center(base)?;
+pub(super) fn compare(base: &[Sitting], head: &[Sitting], better: Better, confidence: f64) -> Option<Effect> {
+    let higher = mean(&values(head))? - mean(&values(base))?;
     let (variance, df) = sitting_variance(&[base, head]);
     let disorder_variance = disorder_variance(base) + disorder_variance(head);
     let sittings = 1.0 / base.len() as f64 + 1.0 / head.len() as f64;
@@ -60,16 +55,13 @@ pub(super) fn compare(
         advice: Some(advice),
         is_sound,
         few_sittings: (base.len() < MIN_SITTINGS).then_some(base.len()),
-        ..Effect::new(estimate, standard_error, df, method, criteria)
+        ..Effect::new(estimate, standard_error, df, method, confidence)
     })
 }
 
 /// The variance of a sitting's value, moderated, and its degrees of freedom.
 pub(super) fn sitting_variance(compared: &[&[Sitting]]) -> (f64, f64) {
-    let (squares, between_df) = compared
-        .iter()
-        .map(|sittings| squares(sittings))
-        .fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (squares, between_df) = pooled_squares(compared.iter().map(|sittings| values(sittings)));
     let df = PRIOR_DF + between_df;
     ((PRIOR_DF * prior_variance(compared) + squares) / df, df)
 }
@@ -91,8 +83,8 @@ fn prior_variance(compared: &[&[Sitting]]) -> f64 {
             (allowance, allowance)
         }
     };
-    let within = sittings().map(|sitting| squares_of(sitting.iter().map(|run| run.log)));
-    let (squares, df) = within.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let logs = |sitting: &Sitting| sitting.iter().map(|run| run.log).collect();
+    let (squares, df) = pooled_squares(sittings().map(logs));
     effect + if df > 0.0 { noise.max(squares / df) } else { noise }
 }
 
@@ -104,26 +96,18 @@ fn launch_variance<'a>(runs: impl Iterator<Item = &'a RunSummary>) -> Option<f64
     (df > 0.0).then(|| squares / df)
 }
 
-/// The mean of the sittings' values.
-fn center(sittings: &[Sitting]) -> Option<f64> {
-    mean(&values(sittings))
-}
-
 /// The mean of each sitting's runs.
 fn values(sittings: &[Sitting]) -> Vec<f64> {
     let value = |sitting: &Sitting| mean(&sitting.iter().map(|run| run.log).collect::<Vec<_>>());
     sittings.iter().filter_map(value).collect()
 }
 
-/// Sum of squares of sittings around their mean, and its degrees of freedom.
-fn squares(sittings: &[Sitting]) -> (f64, f64) {
-    squares_of(values(sittings).into_iter())
-}
-
-fn squares_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let values: Vec<f64> = values.collect();
-    let Some(center) = mean(&values) else { return (0.0, 0.0) };
-    (values.iter().map(|value| (value - center).powi(2)).sum(), values.len() as f64 - 1.0)
+/// The sum of squares of groups of values around the mean of each group, and its degrees of freedom.
+fn pooled_squares(groups: impl Iterator<Item = Vec<f64>>) -> (f64, f64) {
+    groups.fold((0.0, 0.0), |(squares, df), group| match sum_of_squares(&group) {
+        Some(own) => (squares + own, df + group.len() as f64 - 1.0),
+        None => (squares, df),
+    })
 }
 
 /// What the order of their launches adds to the variance of the mean of sittings.
@@ -137,7 +121,8 @@ pub(super) fn disorder_variance(sittings: &[Sitting]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::criteria;
+    use crate::judge::effect::Context;
+    use crate::judge::tests::settings;
 
     /// A run of ten launches that differ by this standard deviation.
     fn run(log: f64, launch_spread: f64) -> RunSummary {
@@ -157,7 +142,7 @@ mod tests {
     }
 
     fn effect(base: &[&[f64]], head: &[&[f64]]) -> Effect {
-        compare(&sittings(base), &sittings(head), Better::Lower, &criteria(false)).unwrap()
+        compare(&sittings(base), &sittings(head), Better::Lower, 0.95).unwrap()
     }
 
     #[test]
@@ -188,7 +173,8 @@ mod tests {
 
     #[test]
     fn other_days_are_advised_until_a_baseline_is_full() {
-        let days = |count: usize| effect(&vec![&[0.0][..]; count], &[&[0.1]]).advice(&criteria(false), 4);
+        let context = Context { tests: 4, confirmation: None, verdicts_only: false };
+        let days = |count: usize| effect(&vec![&[0.0][..]; count], &[&[0.1]]).advice(&settings(), &context);
         assert_eq!((days(1), days(9), days(10)), (Advice::OtherDays, Advice::OtherDays, Advice::Duet));
     }
 }

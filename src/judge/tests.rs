@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use crate::judge::effect::Criteria;
 use crate::judge::{
     Advice, CellJudgement, Comparison, Counted, Depth, Judgement, LimitOutcome, Method, Note, Reason, Stage,
     Verdict, judge,
@@ -22,13 +21,8 @@ const REQUESTS: u64 = 2_000;
 /// Values of a metric: one list per launch, with one value per round.
 type Nested = Vec<Vec<f64>>;
 
-/// The default criteria, with few resamples.
-pub(super) fn criteria(is_duet: bool) -> Criteria {
-    Criteria::new(&settings(), is_duet)
-}
-
 /// The defaults, with few resamples and rounds of that window.
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings { sample_size: 30, measurement_time: 30 * WINDOW, nresamples: 1_000, ..Settings::default() }
 }
 
@@ -1084,10 +1078,12 @@ fn worsening(found: &Comparison) -> Option<(f64, f64)> {
     })
 }
 
-fn verdict_agrees(found: &Comparison, criteria: &Criteria) -> bool {
+fn verdict_agrees(found: &Comparison, is_duet: bool) -> bool {
     const ROUNDING: f64 = 1e-9;
-    let (margin, equal) = (criteria.noise_threshold.ln_1p(), criteria.equivalence_margin.ln_1p());
-    let is_significant = found.p_adjusted < criteria.significance_level;
+    let settings = settings();
+    let (margin, equal) = (settings.noise_threshold(is_duet), settings.equivalence_margin(is_duet));
+    let (margin, equal) = (margin.ln_1p(), equal.ln_1p());
+    let is_significant = found.p_adjusted < settings.significance_level;
     match (found.change, worsening(found), found.verdict) {
         (None, _, verdict) => {
             matches!(verdict, Verdict::Inconclusive | Verdict::Incomparable | Verdict::Unchanged)
@@ -1127,14 +1123,13 @@ proptest! {
             stored_runs = baseline((0..stored).map(base));
         }
         let cell = judge_runs(&stored_runs, &[run(vec![head])]).cells.remove(0);
-        let criteria = criteria(is_duet);
         for found in &cell.comparisons {
             let ends = found.change.map(|change| [change.low, change.estimate, change.high]);
             let values = found.base.into_iter().chain(found.head).chain(found.detectable);
             let mut numbers = ends.into_iter().flatten().chain([found.p_adjusted]).chain(values);
             prop_assert!(numbers.all(|number| !number.is_nan()), "{found:?}");
             prop_assert!(ends.is_none_or(|[low, estimate, high]| low <= estimate && estimate <= high));
-            prop_assert!(verdict_agrees(found, &criteria), "{found:?}");
+            prop_assert!(verdict_agrees(found, is_duet), "{found:?}");
             let is_open = found.judged && found.verdict == Verdict::Inconclusive;
             let is_withheld = found.reason == Some(Reason::SuccessRatioFell);
             prop_assert!(!is_open || is_withheld || found.advice.is_some(), "{found:?}");

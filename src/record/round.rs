@@ -251,6 +251,11 @@ impl Series {
         self.requests.len()
     }
 
+    /// The number of rounds.
+    pub fn rounds(&self) -> usize {
+        self.requests.iter().map(Vec::len).sum()
+    }
+
     /// Exchanges and failures of each launch.
     pub fn counts_by_launch(&self) -> Vec<(u64, u64)> {
         let sum = |rounds: &Vec<u64>| rounds.iter().sum();
