@@ -71,7 +71,7 @@ impl Pool {
         let (mut rng, mut tally) = (Rng::new(seed), Tally::default());
         let mut values = || {
             count_requests(requests, &mut rng, &mut tally);
-            metrics.iter().filter_map(|metric| (metric.value)(&tally)).collect()
+            metrics.iter().filter_map(|metric| metric.value(&tally)).collect()
         };
         let rounds = (0..rounds).map(|_| values()).collect();
         Self { requests: requests.count as u64, metrics, rounds }

@@ -128,13 +128,8 @@ impl<'a> Cell<'a> {
         self.failures.iter().map(Failures::test).chain(metrics).chain(limits).collect()
     }
 
-    /// All of its comparisons and limits, given the corrected p values in the order of [`tests`](Self::tests).
-    pub fn decide_all(
-        &self,
-        adjusted: &[PValues],
-        stage: Stage,
-        context: &Context,
-    ) -> (Vec<Comparison>, Vec<LimitCheck>) {
+    /// The judgement of the cell, given the corrected p values in the order of [`tests`](Self::tests).
+    pub fn judge(&self, adjusted: &[PValues], stage: Stage, context: &Context) -> CellJudgement {
         let mut adjusted = adjusted.iter().copied();
         let mut next = || adjusted.next().unwrap_or(PValues::NONE);
         let mut comparisons = Vec::new();
@@ -146,8 +141,19 @@ impl<'a> Cell<'a> {
             comparisons.push(self.decide(undecided, p, stage, context));
         }
         let level = self.settings().significance_level;
-        let limits = self.limits.iter().map(|limit| limit.check(next().worse, level)).collect();
-        (comparisons, limits)
+        let limits = self.limits.iter().map(|limit| limit.check(next().worse, level)).collect::<Vec<_>>();
+        let (verdict, reason) = self.verdict(&comparisons, &limits);
+        let shown = || METRICS.iter().filter_map(|metric| self.shown(metric)).collect();
+        CellJudgement {
+            id: self.id().clone(),
+            verdict,
+            reason,
+            comparisons,
+            limits,
+            values: if context.verdicts_only { Vec::new() } else { shown() },
+            fresh: Vec::new(),
+            notes: self.sides.notes.clone(),
+        }
     }
 
     /// One of its judged metrics, decided separately; `None` if it does not have it.
@@ -208,27 +214,6 @@ impl<'a> Cell<'a> {
             && comparison.reason != Some(Reason::SuccessRatioFell);
         comparison.advice = is_open.then(|| effect.advice(settings, context));
         comparison
-    }
-
-    /// The judgement of the cell, given its decided comparisons and limits.
-    pub fn conclude(
-        &self,
-        comparisons: Vec<Comparison>,
-        limits: Vec<LimitCheck>,
-        context: &Context,
-    ) -> CellJudgement {
-        let (verdict, reason) = self.verdict(&comparisons, &limits);
-        let all = || METRICS.iter().filter_map(|metric| self.shown(metric)).collect();
-        CellJudgement {
-            id: self.sides.cell.id.clone(),
-            verdict,
-            reason,
-            comparisons,
-            limits,
-            values: if context.verdicts_only { Vec::new() } else { all() },
-            fresh: Vec::new(),
-            notes: self.sides.notes.clone(),
-        }
     }
 
     /// The worst of all that was found; a regression ranks above what made comparing impossible.

@@ -87,18 +87,10 @@ fn decide_at_once(
     threads: usize,
     context: &Context,
 ) -> Vec<CellJudgement> {
-    let corrected: Vec<PValues> =
-        adjusted(&tests.concat()).into_iter().map(|p| p.bonferroni(families)).collect();
-    let mut rest = &corrected[..];
-    let with_own = cells.iter().zip(tests).map(|(cell, own)| {
-        let (these, others) = rest.split_at(own.len());
-        rest = others;
-        (cell, these)
-    });
-    parallel::map(with_own.collect(), threads, |(cell, these)| {
-        let (comparisons, limits) = cell.decide_all(these, Stage::Whole, context);
-        cell.conclude(comparisons, limits, context)
-    })
+    let mut corrected = adjusted(&tests.concat()).into_iter().map(|p| p.bonferroni(families));
+    let own = |own: &Vec<Test>| corrected.by_ref().take(own.len()).collect::<Vec<PValues>>();
+    let with_own = cells.iter().zip(tests.iter().map(own)).collect();
+    parallel::map(with_own, threads, |(cell, own)| cell.judge(&own, Stage::Whole, context))
 }
 
 /// The second stage of a duet: what looked slower in the screening is decided by fresh pairs alone.
@@ -149,7 +141,7 @@ fn confirm<'a>(
 fn screen(cell: &Cell, context: &Context) -> (CellJudgement, Vec<Candidate>) {
     let tests = cell.tests();
     let nothing = vec![PValues::NONE; tests.len()];
-    let (mut comparisons, limits) = cell.decide_all(&nothing, Stage::Screened, context);
+    let mut judged = cell.judge(&nothing, Stage::Screened, context);
     let mut candidates = Vec::new();
     for Test { metric, limit, p, p_worse_at_all, estimate, margin } in tests {
         let slower = p_worse_at_all < SCREENING_LEVEL && estimate >= margin;
@@ -164,7 +156,7 @@ fn screen(cell: &Cell, context: &Context) -> (CellJudgement, Vec<Candidate>) {
                 analysis: 0,
             });
         }
-        let own = comparisons.iter_mut().find(|own| limit.is_none() && own.metric == metric);
+        let own = judged.comparisons.iter_mut().find(|own| limit.is_none() && own.metric == metric);
         let Some(comparison) = own else { continue };
         comparison.p_adjusted = p.of(estimate);
         if slower {
@@ -174,7 +166,7 @@ fn screen(cell: &Cell, context: &Context) -> (CellJudgement, Vec<Candidate>) {
             (comparison.verdict, comparison.advice) = (Verdict::SeemsFaster, None);
         }
     }
-    (cell.conclude(comparisons, limits, context), candidates)
+    (judged, candidates)
 }
 
 /// Judges the open candidates of one direction on all fresh pairs so far, and replaces what was found of them before.

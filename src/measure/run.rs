@@ -625,7 +625,7 @@ fn allow_connections(connections: usize) -> Result<(), MeasureError> {
 /// The metrics that rounds like this one can be expected to have, and those of the baseline if this one has them.
 fn reachable_metrics(trial: &Tally, in_baseline: &[String]) -> Vec<&'static Metric> {
     let is_reachable = |metric: &&Metric| {
-        let has_value = (metric.value)(trial).is_some();
+        let has_value = metric.value(trial).is_some();
         let is_expected = trial.counts.successes >= metric.promised_from();
         let is_in_baseline = in_baseline.iter().any(|id| id == metric.id);
         (is_expected && (metric.least_successes > 1 || has_value)) || (is_in_baseline && has_value)

@@ -73,14 +73,18 @@ pub struct Metric {
     pub least_successes: u64,
     /// The quantile (0.99 for p99) if it is a percentile of latency, else `None`.
     pub quantile: Option<f64>,
-    /// Its value of a round; `None` if the round has none.
-    pub value: fn(&Tally) -> Option<f64>,
+    value: fn(&Metric, &Tally) -> Option<f64>,
 }
 
 /// Rounds differ: a metric is promised only with this factor more successes than it needs.
 const RESERVE: u64 = 2;
 
 impl Metric {
+    /// Its value of a round; `None` if the round has none.
+    pub fn value(&self, tally: &Tally) -> Option<f64> {
+        (self.value)(self, tally)
+    }
+
     /// The fewest successes of a trial round by which a cell is promised this metric.
     pub fn promised_from(&self) -> u64 {
         if self.least_successes <= 1 { self.least_successes } else { RESERVE * self.least_successes }
@@ -122,7 +126,7 @@ const fn latency(
     title: &'static str,
     judged: Judged,
     least_successes: u64,
-    value: fn(&Tally) -> Option<f64>,
+    value: fn(&Metric, &Tally) -> Option<f64>,
 ) -> Metric {
     Metric {
         id,
@@ -143,11 +147,13 @@ const fn percentile(
     judged: Judged,
     least_successes: u64,
     quantile: f64,
-    value: fn(&Tally) -> Option<f64>,
 ) -> Metric {
     // Above the middle a burst of other work counts for more than it lasts.
     let centre = if quantile <= 0.5 { Centre::Mean } else { Centre::Robust };
-    Metric { centre, quantile: Some(quantile), ..latency(id, title, judged, least_successes, value) }
+    let latency = latency(id, title, judged, least_successes, |metric, tally| {
+        tally.latency.quantile_ns(metric.quantile?)
+    });
+    Metric { centre, quantile: Some(quantile), ..latency }
 }
 
 const fn rate(
@@ -155,7 +161,7 @@ const fn rate(
     title: &'static str,
     unit: Unit,
     judged: Judged,
-    value: fn(&Tally) -> Option<f64>,
+    value: fn(&Metric, &Tally) -> Option<f64>,
 ) -> Metric {
     Metric {
         id,
@@ -181,40 +187,30 @@ pub static METRICS: &[Metric] = &[
         judged: Judged::ByCounts,
         least_successes: 0,
         quantile: None,
-        value: |tally| tally.counts.success_ratio(),
+        value: |_, tally| tally.counts.success_ratio(),
     },
-    percentile(id::LATENCY_P50, "latency p50", Judged::Always, 10, 0.50, |tally| {
-        tally.latency.quantile_ns(0.50)
-    }),
-    percentile(id::LATENCY_P90, "latency p90", Judged::HighestTail, 50, 0.90, |tally| {
-        tally.latency.quantile_ns(0.90)
-    }),
-    percentile(id::LATENCY_P95, "latency p95", Judged::HighestTail, 100, 0.95, |tally| {
-        tally.latency.quantile_ns(0.95)
-    }),
-    percentile(id::LATENCY_P99, "latency p99", Judged::HighestTail, 500, 0.99, |tally| {
-        tally.latency.quantile_ns(0.99)
-    }),
-    percentile(id::LATENCY_P99_9, "latency p99.9", Judged::WhenAsked, 5_000, 0.999, |tally| {
-        tally.latency.quantile_ns(0.999)
-    }),
-    latency(id::LATENCY_MEAN, "latency mean", Judged::WhenAsked, 10, |tally| tally.latency.mean_ns()),
-    latency(id::LATENCY_MAX, "latency max", Judged::WhenAsked, 1, |tally| tally.latency.max_ns()),
-    rate(id::THROUGHPUT, "throughput", Unit::PerSecond, Judged::Always, |tally| {
+    percentile(id::LATENCY_P50, "latency p50", Judged::Always, 10, 0.50),
+    percentile(id::LATENCY_P90, "latency p90", Judged::HighestTail, 50, 0.90),
+    percentile(id::LATENCY_P95, "latency p95", Judged::HighestTail, 100, 0.95),
+    percentile(id::LATENCY_P99, "latency p99", Judged::HighestTail, 500, 0.99),
+    percentile(id::LATENCY_P99_9, "latency p99.9", Judged::WhenAsked, 5_000, 0.999),
+    latency(id::LATENCY_MEAN, "latency mean", Judged::WhenAsked, 10, |_, tally| tally.latency.mean_ns()),
+    latency(id::LATENCY_MAX, "latency max", Judged::WhenAsked, 1, |_, tally| tally.latency.max_ns()),
+    rate(id::THROUGHPUT, "throughput", Unit::PerSecond, Judged::Always, |_, tally| {
         tally.per_second(tally.successes_in_window)
     }),
-    latency(id::CONNECT, "connect p50", Judged::WhenAsked, 1, |tally| tally.connect.quantile_ns(0.50)),
-    latency(id::LAG, "client lag p99", Judged::WhenAsked, 1, |tally| tally.lag.quantile_ns(0.99)),
-    latency(id::LAG_MEAN, "client lag mean", Judged::WhenAsked, 1, |tally| tally.lag.mean_ns()),
+    latency(id::CONNECT, "connect p50", Judged::WhenAsked, 1, |_, tally| tally.connect.quantile_ns(0.50)),
+    latency(id::LAG, "client lag p99", Judged::WhenAsked, 1, |_, tally| tally.lag.quantile_ns(0.99)),
+    latency(id::LAG_MEAN, "client lag mean", Judged::WhenAsked, 1, |_, tally| tally.lag.mean_ns()),
     Metric {
         least_successes: 1,
-        ..rate(id::INPUT_TOKENS, "input tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
+        ..rate(id::INPUT_TOKENS, "input tokens", Unit::Tokens, Judged::WhenAsked, |_, tally| {
             tally.input_tokens.mean()
         })
     },
     Metric {
         least_successes: 1,
-        ..rate(id::OUTPUT_TOKENS, "output tokens", Unit::Tokens, Judged::WhenAsked, |tally| {
+        ..rate(id::OUTPUT_TOKENS, "output tokens", Unit::Tokens, Judged::WhenAsked, |_, tally| {
             tally.output_tokens.mean()
         })
     },
@@ -223,14 +219,14 @@ pub static METRICS: &[Metric] = &[
         "input token throughput",
         Unit::TokensPerSecond,
         Judged::WhenAsked,
-        |tally| tally.per_second(tally.input_tokens_in_window?),
+        |_, tally| tally.per_second(tally.input_tokens_in_window?),
     ),
     rate(
         id::OUTPUT_TOKEN_THROUGHPUT,
         "output token throughput",
         Unit::TokensPerSecond,
         Judged::WhenAsked,
-        |tally| tally.per_second(tally.output_tokens_in_window?),
+        |_, tally| tally.per_second(tally.output_tokens_in_window?),
     ),
 ];
 
@@ -304,7 +300,7 @@ mod tests {
         (tally.counts.requests, tally.counts.successes, tally.successes_in_window) = (200, 100, 99.5);
         tally.output_tokens.add(30.0);
         tally.output_tokens_in_window = Some(15.0);
-        let value = |id: &str| (metric(id).unwrap().value)(&tally);
+        let value = |id: &str| metric(id).unwrap().value(&tally);
         assert_eq!(value("success_ratio"), Some(0.5));
         assert!((value("latency_p90").unwrap() / 90e6 - 1.0).abs() < 1e-3);
         assert_eq!(value("throughput"), Some(199.0));
@@ -320,7 +316,7 @@ mod tests {
         (1..=10_000).for_each(|us| tally.latency.record(Duration::from_micros(us)));
         let percentiles = METRICS.iter().filter_map(|metric| Some((metric, metric.quantile?)));
         for (metric, quantile) in percentiles {
-            assert_eq!((metric.value)(&tally), tally.latency.quantile_ns(quantile), "{}", metric.id);
+            assert_eq!(metric.value(&tally), tally.latency.quantile_ns(quantile), "{}", metric.id);
             let beyond = (1.0 - quantile) * metric.least_successes as f64;
             assert!((beyond - 5.0).abs() < 1e-9, "{}: {beyond}", metric.id);
         }
@@ -330,7 +326,7 @@ mod tests {
     fn an_empty_round_yields_no_latency_and_never_nan() {
         let tally = Tally::default();
         for metric in METRICS {
-            assert_eq!((metric.value)(&tally), None, "{}", metric.id);
+            assert_eq!(metric.value(&tally), None, "{}", metric.id);
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Round {
 impl Round {
     /// Closes a tally: takes the values of all metrics.
     pub fn close(tally: &Tally, launch: usize, started: Duration) -> Self {
-        let value = |metric: &'static Metric| Some((metric.id, fifteen_digits((metric.value)(tally)?)));
+        let value = |metric: &'static Metric| Some((metric.id, fifteen_digits(metric.value(tally)?)));
         Self {
             launch,
             started,
