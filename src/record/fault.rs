@@ -1,10 +1,12 @@
 //! The ways in which an exchange fails. All are counted; none ends a run.
 
 use std::fmt;
-use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 /// Why an exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Fault {
     /// Nothing listens at the address.
     Refused,
@@ -18,7 +20,7 @@ pub enum Fault {
     Tls,
     /// The connection was reset before or inside the response.
     Reset,
-    /// The connection was connection closed before the response was complete.
+    /// The connection was closed before the response was complete.
     Closed,
     /// The whole exchange did not end in time.
     Timeout,
@@ -94,15 +96,21 @@ impl fmt::Display for Fault {
     }
 }
 
-impl FromStr for Fault {
-    type Err = String;
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        fault.to_string()
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("`{text}` is not a kind of fault");
-        match text.strip_prefix(Self::STATUS) {
-            Some(code) => code.parse().map(Fault::Status).map_err(|_| unknown()),
-            None => Self::NAMES.iter().find(|(_, name)| *name == text).map(|(f, _)| *f).ok_or_else(unknown),
-        }
+impl TryFrom<String> for Fault {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fault = match text.strip_prefix(Self::STATUS) {
+            Some(code) => code.parse().ok().map(Fault::Status),
+            None => Self::NAMES.iter().find(|(_, name)| *name == text).map(|(fault, _)| *fault),
+        };
+        fault.ok_or_else(|| format!("`{text}` is not a kind of fault"))
     }
 }
 
@@ -114,9 +122,9 @@ mod tests {
     fn each_kind_is_read_back_from_its_name() {
         let kinds = Fault::NAMES.iter().map(|(fault, _)| *fault).chain([Fault::Status(429)]);
         for fault in kinds {
-            assert_eq!(fault.to_string().parse(), Ok(fault));
+            assert_eq!(Fault::try_from(fault.to_string()), Ok(fault));
             assert!(!fault.in_words().is_empty());
         }
-        assert!("gremlins".parse::<Fault>().is_err());
+        assert!(Fault::try_from("gremlins".to_owned()).is_err());
     }
 }

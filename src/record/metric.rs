@@ -160,7 +160,6 @@ const fn rate(
     id: &'static str,
     title: &'static str,
     unit: Unit,
-    judged: Judged,
     value: fn(&Metric, &Tally) -> Option<f64>,
 ) -> Metric {
     Metric {
@@ -169,7 +168,7 @@ const fn rate(
         unit,
         better: Better::Higher,
         centre: Centre::Mean,
-        judged,
+        judged: Judged::WhenAsked,
         least_successes: LEAST_FOR_A_RATE,
         quantile: None,
         value,
@@ -179,15 +178,9 @@ const fn rate(
 /// All metrics, in the order in which they are shown.
 pub static METRICS: &[Metric] = &[
     Metric {
-        id: id::SUCCESS_RATIO,
-        title: "success ratio",
-        unit: Unit::Ratio,
-        better: Better::Higher,
-        centre: Centre::Mean,
         judged: Judged::ByCounts,
         least_successes: 0,
-        quantile: None,
-        value: |_, tally| tally.counts.success_ratio(),
+        ..rate(id::SUCCESS_RATIO, "success ratio", Unit::Ratio, |_, tally| tally.counts.success_ratio())
     },
     percentile(id::LATENCY_P50, "latency p50", Judged::Always, 10, 0.50),
     percentile(id::LATENCY_P90, "latency p90", Judged::HighestTail, 50, 0.90),
@@ -196,38 +189,29 @@ pub static METRICS: &[Metric] = &[
     percentile(id::LATENCY_P99_9, "latency p99.9", Judged::WhenAsked, 5_000, 0.999),
     latency(id::LATENCY_MEAN, "latency mean", Judged::WhenAsked, 10, |_, tally| tally.latency.mean_ns()),
     latency(id::LATENCY_MAX, "latency max", Judged::WhenAsked, 1, |_, tally| tally.latency.max_ns()),
-    rate(id::THROUGHPUT, "throughput", Unit::PerSecond, Judged::Always, |_, tally| {
-        tally.per_second(tally.successes_in_window)
-    }),
+    Metric {
+        judged: Judged::Always,
+        ..rate(id::THROUGHPUT, "throughput", Unit::PerSecond, |_, tally| {
+            tally.per_second(tally.successes_in_window)
+        })
+    },
     latency(id::CONNECT, "connect p50", Judged::WhenAsked, 1, |_, tally| tally.connect.quantile_ns(0.50)),
     latency(id::LAG, "client lag p99", Judged::WhenAsked, 1, |_, tally| tally.lag.quantile_ns(0.99)),
     latency(id::LAG_MEAN, "client lag mean", Judged::WhenAsked, 1, |_, tally| tally.lag.mean_ns()),
     Metric {
         least_successes: 1,
-        ..rate(id::INPUT_TOKENS, "input tokens", Unit::Tokens, Judged::WhenAsked, |_, tally| {
-            tally.input_tokens.mean()
-        })
+        ..rate(id::INPUT_TOKENS, "input tokens", Unit::Tokens, |_, tally| tally.input_tokens.mean())
     },
     Metric {
         least_successes: 1,
-        ..rate(id::OUTPUT_TOKENS, "output tokens", Unit::Tokens, Judged::WhenAsked, |_, tally| {
-            tally.output_tokens.mean()
-        })
+        ..rate(id::OUTPUT_TOKENS, "output tokens", Unit::Tokens, |_, tally| tally.output_tokens.mean())
     },
-    rate(
-        id::INPUT_TOKEN_THROUGHPUT,
-        "input token throughput",
-        Unit::TokensPerSecond,
-        Judged::WhenAsked,
-        |_, tally| tally.per_second(tally.input_tokens_in_window?),
-    ),
-    rate(
-        id::OUTPUT_TOKEN_THROUGHPUT,
-        "output token throughput",
-        Unit::TokensPerSecond,
-        Judged::WhenAsked,
-        |_, tally| tally.per_second(tally.output_tokens_in_window?),
-    ),
+    rate(id::INPUT_TOKEN_THROUGHPUT, "input token throughput", Unit::TokensPerSecond, |_, tally| {
+        tally.per_second(tally.input_tokens_in_window?)
+    }),
+    rate(id::OUTPUT_TOKEN_THROUGHPUT, "output token throughput", Unit::TokensPerSecond, |_, tally| {
+        tally.per_second(tally.output_tokens_in_window?)
+    }),
 ];
 
 /// The success ratio, which is judged by counts.

@@ -89,7 +89,7 @@ pub(crate) mod columns {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         statuses: BTreeMap<u16, Vec<u64>>,
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        faults: BTreeMap<String, Vec<u64>>,
+        faults: BTreeMap<Fault, Vec<u64>>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         connections: Vec<u64>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -110,49 +110,39 @@ pub(crate) mod columns {
             let column: Vec<u64> = rounds.iter().map(|round| count(&round.counts)).collect();
             if column.iter().all(|count| *count == 0) { Vec::new() } else { column }
         };
-        let statuses: BTreeSet<u16> =
-            rounds.iter().flat_map(|round| round.counts.statuses.keys().copied()).collect();
-        let faults: BTreeSet<Fault> =
-            rounds.iter().flat_map(|round| round.counts.faults.keys().copied()).collect();
-        let ids: BTreeSet<&str> = rounds.iter().flat_map(|round| round.values.keys().copied()).collect();
         let histograms = |histogram: fn(&Round) -> &Histogram| -> Vec<Histogram> {
             let column: Vec<Histogram> = rounds.iter().map(|round| histogram(round).clone()).collect();
             if column.iter().all(Histogram::is_empty) { Vec::new() } else { column }
         };
+        let values = by_key(rounds, |round| &round.values, |value| value);
         Columns {
             launch: rounds.iter().map(|round| round.launch).collect(),
             started_s: rounds.iter().map(|round| round.started.as_secs_f64()).collect(),
             window_s: rounds.iter().map(|round| round.window.as_secs_f64()).collect(),
             requests: rounds.iter().map(|round| round.counts.requests).collect(),
             successes: rounds.iter().map(|round| round.counts.successes).collect(),
-            statuses: statuses
-                .into_iter()
-                .map(|status| {
-                    (status, rounds.iter().map(|round| of(&round.counts.statuses, status)).collect())
-                })
-                .collect(),
-            faults: faults
-                .into_iter()
-                .map(|fault| {
-                    (fault.to_string(), rounds.iter().map(|round| of(&round.counts.faults, fault)).collect())
-                })
-                .collect(),
+            statuses: by_key(rounds, |round| &round.counts.statuses, |count| count.unwrap_or(0)),
+            faults: by_key(rounds, |round| &round.counts.faults, |count| count.unwrap_or(0)),
             connections: counts(|counts| counts.connections),
             reconnects: counts(|counts| counts.reconnects),
             unstamped: counts(|counts| counts.unstamped),
             slow_sends: counts(|counts| counts.slow_sends),
-            values: ids
-                .into_iter()
-                .map(|id| (id.to_owned(), rounds.iter().map(|round| round.values.get(id).copied()).collect()))
-                .collect(),
+            values: values.into_iter().map(|(id, column)| (id.to_owned(), column)).collect(),
             latency: histograms(|round| &round.latency),
             failure_latency: histograms(|round| &round.failure_latency),
         }
         .serialize(serializer)
     }
 
-    fn of<K: Ord>(counts: &BTreeMap<K, u64>, key: K) -> u64 {
-        counts.get(&key).copied().unwrap_or(0)
+    /// A column for each key of any round.
+    fn by_key<K: Ord + Copy, V: Copy, T>(
+        rounds: &[Round],
+        map: fn(&Round) -> &BTreeMap<K, V>,
+        entry: fn(Option<V>) -> T,
+    ) -> BTreeMap<K, Vec<T>> {
+        let keys: BTreeSet<K> = rounds.iter().flat_map(|round| map(round).keys().copied()).collect();
+        let column = |key: K| rounds.iter().map(|round| entry(map(round).get(&key).copied())).collect();
+        keys.into_iter().map(|key| (key, column(key))).collect()
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Round>, D::Error> {
@@ -188,12 +178,8 @@ pub(crate) mod columns {
                 failure_latency: columns.failure_latency.get(index).cloned().unwrap_or_default(),
                 ..Round::default()
             };
-            for (status, column) in columns.statuses.iter().filter(|(_, column)| column[index] > 0) {
-                round.counts.statuses.insert(*status, column[index]);
-            }
-            for (fault, column) in columns.faults.iter().filter(|(_, column)| column[index] > 0) {
-                round.counts.faults.insert(fault.parse().map_err(de::Error::custom)?, column[index]);
-            }
+            round.counts.statuses = counted(&columns.statuses, index);
+            round.counts.faults = counted(&columns.faults, index);
             for (id, column) in &columns.values {
                 let Some(value) = column[index] else { continue };
                 let metric = metric(id).ok_or_else(|| {
@@ -207,6 +193,10 @@ pub(crate) mod columns {
         }
         Ok(rounds)
     }
+
+    fn counted<K: Ord + Copy>(columns: &BTreeMap<K, Vec<u64>>, index: usize) -> BTreeMap<K, u64> {
+        columns.iter().map(|(key, column)| (*key, column[index])).filter(|(_, count)| *count > 0).collect()
+    }
 }
 
 /// The rounds of one cell in one run, as nested by launches as they were measured.
@@ -214,7 +204,7 @@ pub(crate) mod columns {
 pub struct Series {
     /// For each metric by id: for each launch the values of its rounds, in the metric's unit.
     /// A metric is here only when each round has it.
-    pub values: BTreeMap<String, Vec<Vec<f64>>>,
+    pub values: BTreeMap<&'static str, Vec<Vec<f64>>>,
     /// For each launch the exchanges of its rounds.
     pub requests: Vec<Vec<u64>>,
     /// For each launch the failures of its rounds.
@@ -232,17 +222,16 @@ impl Series {
         let nested = |value: &dyn Fn(&Round) -> Option<f64>| -> Option<Vec<Vec<f64>>> {
             launches.values().map(|rounds| rounds.iter().map(|round| value(round)).collect()).collect()
         };
-        let counted = |count: &dyn Fn(&Round) -> u64| -> Vec<Vec<u64>> {
+        let counted = |count: fn(&Round) -> u64| -> Vec<Vec<u64>> {
             launches.values().map(|rounds| rounds.iter().map(|round| count(round)).collect()).collect()
         };
-        let values = metrics
-            .iter()
-            .map(|metric| metric.id)
-            .filter_map(|id| Some((id.to_owned(), nested(&|round| round.values.get(id).copied())?)));
+        let metrics = metrics.iter().filter(|_| !rounds.is_empty()).map(|metric| metric.id);
         Self {
-            values: if rounds.is_empty() { BTreeMap::new() } else { values.collect() },
-            requests: counted(&|round| round.counts.requests),
-            failures: counted(&|round| round.counts.requests - round.counts.successes),
+            values: metrics
+                .filter_map(|id| Some((id, nested(&|round| round.values.get(id).copied())?)))
+                .collect(),
+            requests: counted(|round| round.counts.requests),
+            failures: counted(|round| round.counts.requests - round.counts.successes),
         }
     }
 
