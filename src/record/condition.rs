@@ -96,11 +96,11 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Counters {
     /// Each CPU that this process or one of the services may use, by number.
-    pub(crate) cpus: Vec<(u32, CpuTicks)>,
+    cpus: Vec<(u32, CpuTicks)>,
     /// CPU time of this process and the services; `None` if it is unknown.
-    pub(crate) our_ticks: Option<u64>,
+    our_ticks: Option<u64>,
     /// Periods of the control group and all groups above it: rarely more than one of them has a limit.
-    pub(crate) periods: Periods,
+    periods: Periods,
 }
 
 impl Counters {
@@ -152,10 +152,9 @@ fn allowed(id: &str) -> Option<Vec<RangeInclusive<u32>>> {
 }
 
 fn own_periods() -> Periods {
-    let folders = text("/proc/self/cgroup").map(|cgroup| cpu_cgroups(&cgroup)).unwrap_or_default();
-    let each =
-        folders.iter().filter_map(|folder| periods(&text(Path::new(CGROUPS).join(folder).join("cpu.stat"))?));
-    each.fold(Periods::default(), |sum, one| Periods {
+    let own = text("/proc/self/cgroup").unwrap_or_default();
+    let stat = |group: &Path| text(Path::new(CGROUPS).join(group).join("cpu.stat"));
+    cgroups(&own).filter_map(|group| periods(&stat(group)?)).fold(Periods::default(), |sum, one| Periods {
         all: sum.all.saturating_add(one.all),
         throttled: sum.throttled.saturating_add(one.throttled),
     })
@@ -167,39 +166,39 @@ fn text(path: impl AsRef<Path>) -> Option<String> {
 
 /// CPU time since the machine started, in ticks of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct CpuTicks {
+struct CpuTicks {
     /// Spent in processes, in user and kernel mode.
-    pub(crate) processes: u64,
+    processes: u64,
     /// Given to another virtual machine while wanted here.
-    pub(crate) stolen: u64,
+    stolen: u64,
     /// All time, idle or not.
-    pub(crate) all: u64,
+    all: u64,
 }
 
 /// CPU time of a process since its start, in ticks of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProcessTicks {
+struct ProcessTicks {
     /// Its process group.
-    pub(crate) group: i32,
+    group: i32,
     /// Spent in its threads.
-    pub(crate) own: u64,
+    own: u64,
     /// Spent in its children that ended, and in theirs.
-    pub(crate) ended_children: u64,
+    ended_children: u64,
 }
 
 /// Periods of a control group's limit of CPU time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Periods {
+struct Periods {
     /// Periods in which it ran.
-    pub(crate) all: u64,
+    all: u64,
     /// Periods in which its time was used up.
-    pub(crate) throttled: u64,
+    throttled: u64,
 }
 
 /// Each CPU of `/proc/stat` by its number.
 ///
 /// Interrupts are not counted as processes: most interrupts of a load test are its own packets. Guests are part of `user`.
-pub(crate) fn cpu_ticks(stat: &str) -> Vec<(u32, CpuTicks)> {
+fn cpu_ticks(stat: &str) -> Vec<(u32, CpuTicks)> {
     stat.lines().filter_map(cpu_line).collect()
 }
 
@@ -221,7 +220,7 @@ fn cpu_line(line: &str) -> Option<(u32, CpuTicks)> {
 }
 
 /// A process's `/proc/PID/stat`.
-pub(crate) fn process_ticks(stat: &str) -> Option<ProcessTicks> {
+fn process_ticks(stat: &str) -> Option<ProcessTicks> {
     /// Fields are counted after the name, which is in parentheses and may hold spaces and parentheses.
     const GROUP: usize = 2;
     const USER: usize = 11;
@@ -238,7 +237,7 @@ pub(crate) fn process_ticks(stat: &str) -> Option<ProcessTicks> {
 }
 
 /// The CPUs that a process may use, from its `/proc/PID/status`.
-pub(crate) fn allowed_cpus(status: &str) -> Option<Vec<RangeInclusive<u32>>> {
+fn allowed_cpus(status: &str) -> Option<Vec<RangeInclusive<u32>>> {
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -247,31 +246,15 @@ pub(crate) fn allowed_cpus(status: &str) -> Option<Vec<RangeInclusive<u32>>> {
     list.split(',').map(range).collect()
 }
 
-/// Folders within `/sys/fs/cgroup` that may hold the `cpu.stat` of a process's control group and of the groups above it, from its
-/// `/proc/PID/cgroup`. In a container the path may be the host's; then only the top folder exists.
-pub(crate) fn cpu_cgroups(cgroup: &str) -> Vec<String> {
-    let mut folders = Vec::new();
-    for line in cgroup.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
-        let mount = match controllers {
-            // Version 2, which has one tree for all.
-            "" => "",
-            controllers if controllers.split(',').any(|controller| controller == "cpu") => "cpu",
-            _ => continue,
-        };
-        let mut path = path.trim_end_matches('/');
-        loop {
-            folders.push(format!("{mount}{path}").trim_start_matches('/').to_owned());
-            let Some((above, _)) = path.rsplit_once('/') else { break };
-            path = above;
-        }
-    }
-    folders
+/// Paths of a process's control group and of the groups above it, from its `/proc/PID/cgroup`. In a container the path may be the
+/// host's; then only the top folder exists. Version 1 of control groups is not read.
+fn cgroups(cgroup: &str) -> impl Iterator<Item = &Path> {
+    let own = cgroup.lines().find_map(|line| line.strip_prefix("0::/"));
+    own.into_iter().flat_map(|own| Path::new(own).ancestors())
 }
 
 /// The periods in a control group's `cpu.stat`; `None` if it cannot have a limit.
-pub(crate) fn periods(cpu_stat: &str) -> Option<Periods> {
+fn periods(cpu_stat: &str) -> Option<Periods> {
     let value = |key: &str| {
         let mut values = cpu_stat.lines().filter_map(|line| line.split_once(' '));
         values.find(|(name, _)| *name == key)?.1.trim().parse().ok()
@@ -444,24 +427,24 @@ btime 1795600000
 
     #[test]
     fn the_control_group_and_all_above_it_may_be_limited() {
+        let groups = |cgroup: &str| -> Vec<String> {
+            cgroups(cgroup).map(|group| group.display().to_string()).collect()
+        };
         let systemd = "0::/user.slice/user-1000.slice/session-2.scope\n";
         assert_eq!(
-            cpu_cgroups(systemd),
+            groups(systemd),
             ["user.slice/user-1000.slice/session-2.scope", "user.slice/user-1000.slice", "user.slice", ""]
         );
-        assert_eq!(cpu_cgroups("0::/\n"), [""], "a container");
-        let version_1 = "9:name=systemd:/\n4:memory:/a/b\n3:cpuset:/\n2:cpuacct,cpu:/docker/abc\n0::/\n";
-        assert_eq!(cpu_cgroups(version_1), ["cpu/docker/abc", "cpu/docker", "cpu", ""]);
-        assert!(cpu_cgroups("nonsense\n1:cpuset\n").is_empty());
+        assert_eq!(groups("0::/\n"), [""], "a container");
+        assert_eq!(groups("9:name=systemd:/\n2:cpuacct,cpu:/docker/abc\n0::/\n"), [""], "version 1");
+        assert!(groups("nonsense\n1:cpuset\n").is_empty());
     }
 
     #[test]
-    fn periods_are_told_by_both_versions_and_only_where_there_can_be_a_limit() {
-        let version_2 = "usage_usec 83456123\nuser_usec 70000000\nsystem_usec 13456123\nnice_usec 0\n\
+    fn only_a_control_group_that_can_have_a_limit_has_periods() {
+        let limited = "usage_usec 83456123\nuser_usec 70000000\nsystem_usec 13456123\nnice_usec 0\n\
                          core_sched.force_idle_usec 0\nnr_periods 1200\nnr_throttled 37\nthrottled_usec 2150432\nnr_bursts 0\nburst_usec 0\n";
-        assert_eq!(periods(version_2), Some(Periods { all: 1200, throttled: 37 }));
-        let version_1 = "nr_periods 0\nnr_throttled 0\nthrottled_time 0\nnr_bursts 0\nburst_time 0\n";
-        assert_eq!(periods(version_1), Some(Periods::default()));
+        assert_eq!(periods(limited), Some(Periods { all: 1200, throttled: 37 }));
         let root = "usage_usec 83456123\nuser_usec 70000000\nsystem_usec 13456123\n";
         assert_eq!(periods(root), None);
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::available_parallelism;
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::condition::Condition;
-use crate::record::test_bed::TestBed;
+use crate::record::test_bed::{TestBed, answer, sysctl};
 
 /// The facts of a machine. Stored runs are compared only with runs of the same test bed and the same facts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -65,38 +65,30 @@ impl Machine {
     ///
     /// A fact that is not known of either is a difference: nobody can say that it is the same.
     pub fn mismatch(&self, other: &Self) -> Option<String> {
-        let mut differences = Vec::new();
-        for (what, base, head) in [
-            ("architecture", &self.arch, &other.arch),
-            ("system", &self.os, &other.os),
-            ("CPU", &self.cpu, &other.cpu),
-        ] {
-            if base.is_empty() || head.is_empty() {
-                differences.push(format!("the {what} is not known"));
-            } else if base != head {
-                differences.push(format!("{what} {head} instead of {base}"));
+        let difference = |is_same: bool, words: String| (!is_same).then_some(words);
+        let named = |what: &str, base: &str, head: &str| match base.is_empty() || head.is_empty() {
+            true => Some(format!("the {what} is not known")),
+            false => difference(base == head, format!("{what} {head} instead of {base}")),
+        };
+        let counted = |what: &str, unit: &str, base: u32, head: u32, tolerance: f64| match base.min(head) {
+            0 => Some(format!("the {what} is not known")),
+            _ => {
+                let is_same = f64::from(base.abs_diff(head)) <= tolerance * f64::from(base.max(head));
+                difference(is_same, format!("{head} {unit} instead of {base}"))
             }
-        }
-        if self.cpus == 0 || other.cpus == 0 {
-            differences.push("the number of CPUs is not known".to_owned());
-        } else if self.cpus != other.cpus {
-            differences.push(format!("{} CPUs instead of {}", other.cpus, self.cpus));
-        }
-        let (base, head) = (self.memory_gib, other.memory_gib);
-        if base == 0 || head == 0 {
-            differences.push("the memory is not known".to_owned());
-        } else if f64::from(base.abs_diff(head)) > SAME_MEMORY * f64::from(base.max(head)) {
-            differences.push(format!("{head} GiB of memory instead of {base}"));
-        }
-        let choice = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
-        if self.is_virtual != other.is_virtual {
-            let kind = |is| choice(is, "a virtual machine", "a physical one");
-            differences.push(format!("{} instead of {}", kind(other.is_virtual), kind(self.is_virtual)));
-        }
-        if self.loopback != other.loopback {
-            let way = |is| choice(is, "by loopback", "over a network");
-            differences.push(format!("reached {} instead of {}", way(other.loopback), way(self.loopback)));
-        }
+        };
+        let kind = |machine: &Self| if machine.is_virtual { "a virtual machine" } else { "a physical one" };
+        let way = |machine: &Self| if machine.loopback { "by loopback" } else { "over a network" };
+        let differences = [
+            named("architecture", &self.arch, &other.arch),
+            named("system", &self.os, &other.os),
+            named("CPU", &self.cpu, &other.cpu),
+            counted("number of CPUs", "CPUs", self.cpus, other.cpus, 0.0),
+            counted("memory", "GiB of memory", self.memory_gib, other.memory_gib, SAME_MEMORY),
+            difference(kind(self) == kind(other), format!("{} instead of {}", kind(other), kind(self))),
+            difference(way(self) == way(other), format!("reached {} instead of {}", way(other), way(self))),
+        ];
+        let differences: Vec<String> = differences.into_iter().flatten().collect();
         (!differences.is_empty()).then(|| differences.join(", "))
     }
 }
@@ -190,23 +182,12 @@ fn git(package_root: &Path, arguments: &[&str]) -> Option<String> {
     answer(&mut command)
 }
 
-/// A value of the kernel on macOS; `None` elsewhere.
-fn sysctl(name: &str) -> Option<String> {
-    if cfg!(target_os = "macos") { answer(Command::new("sysctl").args(["-n", name])) } else { None }
-}
-
-fn answer(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
-}
-
 fn text(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
 /// The CPU's model from `/proc/cpuinfo`: x86's `model name`, an ARM's implementer and parts, or what other architectures say.
-pub(crate) fn cpu_model(cpuinfo: &str) -> Option<String> {
+fn cpu_model(cpuinfo: &str) -> Option<String> {
     let value = |key: &'static str| values(cpuinfo, key).next().filter(|value| !value.is_empty());
     if let Some(name) = value("model name").filter(|_| value("CPU part").is_none()) {
         return Some(one_spaced(name));
@@ -222,12 +203,12 @@ pub(crate) fn cpu_model(cpuinfo: &str) -> Option<String> {
 }
 
 /// Whether `/proc/cpuinfo` of an x86 says that a hypervisor is there.
-pub(crate) fn has_hypervisor_flag(cpuinfo: &str) -> bool {
+fn has_hypervisor_flag(cpuinfo: &str) -> bool {
     values(cpuinfo, "flags").next().is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
 }
 
 /// Whether a board's vendor or product name is the name of a virtual machine (`/sys/class/dmi/id/sys_vendor`, `product_name`).
-pub(crate) fn is_virtual_board(name: &str) -> bool {
+fn is_virtual_board(name: &str) -> bool {
     const VIRTUAL: [&str; 12] = [
         "qemu",
         "kvm",
@@ -247,31 +228,31 @@ pub(crate) fn is_virtual_board(name: &str) -> bool {
 }
 
 /// Memory from `/proc/meminfo` in bytes.
-pub(crate) fn memory_bytes(meminfo: &str) -> Option<u64> {
+fn memory_bytes(meminfo: &str) -> Option<u64> {
     let kibibytes: u64 = values(meminfo, "MemTotal").next()?.split(' ').next()?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
 /// Bytes as GiB, rounded, and at least one: the kernel keeps some of the memory for itself and does not say it.
-pub(crate) fn rounded_gib(bytes: u64) -> u32 {
+fn rounded_gib(bytes: u64) -> u32 {
     const GIB: u64 = 1 << 30;
     u32::try_from(bytes.saturating_add(GIB / 2) / GIB).unwrap_or(u32::MAX).max(1)
 }
 
 /// The load average of the last minute from `/proc/loadavg`, or from BSD's `{ 1.2 3.4 5.6 }`.
-pub(crate) fn load_average(text: &str) -> Option<f64> {
+fn load_average(text: &str) -> Option<f64> {
     let first = text.split_whitespace().find(|word| *word != "{")?;
     first.parse().ok().filter(|load: &f64| load.is_finite() && *load >= 0.0)
 }
 
 /// The first two numbers of a kernel's release: the rest changes with each patch of a CI machine's image.
-pub(crate) fn kernel_version(release: &str) -> Option<String> {
+fn kernel_version(release: &str) -> Option<String> {
     let mut numbers = release.trim().split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
     Some(format!("{}.{}", numbers.next()?, numbers.next()?))
 }
 
 /// The version from `rustc --version`; a nightly's with its commit and date.
-pub(crate) fn rustc_version(text: &str) -> Option<String> {
+fn rustc_version(text: &str) -> Option<String> {
     let version = text.trim().strip_prefix("rustc ")?;
     let short = version.split(' ').next()?;
     Some(if short.contains('-') { version } else { short }.to_owned())

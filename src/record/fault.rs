@@ -37,21 +37,22 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Each kind by its name in files, except for statuses, which are `status_429` and so on.
-    const NAMES: [(Fault, &'static str); 12] = [
-        (Fault::Refused, "refused"),
-        (Fault::ConnectTimeout, "connect_timeout"),
-        (Fault::Unreachable, "unreachable"),
-        (Fault::Dns, "dns"),
-        (Fault::Tls, "tls"),
-        (Fault::Reset, "reset"),
-        (Fault::Closed, "closed"),
-        (Fault::Timeout, "timeout"),
-        (Fault::Malformed, "malformed"),
-        (Fault::Body, "body"),
-        (Fault::NoFreePort, "no_free_port"),
-        (Fault::Client, "client"),
+    /// Each kind but statuses, with its name in files and its name for people.
+    const KINDS: [(Fault, &'static str, &'static str); 12] = [
+        (Fault::Refused, "refused", "connection refused"),
+        (Fault::ConnectTimeout, "connect_timeout", "connecting timed out"),
+        (Fault::Unreachable, "unreachable", "host unreachable"),
+        (Fault::Dns, "dns", "name not resolved"),
+        (Fault::Tls, "tls", "TLS failed"),
+        (Fault::Reset, "reset", "connection reset"),
+        (Fault::Closed, "closed", "connection closed before the response was complete"),
+        (Fault::Timeout, "timeout", "timed out"),
+        (Fault::Malformed, "malformed", "malformed response"),
+        (Fault::Body, "body", "body check failed"),
+        (Fault::NoFreePort, "no_free_port", "no free local port"),
+        (Fault::Client, "client", "error on the client machine"),
     ];
+    /// Before the code in the name of a status: `status_429`.
     const STATUS: &'static str = "status_";
 
     /// Whether a whole response came, though not the one that was wanted.
@@ -67,20 +68,14 @@ impl Fault {
     /// The kind in words, for people.
     pub fn in_words(self) -> String {
         match self {
-            Fault::Refused => "connection refused".into(),
-            Fault::ConnectTimeout => "connecting timed out".into(),
-            Fault::Unreachable => "host unreachable".into(),
-            Fault::Dns => "name not resolved".into(),
-            Fault::Tls => "TLS failed".into(),
-            Fault::Reset => "connection reset".into(),
-            Fault::Closed => "connection closed before the response was complete".into(),
-            Fault::Timeout => "timed out".into(),
-            Fault::Malformed => "malformed response".into(),
             Fault::Status(code) => format!("unexpected status {code}"),
-            Fault::Body => "body check failed".into(),
-            Fault::NoFreePort => "no free local port".into(),
-            Fault::Client => "error on the client machine".into(),
+            other => other.names().1.to_owned(),
         }
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
+        let kind = Self::KINDS.iter().find(|(fault, ..)| *fault == self);
+        kind.map(|(_, name, words)| (*name, *words)).expect("KINDS lists each kind but Status")
     }
 }
 
@@ -88,10 +83,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Status(code) => write!(f, "{}{code}", Self::STATUS),
-            other => {
-                let name = Self::NAMES.iter().find(|(fault, _)| fault == other).map(|(_, name)| *name);
-                f.write_str(name.expect("NAMES lists each kind but Status"))
-            }
+            other => f.write_str(other.names().0),
         }
     }
 }
@@ -108,7 +100,7 @@ impl TryFrom<String> for Fault {
     fn try_from(text: String) -> Result<Self, String> {
         let fault = match text.strip_prefix(Self::STATUS) {
             Some(code) => code.parse().ok().map(Fault::Status),
-            None => Self::NAMES.iter().find(|(_, name)| *name == text).map(|(fault, _)| *fault),
+            None => Self::KINDS.iter().find(|(_, name, _)| *name == text).map(|(fault, ..)| *fault),
         };
         fault.ok_or_else(|| format!("`{text}` is not a kind of fault"))
     }
@@ -120,7 +112,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_read_back_from_its_name() {
-        let kinds = Fault::NAMES.iter().map(|(fault, _)| *fault).chain([Fault::Status(429)]);
+        let kinds = Fault::KINDS.iter().map(|(fault, ..)| *fault).chain([Fault::Status(429)]);
         for fault in kinds {
             assert_eq!(Fault::try_from(fault.to_string()), Ok(fault));
             assert!(!fault.in_words().is_empty());

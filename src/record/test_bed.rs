@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,8 @@ impl TestBed {
     pub(crate) fn here(name: Option<&str>, is_virtual: bool) -> Self {
         let hash = |path: &str| read(Path::new(path)).map(|id| hashed(&id));
         let machine = hash("/etc/machine-id");
-        let boot = hash("/proc/sys/kernel/random/boot_id").or_else(mac_boot);
+        let boot = hash("/proc/sys/kernel/random/boot_id")
+            .or_else(|| sysctl("kern.bootsessionuuid").map(|id| hashed(&id)));
         let is_whole_machine = !is_virtual && is_outside_containers();
         let id = match (name, &machine, &boot) {
             (Some(name), _, _) => Some(format!("name:{name}")),
@@ -86,14 +88,16 @@ fn read(path: &Path) -> Option<String> {
     (text.len() >= 32).then(|| text.to_owned())
 }
 
-/// The boot id of macOS.
-fn mac_boot() -> Option<String> {
-    if !cfg!(target_os = "macos") {
-        return None;
-    }
-    let output = std::process::Command::new("sysctl").args(["-n", "kern.bootsessionuuid"]).output().ok()?;
-    let id = String::from_utf8(output.stdout).ok()?;
-    (!id.trim().is_empty()).then(|| hashed(id.trim()))
+/// A value of the kernel on macOS; `None` elsewhere.
+pub(crate) fn sysctl(name: &str) -> Option<String> {
+    if cfg!(target_os = "macos") { answer(Command::new("sysctl").args(["-n", name])) } else { None }
+}
+
+/// What a command prints; `None` if it fails.
+pub(crate) fn answer(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }
 
 #[cfg(test)]
