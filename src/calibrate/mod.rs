@@ -8,8 +8,6 @@
 mod simulate;
 mod world;
 
-use std::ops::Range;
-
 use crate::calibrate::simulate::{CallCounts, Proportion, call, pools};
 use crate::calibrate::world::{
     ALL_DISTURBANCES, Case, Change, DUET, FIVE_STORED, Rng, SCENARIOS, Scenario, cases,
@@ -29,8 +27,6 @@ const MAX_SD_OF_RUNS: f64 = 0.02;
 /// One-sided error of each of the few hundred checks. CI must not fail by chance.
 const ERROR: f64 = 1e-4;
 const CONFIDENCE: f64 = 0.95;
-/// Calls that one thread simulates at a time.
-const BLOCK: usize = 5;
 const NOT_COUNTED: &str = "–";
 
 /// The number of simulated calls.
@@ -78,23 +74,15 @@ pub fn calibrate(effort: Effort, seed: u64) -> Calibration {
 
 fn study(scenarios: &[Scenario], effort: Effort, seed: u64) -> Calibration {
     let pools = pools(scenarios, effort.pool_rounds, seed);
-    let cases = cases(scenarios);
-    let blocks = |(at, case): (usize, &Case)| -> Vec<(usize, Range<usize>)> {
-        let calls = effort.calls(case);
-        (0..calls).step_by(BLOCK).map(|first| (at, first..calls.min(first + BLOCK))).collect()
-    };
-    let blocks = cases.iter().enumerate().flat_map(blocks).collect();
-    let counted = parallel::map(blocks, parallel::cores(), |(at, calls)| {
+    let cases = cases(scenarios).into_iter().enumerate().collect();
+    let counted = parallel::map(cases, parallel::cores(), |(place, case)| {
         let mut counts = CallCounts::default();
-        for number in calls {
-            let call = call(&cases[at], &pools, &mut Rng::of_call(seed, at, number));
-            counts.count(&cases[at], &call);
+        for number in 0..effort.calls(&case) {
+            counts.count(&case, &call(&case, &pools, &mut Rng::of_call(seed, place, number)));
         }
-        (at, counts)
+        (case, counts)
     });
-    let mut sums = vec![CallCounts::default(); cases.len()];
-    counted.iter().for_each(|(at, counts)| sums[*at].add(counts));
-    Calibration { seed, effort, counted: cases.into_iter().zip(sums).collect() }
+    Calibration { seed, effort, counted }
 }
 
 /// Whether the power of a duet is promised for this case.
@@ -123,11 +111,6 @@ fn percent(share: Option<f64>) -> String {
     share.map_or(NOT_COUNTED.to_owned(), |share| format!("{:.1}", 100.0 * share))
 }
 
-enum Bound {
-    AtMost(f64),
-    AtLeast(f64),
-}
-
 /// One promise and what was found. It holds unless the counts show at the level [`ERROR`] that it is broken.
 struct Promise {
     what: String,
@@ -137,16 +120,18 @@ struct Promise {
 }
 
 impl Promise {
+    fn at_most(most: f64, what: String, counted: Proportion) -> Self {
+        let is_broken = counted.lower_limit(ERROR) > most;
+        Self::of_share(what, format!("at most {:.0}%", 100.0 * most), counted, is_broken)
+    }
+
+    fn at_least(least: f64, what: String, counted: Proportion) -> Self {
+        let is_broken = counted.upper_limit(ERROR) < least;
+        Self::of_share(what, format!("at least {:.0}%", 100.0 * least), counted, is_broken)
+    }
+
     /// Nothing counted is a broken promise.
-    fn of_share(what: String, counted: Proportion, bound: Bound) -> Self {
-        let (bound, is_broken) = match bound {
-            Bound::AtMost(most) => {
-                (format!("at most {:.0}%", 100.0 * most), counted.lower_limit(ERROR) > most)
-            }
-            Bound::AtLeast(least) => {
-                (format!("at least {:.0}%", 100.0 * least), counted.upper_limit(ERROR) < least)
-            }
-        };
+    fn of_share(what: String, bound: String, counted: Proportion, is_broken: bool) -> Self {
         let found = format!("{} of {}: {}", counted.hits, counted.trials, with_interval(counted));
         Self { what, bound, found, holds: counted.trials > 0 && !is_broken }
     }
@@ -154,10 +139,10 @@ impl Promise {
     /// False alarms and coverage.
     fn of_counts(of: &str, counts: &CallCounts) -> Vec<Self> {
         let what = format!("{of}: calls with a false alarm");
-        let mut promises = vec![Self::of_share(what, counts.false_alarms, Bound::AtMost(MAX_FALSE_ALARMS))];
+        let mut promises = vec![Self::at_most(MAX_FALSE_ALARMS, what, counts.false_alarms)];
         promises.extend(counts.coverage.iter().map(|(metric, counted)| {
             let what = format!("{of}: 95% intervals of {metric} that hold the true change");
-            Self::of_share(what, *counted, Bound::AtLeast(MIN_COVERAGE))
+            Self::at_least(MIN_COVERAGE, what, *counted)
         }));
         promises
     }
@@ -192,7 +177,7 @@ impl Calibration {
             let counts = counts.map(|(_, counts)| counts.clone()).unwrap_or_default();
             let of = Case { scenario: ALL_DISTURBANCES, setup: DUET, change }.name();
             let what = format!("{of}: calls that name the slower cell");
-            promises.push(Promise::of_share(what, counts.found, Bound::AtLeast(least)));
+            promises.push(Promise::at_least(least, what, counts.found));
             promises.push(Promise {
                 what: format!("{of}: rounds of a call, divided by the rounds of its screening"),
                 bound: format!("at most {MAX_COST}"),
@@ -301,11 +286,9 @@ fn aligned(lines: &[Vec<String>]) -> String {
 }
 
 #[cfg(test)]
-mod freeze;
-
-#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::{CellJudgement, Comparison, Judgement};
 
     const TINY: Effort = Effort { unchanged_calls: 2, changed_calls: 1, promised_calls: 1, pool_rounds: 40 };
 
@@ -423,5 +406,49 @@ mod tests {
         let line = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let table = aligned(&[line(["a", "bb"]), line(["ccc", "±"])]);
         assert_eq!(table, "| a   | bb |\n|-----|----|\n| ccc | ±  |\n");
+    }
+
+    /// One line per judged comparison.
+    fn lines(prefix: &str, judgement: &Judgement) -> String {
+        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.11e}"));
+        let comparisons = |cell: &CellJudgement| {
+            let judged = cell.comparisons.iter().filter(|comparison| comparison.judged);
+            let line = |found: &Comparison| {
+                let ends = found.change.map(|change| [change.estimate, change.low, change.high]);
+                let numbers = ends.map_or([None; 3], |ends| ends.map(Some));
+                let numbers = numbers.into_iter().chain([Some(found.p_adjusted), found.detectable]);
+                let numbers: Vec<String> = numbers.map(number).collect();
+                let (metric, verdict) = (found.metric.id, found.verdict.name());
+                format!("{prefix}|{}|{metric}|{verdict}|{}\n", cell.id, numbers.join("|"))
+            };
+            format!("{prefix}|{}|cell|{}\n", cell.id, cell.verdict.name())
+                + &judged.map(line).collect::<String>()
+        };
+        judgement.cells.iter().map(comparisons).collect()
+    }
+
+    #[test]
+    #[ignore = "writes the file PLIMSOLL_FREEZE, or if it exists compares with it"]
+    fn simulated_calls_are_decided_as_before() {
+        const CALLS: usize = 3;
+        let path = std::env::var_os("PLIMSOLL_FREEZE").expect("PLIMSOLL_FREEZE is the file");
+        let pools = pools(SCENARIOS, 300, 1);
+        let cases = cases(SCENARIOS).into_iter().enumerate().collect();
+        let text = parallel::map(cases, parallel::cores(), |(place, case)| {
+            let line = |number| {
+                let call = call(&case, &pools, &mut Rng::of_call(1, place, number));
+                let (scenario, setup, change) = (case.scenario.name, case.setup.name(), case.change.name());
+                lines(&format!("{scenario}|{setup}|{change}|{number}"), &call.judgement)
+            };
+            (0..CALLS).map(line).collect::<String>()
+        });
+        match std::fs::read_to_string(&path) {
+            Ok(before) => {
+                let after = text.concat();
+                before.lines().zip(after.lines()).for_each(|(one, other)| assert_eq!(one, other));
+                assert_eq!(before.len(), after.len());
+            }
+            Err(_) => std::fs::write(path, text.concat()).unwrap(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-use crate::calibrate::world::{Base, Case, Change, Requests, Rng, Scenario, ServiceTimes, Setup};
+use crate::calibrate::world::{Case, Change, Requests, Rng, Scenario, ServiceTimes, Setup};
 use crate::judge::{Comparison, Depth, Judgement, Stage, Verdict, judge};
 use crate::parallel;
 use crate::plan::{BenchmarkId, CellId, Confirmation, Load, Settings};
@@ -15,7 +15,7 @@ use crate::record::{
     Baseline, Better, CellRun, Counts, Environment, Judged, METRICS, Machine, Metric, Round, Run, Tally,
     TestBed,
 };
-use crate::stats::distribution::beta_quantile;
+use crate::stats::proportion::lower_limit;
 
 const CONCURRENCY: usize = 10;
 const WINDOW: Duration = Duration::from_millis(333);
@@ -103,8 +103,8 @@ fn count_requests(requests: Requests, rng: &mut Rng, tally: &mut Tally) {
     let mut latencies: Vec<f64> =
         (0..requests.count).map(|_| MEDIAN_NS * service_time(requests, rng)).collect();
     if requests.bursts && rng.chance(PAUSED_ROUNDS) {
-        let pause = LONGEST_PAUSE * rng.uniform() * MEDIAN_NS;
-        let first = rng.index(requests.count);
+        let pause = LONGEST_PAUSE * rng.plain.f64() * MEDIAN_NS;
+        let first = rng.plain.usize(..requests.count);
         latencies.iter_mut().skip(first).take(CONCURRENCY).for_each(|latency| *latency += pause);
     }
     tally.clear();
@@ -128,7 +128,7 @@ fn service_time(requests: Requests, rng: &mut Rng) -> f64 {
         }
         ServiceTimes::LogNormal => rng.normal(SERVICE_TIME_SD).exp(),
         ServiceTimes::Pareto => {
-            let time = (1.0 - rng.uniform()).powf(-1.0 / PARETO_EXPONENT);
+            let time = (1.0 - rng.plain.f64()).powf(-1.0 / PARETO_EXPONENT);
             if time > SLOW_PATH { slower * time } else { time }
         }
     }
@@ -192,7 +192,7 @@ fn measure(case: &Case, cells: &[usize], pools: &Pools, rng: &mut Rng) -> Vec<Ce
         let launches: Vec<[Launch; 2]> =
             cells.iter().map(|_| [Launch::new(scenario, rng), Launch::new(scenario, rng)]).collect();
         for _ in 0..setup.rounds {
-            rng.shuffle(&mut order);
+            rng.plain.shuffle(&mut order);
             for &at in &order {
                 let base_first = is_duet && rng.chance(0.5);
                 let mut round = |change: Change, Launch { effect, failure_share }: Launch| {
@@ -203,7 +203,7 @@ fn measure(case: &Case, cells: &[usize], pools: &Pools, rng: &mut Rng) -> Vec<Ce
                         + machine.advance(scenario, rng)
                         + rng.normal(scenario.round_noise);
                     let failures = rng.poisson(failure_share * pool.requests as f64);
-                    let drawn = rng.index(pool.rounds.len());
+                    let drawn = rng.plain.usize(..pool.rounds.len());
                     Round { launch, ..pool.round(drawn, log_factor.exp(), failures, scenario) }
                 };
                 let [base, head] = launches[at];
@@ -293,13 +293,16 @@ pub(super) struct Call {
 
 /// Simulates and judges one call.
 pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
-    let Base::Stored { runs, head_runs } = case.setup.base else { return duet(case, pools, rng) };
+    if case.setup.is_duet() {
+        return duet(case, pools, rng);
+    }
+    let Setup { stored_runs, head_runs, .. } = case.setup;
     let cells: Vec<usize> = (0..case.scenario.cells).collect();
     let mut simulate = |days: Range<u32>, change: Change| -> Vec<Run> {
         days.map(|day| run(measure(&Case { change, ..*case }, &cells, pools, rng), day, None)).collect()
     };
-    let stored = simulate(0..runs, Change::None);
-    let head = simulate(runs..runs + head_runs, case.change);
+    let stored = simulate(0..stored_runs, Change::None);
+    let head = simulate(stored_runs..stored_runs + head_runs, case.change);
     let judgement = judge(&Baseline::of_runs(&stored), &head, Depth::Verdicts);
     let rounds = case.setup.launches * case.setup.rounds * cells.len() * head.len();
     Call { judgement, rounds, first_rounds: rounds }
@@ -314,7 +317,7 @@ fn duet(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
     let first_rounds = case.setup.launches * case.setup.rounds * all.len();
     let mut rounds = first_rounds;
     let mut judgement = judged(&run);
-    for analysis in 1..=confirmation.looks() {
+    for analysis in 1..=confirmation.analyses() {
         let open = judgement.open_candidates(false);
         let is_open = |cell: &usize| open.contains(&cell_id(*cell));
         let cells: Vec<usize> = all.iter().copied().filter(is_open).collect();
@@ -351,10 +354,8 @@ impl Proportion {
         (self.trials > 0).then(|| self.hits as f64 / self.trials as f64)
     }
 
-    /// The exact lower limit of Clopper and Pearson (1934), missed with probability `tail`.
     pub fn lower_limit(self, tail: f64) -> f64 {
-        let Self { hits, trials } = self;
-        if hits == 0 { 0.0 } else { beta_quantile(tail, hits as f64, (trials - hits) as f64 + 1.0) }
+        lower_limit(self.hits as f64, self.trials as f64, tail)
     }
 
     pub fn upper_limit(self, tail: f64) -> f64 {
@@ -456,8 +457,8 @@ mod tests {
         rounds: usize,
         is_duet: bool,
     ) -> CellRun {
-        let base = if is_duet { Base::Duet } else { Base::Stored { runs: 1, head_runs: 1 } };
-        let case = Case { scenario: *scenario, setup: Setup { base, launches, rounds }, change };
+        let setup = Setup { stored_runs: u32::from(!is_duet), head_runs: 1, launches, rounds };
+        let case = Case { scenario: *scenario, setup, change };
         let pools = pools(&[*scenario], 1, 1);
         measure(&case, &[0], &pools, &mut Rng::new(5)).remove(0)
     }

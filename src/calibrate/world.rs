@@ -6,14 +6,14 @@ use std::f64::consts::TAU;
 /// Random numbers of the distributions that the simulations need, from one seed.
 #[derive(Debug, Clone)]
 pub(super) struct Rng {
-    rng: fastrand::Rng,
+    pub plain: fastrand::Rng,
     /// The second number of the last Box-Muller pair.
     spare: Option<f64>,
 }
 
 impl Rng {
     pub fn new(seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), spare: None }
+        Self { plain: fastrand::Rng::with_seed(seed), spare: None }
     }
 
     /// The numbers of one call. A multiplier without a pattern (Knuth) spreads neighbouring calls over all seeds.
@@ -23,19 +23,9 @@ impl Rng {
         Self::new(mixed.wrapping_mul(SPREAD) ^ (mixed >> 29))
     }
 
-    /// From 0 up to, but not including, 1.
-    pub fn uniform(&mut self) -> f64 {
-        self.rng.f64()
-    }
-
-    /// From 0 up to, but not including, `count`.
-    pub fn index(&mut self, count: usize) -> usize {
-        self.rng.usize(..count)
-    }
-
     /// True with this probability.
     pub fn chance(&mut self, probability: f64) -> bool {
-        self.uniform() < probability
+        self.plain.f64() < probability
     }
 
     /// Normal with mean 0, by pairs (Box & Muller 1958).
@@ -46,8 +36,8 @@ impl Rng {
         if let Some(spare) = self.spare.take() {
             return sd * spare;
         }
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        let (sin, cos) = (TAU * self.uniform()).sin_cos();
+        let radius = (-2.0 * (1.0 - self.plain.f64()).ln()).sqrt();
+        let (sin, cos) = (TAU * self.plain.f64()).sin_cos();
         self.spare = Some(radius * sin);
         sd * radius * cos
     }
@@ -58,16 +48,12 @@ impl Rng {
         if mean > LARGE {
             return (mean + self.normal(mean.sqrt())).round().max(0.0) as u64;
         }
-        let (end, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
+        let (end, mut product, mut count) = ((-mean).exp(), self.plain.f64(), 0);
         while product > end {
-            product *= self.uniform();
+            product *= self.plain.f64();
             count += 1;
         }
         count
-    }
-
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        self.rng.shuffle(items);
     }
 }
 
@@ -193,21 +179,12 @@ impl Scenario {
     }
 }
 
-/// The other side of the comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Base {
-    /// Base is measured in the same run. Candidates are measured again.
-    Duet,
-    Stored {
-        runs: u32,
-        head_runs: u32,
-    },
-}
-
 /// The other side of the comparison, and the launches over which rounds are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Setup {
-    pub base: Base,
+    /// 0 in a duet, whose base is measured in the same run and whose candidates are measured again.
+    pub stored_runs: u32,
+    pub head_runs: u32,
     /// Launches of a run.
     pub launches: usize,
     /// Rounds of a cell in one launch.
@@ -223,28 +200,26 @@ const ONE_STORED: Setup = stored(1, 1);
 const FURTHER_SETUPS: [Setup; 5] = [duet(10, 3), duet(5, 6), duet(5, 2), duet(1, 30), stored(5, 3)];
 
 const fn duet(launches: usize, rounds: usize) -> Setup {
-    Setup { base: Base::Duet, launches, rounds }
+    Setup { stored_runs: 0, head_runs: 1, launches, rounds }
 }
 
-const fn stored(runs: u32, head_runs: u32) -> Setup {
-    Setup { base: Base::Stored { runs, head_runs }, launches: 10, rounds: 3 }
+const fn stored(stored_runs: u32, head_runs: u32) -> Setup {
+    Setup { stored_runs, head_runs, launches: 10, rounds: 3 }
 }
 
 impl Setup {
     pub fn is_duet(self) -> bool {
-        self.base == Base::Duet
+        self.stored_runs == 0
     }
 
     pub fn name(self) -> String {
-        let layout = format!("{} × {}", self.launches, self.rounds);
-        match self.base {
-            Base::Duet => format!("duet, {layout}"),
-            Base::Stored { runs: 1, head_runs: 1 } => format!("1 stored run, {layout}"),
-            Base::Stored { runs, head_runs: 1 } => format!("{runs} stored runs, {layout}"),
-            Base::Stored { runs, head_runs } => {
-                format!("{runs} stored and {head_runs} head runs, {layout}")
-            }
-        }
+        let base = match (self.stored_runs, self.head_runs) {
+            (0, _) => "duet".to_owned(),
+            (1, 1) => "1 stored run".to_owned(),
+            (stored, 1) => format!("{stored} stored runs"),
+            (stored, head) => format!("{stored} stored and {head} head runs"),
+        };
+        format!("{base}, {} × {}", self.launches, self.rounds)
     }
 }
 
@@ -325,10 +300,11 @@ pub(super) fn changes(setup: Setup) -> [Change; 5] {
 pub(super) fn cases(scenarios: &[Scenario]) -> Vec<Case> {
     let in_setups = |scenario: &Scenario| {
         let scenario = *scenario;
-        setups(&scenario).into_iter().map(move |setup| (scenario, setup))
+        let in_setup =
+            move |setup| changes(setup).into_iter().map(move |change| Case { scenario, setup, change });
+        setups(&scenario).into_iter().flat_map(in_setup)
     };
-    let in_cases = |(scenario, setup)| changes(setup).map(|change| Case { scenario, setup, change });
-    scenarios.iter().flat_map(in_setups).flat_map(in_cases).collect()
+    scenarios.iter().flat_map(in_setups).collect()
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Effect {
         let Some(confirmation) = context.confirmation.filter(|_| self.pair_variance.is_some()) else {
             return self.detectable_at(context.level_per_test(settings), margin);
         };
-        let level = settings.significance_level / confirmation.looks() as f64;
+        let level = settings.significance_level / confirmation.analyses() as f64;
         let last = self.with_pairs(confirmation.max_pairs());
         self.detectable_at(SCREENING_LEVEL, 0.0).max(last.detectable_at(level, margin))
     }

@@ -154,32 +154,25 @@ pub(super) fn estimate(
 ) -> Option<Estimate> {
     let summaries: Option<Vec<RunSummary>> =
         runs.iter().map(|rounds| summarize(rounds, metric.centre)).collect();
-    let Some(summaries) = summaries else {
-        let launches = runs.iter().flat_map(|rounds| rounds.iter()).filter_map(|rounds| mean(rounds));
-        let found = t_interval(&launches.collect::<Vec<_>>(), confidence)?;
-        return Some(to_estimate(found, |value| value, Method::Launches(found.method)));
-    };
-    match &summaries[..] {
-        [] => None,
-        [run] => {
-            let found = run.interval(confidence, nresamples)?;
-            Some(to_estimate(found, f64::exp, Method::Launches(found.method)))
-        }
-        several => {
+    let unlog: fn(f64) -> f64 = if summaries.is_some() { f64::exp } else { |value| value };
+    let (found, is_over_runs) = match summaries.as_deref() {
+        Some([]) => return None,
+        Some([run]) => (run.interval(confidence, nresamples)?, false),
+        Some(several) => {
             let logs: Vec<f64> = several.iter().map(|run| run.log).collect();
-            let found = t_interval(&logs, confidence)?;
-            Some(to_estimate(found, f64::exp, Method::Runs(found.method)))
+            (t_interval(&logs, confidence)?, true)
         }
-    }
-}
-
-fn to_estimate(found: Interval, unlog: fn(f64) -> f64, method: Method) -> Estimate {
+        None => {
+            let launches = runs.iter().flat_map(|rounds| rounds.iter()).filter_map(|rounds| mean(rounds));
+            (t_interval(&launches.collect::<Vec<_>>(), confidence)?, false)
+        }
+    };
     let has_spread = found.method != interval::Method::OneValue;
-    Estimate {
+    Some(Estimate {
         value: unlog(found.estimate),
         interval: has_spread.then(|| (unlog(found.low), unlog(found.high))),
-        method: Some(method),
-    }
+        method: Some(if is_over_runs { Method::Runs(found.method) } else { Method::Launches(found.method) }),
+    })
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let mut candidates = Vec::new();
     if let Some(confirmation) = confirmation.filter(|_| !screened.is_empty()) {
         let context = Context { tests: 0, confirmation: Some(confirmation), ..context };
-        let (confirmed, found) = confirm(&screened, runs, confirmation.looks(), families, &context);
+        let (confirmed, found) = confirm(&screened, runs, confirmation.analyses(), families, &context);
         judged.extend(confirmed);
         candidates = found;
     }

@@ -86,7 +86,7 @@ impl Sides<'_> {
     /// The poorest run of a side: the successes of its poorest round, and what would give it enough for a metric.
     pub fn poorest(&self, side: Side, metric: &Metric) -> Option<(u64, Option<Remedy>)> {
         let runs = if side == Side::Head { &self.head } else { &self.base };
-        let found = runs.iter().filter_map(|run| Some((run.poorest_round()?, self.remedy(run, metric))));
+        let found = runs.iter().filter_map(|run| Some((run.successes().min()?, self.remedy(run, metric))));
         found.min_by_key(|(successes, _)| *successes)
     }
 
@@ -135,10 +135,6 @@ impl Measured<'_> {
     fn successes_per_round(&self) -> Option<f64> {
         let successes: u64 = self.successes().sum();
         (successes > 0).then(|| successes as f64 / self.series.rounds() as f64)
-    }
-
-    fn poorest_round(&self) -> Option<u64> {
-        self.successes().min()
     }
 }
 

@@ -216,29 +216,30 @@ impl Limit {
 /// How a duet measures candidates again: cells that look slower in the screening.
 ///
 /// Only the fresh pairs decide, each of one new launch of base and head. They owe nothing to how the candidates were chosen. After
-/// each look, cells that are still open are measured further.
+/// each interim analysis, cells that are still open are measured further.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confirmation {
-    /// Total number of fresh pairs at each look. Rising.
+    /// Total number of fresh pairs at each interim analysis. Rising.
     pub pairs: Vec<usize>,
 }
 
 impl Confirmation {
-    /// The number of looks.
-    pub fn looks(&self) -> usize {
+    /// The number of interim analyses.
+    pub fn analyses(&self) -> usize {
         self.pairs.len()
     }
 
-    /// The number of fresh pairs at the last look.
+    /// The number of fresh pairs at the last analysis.
     pub fn max_pairs(&self) -> usize {
         self.pairs.last().copied().unwrap_or(0)
     }
 
-    /// The number of pairs that a look adds. Looks are counted from 1.
-    pub fn pairs_of(&self, look: usize) -> usize {
-        let until = |look: usize| look.checked_sub(1).and_then(|at| self.pairs.get(at)).copied().unwrap_or(0);
-        until(look).saturating_sub(until(look - 1))
+    /// The number of pairs that an analysis adds. Analyses are counted from 1.
+    pub fn pairs_of(&self, analysis: usize) -> usize {
+        let until =
+            |analysis: usize| self.pairs[..analysis.min(self.pairs.len())].last().copied().unwrap_or(0);
+        until(analysis).saturating_sub(until(analysis - 1))
     }
 
     /// What is wrong with it. `None`: nothing.
@@ -303,8 +304,8 @@ mod tests {
     #[test]
     fn each_look_adds_the_missing_pairs() {
         let default = Confirmation::default();
-        assert_eq!([1, 2, 3].map(|look| default.pairs_of(look)), [30, 30, 60]);
-        assert_eq!((default.looks(), default.max_pairs(), default.pairs_of(4)), (3, 120, 0));
+        assert_eq!([1, 2, 3].map(|analysis| default.pairs_of(analysis)), [30, 30, 60]);
+        assert_eq!((default.analyses(), default.max_pairs(), default.pairs_of(4)), (3, 120, 0));
     }
 
     #[test]

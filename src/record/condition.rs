@@ -46,9 +46,8 @@ impl Condition {
 /// The sum over the rounds of all launches.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ConditionSum {
-    spans: u64,
-    /// Spans in which the CPU time of client and services is known.
-    spans_with_ours: u64,
+    /// Whether the CPU time of client and services was unknown in any span.
+    is_ours_unknown: bool,
     ticks: u64,
     process_ticks: u64,
     stolen_ticks: u64,
@@ -60,16 +59,15 @@ pub(crate) struct ConditionSum {
 impl ConditionSum {
     /// Adds the span between two readings of the counters.
     pub(crate) fn add(&mut self, before: &Counters, after: &Counters) {
-        self.spans += 1;
         for (number, now) in &after.cpus {
             let Some((_, then)) = before.cpus.iter().find(|(other, _)| other == number) else { continue };
             self.ticks += now.all.saturating_sub(then.all);
             self.process_ticks += now.processes.saturating_sub(then.processes);
             self.stolen_ticks += now.stolen.saturating_sub(then.stolen);
         }
-        if let Some((then, now)) = before.our_ticks.zip(after.our_ticks) {
-            self.spans_with_ours += 1;
-            self.our_ticks += now.saturating_sub(then);
+        match before.our_ticks.zip(after.our_ticks) {
+            Some((then, now)) => self.our_ticks += now.saturating_sub(then),
+            None => self.is_ours_unknown = true,
         }
         self.periods += after.periods.all.saturating_sub(before.periods.all);
         self.throttled_periods += after.periods.throttled.saturating_sub(before.periods.throttled);
@@ -82,7 +80,7 @@ impl ConditionSum {
         // Ticks are sampled and a process's time is not, so that the difference can be negative.
         let others = self.process_ticks.saturating_sub(self.our_ticks);
         let condition = Condition {
-            others_share: of_ticks(others).filter(|_| self.spans == self.spans_with_ours),
+            others_share: of_ticks(others).filter(|_| !self.is_ours_unknown),
             stolen_share: of_ticks(self.stolen_ticks),
             throttled_share: share(self.throttled_periods, self.periods),
         };

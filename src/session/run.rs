@@ -232,8 +232,8 @@ fn next_confirmation(plan: &Plan, baseline: &Baseline, runs: &[Run], options: &O
             (1, cells) => format!("1 of {cells} cells looks slower"),
             (slower, cells) => format!("{slower} of {cells} cells look slower"),
         };
-        let looks = confirmation.looks();
-        output::log(format_args!("{what}; measuring again (analysis {analysis} of {looks})"));
+        let analyses = confirmation.analyses();
+        output::log(format_args!("{what}; measuring again (analysis {analysis} of {analyses})"));
     }
     Some(next)
 }

@@ -168,11 +168,7 @@ impl Side {
     /// Clopper & Pearson's lower limit for the effective requests times `shrinkage`.
     fn lower_limit(&self, tail: f64, shrinkage: f64) -> f64 {
         let requests = self.effective_requests * shrinkage;
-        let failures = self.proportion * requests;
-        if failures <= 0.0 {
-            return 0.0;
-        }
-        beta_quantile(tail, failures, requests - failures + 1.0).min(self.proportion)
+        lower_limit(self.proportion * requests, requests, tail).min(self.proportion)
     }
 
     fn upper_limit(&self, tail: f64, shrinkage: f64) -> f64 {
@@ -223,6 +219,11 @@ impl Observed {
     fn dispersion_at(&self, correlation: f64) -> f64 {
         1.0 + self.other_requests().max(0.0) * correlation
     }
+}
+
+/// The exact lower limit of a proportion by Clopper & Pearson (1934), missed with probability `tail`.
+pub fn lower_limit(hits: f64, trials: f64, tail: f64) -> f64 {
+    if hits <= 0.0 { 0.0 } else { beta_quantile(tail, hits, trials - hits + 1.0) }
 }
 
 /// Welch's degrees of freedom of the difference (1947), given the dispersion of each side. A side without degrees of freedom adds
