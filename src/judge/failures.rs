@@ -36,7 +36,7 @@ impl Failures {
     ) -> Option<Self> {
         let ((base, base_counted), (head, head_counted)) = (samples(base, is_duet), samples(head, is_duet));
         let rise = ProportionDifference::between(&base, &head)?;
-        let has_allowance = rise.rests_on_allowance();
+        let has_allowance = rise.rests_on_allowance;
         let method = Method::Counts { head: head_counted, base: base_counted, has_allowance };
         Some(Self { base, head, rise, method })
     }
@@ -127,9 +127,8 @@ impl Failures {
 
 /// The samples of a side: in a duet its launches, however many runs there are.
 fn samples<'a>(runs: impl Iterator<Item = &'a Series>, is_duet: bool) -> (Vec<Sample>, Counted) {
-    let sample = |(requests, failures)| Sample { failures, requests };
-    let runs: Vec<Vec<Sample>> =
-        runs.map(|series| series.counts_by_launch().into_iter().map(sample).collect()).collect();
+    let sample = |(requests, successes)| Sample { failures: requests - successes, requests };
+    let runs: Vec<Vec<Sample>> = runs.map(|series| series.counts_by_launch().map(sample).collect()).collect();
     if is_duet {
         let launches = runs.concat();
         let count = launches.len();
@@ -166,7 +165,7 @@ mod tests {
     fn run(failures: &[u64]) -> Series {
         Series {
             requests: vec![vec![6_000]; failures.len()],
-            failures: failures.iter().map(|failures| vec![*failures]).collect(),
+            successes: failures.iter().map(|failures| vec![6_000 - failures]).collect(),
             ..Series::default()
         }
     }

@@ -11,15 +11,11 @@ use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome, Method};
 use crate::record::{Centre, Metric, Remedy};
 use crate::stats::describe::mean;
 
-/// A limit with what head shows of it.
+/// A limit that is not decided yet, with how head's value compares to it; `None` if head has no value.
 #[derive(Debug)]
 pub(super) struct LimitTest {
-    metric: &'static Metric,
-    /// In the metric's unit.
-    limit: f64,
-    /// Head's value against the limit; `None` if it has none.
+    check: LimitCheck,
     excess: Option<Effect>,
-    remedy: Option<Remedy>,
 }
 
 impl LimitTest {
@@ -33,14 +29,24 @@ impl LimitTest {
     ) -> Self {
         let summaries: Option<Vec<RunSummary>> = runs.iter().map(|rounds| summary(rounds, metric)).collect();
         let excess = summaries.and_then(|runs| excess(runs, limit.ln(), confidence));
-        Self { metric, limit, excess, remedy: if excess.is_none() { remedy() } else { None } }
+        let value = excess.map(|Effect { estimate, low, high, method, .. }| {
+            let value = |excess: f64| (limit.ln() + excess).exp();
+            Estimate {
+                value: value(estimate),
+                interval: Some((value(low), value(high))),
+                method: Some(method),
+            }
+        });
+        let remedy = if excess.is_none() { remedy() } else { None };
+        let outcome = LimitOutcome::Undecided;
+        Self { check: LimitCheck { metric, limit, value, p_adjusted: 1.0, outcome, remedy }, excess }
     }
 
     /// Its test among those of the call.
     pub fn test(&self, place: usize) -> Test {
         let worse = self.excess.map_or(1.0, |excess| excess.p_worse(0.0));
         Test {
-            metric: self.metric,
+            metric: self.check.metric,
             limit: Some(place),
             p: PValues { worse, better: 1.0 },
             p_worse_at_all: worse,
@@ -56,15 +62,7 @@ impl LimitTest {
             Some(excess) if excess.high < 0.0 => LimitOutcome::Holds,
             _ => LimitOutcome::Undecided,
         };
-        let value = self.excess.map(|Effect { estimate, low, high, method, .. }| {
-            let value = |excess: f64| (self.limit.ln() + excess).exp();
-            Estimate {
-                value: value(estimate),
-                interval: Some((value(low), value(high))),
-                method: Some(method),
-            }
-        });
-        LimitCheck { metric: self.metric, limit: self.limit, value, p_adjusted, outcome, remedy: self.remedy }
+        LimitCheck { p_adjusted, outcome, ..self.check.clone() }
     }
 }
 

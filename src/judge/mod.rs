@@ -125,7 +125,7 @@ fn confirm<'a>(
             .collect();
         for slower in [true, false] {
             let direction = candidates.iter_mut().filter(|candidate| candidate.slower == slower);
-            analyze(direction.collect(), &cells, &mut judged, (analysis, analyses), families, context);
+            analyze(direction.collect(), &cells, &mut judged, analysis, analyses, families, context);
         }
     }
     for (cell, judged) in screened.iter().zip(&mut judged) {
@@ -174,7 +174,8 @@ fn analyze(
     mut candidates: Vec<&mut Candidate>,
     cells: &[Cell],
     judged: &mut [CellJudgement],
-    (analysis, analyses): (usize, usize),
+    analysis: usize,
+    analyses: usize,
     families: usize,
     context: &Context,
 ) {

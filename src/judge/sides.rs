@@ -86,7 +86,9 @@ impl Sides<'_> {
     /// The poorest run of a side: the successes of its poorest round, and what would give it enough for a metric.
     pub fn poorest(&self, side: Side, metric: &Metric) -> Option<(u64, Option<Remedy>)> {
         let runs = if side == Side::Head { &self.head } else { &self.base };
-        let found = runs.iter().filter_map(|run| Some((run.successes().min()?, self.remedy(run, metric))));
+        let found = runs.iter().filter_map(|run| {
+            Some((*run.series.successes.iter().flatten().min()?, self.remedy(run, metric)))
+        });
         found.min_by_key(|(successes, _)| *successes)
     }
 
@@ -125,15 +127,9 @@ impl Measured<'_> {
             && self.successes_per_round().is_none_or(|successes| successes < metric.least_successes as f64)
     }
 
-    fn successes(&self) -> impl Iterator<Item = u64> {
-        let Series { requests, failures, .. } = &self.series;
-        let rounds = requests.iter().flatten().zip(failures.iter().flatten());
-        rounds.map(|(requests, failures)| requests.saturating_sub(*failures))
-    }
-
     /// Successes of a round on average; `None` if there is none.
     fn successes_per_round(&self) -> Option<f64> {
-        let successes: u64 = self.successes().sum();
+        let successes: u64 = self.series.successes.iter().flatten().sum();
         (successes > 0).then(|| successes as f64 / self.series.rounds() as f64)
     }
 }
@@ -141,29 +137,20 @@ impl Measured<'_> {
 /// The share of requests that succeeded in some runs; `None` without a request.
 pub(super) fn success_ratio_of(runs: &[Measured]) -> Option<f64> {
     let requests: u64 = runs.iter().flat_map(|run| run.series.requests.iter().flatten()).sum();
-    let successes: u64 = runs.iter().flat_map(Measured::successes).sum();
+    let successes: u64 = runs.iter().flat_map(|run| run.series.successes.iter().flatten()).sum();
     (requests > 0).then(|| successes as f64 / requests as f64)
 }
 
 /// Groups what belongs to runs by their sittings, in the order of time.
-pub(super) fn by_sitting<'a, T>(runs: impl IntoIterator<Item = (&'a Run, T)>) -> Vec<Vec<T>> {
+pub(super) fn by_sitting<'a, T: Clone>(runs: impl IntoIterator<Item = (&'a Run, T)>) -> Vec<Vec<T>> {
     let boot = |run: &'a Run| &run.environment.machine.test_bed.boot;
     let mut runs: Vec<(&Run, T)> = runs.into_iter().collect();
     runs.sort_by_key(|(run, _)| (boot(run), run.started));
-    let mut sittings: Vec<Vec<T>> = Vec::new();
-    let mut last: Option<&Run> = None;
-    for (run, value) in runs {
-        let continues = last.is_some_and(|last| {
-            let gap = run.started.duration_since(last.started + last.elapsed).unwrap_or_default();
-            boot(last) == boot(run) && gap < SITTING_GAP
-        });
-        match sittings.last_mut().filter(|_| continues) {
-            Some(sitting) => sitting.push(value),
-            None => sittings.push(vec![value]),
-        }
-        last = Some(run);
-    }
-    sittings
+    let sittings = runs.chunk_by(|(last, _), (run, _)| {
+        let gap = run.started.duration_since(last.started + last.elapsed).unwrap_or_default();
+        boot(last) == boot(run) && gap < SITTING_GAP
+    });
+    sittings.map(|sitting| sitting.iter().map(|(_, value)| value.clone()).collect()).collect()
 }
 
 /// Matches each cell of head, in the order of its definition, with what it is compared with.
@@ -171,14 +158,12 @@ pub(super) fn sides<'a>(
     baseline: &'a Baseline,
     cells: impl IntoIterator<Item = (&'a Run, &'a CellRun)>,
 ) -> Vec<Sides<'a>> {
-    let mut places = BTreeMap::new();
     let mut heads: Vec<Vec<(&Run, &CellRun)>> = Vec::new();
     for (run, cell) in cells {
-        let place = *places.entry(&cell.id).or_insert_with(|| {
-            heads.push(Vec::new());
-            heads.len() - 1
-        });
-        heads[place].push((run, cell));
+        match heads.iter_mut().find(|head| head[0].1.id == cell.id) {
+            Some(head) => head.push((run, cell)),
+            None => heads.push(vec![(run, cell)]),
+        }
     }
     heads.into_iter().filter_map(|head| of_cell(&head, baseline)).collect()
 }

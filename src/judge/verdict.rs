@@ -309,7 +309,8 @@ pub struct Comparison {
     /// The change; `None` if there is none to tell.
     pub change: Option<Change>,
     /// Holm's adjusted p value of "no worse than the noise threshold", or of "no better than it" if head is better.
-    /// 1 if nothing was tested. For what is only shown it is Bonferroni's, as for one more test of the call.
+    /// 1 if nothing was tested. For what is only shown it is Bonferroni's, as for one more test of the call. In the screening it is
+    /// not corrected.
     pub p_adjusted: f64,
     /// The verdict.
     pub verdict: Verdict,

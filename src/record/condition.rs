@@ -69,8 +69,8 @@ impl ConditionSum {
             Some((then, now)) => self.our_ticks += now.saturating_sub(then),
             None => self.is_ours_unknown = true,
         }
-        self.periods += after.periods.all.saturating_sub(before.periods.all);
-        self.throttled_periods += after.periods.throttled.saturating_sub(before.periods.throttled);
+        self.periods += after.periods.saturating_sub(before.periods);
+        self.throttled_periods += after.throttled_periods.saturating_sub(before.throttled_periods);
     }
 
     /// The shares over all spans; `None` if none is known.
@@ -97,8 +97,10 @@ pub(crate) struct Counters {
     cpus: Vec<(u32, CpuTicks)>,
     /// CPU time of this process and the services; `None` if it is unknown.
     our_ticks: Option<u64>,
-    /// Periods of the control group and all groups above it: rarely more than one of them has a limit.
-    periods: Periods,
+    /// Periods in which the control group and all groups above it ran: rarely more than one of them has a limit.
+    periods: u64,
+    /// Periods in which their CPU time was used up.
+    throttled_periods: u64,
 }
 
 impl Counters {
@@ -122,10 +124,12 @@ impl Counters {
         let own = text("/proc/self/stat").and_then(|stat| process_ticks(&stat)).map(|own| own.own);
         let of_services: u64 =
             services.iter().map(|(_, ticks)| ticks.own.saturating_add(ticks.ended_children)).sum();
+        let (periods, throttled_periods) = own_periods();
         Self {
             our_ticks: own.filter(|_| groups.is_some()).map(|own| own.saturating_add(of_services)),
-            periods: own_periods(),
             cpus,
+            periods,
+            throttled_periods,
         }
     }
 }
@@ -149,13 +153,13 @@ fn allowed(id: &str) -> Option<Vec<RangeInclusive<u32>>> {
     allowed_cpus(&text(format!("/proc/{id}/status"))?)
 }
 
-fn own_periods() -> Periods {
+/// The periods of this process's control group and of those above it, and the throttled ones of them.
+fn own_periods() -> (u64, u64) {
     let own = text("/proc/self/cgroup").unwrap_or_default();
     let stat = |group: &Path| text(Path::new(CGROUPS).join(group).join("cpu.stat"));
-    cgroups(&own).filter_map(|group| periods(&stat(group)?)).fold(Periods::default(), |sum, one| Periods {
-        all: sum.all.saturating_add(one.all),
-        throttled: sum.throttled.saturating_add(one.throttled),
-    })
+    cgroups(&own)
+        .filter_map(|group| periods(&stat(group)?))
+        .fold((0, 0), |sum, own| (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1)))
 }
 
 fn text(path: impl AsRef<Path>) -> Option<String> {
@@ -182,15 +186,6 @@ struct ProcessTicks {
     own: u64,
     /// Spent in its children that ended, and in theirs.
     ended_children: u64,
-}
-
-/// Periods of a control group's limit of CPU time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Periods {
-    /// Periods in which it ran.
-    all: u64,
-    /// Periods in which its time was used up.
-    throttled: u64,
 }
 
 /// Each CPU of `/proc/stat` by its number.
@@ -251,13 +246,13 @@ fn cgroups(cgroup: &str) -> impl Iterator<Item = &Path> {
     own.into_iter().flat_map(|own| Path::new(own).ancestors())
 }
 
-/// The periods in a control group's `cpu.stat`; `None` if it cannot have a limit.
-fn periods(cpu_stat: &str) -> Option<Periods> {
+/// The periods in a control group's `cpu.stat`, and the throttled ones of them; `None` if it cannot have a limit.
+fn periods(cpu_stat: &str) -> Option<(u64, u64)> {
     let value = |key: &str| {
         let mut values = cpu_stat.lines().filter_map(|line| line.split_once(' '));
         values.find(|(name, _)| *name == key)?.1.trim().parse().ok()
     };
-    Some(Periods { all: value("nr_periods")?, throttled: value("nr_throttled")? })
+    Some((value("nr_periods")?, value("nr_throttled")?))
 }
 
 #[cfg(test)]
@@ -306,7 +301,7 @@ mod tests {
 
     #[test]
     fn throttling_is_the_share_of_periods_of_all_spans() {
-        let at = |all, throttled| Counters { periods: Periods { all, throttled }, ..Counters::default() };
+        let at = |periods, throttled_periods| Counters { periods, throttled_periods, ..Counters::default() };
         let mut sum = ConditionSum::default();
         sum.add(&at(100, 50), &at(110, 52));
         sum.add(&at(200, 52), &at(210, 55));
@@ -442,7 +437,7 @@ btime 1795600000
     fn only_a_control_group_that_can_have_a_limit_has_periods() {
         let limited = "usage_usec 83456123\nuser_usec 70000000\nsystem_usec 13456123\nnice_usec 0\n\
                          core_sched.force_idle_usec 0\nnr_periods 1200\nnr_throttled 37\nthrottled_usec 2150432\nnr_bursts 0\nburst_usec 0\n";
-        assert_eq!(periods(limited), Some(Periods { all: 1200, throttled: 37 }));
+        assert_eq!(periods(limited), Some((1200, 37)));
         let root = "usage_usec 83456123\nuser_usec 70000000\nsystem_usec 13456123\n";
         assert_eq!(periods(root), None);
     }

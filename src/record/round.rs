@@ -207,8 +207,8 @@ pub struct Series {
     pub values: BTreeMap<&'static str, Vec<Vec<f64>>>,
     /// For each launch the exchanges of its rounds.
     pub requests: Vec<Vec<u64>>,
-    /// For each launch the failures of its rounds.
-    pub failures: Vec<Vec<u64>>,
+    /// For each launch the successes of its rounds.
+    pub successes: Vec<Vec<u64>>,
 }
 
 impl Series {
@@ -231,7 +231,7 @@ impl Series {
                 .filter_map(|id| Some((id, nested(&|round| round.values.get(id).copied())?)))
                 .collect(),
             requests: counted(|round| round.counts.requests),
-            failures: counted(|round| round.counts.requests - round.counts.successes),
+            successes: counted(|round| round.counts.successes),
         }
     }
 
@@ -245,10 +245,10 @@ impl Series {
         self.requests.iter().map(Vec::len).sum()
     }
 
-    /// Exchanges and failures of each launch.
-    pub fn counts_by_launch(&self) -> Vec<(u64, u64)> {
+    /// Exchanges and successes of each launch.
+    pub fn counts_by_launch(&self) -> impl Iterator<Item = (u64, u64)> {
         let sum = |rounds: &Vec<u64>| rounds.iter().sum();
-        self.requests.iter().map(sum).zip(self.failures.iter().map(sum)).collect()
+        self.requests.iter().map(sum).zip(self.successes.iter().map(sum))
     }
 }
 
@@ -272,7 +272,7 @@ mod tests {
         let series = Series::new(&rounds, &["latency_p50", "lag"].map(|id| metric(id).unwrap()));
         assert_eq!(series.values["latency_p50"].iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         assert!(!series.values.contains_key("lag"));
-        assert_eq!(series.counts_by_launch(), [(4, 2), (2, 1)]);
+        assert_eq!(series.counts_by_launch().collect::<Vec<_>>(), [(4, 2), (2, 1)]);
         let gap = Series::new(&[round(0, Some(1)), round(0, None)], &[metric("latency_p50").unwrap()]);
         assert!(gap.values.is_empty());
     }

@@ -43,7 +43,8 @@ pub struct ProportionDifference {
     head: Side,
     /// Degrees of freedom of both dispersions together.
     df: f64,
-    rests_on_allowance: bool,
+    /// Whether an assumed correlation stands in for launches, or for failures to compare them by.
+    pub rests_on_allowance: bool,
 }
 
 /// The proportion of one side, and the number of independent requests that would estimate it as precisely.
@@ -106,11 +107,6 @@ impl ProportionDifference {
     pub fn standard_error(&self) -> f64 {
         let variance = |side: &Side| side.proportion * (1.0 - side.proportion) / side.effective_requests;
         (variance(&self.base) + variance(&self.head)).max(0.0).sqrt()
-    }
-
-    /// Whether an assumed correlation stands in for launches, or for failures to compare them by.
-    pub fn rests_on_allowance(&self) -> bool {
-        self.rests_on_allowance
     }
 
     /// Ends of the two-sided interval at `confidence`; -1 and 1 unless that lies strictly between 0 and 1.
@@ -290,7 +286,7 @@ mod tests {
         )
         .unwrap();
         assert!(difference.p_above(MARGIN) < 1e-6, "{:e}", difference.p_above(MARGIN));
-        assert!(!difference.rests_on_allowance());
+        assert!(!difference.rests_on_allowance);
         let (low, high) = difference.limits(0.95);
         assert!(low > 0.28 && high < 0.32, "{low} {high}");
     }
@@ -299,7 +295,7 @@ mod tests {
     fn one_launch_per_side_is_judged_with_an_allowance() {
         let difference =
             ProportionDifference::between(&launches(&[0], 20_000), &launches(&[6000], 20_000)).unwrap();
-        assert!(difference.rests_on_allowance());
+        assert!(difference.rests_on_allowance);
         assert!(difference.p_above(MARGIN) < CORRECTED);
         // A hundred requests are enough for a single test, not for 130. And more requests cannot replace launches.
         let few = p(&launches(&[0], 100), &launches(&[30], 100));
