@@ -85,7 +85,7 @@ impl<'a> Cell<'a> {
             let metric = metric(&limit.metric)?;
             let mut runs: Vec<_> =
                 sides.head.iter().filter_map(|head| head.values(metric)).cloned().collect();
-            // The launches of several runs of a duet are alike.
+            // The runs of a duet differ no more than its launches.
             if sides.is_duet && runs.len() > 1 {
                 runs = vec![runs.concat()];
             }
@@ -322,7 +322,7 @@ fn effect_of(
     }
     let settings = &sides.cell.settings;
     if sides.is_duet {
-        // The launches of several runs are launches alike.
+        // The runs of a duet differ no more than its launches.
         return duet::compare(&base.concat(), &head.concat(), metric, settings);
     }
     let summary = |run: &Measured| summarize(run.values(metric)?, metric.centre);

@@ -55,11 +55,15 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let (screened, at_once): (Vec<Cell>, Vec<Cell>) =
         cells.into_iter().partition(|cell| confirmation.is_some() && cell.has_launches());
     let tests: Vec<Vec<Test>> = at_once.iter().map(Cell::tests).collect();
+    let count: usize = tests.iter().map(Vec::len).sum();
     // The tests that are decided at once share the level with the candidates of a screening.
-    let families = if tests.iter().flatten().count() > 0 && !screened.is_empty() { 2 } else { 1 };
-    let context =
-        Context { tests: tests.iter().flatten().count() * families, confirmation: None, verdicts_only };
-    let mut judged = decide_at_once(&at_once, &tests, families, threads, &context);
+    let families = if count > 0 && !screened.is_empty() { 2 } else { 1 };
+    let context = Context { tests: count * families, confirmation: None, verdicts_only };
+    let mut corrected = adjusted(&tests.concat()).into_iter().map(|p| p.bonferroni(families));
+    let own = |own: &Vec<Test>| corrected.by_ref().take(own.len()).collect::<Vec<PValues>>();
+    let with_p_values = at_once.iter().zip(tests.iter().map(own)).collect();
+    let mut judged =
+        parallel::map(with_p_values, threads, |(cell, own)| cell.judge(&own, Stage::Whole, &context));
     let mut candidates = Vec::new();
     if let Some(confirmation) = confirmation.filter(|_| !screened.is_empty()) {
         let context = Context { tests: 0, confirmation: Some(confirmation), ..context };
@@ -72,28 +76,14 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     Judgement {
         cells: judged,
         removed: if is_whole { removed(baseline, runs) } else { Vec::new() },
-        tests: context.tests / families + candidates.iter().filter(|candidate| candidate.slower).count(),
+        tests: count + candidates.iter().filter(|candidate| candidate.slower).count(),
         other_test_bed,
         notes,
         candidates,
     }
 }
 
-/// Cells that are decided in one stage, their tests corrected together.
-fn decide_at_once(
-    cells: &[Cell],
-    tests: &[Vec<Test>],
-    families: usize,
-    threads: usize,
-    context: &Context,
-) -> Vec<CellJudgement> {
-    let mut corrected = adjusted(&tests.concat()).into_iter().map(|p| p.bonferroni(families));
-    let own = |own: &Vec<Test>| corrected.by_ref().take(own.len()).collect::<Vec<PValues>>();
-    let with_own = cells.iter().zip(tests.iter().map(own)).collect();
-    parallel::map(with_own, threads, |(cell, own)| cell.judge(&own, Stage::Whole, context))
-}
-
-/// The second stage of a duet: what looked slower in the screening is decided by fresh pairs alone.
+/// The second stage of a duet: fresh pairs alone decide the candidates of the screening.
 ///
 /// The screening tests each comparison at an uncorrected level; its candidates are measured again on fresh launches. Each interim
 /// analysis judges all fresh pairs so far, at an equal share of the level, corrected (Holm) over all candidates: dropping one
@@ -134,10 +124,10 @@ fn confirm<'a>(
     (judged, candidates)
 }
 
-/// What the screening shows of a cell, and what of it looks slower or faster.
+/// Judges a cell by the screening, and finds its candidates.
 ///
-/// Slower is what looks slower at all, unless a first analysis would drop it. Faster has to lie beyond the margin: missing it
-/// costs nothing.
+/// A comparison looks slower if it is slower at all, unless a first analysis would drop it. It looks faster only beyond the margin,
+/// because missing an improvement costs nothing.
 fn screen(cell: &Cell, context: &Context) -> (CellJudgement, Vec<Candidate>) {
     let tests = cell.tests();
     let nothing = vec![PValues::NONE; tests.len()];
@@ -169,7 +159,7 @@ fn screen(cell: &Cell, context: &Context) -> (CellJudgement, Vec<Candidate>) {
     (judged, candidates)
 }
 
-/// Judges the open candidates of one direction on all fresh pairs so far, and replaces what was found of them before.
+/// Judges the open candidates of one direction by all fresh pairs so far, and puts the results into their cells.
 fn analyze(
     mut candidates: Vec<&mut Candidate>,
     cells: &[Cell],
