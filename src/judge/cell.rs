@@ -6,13 +6,13 @@ use crate::judge::effect::{Context, Effect, PValues, Test};
 use crate::judge::failures::Failures;
 use crate::judge::launch::{estimate, summarize};
 use crate::judge::limit::LimitTest;
-use crate::judge::sides::{Measured, Sides, by_sitting, success_ratio_of};
+use crate::judge::sides::{Measured, Sides, success_ratio_of};
 use crate::judge::stored;
 use crate::judge::verdict::{
     Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Stage, Verdict,
 };
 use crate::plan::{CellId, Settings, Side};
-use crate::record::{Better, Judged, METRICS, Metric, Remedy, metric};
+use crate::record::{Better, Judged, METRICS, Metric, Remedy, by_sitting, metric};
 use crate::stats::describe::mean;
 
 /// A cell whose metrics are compared but not decided.
@@ -328,7 +328,8 @@ fn effect_of(
     let summary = |run: &Measured| summarize(run.values(metric)?, metric.centre);
     let sittings = |runs: &[Measured]| -> Vec<stored::Sitting> {
         let comparable = runs.iter().filter(|run| sides.is_comparable(run, metric));
-        by_sitting(comparable.filter_map(|run| Some((run.run, summary(run)?))))
+        let sittings = by_sitting(comparable.filter(|run| run.has(metric)), |run| run.run);
+        sittings.into_iter().map(|runs| runs.into_iter().filter_map(summary).collect()).collect()
     };
     stored::compare(&sittings(&sides.base), &sittings(&sides.head), metric.better, settings.confidence_level)
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::judge::verdict::{Note, OtherTestBed, Reason, Verdict};
 use crate::plan::{CellId, Side};
-use crate::record::{Baseline, CellRun, Fault, Judged, Metric, Remedy, Run, Series, Unit, UsualRound};
+use crate::record::{
+    Baseline, CellRun, Fault, Judged, Metric, Remedy, Run, Series, Unit, UsualRound, by_sitting,
+};
 use crate::stats::describe::median;
 
 /// The client is the bottleneck if in the median round its mean lag exceeds the mean latency of a closed loop: each connection is
 /// then idle for longer than it is busy. A tail of the lag would accuse it on every busy machine.
 const MAX_LAG: f64 = 1.0;
-/// Runs of one boot with shorter gaps between them are one sitting.
-const SITTING_GAP: Duration = Duration::from_secs(60 * 60);
 /// Facts of the setup that change speeds. Digests of binaries always differ.
 const SETUP_FACTS: [&str; 4] = ["kernel", "governor", "rustc", "profile"];
 /// Tails that depend on the length of a round, apart from those that are judged as tails.
@@ -117,7 +117,7 @@ impl Measured<'_> {
         self.series.values.get(metric.id)
     }
 
-    fn has(&self, metric: &Metric) -> bool {
+    pub fn has(&self, metric: &Metric) -> bool {
         self.values(metric).is_some_and(|launches| launches.iter().any(|rounds| !rounds.is_empty()))
     }
 
@@ -139,18 +139,6 @@ pub(super) fn success_ratio_of(runs: &[Measured]) -> Option<f64> {
     let requests: u64 = runs.iter().flat_map(|run| run.series.requests.iter().flatten()).sum();
     let successes: u64 = runs.iter().flat_map(|run| run.series.successes.iter().flatten()).sum();
     (requests > 0).then(|| successes as f64 / requests as f64)
-}
-
-/// Groups what belongs to runs by their sittings, in the order of time.
-pub(super) fn by_sitting<'a, T: Clone>(runs: impl IntoIterator<Item = (&'a Run, T)>) -> Vec<Vec<T>> {
-    let boot = |run: &'a Run| &run.environment.machine.test_bed.boot;
-    let mut runs: Vec<(&Run, T)> = runs.into_iter().collect();
-    runs.sort_by_key(|(run, _)| (boot(run), run.started));
-    let sittings = runs.chunk_by(|(last, _), (run, _)| {
-        let gap = run.started.duration_since(last.started + last.elapsed).unwrap_or_default();
-        boot(last) == boot(run) && gap < SITTING_GAP
-    });
-    sittings.map(|sitting| sitting.iter().map(|(_, value)| value.clone()).collect()).collect()
 }
 
 /// Matches each cell of head, in the order of its definition, with what it is compared with.
@@ -299,7 +287,7 @@ pub(super) fn baseline_notes(sides: &[Sides], runs: &[Run]) -> Vec<Note> {
     let times = || stored.iter().map(|run| run.started);
     if stored.len() == 1 {
         notes.push(Note::OneStoredRun);
-    } else if by_sitting(stored.iter().map(|run| (*run, ()))).len() == 1
+    } else if by_sitting(&stored, |run| run).len() == 1
         && let Some((first, last)) = times().min().zip(times().max())
     {
         let within = last.duration_since(first).unwrap_or_default();

@@ -217,23 +217,19 @@ impl CellRun {
 }
 
 /// Groups what belongs to runs by their sittings, in order of time.
-pub fn by_sitting<'a, T>(items: impl IntoIterator<Item = T>, run: impl Fn(&T) -> &'a Run) -> Vec<Vec<T>> {
+pub(crate) fn by_sitting<'a, T: Copy>(
+    items: impl IntoIterator<Item = T>,
+    run: impl Fn(T) -> &'a Run,
+) -> Vec<Vec<T>> {
+    let boot = |item: T| &run(item).environment.machine.test_bed.boot;
     let mut items: Vec<T> = items.into_iter().collect();
-    let boot = |run: &'a Run| &run.environment.machine.test_bed.boot;
-    items.sort_by_key(|item| (boot(run(item)), run(item).started));
-    let mut sittings: Vec<Vec<T>> = Vec::new();
-    for item in items {
-        let continued = sittings.last_mut().filter(|sitting| {
-            let (last, next) = (run(&sitting[sitting.len() - 1]), run(&item));
-            let gap = next.started.duration_since(last.started + last.elapsed).unwrap_or_default();
-            boot(last) == boot(next) && gap < SITTING_GAP
-        });
-        match continued {
-            Some(sitting) => sitting.push(item),
-            None => sittings.push(vec![item]),
-        }
-    }
-    sittings
+    items.sort_by_key(|item| (boot(*item), run(*item).started));
+    let sittings = items.chunk_by(|last, next| {
+        let ended = run(*last).started + run(*last).elapsed;
+        let gap = run(*next).started.duration_since(ended).unwrap_or_default();
+        boot(*last) == boot(*next) && gap < SITTING_GAP
+    });
+    sittings.map(<[T]>::to_vec).collect()
 }
 
 /// What a file of runs holds.
