@@ -89,9 +89,10 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
         return Vec::new();
     }
     let of_all: Vec<&Cell> = functions.iter().flat_map(|(_, cells)| cells.iter().copied()).collect();
-    let svg =
-        lines::draw(group, &text::subtitle(&of_all, &[metric::THROUGHPUT]), &throughput(group, &functions));
-    let mut figures = vec![Figure { name: name_of(THROUGHPUT, &[group]), scope, svg }];
+    let figure = |name: String, svg: Option<String>| Some(Figure { name, scope, svg: svg? });
+    let subtitle = text::subtitle(&of_all, &[metric::THROUGHPUT]);
+    let svg = lines::draw(group, &subtitle, &throughput(group, &functions));
+    let mut figures = vec![figure(name_of(THROUGHPUT, &[group]), svg)];
     for (function, cells) in &functions {
         let name = match functions.len() {
             1 => name_of(LATENCY, &[group]),
@@ -99,9 +100,9 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
         };
         let title = if function.is_empty() { group.to_owned() } else { format!("{group}/{function}") };
         let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
-        figures.push(Figure { name, scope, svg: lines::draw(&title, &subtitle, &latency(cells)) });
+        figures.push(figure(name, lines::draw(&title, &subtitle, &latency(cells))));
     }
-    figures
+    figures.into_iter().flatten().collect()
 }
 
 /// The charts of a cell: its rounds in order of time, and its latency percentiles.
@@ -127,11 +128,10 @@ fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
         // If rounds lack a percentile, those that have it are not comparable: they are the faster ones.
         let values: Vec<f64> = all().map(|round| round.values.get(id).copied()).collect::<Option<_>>()?;
         let points = values.iter().enumerate().map(|(nth, value)| Point::new(nth as f64, *value, None));
-        let head = Line { name: name.to_owned(), side: Side::Head, points: points.collect() };
+        let line = |side, points| Line { name: name.to_owned(), side, marker: None, points };
         let base = cell.of_rounds(id).and_then(|shown| shown.base);
-        let base = base.map(|base| vec![Point::new(0.0, base.value, base.interval)]);
-        let base = base.map(|points| Line { name: name.to_owned(), side: Side::Base, points });
-        Some([Some(head), base])
+        let base = base.map(|base| line(Side::Base, vec![Point::new(0.0, base.value, base.interval)]));
+        Some([Some(line(Side::Head, points.collect())), base])
     };
     let [p50, tails @ ..] = LATENCIES;
     let tail = tails.into_iter().rev().filter(|(id, _)| cell.of_rounds(id).is_some()).find_map(line);
@@ -193,7 +193,7 @@ fn both_sides(name: &str, cells: &[&Cell], metric: &str) -> Vec<Line> {
             let estimate = cell.row(metric)?.value(side)?;
             Some(Point::new(concurrency(cell).into(), estimate.value, estimate.interval))
         };
-        Line { name: name.to_owned(), side, points: cells.iter().filter_map(point).collect() }
+        Line { name: name.to_owned(), side, marker: None, points: cells.iter().filter_map(point).collect() }
     };
     [Side::Base, Side::Head].map(line).into_iter().filter(|line| !line.points.is_empty()).collect()
 }
@@ -272,12 +272,10 @@ mod tests {
     }
 
     #[test]
-    fn failed_cells_leave_their_concurrency_in_the_chart() {
-        let sampled = Sampled::new(&[Verdict::Invalid, Verdict::Invalid]);
-        let [throughput, _] = contents(&sampled);
-        assert!(throughput.lines.is_empty());
+    fn failed_cells_leave_their_concurrency_in_the_chart_unless_all_failed() {
+        let [throughput, _] = contents(&Sampled::new(&[Verdict::Unchanged, Verdict::Invalid]));
         assert_eq!(throughput.concurrencies, [5, 10]);
-        assert!(svg(&sampled, "throughput-tokenizer").unwrap().contains("too few successful responses"));
+        assert!(names_of_groups(&Sampled::new(&[Verdict::Invalid, Verdict::Invalid])).is_empty());
     }
 
     fn cell(function: &str, concurrency: usize) -> Sample {

@@ -7,7 +7,9 @@ use plotters::style::RGBColor;
 
 use crate::judge::{Change, Comparison, Judgement, Verdict};
 use crate::record::Better;
-use crate::report::chart::frame::{Axis, Heading, MAX_NAME_PX, Tick, distinct, tick_labels, unique};
+use crate::report::chart::frame::{
+    Axis, Heading, MAX_NAME_PX, Tick, distinct, note_of_rest, tick_labels, unique,
+};
 use crate::report::chart::svg::{
     AXIS, At, BAND, BASE, CENTERED, Canvas, EDGE_PX, GRID, IMPROVED, LEFT_ALIGNED, Lettering, Marker,
     REGRESSED, RIGHT_ALIGNED, Rect, Stroke, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX, shorten, widest,
@@ -66,7 +68,6 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
     let regressed = |row: &Row| row.found.verdict == Verdict::Regressed;
     rows.sort_by(|a, b| regressed(b).cmp(&regressed(a)).then(b.worse.estimate.total_cmp(&a.worse.estimate)));
     let all = rows.len();
-    let note = (all > MAX_ROWS).then(|| format!("the first {MAX_ROWS} of {all} are shown"));
     rows.truncate(MAX_ROWS);
 
     let ids = unique(rows.iter().map(|row| row.cell.as_str()));
@@ -83,8 +84,8 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
     let name = |Row { cell, found, text, .. }: &Row| {
         format!("{cell} {}: {text} {}", found.metric.title, found.verdict.name())
     };
-    let height = plot.bottom + BELOW_PX + note.as_ref().map_or(0.0, |_| ROW_PX);
-    let svg = heading.svg(rows.iter().map(name).collect(), height, |canvas| {
+    let note = note_of_rest(rows.len(), all);
+    let svg = heading.svg(rows.iter().map(name).collect(), note, plot.bottom + BELOW_PX, |canvas| {
         draw_key(canvas, plot.top - KEY_PX / 2.0);
         for (row, top) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * f64::from(nth))) {
             let (left, right) = (scale.x(-row.found.margin), scale.x(row.found.margin));
@@ -95,9 +96,6 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
             let cell = ids.iter().position(|id| *id == row.cell).map_or("", |nth| &short[nth]);
             canvas.text(cell, (EDGE_PX, y), Lettering { color: TITLE, ..LEFT_ALIGNED });
             scale.draw_row(canvas, row, y);
-        }
-        if let Some(note) = &note {
-            canvas.text(note, (EDGE_PX, plot.bottom + BELOW_PX), LEFT_ALIGNED);
         }
     });
     Some(svg)

@@ -19,23 +19,15 @@ const STEPS_PER_NINE: f64 = 16.0;
 const MIN_ROUNDS_TO_TRIM: usize = 10;
 const TRIM: f64 = 0.1;
 
-/// The percentiles of one cell. A side that has none is empty.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The latency percentiles of one cell.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Distribution {
-    pub(crate) base: PercentileCurve,
-    pub(crate) head: PercentileCurve,
+    /// Base and head, if they have values: latencies in nanoseconds. `x` is the number of nines (1 for 90%, 2 for 99%: the negative
+    /// logarithm of the share beyond), the value is the median over rounds, its interval is the band. Points have markers if nothing
+    /// is known between them.
+    pub(crate) lines: Vec<Line>,
     /// The share of the rounds that a band leaves out at each end; `None` without a band, if there is a single round.
     pub(crate) cut: Option<f64>,
-}
-
-/// The percentiles of one side, from the lowest to the highest.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct PercentileCurve {
-    /// In nanoseconds. `x` is the number of nines (1 for 90%, 2 for 99%: the negative logarithm of the share beyond), `value` the
-    /// median over rounds, `low` and `high` the ends of the band.
-    pub(crate) percentiles: Vec<Point>,
-    /// Whether nothing is known between them.
-    pub(crate) is_of_points: bool,
 }
 
 /// Percentiles by their nines, each with the values of all rounds.
@@ -45,37 +37,39 @@ impl Distribution {
     /// From the rounds of a cell, and from the stored runs that it was compared with.
     pub(crate) fn new(report: &Report, cell: &Cell) -> Self {
         let rows = cell.rows();
-        let head_rounds: Vec<&Round> = cell.runs.iter().flat_map(|run| &run.rounds).collect();
-        let base_rounds: Vec<&Round> = cell.runs.iter().flat_map(|run| &run.base).collect();
-        let (head_curve, base_curve) =
-            (of_histograms(&head_rounds, &rows), of_histograms(&base_rounds, &rows));
-        let (of_head, of_base) = (head_curve.is_none(), base_curve.is_none());
-        let head = head_curve.unwrap_or_else(|| {
-            of_metrics(&rows, Side::Head, |metric| {
-                head_rounds.iter().map(|round| round.values.get(metric.id).copied()).collect()
-            })
+        let sides = [Side::Base, Side::Head].map(|side| {
+            let rounds: Vec<&Round> = match side {
+                Side::Base => cell.runs.iter().flat_map(|run| &run.base).collect(),
+                Side::Head => cell.runs.iter().flat_map(|run| &run.rounds).collect(),
+            };
+            match of_histograms(&rounds, &rows) {
+                Some(samples) => (side, None, samples),
+                None if side == Side::Base => (side, Some(Marker::Circle), stored(report, cell, &rows)),
+                None => (side, Some(Marker::Circle), of_metrics(&rounds, &rows)),
+            }
         });
-        let base = base_curve.unwrap_or_else(|| stored(report, cell, &rows));
-        let fewest =
-            [&base, &head].into_iter().filter_map(|side| side.first()).map(|(_, one)| one.len()).min();
-        let cut = match fewest.unwrap_or(0) {
+        let counts =
+            sides.iter().filter_map(|(_, _, samples)| samples.first()).map(|(_, values)| values.len());
+        let cut = match counts.min().unwrap_or(0) {
             0 | 1 => None,
             few if few < MIN_ROUNDS_TO_TRIM => Some(0.0),
             _ => Some(TRIM),
         };
-        Self { base: over_rounds(base, cut, of_base), head: over_rounds(head, cut, of_head), cut }
+        let line = |(side, marker, samples): (Side, Option<Marker>, Samples)| {
+            let points = samples.into_iter().filter_map(|percentile| over_rounds(percentile, cut)).collect();
+            Line { name: side.to_string(), side, marker, points }
+        };
+        let lines = sides.map(line).into_iter().filter(|line| !line.points.is_empty()).collect();
+        Self { lines, cut }
     }
 }
 
-fn over_rounds(samples: Samples, cut: Option<f64>, is_of_points: bool) -> PercentileCurve {
-    let percentile = |(nines, mut values): (f64, Vec<f64>)| {
-        values.sort_by(f64::total_cmp);
-        let last = values.len().checked_sub(1)?;
-        let cut = (cut.unwrap_or(0.0) * values.len() as f64) as usize;
-        let value = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
-        Some(Point { x: nines, value, low: values[cut], high: values[last - cut] })
-    };
-    PercentileCurve { percentiles: samples.into_iter().filter_map(percentile).collect(), is_of_points }
+fn over_rounds((nines, mut values): (f64, Vec<f64>), cut: Option<f64>) -> Option<Point> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    let cut = (cut.unwrap_or(0.0) * values.len() as f64) as usize;
+    let value = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
+    Some(Point { x: nines, value, low: values[cut], high: values[last - cut] })
 }
 
 /// The nines of a metric that is a percentile; `None` for other metrics.
@@ -118,10 +112,15 @@ fn of_histograms(rounds: &[&Round], rows: &[Row]) -> Option<Samples> {
     Some(nines.into_iter().zip(values).collect())
 }
 
-/// The percentiles that are metrics of this side and for which there are values.
-fn of_metrics(rows: &[Row], side: Side, values: impl Fn(&Metric) -> Option<Vec<f64>>) -> Samples {
-    let has_value = rows.iter().filter(|row| row.value(side).is_some());
-    has_value.filter_map(|row| nines(row.metric).zip(values(row.metric))).collect()
+/// The percentiles that are metrics, from rounds of head without histograms.
+fn of_metrics(rounds: &[&Round], rows: &[Row]) -> Samples {
+    let of_row = |row: &Row| {
+        row.value(Side::Head)?;
+        let values: Option<Vec<f64>> =
+            rounds.iter().map(|round| round.values.get(row.metric.id).copied()).collect();
+        nines(row.metric).zip(values)
+    };
+    rows.iter().filter_map(of_row).collect()
 }
 
 /// What a baseline keeps of the runs that the cell was compared with.
@@ -130,41 +129,33 @@ fn stored(report: &Report, cell: &Cell, rows: &[Row]) -> Samples {
     let current = report.baseline.current(&last.id, run);
     let comparable = current.filter(|(_, stored)| stored.definition == last.definition);
     let series: Vec<_> = comparable.map(|(_, stored)| stored.series()).collect();
-    of_metrics(rows, Side::Base, |metric| {
-        let of_metric = series.iter().filter_map(|series| series.values.get(metric.id));
+    let of_row = |row: &Row| {
+        row.value(Side::Base)?;
+        let of_metric = series.iter().filter_map(|series| series.values.get(row.metric.id));
         let values: Vec<f64> = of_metric.flatten().flatten().copied().collect();
-        (!values.is_empty()).then_some(values)
-    })
+        nines(row.metric).zip(Some(values).filter(|values| !values.is_empty()))
+    };
+    rows.iter().filter_map(of_row).collect()
 }
 
 /// Draws the percentiles of a cell; `None` if head has none, or a single one.
-pub(crate) fn draw(title: &str, subtitle: &str, distribution: &Distribution) -> Option<String> {
-    if distribution.head.percentiles.len() < 2 {
-        return None;
-    }
-    let line = |side: Side, curve: &PercentileCurve| {
-        let line = Line { name: side.to_string(), side, points: curve.percentiles.clone() };
-        // Nothing is known between the points of a baseline.
-        (line, curve.is_of_points.then_some(Marker::Circle))
-    };
-    let mut lines = vec![line(Side::Base, &distribution.base), line(Side::Head, &distribution.head)];
-    lines.retain(|(line, _)| !line.points.is_empty());
-    let points: Vec<Point> = lines.iter().flat_map(|(line, _)| &line.points).copied().collect();
-    let (smallest, largest) = extent(&points)?;
-    let last = points.iter().map(|point| point.x).fold(0.0, f64::max);
+pub(crate) fn draw(title: &str, subtitle: &str, Distribution { lines, .. }: &Distribution) -> Option<String> {
+    lines.iter().find(|line| line.side == Side::Head && line.points.len() > 1)?;
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let (smallest, largest) = extent(points())?;
+    let last = points().map(|point| point.x).fold(0.0, f64::max);
 
     let heading = Heading::new(title, subtitle);
-    let names = || lines.iter().map(|(line, _)| line.side.to_string());
-    let frame = Frame::new(&heading, Axis::latency(smallest, largest), PLOT_HEIGHT_PX, names(), 0.0);
+    let names: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();
+    let frame = Frame::new(&heading, Axis::latency(smallest, largest), PLOT_HEIGHT_PX, &names, 0.0);
     let Rect { left, right, .. } = frame.plot;
     let x = |nines: f64| left + (right - left) * nines / last;
-    let svg = heading.svg(names().collect(), frame.height(), |canvas| {
-        lines.iter().for_each(|(line, _)| frame.band(canvas, line, x));
+    let svg = heading.svg(names, None, frame.height(), |canvas| {
+        lines.iter().for_each(|line| frame.band(canvas, line, x));
         frame.vertical_axis(canvas);
         let ticks: Vec<Tick> = shares(last).into_iter().map(|(nines, label)| (x(nines), label)).collect();
         frame.horizontal_axis(canvas, &ticks, X_TITLE);
-        let ends: Vec<End> =
-            lines.iter().filter_map(|(line, marker)| frame.line(canvas, line, *marker, x)).collect();
+        let ends: Vec<End> = lines.iter().filter_map(|line| frame.line(canvas, line, x)).collect();
         frame.names(canvas, &ends);
     });
     Some(svg)
@@ -204,8 +195,12 @@ mod tests {
         assert_eq!(shares(0.5).len(), 2);
     }
 
-    fn at(curve: &PercentileCurve, nines: f64) -> Point {
-        *curve.percentiles.iter().min_by(|a, b| (a.x - nines).abs().total_cmp(&(b.x - nines).abs())).unwrap()
+    fn line(of: &Distribution, side: Side) -> Option<&Line> {
+        of.lines.iter().find(|line| line.side == side)
+    }
+
+    fn at(line: &Line, nines: f64) -> Point {
+        *line.points.iter().min_by(|a, b| (a.x - nines).abs().total_cmp(&(b.x - nines).abs())).unwrap()
     }
 
     #[test]
@@ -222,15 +217,15 @@ mod tests {
     #[test]
     fn head_is_a_curve_and_a_baseline_has_the_points_of_its_metrics() {
         let found = distribution(Verdict::Regressed, |_| {});
-        assert!(!found.head.is_of_points && found.base.is_of_points);
-        let last = found.head.percentiles.last().unwrap().x;
+        let [base, head] = [Side::Base, Side::Head].map(|side| line(&found, side).unwrap());
+        assert!(head.marker.is_none() && base.marker.is_some());
+        let last = head.points.last().unwrap().x;
         assert!((last - last_nines(1234)).abs() < 1e-9, "{last}");
-        let below = 1234.0 * (1.0 - 10f64.powf(-found.head.percentiles[0].x));
+        let below = 1234.0 * (1.0 - 10f64.powf(-head.points[0].x));
         assert!((below - MIN_BEYOND).abs() < 1e-9, "{below}");
-        assert_eq!(found.base.percentiles.len(), 3, "p50, p90 and p99");
-        let (base, head) = (at(&found.base, 2.0).value, at(&found.head, 2.0).value);
-        assert!((head / base - 1.231).abs() < 0.05, "{head} against {base}");
-        assert!(found.head.percentiles.windows(2).all(|pair| pair[0].value <= pair[1].value));
+        assert_eq!(base.points.len(), 3, "p50, p90 and p99");
+        assert!((at(head, 2.0).value / at(base, 2.0).value - 1.231).abs() < 0.05);
+        assert!(head.points.windows(2).all(|pair| pair[0].value <= pair[1].value));
     }
 
     #[test]
@@ -248,7 +243,10 @@ mod tests {
         let few = distribution(Verdict::Regressed, rounds(9));
         let one = distribution(Verdict::Regressed, rounds(1));
         assert_eq!([whole.cut, few.cut, one.cut], [Some(0.1), Some(0.0), None]);
-        let width = |of: &Distribution| at(&of.head, 1.0).high - at(&of.head, 1.0).low;
+        let width = |of: &Distribution| {
+            let Point { low, high, .. } = at(line(of, Side::Head).unwrap(), 1.0);
+            high - low
+        };
         assert!(width(&whole) > 0.0 && width(&whole) < width(&few) && width(&one) == 0.0);
     }
 
@@ -257,33 +255,33 @@ mod tests {
         let found = distribution(Verdict::Unchanged, |run| {
             run.cells[0].rounds.iter_mut().for_each(|round| round.latency = Default::default());
         });
-        assert!(found.head.is_of_points);
-        assert_eq!(found.head.percentiles.len(), 3);
+        let head = line(&found, Side::Head).unwrap();
+        assert!(head.marker.is_some());
+        assert_eq!(head.points.len(), 3);
     }
 
     #[test]
     fn a_cell_that_was_not_compared_has_no_base_and_a_failed_one_has_nothing() {
-        assert!(distribution(Verdict::New, |_| {}).base.percentiles.is_empty());
-        let failed = distribution(Verdict::Invalid, |_| {});
-        assert!(failed.head.percentiles.is_empty() && failed.base.percentiles.is_empty());
+        assert_eq!(line(&distribution(Verdict::New, |_| {}), Side::Base), None);
+        assert!(distribution(Verdict::Invalid, |_| {}).lines.is_empty());
         let other = Sample { concurrency: 7, ..Sample::new(0, Verdict::Unchanged) };
-        assert!(!of(&Sampled::of(&[other])).head.percentiles.is_empty());
+        assert!(line(&of(&Sampled::of(&[other])), Side::Head).is_some());
     }
 
     #[test]
     fn stored_runs_of_another_machine_or_definition_are_left_out_as_in_judging() {
         let found = distribution(Verdict::Unchanged, |run| run.cells[0].definition = "another".into());
-        assert!(found.base.percentiles.is_empty());
+        assert_eq!(line(&found, Side::Base), None);
         let mut sampled = Sampled::new(&[Verdict::Unchanged]);
-        let alone = of(&sampled).base;
+        let alone = of(&sampled);
         let mut foreign = sampled.baseline.runs[0].clone();
         foreign.environment.machine.test_bed.id = Some("boot:another".into());
         for round in foreign.cells.iter_mut().flat_map(|cell| &mut cell.rounds) {
             round.values.values_mut().for_each(|value| *value *= 10.0);
         }
         sampled.baseline.runs.push(foreign);
-        assert_eq!(of(&sampled).base, alone);
+        assert_eq!(of(&sampled), alone);
         sampled.baseline.runs.remove(0);
-        assert!(of(&sampled).base.percentiles.is_empty(), "only another test bed has it");
+        assert_eq!(line(&of(&sampled), Side::Base), None, "only another test bed has it");
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
     let x = |round: f64| left + INSET_PX + step * (round + 0.5);
     let stripes: Vec<&[usize]> = launches.chunk_by(|a, b| a == b).collect();
 
-    heading.svg(labels.clone(), frame.height(), |canvas| {
+    heading.svg(labels, None, frame.height(), |canvas| {
         let mut first = 0;
         for (nth, launch) in stripes.iter().enumerate() {
             let (from, to) = (x(first as f64 - 0.5), x((first + launch.len()) as f64 - 0.5));
@@ -52,7 +52,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
             let across = |point: &Point| [Point { x: left, ..*point }, Point { x: right, ..*point }];
             let line = Line { points: line.points.iter().flat_map(across).collect(), ..line.clone() };
             frame.band(canvas, &line, |x| x);
-            frame.line(canvas, &line, None, |x| x);
+            frame.line(canvas, &line, |x| x);
             ends.extend(end(&frame, &line));
         }
         for (nth, line) in of_side(Side::Head).enumerate() {
@@ -63,8 +63,8 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
                 // A line ends with its launch: the next one is another process.
                 let launch = |point: &Point| launches.get(point.x as usize);
                 for points in line.points.chunk_by(|a, b| launch(a) == launch(b)) {
-                    let of_launch = Line { points: points.to_vec(), ..line.clone() };
-                    frame.line(canvas, &of_launch, Some(Marker::nth(nth)), x);
+                    let (points, marker) = (points.to_vec(), Some(Marker::nth(nth)));
+                    frame.line(canvas, &Line { points, marker, ..line.clone() }, x);
                 }
             }
             ends.extend(end(&frame, line));

@@ -80,7 +80,7 @@ pub(crate) struct Rect {
 }
 
 /// The shape of a point on a line. It tells lines apart where colour does not.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Marker {
     Circle,
     Square,
