@@ -93,14 +93,7 @@ impl<'a> Report<'a> {
 
     /// The cells by group, in the order of their definition.
     pub(crate) fn groups(&self) -> Vec<(&'a str, Vec<Cell<'a>>)> {
-        let mut groups: Vec<(&str, Vec<Cell>)> = Vec::new();
-        for cell in self.cells() {
-            match groups.iter_mut().find(|(name, _)| *name == cell.judged.id.group) {
-                Some((_, cells)) => cells.push(cell),
-                None => groups.push((&cell.judged.id.group, vec![cell])),
-            }
-        }
-        groups
+        by_key(self.cells().into_iter().map(|cell| (cell.judged.id.group.as_str(), cell)))
     }
 
     pub(crate) fn is_duet(&self) -> bool {
@@ -117,18 +110,23 @@ impl<'a> Report<'a> {
 
     /// The notes that several cells have, with those cells.
     pub(crate) fn shared_notes(&self) -> Vec<(Note, Vec<&'a CellId>)> {
-        let mut all: Vec<(Note, Vec<&CellId>)> = Vec::new();
-        for cell in self.cells() {
-            for note in cell.notes() {
-                match all.iter_mut().find(|(other, _)| *other == note) {
-                    Some((_, cells)) => cells.push(&cell.judged.id),
-                    None => all.push((note, vec![&cell.judged.id])),
-                }
-            }
-        }
+        let of_cell = |cell: Cell<'a>| cell.notes().into_iter().map(move |note| (note, &cell.judged.id));
+        let mut all = by_key(self.cells().into_iter().flat_map(of_cell));
         all.retain(|(_, cells)| cells.len() > 1);
         all
     }
+}
+
+/// The values of each key, in the order in which the keys first appear.
+pub(crate) fn by_key<K: PartialEq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<(K, Vec<V>)> {
+    let mut groups: Vec<(K, Vec<V>)> = Vec::new();
+    for (key, value) in pairs {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((key, vec![value])),
+        }
+    }
+    groups
 }
 
 impl<'a> Cell<'a> {
@@ -160,13 +158,8 @@ impl<'a> Cell<'a> {
     /// The notes of its measurement and its judgement, each once.
     fn notes(&self) -> Vec<Note> {
         let recorded = self.runs.iter().flat_map(|run| &run.notes).cloned().map(Note::Recorded);
-        let mut notes = Vec::new();
-        for note in recorded.chain(self.judged.notes.iter().cloned()) {
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
-        }
-        notes
+        let notes = recorded.chain(self.judged.notes.iter().cloned());
+        by_key(notes.map(|note| (note, ()))).into_iter().map(|(note, _)| note).collect()
     }
 
     /// The notes that no other cell has.

@@ -3,6 +3,7 @@
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Note, Stage, Verdict};
 use crate::plan::{CellId, Side, metric};
 use crate::record::Unit;
+use crate::report::chart::svg::{clean, wrap};
 use crate::report::model::{Cell, Report, Row};
 use crate::report::number;
 use crate::report::text;
@@ -33,15 +34,15 @@ impl Report<'_> {
             text.push_str(&printer.cell(cell, &shared));
             text.push('\n');
         }
-        let dim = |line: &str| format!("{}\n", printer.dim(&wrapped(&plain(line), 0)));
+        let dim = |line: &str| format!("{}\n", printer.dim(&wrapped(line, 0)));
         if let Some(load) = text::machine_load(self.runs) {
             text.push_str(&dim(&format!("Machine: {load}")));
         }
         for note in text::call_notes(self, &shared) {
-            text.push_str(&format!("{}\n", wrapped(&plain(&note), 0)));
+            text.push_str(&format!("{}\n", wrapped(&note, 0)));
         }
         text.extend(text::correction(self).map(|correction| dim(&correction)));
-        let sentence = plain(&self.sentence());
+        let sentence = clean(&self.sentence());
         text + &match cells.iter().map(|cell| cell.judged.verdict).max() {
             Some(verdict) => format!("{}\n", printer.verdict(verdict, &sentence)),
             None => format!("{sentence}\n"),
@@ -80,7 +81,7 @@ impl Printer {
     }
 
     fn cell(&self, cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
-        let id = self.bold(&plain(&cell.judged.id.to_string()));
+        let id = self.bold(&clean(&cell.judged.id.to_string()));
         let mut block = format!("{id}  {}\n", self.dim(&text::extent(cell)));
         for row in cell.rows().iter().filter(|row| self.shows(row)) {
             block.push_str(&self.row(row, cell));
@@ -100,7 +101,7 @@ impl Printer {
                 LimitOutcome::Holds => Verdict::Unchanged,
                 LimitOutcome::Undecided => Verdict::Inconclusive,
             };
-            let found = wrapped(&plain(&text::limit(limit)), TEXT);
+            let found = wrapped(&text::limit(limit), TEXT);
             block.push_str(&self.labelled("limit", &self.verdict(verdict, &found)));
         }
         for note in cell.own_notes(shared) {
@@ -189,7 +190,7 @@ impl Printer {
         match text::cell_reason(cell.judged) {
             None => format!("{:INDENT$}{coloured}.\n", ""),
             Some(reason) => {
-                let text = wrapped(&format!("{conclusion}: {}", plain(&reason)), INDENT);
+                let text = wrapped(&format!("{conclusion}: {reason}"), INDENT);
                 // The first words are short enough to stand whole in the first line.
                 format!("{:INDENT$}{coloured}{}\n", "", &text[conclusion.len()..])
             }
@@ -197,7 +198,7 @@ impl Printer {
     }
 
     fn line(&self, label: &str, text: &str) -> String {
-        if text.is_empty() { String::new() } else { self.labelled(label, &wrapped(&plain(text), TEXT)) }
+        if text.is_empty() { String::new() } else { self.labelled(label, &wrapped(text, TEXT)) }
     }
 
     fn labelled(&self, label: &str, text: &str) -> String {
@@ -210,26 +211,10 @@ impl Printer {
 }
 
 /// Breaks text at spaces so that each line fits [`WIDTH`] when indented. The first line comes without its indent. A word longer
-/// than a line stays whole, so that it can be copied.
+/// than a line stays whole, so that it can be copied. Control characters, which could move the cursor, are replaced.
 fn wrapped(text: &str, indent: usize) -> String {
-    let room = WIDTH.saturating_sub(indent);
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always one line");
-        let length = line.chars().count();
-        if length > 0 && length + 1 + word.chars().count() > room {
-            lines.push(word.to_owned());
-        } else {
-            line.push_str(if length > 0 { " " } else { "" });
-            line.push_str(word);
-        }
-    }
-    lines.join(&format!("\n{}", " ".repeat(indent)))
-}
-
-/// Text without control characters, which could move the cursor or change colours.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    wrap(&clean(text), |line| line.chars().count() <= WIDTH - indent)
+        .join(&format!("\n{}", " ".repeat(indent)))
 }
 
 #[cfg(test)]

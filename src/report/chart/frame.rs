@@ -15,6 +15,8 @@ use crate::report::chart::svg::{
 };
 use crate::report::number::grouped;
 
+/// The widest line of text.
+const ROOM_PX: f64 = WIDTH_PX - 2.0 * EDGE_PX;
 /// From the upper edge to the middles of the title and of the first line of the subtitle.
 const TITLE_PX: f64 = 24.0;
 const SUBTITLE_PX: f64 = 48.0;
@@ -46,8 +48,13 @@ pub(crate) struct Heading<'a> {
 
 impl<'a> Heading<'a> {
     pub(crate) fn new(title: &'a str, subtitle: &'a str) -> Self {
-        let room = WIDTH_PX - 2.0 * EDGE_PX;
-        let subtitle_lines = wrap(&clean(subtitle), SUBTITLE_SIZE, room, MAX_SUBTITLE_LINES);
+        let mut lines = wrap(&clean(subtitle), |line| width(line, SUBTITLE_SIZE) <= ROOM_PX);
+        if lines.len() > MAX_SUBTITLE_LINES {
+            // The last line shows the beginning and the end of what is left.
+            let rest = lines.split_off(MAX_SUBTITLE_LINES - 1).join(" ");
+            lines.push(rest);
+        }
+        let subtitle_lines = lines.iter().map(|line| shorten(line, SUBTITLE_SIZE, ROOM_PX)).collect();
         Self { title, subtitle, subtitle_lines }
     }
 
@@ -69,7 +76,7 @@ impl<'a> Heading<'a> {
         let bottom = height.ceil();
         let height = if note.is_some() { bottom + NAME_HEIGHT_PX } else { bottom };
         svg(self.title, &description, (WIDTH_PX, height), |canvas| {
-            let title = shorten(&clean(self.title), TITLE_SIZE, WIDTH_PX - 2.0 * EDGE_PX);
+            let title = shorten(&clean(self.title), TITLE_SIZE, ROOM_PX);
             canvas.text(
                 &title,
                 (EDGE_PX, TITLE_PX),
