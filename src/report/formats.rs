@@ -17,11 +17,12 @@ type Format = fn(&Report) -> Result<Vec<Artifact>, ReportError>;
 static FORMATS: &[Format] = &[page::render];
 
 /// Where a report goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Place {
-    folder: PathBuf,
-    /// The folder of all reports, if it is one of them.
-    root: Option<PathBuf>,
+    pub(crate) folder: PathBuf,
+    /// The folder of all reports, in which a page links to each; `None` if somebody chose the folder. Then nothing next to it is
+    /// written, and nothing in it is removed.
+    pub(crate) root: Option<PathBuf>,
 }
 
 impl Place {
@@ -30,33 +31,18 @@ impl Place {
         Self { folder: root.join(file_name(name)), root: Some(root.to_owned()) }
     }
 
-    /// A folder that somebody chose: nothing next to it is written, and nothing in it is removed.
-    pub(crate) fn chosen(folder: PathBuf) -> Self {
-        Self { folder, root: None }
-    }
-
-    /// The folder itself.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// The page that people open.
     pub(crate) fn page(&self) -> PathBuf {
         self.folder.join(INDEX)
     }
-
-    /// Whether the page above it links to all reports.
-    pub(crate) fn has_overview(&self) -> bool {
-        self.root.is_some()
-    }
 }
 
 /// Writes a report in all formats into its folder, and the page that links to all reports if it is one of them. Charts of an
-/// earlier run that this one does not have are removed then; other files stay. Returns the paths of what was written.
+/// earlier run that this one does not have are removed then; other files stay.
 ///
 /// # Errors
 /// If a format cannot be made, a file cannot be written or an old chart cannot be removed. Files that were written before stay.
-pub(crate) fn write(place: &Place, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
+pub(crate) fn write(place: &Place, report: &Report) -> Result<(), ReportError> {
     let Place { folder, root } = place;
     let mut written = Vec::new();
     for format in FORMATS {
@@ -68,11 +54,9 @@ pub(crate) fn write(place: &Place, report: &Report) -> Result<Vec<PathBuf>, Repo
     }
     if let Some(root) = root {
         remove_stale(folder, &written)?;
-        let path = root.join(INDEX);
-        write_whole(&path, page::overview(root).as_bytes())?;
-        written.push(path);
+        write_whole(&root.join(INDEX), page::overview(root).as_bytes())?;
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Removes the charts in a folder that are not among the written ones.
@@ -102,7 +86,7 @@ mod tests {
     use crate::judge::Verdict;
     use crate::report::tests::{Sampled, samples};
 
-    fn write_below(root: &Path, sampled: &Sampled) -> Result<Vec<PathBuf>, ReportError> {
+    fn write_below(root: &Path, sampled: &Sampled) -> Result<(), ReportError> {
         write(&Place::below(root, &sampled.title), &sampled.report())
     }
 
@@ -119,8 +103,7 @@ mod tests {
     fn page_and_charts_are_written_and_the_overview_links_to_each_bench() {
         let root = tempfile::tempdir().unwrap();
         let mut sampled = Sampled::new(&[Verdict::Regressed, Verdict::Unchanged]);
-        let written = write_below(root.path(), &sampled).unwrap();
-        assert!(written.iter().all(|path| path.is_file()));
+        write_below(root.path(), &sampled).unwrap();
         let expected = [
             "change.png",
             "change.svg",
@@ -184,13 +167,13 @@ mod tests {
     fn in_a_chosen_folder_nothing_is_removed_and_nothing_next_to_it_is_written() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("docs/load");
-        let place = Place::chosen(folder.clone());
+        let place = Place { folder: folder.clone(), root: None };
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("latency-mine.svg"), "mine").unwrap();
         let mut sampled = Sampled::new(&[Verdict::New]);
-        sampled.options.overview = place.has_overview();
-        let written = write(&place, &sampled.report()).unwrap();
-        assert!(written.contains(&place.page()) && written.iter().all(|path| path.starts_with(&folder)));
+        sampled.options.overview = false;
+        write(&place, &sampled.report()).unwrap();
+        assert_eq!(names(root.path()), ["docs"]);
         assert_eq!(names(&root.path().join("docs")), ["load"]);
         assert_eq!(fs::read_to_string(folder.join("latency-mine.svg")).unwrap(), "mine");
         assert!(!fs::read_to_string(place.page()).unwrap().contains("../index.html"));
@@ -230,14 +213,16 @@ mod tests {
         let mut odd = samples(&[Verdict::Unchanged, Verdict::Unchanged]);
         odd[0].group = "../../etc".into();
         odd[1].group = "東京 <\"&>".into();
-        let written = write_below(root.path(), &Sampled::of(&odd)).unwrap();
-        for path in &written {
-            assert!(
-                path.is_file()
-                    && path.canonicalize().unwrap().starts_with(root.path().canonicalize().unwrap())
-            );
+        let reports = root.path().join("home/me/reports");
+        write_below(&reports, &Sampled::of(&odd)).unwrap();
+        for (folder, only) in [("", "home"), ("home", "me"), ("home/me", "reports")] {
+            assert_eq!(names(&root.path().join(folder)), [only]);
         }
-        assert_eq!(names(root.path()), ["index.html", "tokenizer"]);
-        assert_eq!(written.len(), 2 + 2 * 4 + 2, "what changed, two charts a cell, two pages");
+        assert_eq!(names(&reports), ["index.html", "tokenizer"]);
+        assert_eq!(
+            names(&reports.join("tokenizer")).len(),
+            2 + 2 * 4 + 1,
+            "one chart, two per cell, the page"
+        );
     }
 }

@@ -270,7 +270,7 @@ fn conclude(
     let mut failures: Vec<SessionError> = Vec::new();
     if origin != Origin::Baseline {
         // Kept before anything else is done with them.
-        let written = write_runs(&place.folder().join(RUN_FILE), runs);
+        let written = write_runs(&place.folder.join(RUN_FILE), runs);
         failures.extend(written.err().map(SessionError::from));
     }
     let judgement = judge(baseline, runs, Depth::Report);
@@ -287,8 +287,8 @@ fn conclude(
         failures.extend(printed.err().map(SessionError::from));
     }
     match report::write(place, &report) {
-        Ok(_) if options.quiet => {}
-        Ok(_) => output::log(format_args!("Report: {}", place.page().display())),
+        Ok(()) if options.quiet => {}
+        Ok(()) => output::log(format_args!("Report: {}", place.page().display())),
         Err(error) => failures.push(error.into()),
     }
     let replaces = options.save.as_ref().is_some_and(|save| !save.append);
@@ -334,7 +334,7 @@ fn report_options(
         records: options.save.is_some(),
         record_command: command(&["--save-baseline", options.baseline.name()]),
         duet_command: stored.map(|commit| command(&["--base-ref", commit])),
-        overview: place.has_overview(),
+        overview: place.root.is_some(),
     }
 }
 
@@ -361,14 +361,14 @@ fn is_built_by_cargo(group: &Group, paths: &Paths) -> bool {
 
 fn place(output: Option<&Path>, name: &str, options: &Options) -> Place {
     match output {
-        Some(folder) => Place::chosen(folder.to_owned()),
+        Some(folder) => Place { folder: folder.to_owned(), root: None },
         None => Place::below(&options.paths.reports(), name),
     }
 }
 
 /// Checks that the report does not overwrite a file that it is made from.
 fn check_overwrites(place: &Place, files: &[impl AsRef<Path>]) -> Result<()> {
-    let written = fs::canonicalize(place.folder().join(RUN_FILE)).ok();
+    let written = fs::canonicalize(place.folder.join(RUN_FILE)).ok();
     let mut files = files.iter().map(AsRef::as_ref);
     match files.find(|file| written.is_some() && fs::canonicalize(file).ok() == written) {
         None => Ok(()),
