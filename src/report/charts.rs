@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::judge::Shown;
 use crate::parallel;
 use crate::plan::{Side, metric};
 use crate::record::file_name;
@@ -124,18 +125,16 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
 /// The rounds of a cell in order of time; `None` if there is a single one, or one without latencies.
 fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
     let all = || cell.runs.iter().flat_map(|run| &run.rounds);
-    let line = |(id, name): (&str, &str)| {
+    let mut lines = Vec::new();
+    for (name, Shown { metric, base, .. }) in text::p50_and_tail(cell) {
+        let values = all().map(|round| round.values.get(metric.id).copied()).enumerate();
+        let points = values.map(|(nth, value)| Some(Point::new(nth as f64, value?, None)));
         // If rounds lack a percentile, those that have it are not comparable: they are the faster ones.
-        let values: Vec<f64> = all().map(|round| round.values.get(id).copied()).collect::<Option<_>>()?;
-        let points = values.iter().enumerate().map(|(nth, value)| Point::new(nth as f64, *value, None));
+        let Some(points) = points.collect() else { continue };
         let line = |side, points| Line { name: name.to_owned(), side, marker: None, points };
-        let base = cell.of_rounds(id).and_then(|shown| shown.base);
-        let base = base.map(|base| line(Side::Base, vec![Point::new(0.0, base.value, base.interval)]));
-        Some([Some(line(Side::Head, points.collect())), base])
-    };
-    let [p50, tails @ ..] = LATENCIES;
-    let tail = tails.into_iter().rev().filter(|(id, _)| cell.of_rounds(id).is_some()).find_map(line);
-    let lines: Vec<Line> = line(p50).into_iter().chain(tail).flatten().flatten().collect();
+        lines.extend(base.map(|base| line(Side::Base, vec![Point::new(0.0, base.value, base.interval)])));
+        lines.push(line(Side::Head, points));
+    }
     let mut launches = Vec::new();
     for run in &cell.runs {
         let before = launches.iter().max().map_or(0, |last| last + 1);

@@ -1,24 +1,18 @@
 //! The result of `plimsoll load`, for people, for machines and as the block of the script that it replaces.
 
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::plan::Load;
 use crate::record::{Clock, Counts, Fault, LatencyHistogram, Tally, Unit};
 use crate::report::{number, text};
 
 const NS_PER_S: f64 = 1e9;
-/// The percentiles that are shown, with their names in JSON and in text.
-const PERCENTILES: [(f64, &str, &str); 5] = [
-    (0.5, "p50", "p50"),
-    (0.9, "p90", "p90"),
-    (0.95, "p95", "p95"),
-    (0.99, "p99", "p99"),
-    (0.999, "p99_9", "p99.9"),
-];
+/// The percentiles that are shown. In JSON a name has `_` for its point.
+const PERCENTILES: [(f64, &str); 5] =
+    [(0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p99.9")];
 /// The client is the bottleneck if each connection waits longer for the client than for the service, as in the cells of a bench.
 const MAX_CLIENT_SHARE: f64 = 0.5;
 /// Bars of equal width in the histogram, which end at p99. One more bar holds the slowest 1%.
@@ -39,15 +33,13 @@ impl LoadReport<'_> {
     /// The default output.
     pub(crate) fn summary(&self) -> String {
         let (counts, latency) = (&self.tally.counts, &self.tally.latency);
-        let mut text = String::from("Summary:\n");
-        let row = |text: &mut String, name: &str, value: String| {
-            _ = writeln!(text, "  {:<15} {value}", format!("{name}:"));
-        };
-        row(&mut text, "Requests", number::count(counts.requests));
-        row(&mut text, "Success ratio", number::value(self.success_ratio(), Unit::Ratio));
+        let row = |name: &str, value: String| format!("  {:<15} {value}\n", format!("{name}:"));
         let throughput = number::value(self.throughput(), Unit::PerSecond);
-        row(&mut text, "Throughput", format!("{throughput} (successes)"));
-        row(&mut text, "Total time", number::duration_ns(self.elapsed.as_nanos() as f64));
+        let mut text = String::from("Summary:\n");
+        text.push_str(&row("Requests", number::count(counts.requests)));
+        text.push_str(&row("Success ratio", number::share(self.success_ratio())));
+        text.push_str(&row("Throughput", format!("{throughput} (successes)")));
+        text.push_str(&row("Total time", number::duration_ns(self.elapsed.as_nanos() as f64)));
         let [input, output] = self.token_rates();
         for (name, tokens, rate) in [
             ("Input tokens", self.tally.input_tokens, input),
@@ -55,133 +47,118 @@ impl LoadReport<'_> {
         ] {
             if let Some(mean) = tokens.mean() {
                 let rate = number::value(rate, Unit::TokensPerSecond);
-                row(&mut text, name, format!("{} per success, {rate}", number::value(mean, Unit::Tokens)));
+                let mean = number::value(mean, Unit::Tokens);
+                text.push_str(&row(name, format!("{mean} per success, {rate}")));
             }
         }
         if latency.is_empty() {
             text.push_str("\nNo request succeeded.\n");
         } else {
-            text.push_str("\nLatency of successes:\n");
-            text.push_str(&latency_rows(latency));
-            text.push('\n');
+            let row = |(name, ns): (&str, Option<f64>)| {
+                format!("{name:<6} {}", number::duration_ns(ns.unwrap_or(0.0)))
+            };
+            text.push_str(&section("Latency of successes", figures(latency).into_iter().map(row)));
             text.push_str(&bars(latency));
         }
-        if !counts.statuses.is_empty() {
-            text.push_str("\nStatus codes:\n");
-            for (status, count) in &counts.statuses {
-                _ = writeln!(text, "  {status}: {}", number::count(*count));
-            }
-        }
-        if !counts.faults.is_empty() {
-            text.push_str("\nFaults:\n");
-            for (fault, count) in &counts.faults {
-                _ = writeln!(text, "  {}: {}", fault.in_words(), number::count(*count));
-            }
-        }
-        text.push_str(&self.client());
+        let line = |name: String, count: u64| format!("{name}: {}", number::count(count));
+        let statuses = counts.statuses.iter().map(|(status, count)| line(status.to_string(), *count));
+        text.push_str(&section("Status codes", statuses));
+        let faults = counts.faults.iter().map(|(fault, count)| line(fault.in_words(), *count));
+        text.push_str(&section("Faults", faults));
+        text.push_str(&section("Client", self.client()));
         text
     }
 
     /// The connections, and what the client itself did to the result.
-    fn client(&self) -> String {
+    fn client(&self) -> Vec<String> {
         let Tally { counts, latency, connect, lag, .. } = self.tally;
-        let mut text = String::new();
+        let mut lines = Vec::new();
         if let Some(connect) = connect.quantile_ns(0.5) {
             let opened = number::plural(counts.connections, "connection");
-            _ = write!(text, "  opened {opened} (p50 {} each)", number::duration_ns(connect));
-            match counts.reconnects {
-                0 => text.push('\n'),
-                some => {
-                    let again = number::count(some);
-                    _ = writeln!(text, ", {again} of them again because the server had closed them");
-                }
-            }
+            let again = match counts.reconnects {
+                0 => String::new(),
+                some => format!(", {} of them again because the server had closed them", number::count(some)),
+            };
+            lines.push(format!("opened {opened} (p50 {} each){again}", number::duration_ns(connect)));
         }
         if !counts.statuses.is_empty() {
-            _ = writeln!(text, "  responses {}", text::timed_by(counts.clock(), counts.unstamped));
+            lines.push(format!("responses {}", text::timed_by(counts.clock(), counts.unstamped)));
         }
         if counts.slow_sends > 0 {
-            let slow = number::plural(counts.slow_sends, "request");
-            _ = writeln!(text, "  {slow} took longer than 1 ms to send, so latency may be too high");
+            lines.push(text::sent_slowly(counts.slow_sends));
         }
         let [p50, p99] = [0.5, 0.99].map(|q| lag.quantile_ns(q).map(number::duration_ns));
         if let (Some(p50), Some(p99)) = (p50, p99) {
-            _ = writeln!(text, "  client lag, from a response to the next request: p50 {p50}, p99 {p99}");
+            lines.push(format!("client lag, from a response to the next request: p50 {p50}, p99 {p99}"));
         }
         if let (Some(lag), Some(latency)) = (lag.mean_ns(), latency.mean_ns()) {
             let client_share = lag / (lag + latency);
-            let shown = number::percent(client_share);
-            _ = match client_share > MAX_CLIENT_SHARE {
-                true => writeln!(
-                    text,
-                    "  the client was the bottleneck: it took {shown} of each connection's time, so the throughput is the client's"
-                ),
-                false => writeln!(
-                    text,
-                    "  the client took {shown} of each connection's time, the service the rest"
-                ),
-            };
+            let took = format!("took {} of each connection's time", number::percent(client_share));
+            lines.push(match client_share > MAX_CLIENT_SHARE {
+                true => {
+                    format!("the client was the bottleneck: it {took}, so the throughput is the client's")
+                }
+                false => format!("the client {took}, the service the rest"),
+            });
         }
-        if text.is_empty() { text } else { format!("\nClient:\n{text}") }
+        lines
     }
 
     /// The block of async_benchmarking.py, line for line. Its figures are over all responses, whatever their status.
     pub(crate) fn script(&self) -> String {
         let tally = self.tally;
-        let mut text = String::from("*** Results ***\nStatus codes:\n");
-        for (status, times) in &tally.counts.statuses {
-            _ = writeln!(text, "  {status}: {times} times");
-        }
-        _ = writeln!(text, "Success ratio: {:.2}%", 100.0 * self.success_ratio());
-        text.push_str("--- - --- - ---\n");
+        let statuses = tally.counts.statuses.iter();
+        let statuses: String =
+            statuses.map(|(status, times)| format!("  {status}: {times} times\n")).collect();
         let mut all = tally.latency.clone();
         all.add(&tally.failure_latency);
         let seconds = |ns: Option<f64>| ns.unwrap_or(0.0) / NS_PER_S;
         let (median, mean) = (seconds(all.quantile_ns(0.5)), seconds(all.mean_ns()));
         let (shortest, longest) = (seconds(all.min_ns()), seconds(all.max_ns()));
-        _ = writeln!(text, "Total time: {:.4} seconds", self.elapsed.as_secs_f64());
-        _ = writeln!(text, "Median latency: {median:.4}  |  Average latency: {mean:.4} seconds");
-        _ = writeln!(
-            text,
-            "Shortest request time: {shortest:.4} seconds  |  Longest request time: {longest:.4} seconds"
-        );
-        text.push_str("--- - --- - ---\n");
         let tokens = [tally.input_tokens.total, tally.output_tokens.total];
         let [input, output] = tokens.map(|total| self.per_response(total));
         let [input_rate, output_rate] = tokens.map(|total| self.per_second(total));
-        _ = writeln!(text, "Throughput: {} requests per second", self.per_second(all.len() as f64));
-        _ = writeln!(text, "Avg Input Tokens: {input:.4}  |  Avg Output Tokens: {output:.4}");
-        _ = writeln!(
-            text,
-            "Input Token Throughput: {input_rate:.4} tokens per second  |  \
-             Output Token Throughput: {output_rate:.4} tokens per second"
-        );
-        text
+        format!(
+            "*** Results ***\n\
+             Status codes:\n\
+             {statuses}\
+             Success ratio: {:.2}%\n\
+             --- - --- - ---\n\
+             Total time: {:.4} seconds\n\
+             Median latency: {median:.4}  |  Average latency: {mean:.4} seconds\n\
+             Shortest request time: {shortest:.4} seconds  |  Longest request time: {longest:.4} seconds\n\
+             --- - --- - ---\n\
+             Throughput: {} requests per second\n\
+             Avg Input Tokens: {input:.4}  |  Avg Output Tokens: {output:.4}\n\
+             Input Token Throughput: {input_rate:.4} tokens per second  |  \
+             Output Token Throughput: {output_rate:.4} tokens per second\n",
+            100.0 * self.success_ratio(),
+            self.elapsed.as_secs_f64(),
+            self.per_second(all.len() as f64),
+        )
     }
 
     pub(crate) fn json(&self) -> Value {
         let tally = self.tally;
-        let counts = |counts: &mut dyn Iterator<Item = (String, u64)>| -> Map<String, Value> {
-            counts.map(|(name, count)| (name, json!(count))).collect()
-        };
+        let faults = tally.counts.faults.iter().map(|(fault, count)| (fault.to_string(), *count));
         let [input_rate, output_rate] = self.token_rates();
         json!({
             "requests": tally.counts.requests,
             "concurrency": self.concurrency,
             "elapsed_s": self.elapsed.as_secs_f64(),
-            "status_codes": counts(&mut tally.counts.statuses.iter().map(|(status, n)| (status.to_string(), *n))),
-            "faults": counts(&mut tally.counts.faults.iter().map(|(fault, n)| (fault.to_string(), *n))),
+            "status_codes": tally.counts.statuses,
+            "faults": faults.collect::<Value>(),
             "success_ratio": self.success_ratio(),
             "throughput_per_s": self.throughput(),
-            "latency_ns": percentiles(&tally.latency),
+            "latency_ns": json_figures(&tally.latency),
             "latency_histogram": tally.latency.encode(),
             "input_tokens_mean": self.per_response(tally.input_tokens.total),
             "output_tokens_mean": self.per_response(tally.output_tokens.total),
             "input_token_throughput_per_s": input_rate,
             "output_token_throughput_per_s": output_rate,
             "connections_opened": tally.counts.connections,
-            "connect_ns": percentiles(&tally.connect),
-            "lag_ns": percentiles(&tally.lag),
+            "connect_ns": json_figures(&tally.connect),
+            "lag_ns": json_figures(&tally.lag),
             "reconnects": tally.counts.reconnects,
             "clock": clock_name(tally.counts.clock()),
         })
@@ -238,23 +215,21 @@ fn clock_name(clock: Clock) -> &'static str {
     }
 }
 
-/// `null` where nothing was counted.
-fn percentiles(histogram: &LatencyHistogram) -> Value {
-    let mut values = Map::new();
-    values.insert("min".into(), json!(histogram.min_ns()));
-    values.insert("mean".into(), json!(histogram.mean_ns()));
-    for (q, name, _) in PERCENTILES {
-        values.insert(name.into(), json!(histogram.quantile_ns(q)));
-    }
-    values.insert("max".into(), json!(histogram.max_ns()));
-    Value::Object(values)
+/// Mean, ends and percentiles, by name; `None` if nothing was counted.
+fn figures(histogram: &LatencyHistogram) -> Vec<(&'static str, Option<f64>)> {
+    let percentiles = PERCENTILES.map(|(q, name)| (name, histogram.quantile_ns(q)));
+    let ends = [("mean", histogram.mean_ns()), ("min", histogram.min_ns())];
+    ends.into_iter().chain(percentiles).chain([("max", histogram.max_ns())]).collect()
 }
 
-fn latency_rows(latency: &LatencyHistogram) -> String {
-    let percentiles = PERCENTILES.map(|(q, _, name)| (name, latency.quantile_ns(q)));
-    let ends = [("mean", latency.mean_ns()), ("min", latency.min_ns())];
-    let rows = ends.into_iter().chain(percentiles).chain([("max", latency.max_ns())]);
-    rows.map(|(name, ns)| format!("  {name:<6} {}\n", number::duration_ns(ns.unwrap_or(0.0)))).collect()
+fn json_figures(histogram: &LatencyHistogram) -> Value {
+    figures(histogram).into_iter().map(|(name, ns)| (name.replace('.', "_"), ns)).collect()
+}
+
+/// A heading with lines below it; empty without lines.
+fn section(heading: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let lines: String = lines.into_iter().map(|line| format!("  {line}\n")).collect();
+    if lines.is_empty() { lines } else { format!("\n{heading}:\n{lines}") }
 }
 
 /// A histogram of lines. Each line begins with the longest latency of its bar.
@@ -282,12 +257,11 @@ fn bars(latency: &LatencyHistogram) -> String {
     let longest = |column: usize| names.iter().map(|name| name[column].chars().count()).max().unwrap_or(0);
     let (end_width, count_width) = (longest(0), longest(1));
     let rest = if max > p99 { " (the last bar is the slowest 1%)" } else { "" };
-    let mut text = format!("Latency histogram{rest}:\n");
-    for ([end, shown], count) in names.iter().zip(&counts) {
+    let lines = names.iter().zip(&counts).map(|([end, shown], count)| {
         let bar = "■".repeat((count * BAR_WIDTH).div_ceil(largest) as usize);
-        _ = writeln!(text, "  {end:>end_width$} [{shown:>count_width$}] |{bar}");
-    }
-    text
+        format!("{end:>end_width$} [{shown:>count_width$}] |{bar}")
+    });
+    section(&format!("Latency histogram{rest}"), lines)
 }
 
 /// A line on the terminal that shows how far the load has come. It disappears when dropped.
@@ -302,10 +276,9 @@ pub(crate) struct LoadProgress {
 impl LoadProgress {
     /// `None` if standard error is not a terminal.
     pub(crate) fn new(load: Load, length: Option<Duration>) -> Option<Self> {
-        let total = match (length, load) {
-            (Some(length), _) => u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
-            (None, Load::Batch { requests, .. }) => requests,
-            (None, load) => load.concurrency() as u64,
+        let total = match load {
+            Load::Batch { requests, .. } => requests,
+            _ => length.unwrap_or_default().as_millis() as u64,
         };
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:24.cyan/dim} {percent}%  {wide_msg:.dim}");
@@ -449,7 +422,7 @@ mod tests {
     fn bars_of(microseconds: impl IntoIterator<Item = u64>) -> String {
         let mut latency = LatencyHistogram::new();
         microseconds.into_iter().for_each(|us| latency.record(Duration::from_micros(us)));
-        bars(&latency)
+        bars(&latency).trim_start().to_owned()
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The input of all formats, which borrows what was measured and judged, and their output.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -129,6 +128,11 @@ pub(crate) fn by_key<K: PartialEq, V>(pairs: impl IntoIterator<Item = (K, V)>) -
     groups
 }
 
+/// Each item once, in the order in which they first appear.
+pub(crate) fn unique<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    by_key(items.into_iter().map(|item| (item, ()))).into_iter().map(|(item, _)| item).collect()
+}
+
 impl<'a> Cell<'a> {
     /// Its newest rounds.
     pub(crate) fn last(&self) -> &'a CellRun {
@@ -141,8 +145,7 @@ impl<'a> Cell<'a> {
     }
 
     pub(crate) fn launches(&self) -> usize {
-        let launches =
-            |run: &&CellRun| run.rounds.iter().map(|round| round.launch).collect::<BTreeSet<_>>().len();
+        let launches = |run: &&CellRun| unique(run.rounds.iter().map(|round| round.launch)).len();
         self.runs.iter().map(launches).sum()
     }
 
@@ -158,8 +161,7 @@ impl<'a> Cell<'a> {
     /// The notes of its measurement and its judgement, each once.
     fn notes(&self) -> Vec<Note> {
         let recorded = self.runs.iter().flat_map(|run| &run.notes).cloned().map(Note::Recorded);
-        let notes = recorded.chain(self.judged.notes.iter().cloned());
-        by_key(notes.map(|note| (note, ()))).into_iter().map(|(note, _)| note).collect()
+        unique(recorded.chain(self.judged.notes.iter().cloned()))
     }
 
     /// The notes that no other cell has.
@@ -198,9 +200,8 @@ impl<'a> Cell<'a> {
 
     /// Whether each response was a success with status 200.
     pub(crate) fn all_200(&self) -> bool {
-        const OK: u16 = 200;
         let counts = self.counts();
-        counts.faults.is_empty() && counts.statuses.keys().all(|&status| status == OK)
+        counts.faults.is_empty() && counts.statuses.keys().all(|&status| status == 200)
     }
 
     /// Whether it regressed because of an absolute limit alone.

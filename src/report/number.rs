@@ -127,23 +127,16 @@ pub(crate) fn setting(fraction: f64) -> String {
     format!("{}%", (100.0 * fraction * DIGITS).round() / DIGITS)
 }
 
-/// A number with its sign, which zero and what is rounded to it have as well: `+3.4`.
-fn signed(value: f64, size: String, zero: &str) -> String {
-    let sign = match value {
-        value if value.is_nan() => "",
-        value if value < 0.0 && size != zero => "-",
-        _ => "+",
-    };
-    format!("{sign}{size}")
-}
-
-/// A change in percent, or in points if it is a difference of ratios, without the unit: `+3.4`, `-1.25`.
+/// A change in percent, or in points if it is a difference of ratios, without the unit: `+3.4`, `-1.25`. What is rounded to zero
+/// has a plus.
 fn change_number(fraction: f64, is_difference: bool) -> String {
-    match is_difference {
-        true if !fraction.is_finite() => NOTHING.to_owned(),
-        true => signed(fraction, format!("{:.2}", (100.0 * fraction).abs()), "0.00"),
-        false => signed(fraction, percent_number(fraction), "0.0"),
-    }
+    let size = match is_difference {
+        _ if fraction.is_nan() => return NOTHING.to_owned(),
+        true => format!("{:.2}", 100.0 * fraction.abs()),
+        false => percent_number(fraction),
+    };
+    let is_zero = size.chars().all(|c| matches!(c, '0' | '.'));
+    format!("{}{size}", if fraction < 0.0 && !is_zero { "-" } else { "+" })
 }
 
 /// A change with its sign and unit: `+3.4%`, or `-1.25 points` for a difference of ratios.

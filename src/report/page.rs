@@ -3,11 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::judge::{
-    Candidate, CellJudgement, Change, Comparison, Estimate, LimitOutcome, Note, Stage, Verdict,
-};
+use crate::judge::{Change, Comparison, Estimate, Note, Stage, Verdict};
 use crate::plan::{CellId, Side};
-use crate::record::{CellRun, Unit};
 use crate::report::chart::svg::escaped;
 use crate::report::charts::{self, Figure, Scope};
 use crate::report::model::{Artifact, Cell, Report, ReportError, Row};
@@ -43,11 +40,8 @@ pub(crate) fn render(report: &Report) -> Result<Vec<Artifact>, ReportError> {
 fn page(report: &Report, figures: &[Figure]) -> String {
     let cells = report.cells();
     let worst = cells.iter().map(|cell| cell.judged.verdict).max().unwrap_or(Verdict::New);
-    let sentence = marked_up(&report.sentence());
-    let sentence = match report.judgement.compared_nothing() {
-        true => format!("<b>{}</b>. {sentence}", text::NOT_COMPARED),
-        false => sentence,
-    };
+    let not_compared = format!("<b>{}</b>", text::NOT_COMPARED);
+    let sentence = marked_up(&report.headline()).replacen(text::NOT_COMPARED, &not_compared, 1);
     let mut body = format!(
         "<h1>{}</h1>\n<p class=\"sentence {}\"><span>{sentence}</span></p>\n",
         escaped(report.title),
@@ -61,8 +55,10 @@ fn page(report: &Report, figures: &[Figure]) -> String {
     body.push_str(&list("notes", &text::call_notes(report, &shared)));
     if !cells.is_empty() {
         body.push_str("<h2>Results</h2>\n");
+        if report.screened_cells() > 0 {
+            body.push_str(&format!("<p class=\"why\">{}</p>\n", text::stages(report)));
+        }
         body.push_str(&results(&cells, &shared));
-        body.push_str(&stages(report));
         body.push_str(&others(&cells));
     }
     if !figures.is_empty() {
@@ -222,7 +218,7 @@ fn judged(found: &Comparison, level: f64) -> String {
 }
 
 fn value(row: &Row, side: Side) -> String {
-    let unit: Unit = row.metric.unit;
+    let unit = row.metric.unit;
     let Some(Estimate { value, interval, .. }) = row.value(side) else {
         return format!("<td class=\"n\">{NO_VALUE}</td>");
     };
@@ -231,15 +227,21 @@ fn value(row: &Row, side: Side) -> String {
     format!("<td class=\"n\">{}{}</td>", minus(&number::value(value, unit)), interval.unwrap_or_default())
 }
 
+/// A change with its interval below, and the interval of the screening if fresh pairs decided.
 fn change(row: &Row) -> String {
-    let change = row.comparison.and_then(|found| Some(with_interval(found.change?, found.is_difference())));
-    format!("<td class=\"n\">{}</td>", change.unwrap_or_default())
-}
-
-/// A change with its interval below.
-fn with_interval(change: Change, is_difference: bool) -> String {
-    let range = minus(&number::change_range(change, is_difference));
-    format!("{}<small>{range}</small>", minus(&number::change_of(change.estimate, is_difference)))
+    let html = row.comparison.and_then(|found| {
+        let (change, is_difference) = (found.change?, found.is_difference());
+        let range = |change: Change| minus(&number::change_range(change, is_difference));
+        let screening = match found.stage {
+            Stage::Confirmed { screening: Some(change), .. } => {
+                format!("<small>screening: {}</small>", range(change))
+            }
+            _ => String::new(),
+        };
+        let estimate = minus(&number::change_of(change.estimate, is_difference));
+        Some(format!("{estimate}<small>{}</small>{screening}", range(change)))
+    });
+    format!("<td class=\"n\">{}</td>", html.unwrap_or_default())
 }
 
 /// Responses, client, advice, limits and notes of a cell.
@@ -251,14 +253,7 @@ fn more(cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
     for found in cell.rows().iter().filter_map(Row::judged) {
         lines.extend(found.advice.as_ref().map(|advice| (found.metric.title, text::advice(advice))));
     }
-    for limit in &cell.judged.limits {
-        let label = match limit.outcome {
-            LimitOutcome::Broken => "limit broken",
-            LimitOutcome::Holds => "limit holds",
-            LimitOutcome::Undecided => "limit undecided",
-        };
-        lines.push((label, text::limit(limit)));
-    }
+    lines.extend(cell.judged.limits.iter().map(|limit| ("limit", text::limit(limit))));
     lines.extend(cell.own_notes(shared).iter().map(|note| ("note", text::note(note))));
     lines.retain(|(_, text)| !text.is_empty());
     if lines.is_empty() {
@@ -291,57 +286,6 @@ fn others(cells: &[Cell]) -> String {
     format!("<details><summary>All other metrics</summary>\n{table}</details>\n")
 }
 
-/// Both stages of a duet: the candidates of its screening, and what fresh pairs showed of each.
-fn stages(report: &Report) -> String {
-    if report.screened_cells() == 0 {
-        return String::new();
-    }
-    let rows: String =
-        report.judgement.candidates.iter().filter_map(|candidate| stage(candidate, report)).collect();
-    let headings = ["cell", "metric", "candidate because", ">screening", ">confirmation", "verdict"];
-    let table = if rows.is_empty() { rows } else { table(&headings, &format!("<tbody>\n{rows}</tbody>")) };
-    format!("<h2>Screening and confirmation</h2>\n<p class=\"why\">{}</p>\n{table}", text::stages(report))
-}
-
-fn stage(candidate: &Candidate, report: &Report) -> Option<String> {
-    let Candidate { cell: id, metric, limit, slower, analysis, .. } = candidate;
-    let cell: &CellJudgement = report.judgement.cells.iter().find(|cell| cell.id == *id)?;
-    let pairs = |run: &CellRun| if run.id == *id { run.rounds.len() } else { 0 };
-    let screened: usize = report.runs.iter().flat_map(|run| &run.cells).map(pairs).sum();
-    let confirmed = report.runs.iter().flat_map(|run| run.confirmations.iter().take(*analysis).flatten());
-    let fresh: usize = confirmed.map(pairs).sum();
-    let seen = |change: Option<String>, pairs: usize| match pairs {
-        0 => "not measured again".to_owned(),
-        _ => format!("{}<small>{}</small>", change.unwrap_or_default(), number::plural(pairs as u64, "pair")),
-    };
-    let title = escaped(metric.title);
-    let (title, looked, screening, confirmation, verdict) = match limit {
-        Some(place) => {
-            let check = escaped(&text::limit(cell.limits.get(*place)?));
-            (format!("limit on {title}"), "above it", None, None, check)
-        }
-        None => {
-            let found = cell.comparisons.iter().find(|found| found.metric == *metric)?;
-            let (screening, confirmation) = match found.stage {
-                Stage::Confirmed { screening, .. } => (screening, found.change),
-                Stage::Screened | Stage::Whole => (found.change, None),
-            };
-            let [screening, confirmation] = [screening, confirmation]
-                .map(|change| change.map(|change| with_interval(change, found.is_difference())));
-            let level = report.runs.first()?.cell(id)?.settings.significance_level;
-            let looked = if *slower { "slower" } else { "faster" };
-            (title, looked, screening, confirmation, judged(found, level))
-        }
-    };
-    Some(format!(
-        "<tr><td>{}</td><td class=\"metric\">{title}</td><td>{looked}</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{}</td><td>{verdict}</td></tr>\n",
-        escaped(&id.to_string()),
-        seen(screening, screened),
-        seen(confirmation, fresh)
-    ))
-}
-
 fn figure_section(report: &Report, figures: &[Figure]) -> String {
     let of = |scope: Scope| {
         let of_scope = figures.iter().filter(|figure| figure.scope == scope);
@@ -372,19 +316,16 @@ fn figure(Figure { name, svg, .. }: &Figure) -> String {
     format!("<figure>\n{svg}<figcaption><a href=\"{name}.svg\">SVG</a>{png}</figcaption>\n</figure>\n")
 }
 
-/// The page that links to each folder below `root` that has a page. Folders that cannot be read are left out.
+/// The page that links to each folder below `root` with a page of ours. Others, and those that cannot be read, are left out.
 pub(crate) fn overview(root: &Path) -> String {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut benches: Vec<(String, String)> = entries
         .filter_map(|entry| {
             let folder = entry.file_name().into_string().ok()?;
-            let page = fs::read(entry.path().join(INDEX)).ok()?;
-            let page = String::from_utf8_lossy(&page);
-            let name = meta(&page, BENCH).unwrap_or_else(|| escaped(&folder));
-            let sentence = in_code(&meta(&page, DESCRIPTION).unwrap_or_default());
-            let item =
-                format!("<li><a href=\"{}/{INDEX}\">{name}</a><p>{sentence}</p></li>\n", link(&folder));
-            Some((folder, item))
+            let page = fs::read_to_string(entry.path().join(INDEX)).ok()?;
+            let (name, sentence) = (meta(&page, BENCH)?, in_code(meta(&page, DESCRIPTION)?));
+            let link = format!("<a href=\"{}/{INDEX}\">{name}</a>", escaped(&folder));
+            Some((folder, format!("<li>{link}<p>{sentence}</p></li>\n")))
         })
         .collect();
     benches.sort();
@@ -394,28 +335,15 @@ pub(crate) fn overview(root: &Path) -> String {
 }
 
 /// The content of an element of a page's head, still escaped; `None` if it is not there or could leave its place.
-fn meta(page: &str, name: &str) -> Option<String> {
+fn meta<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = page.split_once(&format!("<meta name=\"{name}\" content=\""))?;
     let (content, _) = rest.split_once('"')?;
-    (!content.contains(['<', '>'])).then(|| content.to_owned())
-}
-
-/// A folder's name as part of a link. Ours need no escape, but others may stand there too.
-fn link(folder: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'=' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    folder.bytes().map(byte).collect()
+    Some(content).filter(|content| !content.contains(['<', '>']))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::LimitCheck;
-    use crate::record::metric;
     use crate::report::tests::{Sampled, samples};
 
     fn page_of(sampled: &Sampled) -> String {
@@ -518,52 +446,28 @@ mod tests {
     }
 
     #[test]
-    fn each_candidate_has_both_intervals_and_its_verdict() {
-        let sampled = Sampled::duet();
-        insta::assert_snapshot!(stages(&sampled.report()), @r#"
-        <h2>Screening and confirmation</h2>
-        <p class="why">The screening of 2 cells found 2 comparisons to confirm. One of them was measured again on fresh launches. Only these fresh pairs decide.</p>
-        <div class="scroll"><table>
-        <thead><tr><th>cell</th><th>metric</th><th>candidate because</th><th class="n">screening</th><th class="n">confirmation</th><th>verdict</th></tr></thead>
-        <tbody>
-        <tr><td>tokenizer/3k_tokens/5</td><td class="metric">latency p50</td><td>slower</td><td class="n">+30.0%<small>+10.0 to +50.0%</small><small>10 pairs</small></td><td class="n">+23.1%<small>+19.0 to +27.2%</small><small>10 pairs</small></td><td><span class="badge regressed"><b aria-hidden="true">✗</b> regressed</span><small>p = 0.0012 &lt; 0.01, analysis 1 of 3</small></td></tr>
-        <tr><td>tokenizer/3k_tokens/10</td><td class="metric">latency p99</td><td>slower</td><td class="n">+1.2%<small>−15.8 to +18.2%</small><small>10 pairs</small></td><td class="n">not measured again</td><td><span class="badge inconclusive"><b aria-hidden="true">?</b> inconclusive</span><small>screening p = 1.0000</small></td></tr>
-        </tbody></table></div>
+    fn a_confirmed_change_shows_its_screening_and_the_values_of_the_fresh_pairs() {
+        let page = page_of(&Sampled::duet());
+        let stages = "<p class=\"why\">The screening of 2 cells found 2 comparisons to confirm. Measured again on fresh \
+                      launches: 1 of 2. Only these fresh pairs decide.</p>";
+        assert!(page.contains(stages), "{page}");
+        insta::assert_snapshot!(row(&page, "latency p50").replace("<td", "\n<td"), @r#"
+        <tr>
+        <td class="metric">latency p50<span class="shown">10 fresh pairs</span></td>
+        <td class="n">32.50 ms</td>
+        <td class="n">40.00 ms</td>
+        <td class="n">+23.1%<small>+19.0 to +27.2%</small><small>screening: +10.0 to +50.0%</small></td>
+        <td><span class="badge regressed"><b aria-hidden="true">✗</b> regressed</span><small>p = 0.0012 &lt; 0.01, analysis 1 of 3</small></td>
+        <td class="n">+17.0%</td></tr>
         "#);
-        let page = page_of(&sampled);
-        for part in ["10 fresh pairs</span>", ">32.50 ms<", ">40.00 ms<"] {
-            assert!(row(&page, "latency p50").contains(part), "{part}");
-        }
-    }
-
-    #[test]
-    fn a_limit_is_shown_with_the_pairs_that_decided_it_however_long_its_cell_went_on() {
-        let mut sampled = Sampled::duet();
-        sampled.judgement.cells[0].limits = vec![LimitCheck {
-            metric: metric("latency_p99").unwrap(),
-            limit: 1e6,
-            value: Some(Estimate { value: 9e5, interval: None, method: None }),
-            p_adjusted: 1.0,
-            outcome: LimitOutcome::Holds,
-            remedy: None,
-        }];
-        let first = &sampled.judgement.candidates[0];
-        sampled.judgement.candidates =
-            vec![Candidate { limit: Some(0), analysis: 1, open: false, ..first.clone() }];
-        let further = sampled.runs[0].confirmations[0].clone();
-        sampled.runs[0].confirmations.push(further);
-        let html = stages(&sampled.report());
-        let row = html.lines().find(|line| line.contains("within its limit")).unwrap();
-        assert_eq!(row.matches("<small>10 pairs</small>").count(), 2, "{row}");
     }
 
     #[test]
     fn a_screening_without_candidates_says_so_and_a_call_in_one_stage_has_no_stages() {
         let mut sampled = Sampled::duet();
         sampled.judgement.candidates.clear();
-        let html = stages(&sampled.report());
-        assert!(html.contains("found no candidates") && !html.contains("<table"), "{html}");
-        assert_eq!(stages(&Sampled::new(&[Verdict::Regressed]).report()), "");
+        assert!(page_of(&sampled).contains("found no candidates"));
+        assert!(!page_of(&Sampled::new(&[Verdict::Regressed])).contains("screening"));
     }
 
     #[test]
@@ -594,25 +498,24 @@ mod tests {
     }
 
     #[test]
-    fn the_overview_links_to_folders_with_a_page_and_foreign_ones_cannot_break_it() {
+    fn the_overview_links_to_folders_with_a_page_of_ours_and_foreign_ones_cannot_break_it() {
         let root = tempfile::tempdir().unwrap();
         let add = |folder: &str, page: &str| {
             fs::create_dir_all(root.path().join(folder)).unwrap();
             fs::write(root.path().join(folder).join(INDEX), page).unwrap();
         };
-        add(
-            "ours",
-            "<meta name=\"plimsoll-bench\" content=\"Our &amp; s\"><meta name=\"description\" content=\"Fine.\">",
-        );
-        add("a \"b\"<c>", "<meta name=\"description\" content=\"<script>\">");
+        let bench = "<meta name=\"plimsoll-bench\" content=\"Our &amp; s\">";
+        let description = "<meta name=\"description\" content=\"Fine.\">";
+        add("ours", &[bench, description].concat());
+        add("\"<a>", &[bench, description].concat());
+        add("foreign", description);
+        add("broken", &[bench, "<meta name=\"description\" content=\"<script>\">"].concat());
         fs::create_dir(root.path().join("empty")).unwrap();
         fs::write(root.path().join("file"), "").unwrap();
         let page = overview(root.path());
-        let foreign =
-            "<a href=\"a%20%22b%22%3Cc%3E/index.html\">a &quot;b&quot;&lt;c&gt;</a><p></p></li>\n<li>";
-        let ours = "<a href=\"ours/index.html\">Our &amp; s</a><p>Fine.</p></li>\n</ul>";
-        assert!(page.contains(&format!("{foreign}{ours}")), "{page}");
-        assert!(!page.contains("<script>"));
+        let odd = "<li><a href=\"&quot;&lt;a&gt;/index.html\">Our &amp; s</a><p>Fine.</p></li>\n";
+        let ours = "<li><a href=\"ours/index.html\">Our &amp; s</a><p>Fine.</p></li>\n";
+        assert!(page.contains(&format!("<ul class=\"benches\">\n{odd}{ours}</ul>")), "{page}");
         assert!(overview(Path::new("/nowhere/at/all")).contains("<h1>Benches</h1>"));
     }
 }

@@ -155,15 +155,10 @@ impl Printer {
             }
             text.push_str(&self.line("", &text::decided_by(pairs)));
         }
-        if let Some(reason) = found.reason.as_ref().filter(|_| found.change.is_none()) {
-            text.push_str(&self.line("", &text::reason(reason)));
-        }
-        if let Some(method) = found.method.as_ref().filter(|_| self.verbose) {
-            text.push_str(&self.line("", &text::method(method)));
-        }
-        if let Some(advice) = found.advice.as_ref().filter(|_| found.judged) {
-            text.push_str(&self.line("", &text::advice(advice)));
-        }
+        let reason = found.reason.as_ref().filter(|_| found.change.is_none()).map(text::reason);
+        let method = found.method.as_ref().filter(|_| self.verbose).map(text::method);
+        let advice = found.advice.as_ref().filter(|_| found.judged).map(text::advice);
+        text.extend([reason, method, advice].iter().flatten().map(|about| self.line("", about)));
         text
     }
 
@@ -495,8 +490,8 @@ mod tests {
                   change [-5.3% -1.2% +2.9%]  not judged
                          214.2 KiB/s
           client         lag p99 12.40 µs, responses timed by the kernel, but 14
-                         responses by this process, 2 requests took long to send:
-                         latency may be too high
+                         responses by this process, 2 requests took longer than 1 ms to
+                         send: latency may be too high
           detectable     success ratio -0.40 points, latency p50 +17.0%, latency p99
                          +17.0%, throughput -17.0%
           limit          latency p99 is 44.00 ms, within its limit of 50.00 ms.
@@ -522,8 +517,7 @@ mod tests {
         0.0% stolen by the hypervisor
         Signal 2 ended the measurement early.
         Signal 2 ended the measurement early.
-        All 2 cells: 2 stored runs are not compared, because they were measured on
-        another test bed.
+        All 2 cells: Left out, because measured on another test bed: 2 stored runs.
         The baseline has only one run, so the variation between runs is assumed. Record
         runs on other days.
         The baseline has cells that were not measured: tokenizer/old.

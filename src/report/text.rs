@@ -1,22 +1,22 @@
 //! Every sentence of a report. `judge` and `record` hold data; here it becomes English. The same reason reads the same in the
 //! terminal, on the page and in charts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::judge::{
     Advice, CellJudgement, Comparison, Counted, Judgement, LimitCheck, LimitOutcome, Method, Note,
-    OtherTestBed, Reason, Stage, Verdict,
+    OtherTestBed, Reason, Shown, Stage, Verdict,
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
 use crate::record::{BaseRef, Better, Clock, Condition, Environment, Fault, Remedy, Run, Stop, TestBed};
-use crate::report::model::{Cell, Report, ReportOptions};
+use crate::report::model::{Cell, Report, ReportOptions, by_key};
 use crate::report::number::{
     change_of, change_range, count, duration_ns, elapsed, percent, percent_number, plural, setting, share,
     significance, value,
 };
 use crate::stats::interval::Method as IntervalMethod;
-use crate::stats::series::Pattern;
 
 /// The first words of a report if nothing was compared.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
@@ -31,8 +31,6 @@ pub(crate) const LATENCIES: [(&str, &str); 4] = [
     (metric::LATENCY_P95, "p95"),
     (metric::LATENCY_P99, "p99"),
 ];
-/// Below a chart of a cell's rounds if other rounds decided.
-const SCREENING_ROUNDS: &str = " These are the rounds of the screening; fresh pairs decided.";
 
 /// The p value of a comparison, and in which stage of a duet it was found.
 pub(crate) fn evidence(comparison: &Comparison, level: f64) -> Option<String> {
@@ -69,11 +67,6 @@ fn named(ids: &[impl ToString]) -> String {
         0 => names,
         more => format!("{names} and {more} more"),
     }
-}
-
-/// The p99 of client lag: `lag p99 12.40 µs`.
-pub(crate) fn promptness(lag_p99_ns: f64) -> String {
-    format!("lag p99 {}", duration_ns(lag_p99_ns))
 }
 
 /// The clock that timed the responses. The kernel did not stamp `unstamped` of them.
@@ -114,7 +107,8 @@ pub(crate) fn responses(cell: &Cell) -> String {
 pub(crate) fn client(cell: &Cell) -> String {
     let counts = cell.counts();
     let lag = cell.row(metric::LAG).and_then(|row| row.value(Side::Head));
-    let mut parts: Vec<String> = lag.iter().map(|lag| promptness(lag.value)).collect();
+    let mut parts: Vec<String> =
+        lag.iter().map(|lag| format!("lag p99 {}", duration_ns(lag.value))).collect();
     if counts.statuses.values().any(|&responses| responses > 0) {
         parts.push(format!("responses {}", timed_by(counts.clock(), counts.unstamped)));
     }
@@ -122,10 +116,13 @@ pub(crate) fn client(cell: &Cell) -> String {
         parts.push(plural(counts.reconnects, "reconnect"));
     }
     if counts.slow_sends > 0 {
-        let slow = plural(counts.slow_sends, "request");
-        parts.push(format!("{slow} took long to send: latency may be too high"));
+        parts.push(sent_slowly(counts.slow_sends));
     }
     parts.join(", ")
+}
+
+pub(crate) fn sent_slowly(requests: u64) -> String {
+    format!("{} took longer than 1 ms to send: latency may be too high", plural(requests, "request"))
 }
 
 /// The detectable change of each judged metric of a cell.
@@ -193,31 +190,19 @@ fn comparison(found: &Comparison) -> Option<String> {
 /// The reason why a change is not decided, as the end of a sentence.
 fn doubt(reason: &Reason, found: &Comparison) -> String {
     match reason {
-        Reason::SuccessRatioFell => {
-            "but more requests failed, so it does not count as an improvement".to_owned()
-        }
-        Reason::ScreeningOnly => "which the screening alone does not decide".to_owned(),
         Reason::NotSignificant => {
             let over = match found.stage {
                 Stage::Confirmed { .. } => "all candidates and interim analyses",
                 Stage::Whole | Stage::Screened => "all tests of the call",
             };
-            format!("which is not significant: p = {:.4}, corrected over {over}", found.p_adjusted)
+            format!("{}: p = {:.4}, corrected over {over}", self::reason(reason), found.p_adjusted)
         }
-        Reason::NearThreshold => "which may be within the noise threshold".to_owned(),
         Reason::NotShown if found.is_difference() => "which may be chance".to_owned(),
-        Reason::NotShown => "which is too wide to tell whether it changed".to_owned(),
-        Reason::FewSittings(sittings) => {
-            format!(
-                "but the baseline has runs of only {} (3 are needed: runs at least an hour or a reboot apart)",
-                plural(*sittings as u64, "sitting")
-            )
-        }
         other => self::reason(other),
     }
 }
 
-/// A reason that is not about a change, in a sentence.
+/// A reason in a sentence, or, if it is about a change, as the end of one.
 pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Recorded(why) => why.clone(),
@@ -272,14 +257,19 @@ pub(crate) fn reason(reason: &Reason) -> String {
         }
         Reason::AllZero => "All values are zero.".to_owned(),
         Reason::SomeZero => "Some values are zero, and zero has no ratio.".to_owned(),
-        Reason::ScreeningOnly => "The screening alone does not decide.".to_owned(),
-        Reason::Comparison(_)
-        | Reason::Limit(_)
-        | Reason::SuccessRatioFell
-        | Reason::NotSignificant
-        | Reason::NearThreshold
-        | Reason::NotShown
-        | Reason::FewSittings(_) => String::new(),
+        Reason::SuccessRatioFell => {
+            "but more requests failed, so it does not count as an improvement".to_owned()
+        }
+        Reason::ScreeningOnly => "which the screening alone does not decide".to_owned(),
+        Reason::NotSignificant => "which is not significant".to_owned(),
+        Reason::NearThreshold => "which may be within the noise threshold".to_owned(),
+        Reason::NotShown => "which is too wide to tell whether it changed".to_owned(),
+        Reason::FewSittings(sittings) => format!(
+            "but the baseline has runs of only {} (3 are needed: runs at least an hour or a reboot apart)",
+            plural(*sittings as u64, "sitting")
+        ),
+        // They only say where the reason is.
+        Reason::Comparison(_) | Reason::Limit(_) => String::new(),
     }
 }
 
@@ -345,8 +335,13 @@ fn remedy(remedy: Remedy) -> String {
     }
 }
 
+const ALLOWANCE: &str = ", with an allowance for launch effects";
+const WIDENED: &str = ", widened because launches are not independent";
+
 /// The method of an interval: `bootstrap-t over 10 launches`.
 pub(crate) fn method(method: &Method) -> String {
+    // `8`, or `3.4` if they are not whole.
+    let degrees = |df: f64| (10.0 * df).round() / 10.0;
     match *method {
         Method::Launches(interval) => interval_method(interval, "launch"),
         Method::Runs(interval) => interval_method(interval, "run"),
@@ -354,17 +349,9 @@ pub(crate) fn method(method: &Method) -> String {
             let pairs = plural(pairs as u64, "pair");
             let found = match launches {
                 Some(interval) => format!("{} of {pairs}", interval_method(interval, "launch")),
-                None => format!("t over {pairs} of one launch, with an allowance for launch effects"),
+                None => format!("t over {pairs} of one launch{ALLOWANCE}"),
             };
-            let widened = match widened {
-                None => "",
-                Some(Pattern::Drift { .. }) => ", widened because of a drift",
-                Some(Pattern::Autocorrelation { .. }) => {
-                    ", widened because successive launches resemble each other"
-                }
-                Some(Pattern::TwoGroups { .. }) => ", widened because launches form two groups",
-            };
-            format!("{found}{widened}")
+            format!("{found}{}", if widened.is_some() { WIDENED } else { "" })
         }
         Method::Resolution { launches, pairs } => format!(
             "t over {} of {}, limited by the resolution of the measurement",
@@ -376,32 +363,26 @@ pub(crate) fn method(method: &Method) -> String {
             plural(head as u64, "head run"),
             plural(base as u64, "stored run"),
             degrees(df),
-            if is_one_launch { ", with an allowance for launch effects" } else { "" },
-            if is_widened { ", widened because of the order of launches" } else { "" }
+            if is_one_launch { ALLOWANCE } else { "" },
+            if is_widened { WIDENED } else { "" }
         ),
         Method::Head { runs, launches, df } => {
             let samples =
                 if runs == 1 { plural(launches as u64, "launch") } else { plural(runs as u64, "run") };
-            let allowance = if launches == 1 { ", with an allowance for launch effects" } else { "" };
+            let allowance = if launches == 1 { ALLOWANCE } else { "" };
             format!("t over {samples}, {} degrees of freedom{allowance}", degrees(df))
         }
         Method::Counts { head, base, has_allowance } => {
             let samples = |side: Counted| match side {
-                Counted::DuetLaunches(launches) => plural(launches as u64, "launch"),
-                Counted::LaunchesOfOneRun(launches) => {
-                    format!("{} of one run", plural(launches as u64, "launch"))
+                Counted::DuetLaunches(launches) | Counted::LaunchesOfOneRun(launches) => {
+                    plural(launches as u64, "launch")
                 }
                 Counted::Runs(runs) => plural(runs as u64, "run"),
             };
-            let allowance = if has_allowance { ", with an allowance for launch effects" } else { "" };
+            let allowance = if has_allowance { ALLOWANCE } else { "" };
             format!("counts of {} in head and {} in base{allowance}", samples(head), samples(base))
         }
     }
-}
-
-/// Degrees of freedom, with one digit where they are not whole: `8`, `3.4`.
-fn degrees(df: f64) -> String {
-    if df.fract() == 0.0 { format!("{df}") } else { format!("{df:.1}") }
 }
 
 fn interval_method(method: IntervalMethod, noun: &str) -> String {
@@ -430,19 +411,16 @@ pub(crate) fn machine_load(runs: &[Run]) -> Option<String> {
 
 /// A note on a cell, or on the baseline.
 pub(crate) fn note(note: &Note) -> String {
-    let stored = |count: usize| {
-        format!("{} {}", plural(count as u64, "stored run"), if count == 1 { "is" } else { "are" })
-    };
+    let stored = |count: usize| plural(count as u64, "stored run");
     match note {
         Note::Recorded(note) => note.clone(),
         Note::UnknownMetric(id) => format!("There is no metric `{id}` to judge."),
         Note::RunLeftOut(why) => format!("One run is left out. {}", reason(why)),
         Note::StoredRunsLeftOut { count, reason: why } => {
-            format!("{} left out. {}", stored(*count), reason(why))
+            format!("Left out: {}. {}", stored(*count), reason(why))
         }
-        Note::OtherTestBed(1) => "1 stored run is not compared, because it was measured on another test bed.".to_owned(),
         Note::OtherTestBed(count) => {
-            format!("{} not compared, because they were measured on another test bed.", stored(*count))
+            format!("Left out, because measured on another test bed: {}.", stored(*count))
         }
         Note::ShownOnly(metric) => {
             format!("{} is shown but not judged: a tail percentile needs {ROBUST_TAIL}.", metric.title)
@@ -453,7 +431,7 @@ pub(crate) fn note(note: &Note) -> String {
         }
         Note::OneSitting { runs, within } => format!(
             "The {} were taken within {}. They are one sitting and do not show how much results differ from day to day.",
-            plural(*runs as u64, "stored run"),
+            stored(*runs),
             plural(within.as_secs().div_ceil(60).max(1), "minute")
         ),
         Note::SeveralMachines => {
@@ -465,21 +443,15 @@ pub(crate) fn note(note: &Note) -> String {
     }
 }
 
-/// A note that several cells have, of `all` cells.
-fn shared_note(one: &Note, cells: &[&CellId], all: usize) -> String {
-    let cells = match cells.len() {
-        number if number == all => format!("All {all} cells"),
-        number => format!("{number} cells ({})", named(cells)),
-    };
-    format!("{cells}: {}", note(one))
-}
-
 /// The notes on the whole call. `shared` are the notes that several cells have.
 pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Vec<String> {
     let Report { runs, judgement, .. } = report;
     let mut notes: Vec<String> = runs.iter().filter_map(|run| run.stop.as_ref()).map(stop).collect();
     notes.extend(runs.first().and_then(|run| run.base_ref.as_ref()).map(base_notes).unwrap_or_default());
-    notes.extend(shared.iter().map(|(note, cells)| shared_note(note, cells, judgement.cells.len())));
+    notes.extend(shared.iter().map(|(one, cells)| match cells.len() {
+        all if all == judgement.cells.len() => format!("All {all} cells: {}", note(one)),
+        some => format!("{some} cells ({}): {}", named(cells), note(one)),
+    }));
     notes.extend(judgement.notes.iter().map(note));
     if !judgement.removed.is_empty() {
         let removed: Vec<String> = judgement.removed.iter().map(ToString::to_string).collect();
@@ -552,21 +524,20 @@ impl Report<'_> {
 
 /// The number of cells with each verdict, and the detectable slow-down.
 fn counted(judgement: &Judgement) -> String {
-    use Verdict::{Improved, Incomparable, Inconclusive, Invalid, New, Regressed, SeemsFaster, Unchanged};
     let cells = judgement.cells.len();
-    let mut parts = Vec::new();
-    for verdict in [Regressed, Invalid, Incomparable, Inconclusive, New, Improved, SeemsFaster, Unchanged] {
-        let is_named = !matches!(verdict, Inconclusive | New | Unchanged);
-        let ids = judgement.cells.iter().filter(|cell| cell.verdict == verdict).map(|cell| &cell.id);
-        let ids: Vec<&CellId> = ids.collect();
+    let mut by_verdict = by_key(judgement.cells.iter().map(|cell| (cell.verdict, &cell.id)));
+    by_verdict.sort_by_key(|(verdict, _)| Reverse(*verdict));
+    let part = |(verdict, ids): (Verdict, Vec<&CellId>)| {
         // If all cells have one verdict, their names say nothing more.
-        let names = match ids.len() {
-            0 => continue,
-            all if !is_named || (all == cells && all > 1) => String::new(),
-            _ => format!(" ({})", named(&ids)),
+        let is_named = cells == 1 || ids.len() < cells;
+        let names = match verdict {
+            Verdict::Inconclusive | Verdict::New | Verdict::Unchanged => String::new(),
+            _ if is_named => format!(" ({})", named(&ids)),
+            _ => String::new(),
         };
-        parts.push(format!("{} {}{names}", ids.len(), verdict.name()));
-    }
+        format!("{} {}{names}", ids.len(), verdict.name())
+    };
+    let mut parts: Vec<String> = by_verdict.into_iter().map(part).collect();
     if !judgement.removed.is_empty() {
         parts.push(format!("{} removed", judgement.removed.len()));
     }
@@ -629,13 +600,11 @@ fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
 /// The machine, the build and the run, by name.
 pub(crate) fn facts<'a>(report: &Report<'a>) -> Vec<(&'a str, String)> {
     let Some(run) = report.runs.last() else { return Vec::new() };
-    let Environment { machine, setup, commit, dirty, load, .. } = &run.environment;
+    let Environment { machine, setup, commit, dirty, .. } = &run.environment;
     let virtual_machine = if machine.is_virtual { ", virtual" } else { "" };
     let reached = if machine.loopback { "loopback" } else { "a network" };
     let changes = if *dirty { " with uncommitted changes" } else { "" };
-    let machine_load = machine_load(report.runs);
     let took: Duration = report.runs.iter().map(|run| run.elapsed).sum();
-    let tests = report.judgement.tests;
     let mut facts = vec![
         ("machine", format!("{} ({} {}{virtual_machine})", machine.cpu, machine.os, machine.arch)),
         ("CPUs, memory", format!("{}, {} GiB", plural(machine.cpus.into(), "CPU"), machine.memory_gib)),
@@ -643,15 +612,9 @@ pub(crate) fn facts<'a>(report: &Report<'a>) -> Vec<(&'a str, String)> {
     ];
     facts.extend(setup.iter().map(|(name, value)| (name.as_str(), value.clone())));
     facts.extend(commit.iter().map(|commit| ("commit", format!("{commit}{changes}"))));
-    facts.push(match machine_load {
-        Some(machine_load) => ("machine load", machine_load),
-        None => ("load average", format!("{load:.2}")),
-    });
+    facts.extend(machine_load(report.runs).map(|load| ("machine load", load)));
     facts.push(("measured", format!("{} in {}", plural(report.runs.len() as u64, "run"), elapsed(took))));
     facts.push(("run", run.id.clone()));
-    if tests > 0 {
-        facts.push(("tests", format!("{} share the significance level", count(tests as u64))));
-    }
     facts.retain(|(_, value)| !value.is_empty());
     facts
 }
@@ -663,16 +626,12 @@ pub(crate) fn stages(report: &Report) -> String {
     if candidates.is_empty() {
         return format!("The screening of {cells} found no candidates, so nothing was measured again.");
     }
-    const RULE: &str = "measured again on fresh launches. Only these fresh pairs decide.";
-    let again = match candidates.iter().filter(|candidate| candidate.analysis > 0).count() {
-        0 => "None was measured again, so none is decided.".to_owned(),
-        all if all == candidates.len() => format!("Each was {RULE}"),
-        1 => format!("One of them was {RULE}"),
-        some => format!("{} of them were {RULE}", count(some as u64)),
-    };
+    let found = plural(candidates.len() as u64, "comparison");
+    let again = candidates.iter().filter(|candidate| candidate.analysis > 0).count();
     format!(
-        "The screening of {cells} found {} to confirm. {again}",
-        plural(candidates.len() as u64, "comparison")
+        "The screening of {cells} found {found} to confirm. Measured again on fresh launches: {again} of {}. Only these fresh \
+         pairs decide.",
+        candidates.len()
     )
 }
 
@@ -783,12 +742,9 @@ fn base_notes(base: &BaseRef) -> Vec<String> {
 /// The subtitle of a chart: what changed and where, and the verdicts of the others.
 pub(crate) fn subtitle(cells: &[&Cell], metrics: &[&str]) -> String {
     const MOST_NAMED: usize = 3;
-    let mut compared: Vec<(&CellId, Vec<&Comparison>)> = Vec::new();
-    for cell in cells {
-        let judged = metrics.iter().filter_map(|id| cell.row(id)?.judged()).collect();
-        compared.push((&cell.judged.id, judged));
-    }
-    compared.retain(|(_, judged)| !judged.is_empty());
+    let pairs = cells.iter().flat_map(|cell| metrics.iter().map(move |id| (cell, cell.row(id))));
+    let judged = pairs.filter_map(|(cell, row)| Some((&cell.judged.id, row?.judged()?)));
+    let compared = by_key(judged);
     if compared.is_empty() {
         return "There was nothing to compare with: only head is shown.".to_owned();
     }
@@ -836,12 +792,9 @@ pub(crate) fn rounds_subtitle(cell: &Cell) -> String {
 /// The subtitle of the percentiles of a cell: its p50 and its highest tail on both sides, and what the bands are. `cut` is the
 /// share of the rounds that a band leaves out at each end; `None` without a band.
 pub(crate) fn percentiles_subtitle(cell: &Cell, cut: Option<f64>) -> String {
-    let [p50, tails @ ..] = LATENCIES;
-    let tail = tails.into_iter().rev().find(|(id, _)| cell.of_rounds(id).is_some());
-    let named = [p50].into_iter().chain(tail);
-    let shown: Vec<_> = named.filter_map(|(id, name)| Some((name, cell.of_rounds(id)?))).collect();
-    let head: Vec<String> =
-        shown.iter().map(|(name, shown)| format!("{name} {}", duration_ns(shown.head.value))).collect();
+    let shown = p50_and_tail(cell);
+    let head = shown.iter().map(|(name, shown)| format!("{name} {}", duration_ns(shown.head.value)));
+    let head = head.collect::<Vec<_>>().join(", ");
     let base: Vec<String> =
         shown.iter().filter_map(|(_, shown)| Some(duration_ns(shown.base?.value))).collect();
     let (base, bands) = match base.is_empty() {
@@ -853,11 +806,25 @@ pub(crate) fn percentiles_subtitle(cell: &Cell, cut: Option<f64>) -> String {
         Some(0.0) => format!(" {bands}: from the lowest round to the highest."),
         Some(cut) => format!(" {bands}: the rounds without the lowest and the highest {}.", setting(cut)),
     };
-    format!("{}{base}.{bands}{}", head.join(", "), screening_rounds(cell))
+    format!("{head}{base}.{bands}{}", screening_rounds(cell))
 }
 
+/// The p50 of a cell and its highest tail, with their names in charts.
+pub(crate) fn p50_and_tail<'a>(cell: &Cell<'a>) -> Vec<(&'static str, &'a Shown)> {
+    let known = LATENCIES.into_iter().filter_map(|(id, name)| Some((name, cell.of_rounds(id)?)));
+    let mut known: Vec<_> = known.collect();
+    if known.len() > 2 {
+        known.drain(1..known.len() - 1);
+    }
+    known
+}
+
+/// Below a chart of a cell's rounds if other rounds decided.
 fn screening_rounds(cell: &Cell) -> &'static str {
-    if cell.rows().iter().any(|row| row.fresh_pairs().is_some()) { SCREENING_ROUNDS } else { "" }
+    match cell.rows().iter().any(|row| row.fresh_pairs().is_some()) {
+        true => " These are the rounds of the screening; fresh pairs decided.",
+        false => "",
+    }
 }
 
 #[cfg(test)]
@@ -866,6 +833,7 @@ mod tests {
     use crate::judge::{Change, Estimate};
     use crate::record::{BaseFailure, metric};
     use crate::report::tests::{Sample, Sampled};
+    use crate::stats::series::Pattern;
 
     fn all<T>(items: impl IntoIterator<Item = T>, sentence: impl Fn(T) -> String) -> String {
         items.into_iter().map(sentence).collect::<Vec<_>>().join("\n")
@@ -1041,8 +1009,7 @@ mod tests {
     fn how_intervals_were_made() {
         let bootstrap = IntervalMethod::BootstrapT { values: 30 };
         let pairs = |launches, widened| Method::Pairs { launches, pairs: 30, widened };
-        let drift = Pattern::Drift { change: 0.1, explained: 0.5 };
-        let modes = Pattern::TwoGroups { distance: 0.1, smaller: 3, explained: 0.5 };
+        let drift = Some(Pattern::Drift { change: 0.1, explained: 0.5 });
         let stored = |head, base, is_one_launch, is_widened| Method::StoredRuns {
             head,
             base,
@@ -1059,9 +1026,8 @@ mod tests {
             Method::Runs(IntervalMethod::StudentT { values: 3 }),
             Method::Runs(IntervalMethod::NoSpread { values: 2 }),
             pairs(Some(bootstrap), None),
-            pairs(Some(bootstrap), Some(drift)),
-            pairs(Some(bootstrap), Some(Pattern::Autocorrelation { lag1: 0.5 })),
-            pairs(None, Some(modes)),
+            pairs(Some(bootstrap), drift),
+            pairs(None, drift),
             Method::Resolution { launches: 10, pairs: 30 },
             stored(1, 5, false, false),
             stored(3, 1, true, true),
@@ -1077,16 +1043,15 @@ mod tests {
         t over 3 runs
         no spread over 2 runs
         bootstrap-t over 30 launches of 30 pairs
-        bootstrap-t over 30 launches of 30 pairs, widened because of a drift
-        bootstrap-t over 30 launches of 30 pairs, widened because successive launches resemble each other
-        t over 30 pairs of one launch, with an allowance for launch effects, widened because launches form two groups
+        bootstrap-t over 30 launches of 30 pairs, widened because launches are not independent
+        t over 30 pairs of one launch, with an allowance for launch effects, widened because launches are not independent
         t over 10 launches of 30 pairs, limited by the resolution of the measurement
         t over 1 head run and 5 stored runs, 8 degrees of freedom
-        t over 3 head runs and 1 stored run, 8 degrees of freedom, with an allowance for launch effects, widened because of the order of launches
+        t over 3 head runs and 1 stored run, 8 degrees of freedom, with an allowance for launch effects, widened because launches are not independent
         t over 1 launch, 4 degrees of freedom, with an allowance for launch effects
         t over 3 runs, 3.4 degrees of freedom
         counts of 30 launches in head and 30 launches in base
-        counts of 10 launches of one run in head and 5 runs in base, with an allowance for launch effects
+        counts of 10 launches in head and 5 runs in base, with an allowance for launch effects
         ");
     }
 
@@ -1114,8 +1079,8 @@ mod tests {
         A round has 10 successes
         There is no metric `horsepower` to judge.
         One run is left out. No request was sent inside a round.
-        1 stored run is left out. The cell has been redefined since. Record a new baseline.
-        2 stored runs are not compared, because they were measured on another test bed.
+        Left out: 1 stored run. The cell has been redefined since. Record a new baseline.
+        Left out, because measured on another test bed: 2 stored runs.
         latency p99 is shown but not judged: a tail percentile needs ten launches, or three rounds in each launch.
         The baseline has only one run, so the variation between runs is assumed. Record runs on other days.
         The 5 stored runs were taken within 12 minutes. They are one sitting and do not show how much results differ from day to day.
@@ -1338,10 +1303,8 @@ mod tests {
         profile: release
         rustc: 1.95.0
         commit: abc1234 with uncommitted changes
-        load average: 0.21
         measured: 1 run in 1 min 23 s
         run: 20261124T170012Z-abc1234
-        tests: 4 share the significance level
         ");
     }
 }

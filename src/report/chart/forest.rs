@@ -7,14 +7,13 @@ use plotters::style::RGBColor;
 
 use crate::judge::{Change, Comparison, Judgement, Verdict};
 use crate::record::Better;
-use crate::report::chart::frame::{
-    Axis, Heading, MAX_NAME_PX, Tick, distinct, note_of_rest, tick_labels, unique,
-};
+use crate::report::chart::frame::{Axis, Heading, MAX_NAME_PX, Tick, distinct, note_of_rest, tick_labels};
 use crate::report::chart::svg::{
     AXIS, At, BAND, BASE, CENTERED, Canvas, EDGE_PX, GRID, IMPROVED, LEFT_ALIGNED, Lettering, Marker,
     REGRESSED, RIGHT_ALIGNED, Rect, Stroke, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX, shorten, widest,
     width,
 };
+use crate::report::model::unique;
 use crate::report::number;
 
 const ROW_PX: f64 = 20.0;
@@ -50,21 +49,17 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
     let mut rows = Vec::new();
     for cell in &judgement.cells {
         for found in cell.comparisons.iter().filter(|found| found.judged) {
-            let Some(Change { low, estimate, high }) = found.change.filter(|it| it.estimate.is_finite())
-            else {
-                continue;
-            };
+            let Some(change) = found.change.filter(|change| change.estimate.is_finite()) else { continue };
+            let Change { low, estimate, high } = change;
             let worse = match found.metric.better {
-                Better::Lower => Change { low, estimate, high },
+                Better::Lower => change,
                 Better::Higher => Change { low: -high, estimate: -estimate, high: -low },
             };
             let text = number::change_of(estimate, found.is_difference());
             rows.push(Row { cell: cell.id.to_string(), found, worse, text });
         }
     }
-    if rows.is_empty() {
-        return None;
-    }
+    rows.first()?;
     let regressed = |row: &Row| row.found.verdict == Verdict::Regressed;
     rows.sort_by(|a, b| regressed(b).cmp(&regressed(a)).then(b.worse.estimate.total_cmp(&a.worse.estimate)));
     let all = rows.len();

@@ -3,8 +3,6 @@
 //! plotters' logarithmic axis has ticks at decades only; these have steps of 1, 2 and 5. Values are in the data's own unit. The
 //! unit that is shown stands in the title, and labels are bare numbers.
 
-use std::collections::BTreeMap;
-
 use plotters::style::RGBColor;
 
 use crate::plan::Side;
@@ -13,6 +11,7 @@ use crate::report::chart::svg::{
     RIGHT_ALIGNED, Rect, SUBTITLE_SIZE, Stroke, TEXT_SIZE, TICK_GAP_PX, TITLE, TITLE_SIZE, WIDTH_PX, clean,
     shorten, side_color, svg, widest, width, wrap,
 };
+use crate::report::model::by_key;
 use crate::report::number::grouped;
 
 /// The widest line of text.
@@ -181,11 +180,8 @@ impl Frame {
         let placed = spread(&wished, NAME_HEIGHT_PX, top, self.plot.bottom);
         for (End { name, color, at: (x, y) }, middle) in ends.iter().zip(placed) {
             let lead = [(x + 8.0, *y), (column - 12.0, middle), (column - 4.0, middle)];
-            // A long leader across the plot must not look like the line going on.
-            let is_long = column - x > 2.0 * LEAD_PX;
-            canvas.line(&lead, if is_long { Stroke::dotted(AXIS) } else { Stroke::thin(LEADER) });
-            let lettering = Lettering { color: *color, ..LEFT_ALIGNED };
-            canvas.text(name, (column, middle), lettering);
+            canvas.line(&lead, Stroke::thin(LEADER));
+            canvas.text(name, (column, middle), Lettering { color: *color, ..LEFT_ALIGNED });
         }
     }
 }
@@ -200,17 +196,6 @@ pub(crate) fn tick_labels(canvas: &mut Canvas, ticks: &[Tick], bottom: f64) {
             limit = x - half;
         }
     }
-}
-
-/// Each of some texts once, in the order in which they first appear.
-pub(crate) fn unique<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut unique = Vec::new();
-    for text in texts {
-        if !unique.contains(&text) {
-            unique.push(text);
-        }
-    }
-    unique
 }
 
 /// Shortens different names to `room` px so that they stay different. Their middle goes; if that leaves equal names, the words
@@ -234,11 +219,8 @@ pub(crate) fn distinct(names: &[&str], room: f64) -> Vec<String> {
 
 /// The indices of texts that occur more than once, grouped by text.
 fn equal(texts: &[String]) -> Vec<Vec<usize>> {
-    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (nth, text) in texts.iter().enumerate() {
-        places.entry(text).or_default().push(nth);
-    }
-    places.into_values().filter(|places| places.len() > 1).collect()
+    let places = by_key(texts.iter().zip(0..)).into_iter().map(|(_, places)| places);
+    places.filter(|places| places.len() > 1).collect()
 }
 
 /// The number of bytes that all names begin with in common, up to the word in which they differ.

@@ -3,11 +3,11 @@
 use crate::plan::Side;
 use crate::report::chart::frame::{
     Axis, End, Frame, Heading, Line, MAX_NAME_PX, Tick, concurrency_places, distinct, extent, note_of_rest,
-    unique,
 };
 use crate::report::chart::svg::{
     Canvas, Marker, NAME_HEIGHT_PX, Rect, Stroke, TEXT_SIZE, TICK_GAP_PX, side_color, widest, width,
 };
+use crate::report::model::unique;
 use crate::report::number;
 
 const MIN_PLOT_HEIGHT_PX: f64 = 300.0;

@@ -8,6 +8,7 @@ use crate::record::{LatencyHistogram, Metric, Round};
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent};
 use crate::report::chart::svg::{Marker, Rect};
 use crate::report::model::{Cell, Report, Row};
+use crate::stats::describe::{median, sorted};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
 const X_TITLE: &str = "percentile (90%, 99% and 99.9% are equally far apart)";
@@ -64,12 +65,10 @@ impl Distribution {
     }
 }
 
-fn over_rounds((nines, mut values): (f64, Vec<f64>), cut: Option<f64>) -> Option<Point> {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
+fn over_rounds((nines, values): (f64, Vec<f64>), cut: Option<f64>) -> Option<Point> {
+    let values = sorted(&values);
     let cut = (cut.unwrap_or(0.0) * values.len() as f64) as usize;
-    let value = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
-    Some(Point { x: nines, value, low: values[cut], high: values[last - cut] })
+    Some(Point { x: nines, value: median(&values)?, low: values[cut], high: values[values.len() - 1 - cut] })
 }
 
 /// The nines of a metric that is a percentile; `None` for other metrics.

@@ -4,6 +4,7 @@ use crate::plan::Side;
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, extent};
 use crate::report::chart::svg::{At, BAND, Marker, Rect, Stroke, side_color};
 use crate::report::number;
+use crate::stats::describe::median;
 
 const PLOT_HEIGHT_PX: f64 = 220.0;
 /// From the plot's edges to the first and the last stripe.
@@ -22,7 +23,8 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
     let heading = Heading::new(title, subtitle);
     let values: Vec<Point> = lines.iter().flat_map(|line| &line.points).copied().collect();
     let (_, largest) = extent(&values).unwrap_or((0.0, 1.0));
-    let usual = of_side(Side::Head).map(median).fold(0.0, f64::max);
+    let values_of = |line: &Line| line.points.iter().map(|point| point.value).collect::<Vec<f64>>();
+    let usual = of_side(Side::Head).filter_map(|line| median(&values_of(line))).fold(0.0, f64::max);
     let axis = Axis::latency(0.0, largest.min(MAX_OVER_MEDIAN * usual.max(1.0)));
     let labels: Vec<String> = lines.iter().map(label).collect();
     let frame = Frame::new(&heading, axis, PLOT_HEIGHT_PX, &labels, 0.0);
@@ -31,16 +33,12 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
     // The middle of a round.
     let step = (right - left - 2.0 * INSET_PX) / rounds.max(1) as f64;
     let x = |round: f64| left + INSET_PX + step * (round + 0.5);
-    let stripes: Vec<&[usize]> = launches.chunk_by(|a, b| a == b).collect();
+    let numbered: Vec<(usize, &usize)> = launches.iter().enumerate().collect();
 
     heading.svg(labels, None, frame.height(), |canvas| {
-        let mut first = 0;
-        for (nth, launch) in stripes.iter().enumerate() {
-            let (from, to) = (x(first as f64 - 0.5), x((first + launch.len()) as f64 - 0.5));
-            if nth % 2 == 0 {
-                canvas.fill(Rect { left: from, right: to, ..frame.plot }, BAND);
-            }
-            first += launch.len();
+        for stripe in numbered.chunk_by(|a, b| a.1 == b.1).step_by(2) {
+            let [first, last] = [stripe[0], stripe[stripe.len() - 1]].map(|(round, _)| round as f64);
+            canvas.fill(Rect { left: x(first - 0.5), right: x(last + 0.5), ..frame.plot }, BAND);
         }
         frame.vertical_axis(canvas);
         let every = rounds.div_ceil(MAX_TICKS).max(1);
@@ -84,10 +82,4 @@ fn label(line: &Line) -> String {
         Side::Base => format!("{} base", line.name),
         Side::Head => line.name.clone(),
     }
-}
-
-fn median(line: &Line) -> f64 {
-    let mut values: Vec<f64> = line.points.iter().map(|point| point.value).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

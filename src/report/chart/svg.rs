@@ -61,9 +61,8 @@ const REPLACEMENT: char = '\u{FFFD}';
 const DOTS_PER_PX: f64 = 4.0;
 /// Half the width of the cap at an interval's end.
 const CAP_PX: f64 = 3.5;
-/// Lengths of a dash and of the gap after it.
+/// Lengths of a dash and of the gap after it, in lines of head.
 const DASHED: (f64, f64) = (6.0, 4.0);
-const DOTTED: (f64, f64) = (1.0, 4.0);
 /// Half the size of a marker.
 const MARKER_PX: f64 = 4.0;
 
@@ -114,10 +113,6 @@ pub(crate) struct Stroke {
 impl Stroke {
     pub(crate) fn thin(color: RGBColor) -> Self {
         Self { color, width: THIN_WIDTH, pattern: None }
-    }
-
-    pub(crate) fn dotted(color: RGBColor) -> Self {
-        Self { pattern: Some(DOTTED), ..Self::thin(color) }
     }
 
     /// Base is solid and head dashed, in all charts.
