@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::plan::{Plan, Settings, heading};
-use crate::session::{BaselineUse, Colour, DuetOptions, FailOn, Save};
+use crate::session::{BaselineUse, Color, DuetOptions, FailOn, Save};
 
 /// The last lines of `--help`.
 const AFTER_HELP: &str = "\
@@ -91,7 +91,7 @@ pub(crate) struct Flags {
     /// When to use colors
     #[arg(long, short = 'c', value_name = "WHEN", default_value = "auto", env = "PLIMSOLL_COLOR")]
     #[arg(help_heading = heading::OUTPUT)]
-    pub(crate) color: Colour,
+    pub(crate) color: Color,
     /// Show all metrics and how they were compared
     #[arg(long, short = 'v', env = "PLIMSOLL_VERBOSE", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::OUTPUT)]

@@ -120,7 +120,7 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_filtered: bool) -
         bench_args: std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
         is_filtered,
         plots: !flags.noplot,
-        colour: flags.color.applies(std::io::stdout().is_terminal()),
+        color: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,
         quiet: flags.quiet,
     }

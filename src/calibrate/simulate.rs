@@ -476,7 +476,7 @@ mod tests {
         let cell = measured(&scenario, Change::None, 4_000, 1, true);
         let (base, head) = (log_medians(&cell.base), log_medians(&cell.rounds));
         let differences: Vec<f64> = head.iter().zip(base).map(|(head, base)| head - base).collect();
-        // The variance between neighbours is 2 · 0.05² · (1 - 0.5). The random order within pairs removes the correlation.
+        // The variance between neighbors is 2 · 0.05² · (1 - 0.5). The random order within pairs removes the correlation.
         assert!((sample_variance(&differences).unwrap().sqrt() - 0.05).abs() < 0.005);
         assert!(lag1_autocorrelation(&differences).unwrap().value.abs() < 0.1);
     }

@@ -16,7 +16,7 @@ impl Rng {
         Self { plain: fastrand::Rng::with_seed(seed), spare: None }
     }
 
-    /// The numbers of one call. A multiplier without a pattern (Knuth) spreads neighbouring calls over all seeds.
+    /// The numbers of one call. A multiplier without a pattern (Knuth) spreads neighboring calls over all seeds.
     pub fn of_call(seed: u64, case: usize, call: usize) -> Self {
         const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
         let mixed = seed.wrapping_mul(SPREAD) ^ ((case as u64) << 32 | call as u64);

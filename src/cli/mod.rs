@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::output::{self, OutputError};
 use crate::plan::TargetsError;
 use crate::session::{
-    self, BaselineUse, Colour, FailOn, NOT_MEASURED, Options, Paths, SessionError, WRONG_CALL, exit_code,
+    self, BaselineUse, Color, FailOn, NOT_MEASURED, Options, Paths, SessionError, WRONG_CALL, exit_code,
 };
 
 /// criterion for HTTP endpoints
@@ -121,7 +121,7 @@ struct ReportOptions {
     noplot: bool,
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    color: Colour,
+    color: Color,
     /// Print more details
     #[arg(long, short = 'v', action = ArgAction::SetTrue)]
     verbose: bool,
@@ -184,7 +184,7 @@ impl ReportOptions {
             paths: self.package.paths()?,
             fail_on: self.fail_on.clone(),
             plots: !self.noplot,
-            colour: self.color.applies(std::io::stdout().is_terminal()),
+            color: self.color.applies(std::io::stdout().is_terminal()),
             verbose: self.verbose,
             ..Options::default()
         })

@@ -10,7 +10,8 @@ use crate::record::file_name;
 use crate::report::chart::frame::{Line, Point};
 use crate::report::chart::lines::Contents;
 use crate::report::chart::percentiles::Distribution;
-use crate::report::chart::svg::png;
+#[cfg(feature = "png")]
+use crate::report::chart::png::png;
 use crate::report::chart::{forest, lines, percentiles, rounds};
 use crate::report::model::{Artifact, Cell, Report, ReportError, by_key};
 use crate::report::text::{self, LATENCIES};
@@ -68,9 +69,12 @@ pub(crate) fn figures(report: &Report) -> Vec<Figure> {
 /// If a PNG cannot be drawn.
 pub(crate) fn files(figures: &[Figure]) -> Result<Vec<Artifact>, ReportError> {
     let drawn = parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, svg, .. }| {
-        let [svg_name, png_name] = ENDINGS.map(|ending| format!("{name}{ending}"));
-        let png = png(svg).map_err(ReportError::Png)?.map(|bytes| Artifact { name: png_name, bytes });
-        Ok([Some(Artifact { name: svg_name, bytes: svg.clone().into_bytes() }), png].into_iter().flatten())
+        let file = |ending, bytes| Artifact { name: format!("{name}{ending}"), bytes };
+        Ok(Vec::from([
+            file(".svg", svg.clone().into_bytes()),
+            #[cfg(feature = "png")]
+            file(".png", png(svg).map_err(ReportError::Png)?),
+        ]))
     });
     Ok(drawn.into_iter().collect::<Result<Vec<_>, ReportError>>()?.into_iter().flatten().collect())
 }
@@ -79,7 +83,7 @@ pub(crate) fn files(figures: &[Figure]) -> Result<Vec<Artifact>, ReportError> {
 #[cfg(feature = "overhead")]
 pub fn draw_change_chart(judgement: &crate::judge::Judgement, with_png: bool) -> Option<usize> {
     let svg = forest::draw("overhead", "", judgement)?;
-    if with_png { Some(svg.len() + png(&svg).ok()??.len()) } else { Some(svg.len()) }
+    if with_png { Some(svg.len() + png(&svg).ok()?.len()) } else { Some(svg.len()) }
 }
 
 /// The charts of a group over concurrency: one of throughput, and one of latency for each function, since each has several

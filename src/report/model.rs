@@ -49,6 +49,7 @@ pub(crate) struct Artifact {
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
+    #[cfg(feature = "png")]
     #[error("could not draw a chart as PNG: {0}")]
     Png(String),
     #[error("could not write the report: {0}")]

@@ -125,7 +125,7 @@ fn minus(text: &str) -> String {
     escaped(&text.replace('-', "\u{2212}"))
 }
 
-/// A sign next to a verdict's colour, for readers who do not see the colour.
+/// A sign next to a verdict's color, for readers who do not see the color.
 fn glyph(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regressed => "✗",
@@ -144,7 +144,7 @@ fn class(verdict: Verdict) -> String {
     verdict.name().replace(' ', "-")
 }
 
-/// A verdict with its glyph and colour.
+/// A verdict with its glyph and color.
 fn badge(verdict: Verdict) -> String {
     let (class, glyph, name) = (class(verdict), glyph(verdict), verdict.name());
     format!("<span class=\"badge {class}\"><b aria-hidden=\"true\">{glyph}</b> {name}</span>")

@@ -21,8 +21,8 @@ impl Report<'_> {
     /// The whole text, ending with a line feed.
     ///
     /// If nothing could be compared, only the first line says so. The last line is the sentence for the whole call.
-    pub(crate) fn terminal(&self, colour: bool, verbose: bool) -> String {
-        let printer = Printer { colour, verbose };
+    pub(crate) fn terminal(&self, color: bool, verbose: bool) -> String {
+        let printer = Printer { color, verbose };
         let cells = self.cells();
         let mut text = String::new();
         if self.judgement.compared_nothing() {
@@ -50,15 +50,15 @@ impl Report<'_> {
     }
 }
 
-/// Prints with or without colours and details.
+/// Prints with or without colors and details.
 struct Printer {
-    colour: bool,
+    color: bool,
     verbose: bool,
 }
 
 impl Printer {
     fn sgr(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     fn bold(&self, text: &str) -> String {
@@ -181,13 +181,13 @@ impl Printer {
 
     fn conclusion(&self, cell: &Cell) -> String {
         let conclusion = text::conclusion(cell);
-        let coloured = self.verdict(cell.judged.verdict, conclusion);
+        let colored = self.verdict(cell.judged.verdict, conclusion);
         match text::cell_reason(cell.judged) {
-            None => format!("{:INDENT$}{coloured}.\n", ""),
+            None => format!("{:INDENT$}{colored}.\n", ""),
             Some(reason) => {
                 let text = wrapped(&format!("{conclusion}: {reason}"), INDENT);
                 // The first words are short enough to stand whole in the first line.
-                format!("{:INDENT$}{coloured}{}\n", "", &text[conclusion.len()..])
+                format!("{:INDENT$}{colored}{}\n", "", &text[conclusion.len()..])
             }
         }
     }
@@ -392,8 +392,8 @@ mod tests {
           Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
           too wide to tell whether it changed.
 
-        p values are corrected for all candidates and interim analyses; p values of a
-        screening are not
+        p values are corrected for all candidates and interim analyses; those of a
+        screening are not, and test against the noise threshold
         2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
         ");
     }
@@ -551,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_adds_nothing_but_colour() {
+    fn color_adds_nothing_but_color() {
         let sampled = Sampled::new(&ALL);
         let mut stripped = String::new();
         for (index, part) in sampled.report().terminal(true, true).split('\x1b').enumerate() {

@@ -36,6 +36,7 @@ pub(crate) const LATENCIES: [(&str, &str); 4] = [
 pub(crate) fn evidence(comparison: &Comparison, level: f64) -> Option<String> {
     match comparison.stage {
         Stage::Whole => significance(comparison.p_adjusted, level),
+        Stage::Screened if comparison.p_adjusted < 0.0001 => Some("screening p < 0.0001".to_owned()),
         Stage::Screened => Some(format!("screening p = {:.4}", comparison.p_adjusted)),
         Stage::Confirmed { analysis, analyses, .. } => {
             let p = significance(comparison.p_adjusted, level)?;
@@ -473,7 +474,7 @@ pub(crate) fn correction(report: &Report) -> Option<String> {
     match report.judgement.tests {
         _ if report.judgement.compared_nothing() => None,
         _ if report.screened_cells() > 0 => Some(
-            "p values are corrected for all candidates and interim analyses; p values of a screening are not"
+            "p values are corrected for all candidates and interim analyses; those of a screening are not, and test against the noise threshold"
                 .to_owned(),
         ),
         0 | 1 => None,

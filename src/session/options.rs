@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Whether a filter left out cells of the bench. If not, a cell that only the baseline has was removed.
     pub(crate) is_filtered: bool,
     pub(crate) plots: bool,
-    pub(crate) colour: bool,
+    pub(crate) color: bool,
     pub(crate) verbose: bool,
     pub(crate) quiet: bool,
 }
@@ -151,7 +151,7 @@ impl DuetOptions {
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Colour {
+pub(crate) enum Color {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
@@ -160,7 +160,7 @@ pub(crate) enum Colour {
     Never,
 }
 
-impl Colour {
+impl Color {
     pub(crate) fn applies(self, is_terminal: bool) -> bool {
         match self {
             Self::Always => true,

@@ -283,7 +283,7 @@ fn conclude(
     let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
     if !options.quiet {
         // If that fails, page and baseline are written all the same.
-        let printed = output::print(report.terminal(options.colour, options.verbose));
+        let printed = output::print(report.terminal(options.color, options.verbose));
         failures.extend(printed.err().map(SessionError::from));
     }
     match report::write(place, &report) {

@@ -116,7 +116,7 @@ fn deviations(series: &[f64], min_length: usize) -> Option<Vec<f64>> {
 
 /// The pattern that a series in the order of time shows, if it shows one. Groups closer than `min_gap` do not count.
 ///
-/// It looks for a drift first, because a drift makes neighbours similar and makes groups too.
+/// It looks for a drift first, because a drift makes neighbors similar and makes groups too.
 pub fn find_pattern(series: &[f64], min_gap: f64) -> Option<Pattern> {
     if series.len() < MIN_VALUES {
         return None;

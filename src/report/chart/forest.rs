@@ -173,7 +173,7 @@ fn draw_key(canvas: &mut Canvas, y: f64) {
     canvas.text("detectable change", (x + 7.0, y), LEFT_ALIGNED);
 }
 
-/// The shape says what the colour says.
+/// The shape says what the color says.
 fn draw_marker(canvas: &mut Canvas, at: At, verdict: Verdict) {
     match verdict {
         Verdict::Regressed => canvas.marker(at, Marker::Triangle, color(verdict)),

@@ -1,10 +1,10 @@
-//! The canvas of all charts: CSS px in, one SVG out, and a PNG made from that SVG.
+//! The canvas of all charts: CSS px in, one SVG out.
 //!
 //! plotters draws the shapes. It knows whole dots only, therefore a px is several dots. Without fonts of the system it cannot
 //! measure text, therefore text is measured here with the embedded font and written next to the shapes.
 //!
-//! The colours are Okabe and Ito's, which people with any kind of colour vision tell apart (Wong, "Points of view: Color
-//! blindness", Nature Methods 8, 2011). A shape or a line style always repeats what a colour says.
+//! The colors are Okabe and Ito's, which people with any kind of color vision tell apart (Wong, "Points of view: Color
+//! blindness", Nature Methods 8, 2011). A shape or a line style always repeats what a color says.
 
 use std::sync::LazyLock;
 
@@ -30,7 +30,7 @@ pub(crate) const GRID: RGBColor = RGBColor(0xE8, 0xEA, 0xED);
 pub(crate) const AXIS: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
 /// From a line to its name: lighter than all data.
 pub(crate) const LEADER: RGBColor = RGBColor(0xC5, 0xCA, 0xD2);
-/// The share of a line's colour in its band. What lies below stays visible.
+/// The share of a line's color in its band. What lies below stays visible.
 const BAND_OPACITY: f64 = 0.14;
 
 /// The width of every chart, and the margin that it keeps.
@@ -78,7 +78,7 @@ pub(crate) struct Rect {
     pub(crate) bottom: f64,
 }
 
-/// The shape of a point on a line. It tells lines apart where colour does not.
+/// The shape of a point on a line. It tells lines apart where color does not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Marker {
     Circle,
@@ -101,7 +101,7 @@ pub(crate) fn side_color(side: Side) -> RGBColor {
     }
 }
 
-/// Colour, width and pattern of a line.
+/// Color, width and pattern of a line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stroke {
     pub(crate) color: RGBColor,
@@ -177,7 +177,7 @@ impl Canvas<'_> {
         in_memory(self.shapes.draw(&Rectangle::new(corners, color.filled())));
     }
 
-    /// The area between two lines with points at the same x, in a thin wash of a colour.
+    /// The area between two lines with points at the same x, in a thin wash of a color.
     pub(crate) fn band(&mut self, upper: &[At], lower: &[At], color: RGBColor) {
         let around: Vec<_> = upper.iter().chain(lower.iter().rev()).copied().map(dots).collect();
         if around.len() >= 4 {
@@ -268,42 +268,8 @@ fn in_memory(drawn: Result<(), DrawingAreaErrorKind<std::io::Error>>) {
     drawn.expect("plotters draws into a string, which cannot fail");
 }
 
-/// The SVG as a PNG; `None` if plimsoll was built without PNGs.
-///
-/// # Errors
-/// If resvg cannot read the SVG or the picture is too large. Neither should happen whatever the data is.
-#[cfg(feature = "png")]
-pub(crate) fn png(svg: &str) -> Result<Option<Vec<u8>>, String> {
-    use resvg::tiny_skia::{Pixmap, Transform};
-    use resvg::usvg::{Options, Tree};
-
-    /// Pixels per px, for fine screens and print.
-    const SCALE: f32 = 2.0;
-    // Combining marks that the font lacks would be drawn on top of each other, as boxes.
-    let svg: String = svg.chars().map(|c| if c == '\n' || is_covered(c) { c } else { '□' }).collect();
-    let fontdb = FONTS.clone();
-    let tree =
-        Tree::from_str(&svg, &Options { fontdb, ..Options::default() }).map_err(|error| error.to_string())?;
-    let size = tree.size().to_int_size();
-    let mut pixmap = Pixmap::new(SCALE as u32 * size.width(), SCALE as u32 * size.height())
-        .ok_or_else(|| format!("{} by {} px are too many", size.width(), size.height()))?;
-    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixmap.as_mut());
-    pixmap.encode_png().map(Some).map_err(|error| error.to_string())
-}
-
-#[cfg(not(feature = "png"))]
-pub(crate) fn png(_svg: &str) -> Result<Option<Vec<u8>>, String> {
-    Ok(None)
-}
-
-#[cfg(feature = "png")]
-static FONTS: LazyLock<std::sync::Arc<resvg::usvg::fontdb::Database>> = LazyLock::new(|| {
-    let mut fonts = resvg::usvg::fontdb::Database::new();
-    fonts.load_font_data(FONT.to_vec());
-    fonts.into()
-});
-
-static FACE: LazyLock<Face<'static>> =
+/// The embedded font.
+pub(crate) static FACE: LazyLock<Face<'static>> =
     LazyLock::new(|| Face::parse(FONT, 0).expect("the embedded font is valid, tests read it"));
 
 /// The text as one line that both XML and a picture can hold.
@@ -324,7 +290,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// Whether the embedded font has this character.
-fn is_covered(c: char) -> bool {
+pub(crate) fn is_covered(c: char) -> bool {
     FACE.glyph_index(c).is_some()
 }
 
@@ -339,7 +305,7 @@ pub(crate) fn widest(texts: impl IntoIterator<Item = impl AsRef<str>>) -> f64 {
 }
 
 /// The width of one character as a share of the font size.
-fn advance_em(c: char) -> f64 {
+pub(crate) fn advance_em(c: char) -> f64 {
     let glyph = FACE.glyph_index(c);
     if glyph.is_none() && c >= FIRST_WIDE_CHAR {
         return 1.0;
@@ -451,24 +417,5 @@ mod tests {
         assert!(svg.contains(&format!("{right}>5 &lt; 6</text>")), "{svg}");
         assert!(svg.contains("fill=\"#4B5563\">三</text>"), "{svg}");
         assert_eq!(svg.matches("<polyline").count(), 2, "two dashes of 6 px: {svg}");
-    }
-
-    #[cfg(feature = "png")]
-    #[test]
-    fn resvg_renders_text_as_wide_as_it_was_measured() {
-        use resvg::usvg::{Node, Options, Tree};
-
-        for text in ["|100,000|", "|Привет|", "|p99 < 3 µs|"] {
-            let svg = svg("", &[], (400.0, 100.0), |canvas| {
-                canvas.text(text, (10.0, 50.0), Lettering { size: 48.0, ..LEFT_ALIGNED });
-            })
-            .replace("textLength", "data-length");
-            let tree =
-                Tree::from_str(&svg, &Options { fontdb: FONTS.clone(), ..Options::default() }).unwrap();
-            let Some(Node::Group(texts)) = tree.root().children().last() else { panic!("{svg}") };
-            let drawn = texts.children()[0].abs_bounding_box();
-            assert!((f64::from(drawn.width()) - width(text, 48.0)).abs() < 0.5, "{text}: {drawn:?}");
-            assert!((f64::from(drawn.left()) - 10.0).abs() < 0.5, "{text}: {drawn:?}");
-        }
     }
 }
