@@ -96,7 +96,9 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     }
     if plan.cells() == 0 && plan.errors.is_empty() {
         let filter = flags.filter.as_deref().unwrap_or_default();
-        output::log(format_args!("warning: no cell matches the filter `{filter}`: nothing was measured"));
+        output::log(format_args!(
+            "warning: NOT COMPARED: no cell matches the filter `{filter}`, so nothing was measured"
+        ));
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }

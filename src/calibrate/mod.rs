@@ -448,7 +448,10 @@ mod tests {
                 before.lines().zip(after.lines()).for_each(|(one, other)| assert_eq!(one, other));
                 assert_eq!(before.len(), after.len());
             }
-            Err(_) => std::fs::write(path, text.concat()).unwrap(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::write(path, text.concat()).unwrap();
+            }
+            Err(error) => panic!("{error}"),
         }
     }
 }

@@ -69,7 +69,7 @@ struct AcceptArgs {
     /// Baseline to add the run to
     #[arg(long, value_name = "NAME", default_value = "main", value_parser = NonEmptyStringValueParser::new())]
     baseline: String,
-    /// Accept a change of speed for this reason; later runs are no longer compared with older runs
+    /// Accept a change of speed for this reason. The older runs of the baseline are removed
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]

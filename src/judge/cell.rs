@@ -78,6 +78,13 @@ impl<'a> Cell<'a> {
         }
     }
 
+    /// Judges a metric that the screening judged, also if fresh pairs have another highest tail.
+    pub fn judge_also(&mut self, metric: &Metric) {
+        for undecided in self.metrics.iter_mut().filter(|undecided| undecided.comparison.metric == metric) {
+            undecided.comparison.judged = undecided.effect.is_none_or(|effect| effect.is_sound);
+        }
+    }
+
     fn test_limits(&mut self) {
         let sides = &self.sides;
         let settings = &sides.cell.settings;

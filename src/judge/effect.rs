@@ -99,6 +99,11 @@ pub(super) struct Effect {
 }
 
 impl Effect {
+    /// Whether it comes from the pairs of a duet.
+    fn is_duet(&self) -> bool {
+        self.pair_variance.is_some()
+    }
+
     /// An effect with the plain t interval.
     pub fn new(estimate: f64, standard_error: f64, df: f64, method: Method, confidence: f64) -> Self {
         let (low, high) = t_limits(estimate, standard_error, df, confidence);
@@ -123,11 +128,11 @@ impl Effect {
 
     /// Changes below this fraction are ignored.
     fn noise_threshold(&self, settings: &Settings) -> f64 {
-        settings.noise_threshold(self.pair_variance.is_some())
+        settings.noise_threshold(self.is_duet())
     }
 
     fn equivalence_margin(&self, settings: &Settings) -> f64 {
-        settings.equivalence_margin(self.pair_variance.is_some())
+        settings.equivalence_margin(self.is_duet())
     }
 
     /// p values of both directions beyond the noise threshold.
@@ -144,7 +149,7 @@ impl Effect {
             return f64::INFINITY;
         }
         let margin = self.noise_threshold(settings);
-        let Some(confirmation) = context.confirmation.filter(|_| self.pair_variance.is_some()) else {
+        let Some(confirmation) = context.confirmation.filter(|_| self.is_duet()) else {
             return self.detectable_at(context.level_per_test(settings), margin);
         };
         let level = settings.significance_level / confirmation.analyses() as f64;

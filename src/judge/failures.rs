@@ -132,10 +132,10 @@ fn samples<'a>(runs: impl Iterator<Item = &'a Series>, is_duet: bool) -> (Vec<Sa
     if is_duet {
         let launches = runs.concat();
         let count = launches.len();
-        return (launches, Counted::DuetLaunches(count));
+        return (launches, Counted::Launches(count));
     }
     match &runs[..] {
-        [run] => (run.clone(), Counted::LaunchesOfOneRun(run.len())),
+        [run] => (run.clone(), Counted::Launches(run.len())),
         several => (several.iter().map(|launches| sum(launches)).collect(), Counted::Runs(several.len())),
     }
 }

@@ -39,7 +39,10 @@ impl LimitTest {
         });
         let remedy = if excess.is_none() { remedy() } else { None };
         let outcome = LimitOutcome::Undecided;
-        Self { check: LimitCheck { metric, limit, value, p_adjusted: 1.0, outcome, remedy }, excess }
+        Self {
+            check: LimitCheck { metric, limit, value, p_adjusted: 1.0, outcome, remedy, is_fresh: false },
+            excess,
+        }
     }
 
     /// Its test among those of the call.

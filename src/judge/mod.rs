@@ -23,7 +23,7 @@ use crate::judge::effect::{Context, PValues, SCREENING_LEVEL, Test, adjusted};
 use crate::judge::sides::{baseline_notes, removed, sides};
 use crate::parallel;
 use crate::plan::CellId;
-use crate::record::{Baseline, Run};
+use crate::record::{Baseline, Metric, Run};
 use crate::stats::decision::{bonferroni, holm};
 pub use verdict::{
     Advice, Candidate, CellJudgement, Change, Comparison, Counted, Estimate, Judgement, LimitCheck,
@@ -72,10 +72,9 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
         candidates = found;
     }
     judged.sort_by_key(|cell| order.iter().position(|id| *id == cell.id));
-    let is_whole = runs.iter().all(|run| !run.is_filtered && run.stop.is_none());
     Judgement {
         cells: judged,
-        removed: if is_whole { removed(baseline, runs) } else { Vec::new() },
+        removed: removed(baseline, runs),
         tests: count + candidates.iter().filter(|candidate| candidate.slower).count(),
         other_test_bed,
         notes,
@@ -108,11 +107,17 @@ fn confirm<'a>(
         }
         let so_far =
             |run: &'a Run| run.confirmations.iter().take(analysis).flatten().map(move |cell| (run, cell));
-        let cells: Vec<Cell> = sides(&none, runs.iter().flat_map(so_far))
+        let mut cells: Vec<Cell> = sides(&none, runs.iter().flat_map(so_far))
             .into_iter()
             .filter(|sides| measured.contains(&sides.cell.id))
             .map(Cell::new)
             .collect();
+        for cell in &mut cells {
+            let own = |candidate: &&Candidate| candidate.cell == *cell.id();
+            let metrics: Vec<&Metric> =
+                candidates.iter().filter(own).map(|candidate| candidate.metric).collect();
+            metrics.into_iter().for_each(|metric| cell.judge_also(metric));
+        }
         for slower in [true, false] {
             let direction = candidates.iter_mut().filter(|candidate| candidate.slower == slower);
             analyze(direction.collect(), &cells, &mut judged, analysis, analyses, families, context);
@@ -190,7 +195,7 @@ fn analyze(
             false => PValues { worse: 1.0, better: p },
         };
         let is_confirmed = if let Some(place) = candidate.limit {
-            judged.limits[place] = cell.check_limit(place, p);
+            judged.limits[place] = LimitCheck { is_fresh: true, ..cell.check_limit(place, p) };
             judged.limits[place].is_broken()
         } else {
             let own = judged.comparisons.iter_mut().find(|own| own.metric == candidate.metric);

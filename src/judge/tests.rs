@@ -886,7 +886,7 @@ fn a_duet_needs_no_baseline_and_finds_three_percent() {
     assert_eq!(same.verdict, Verdict::Unchanged);
     assert!(same.values.iter().all(|shown| shown.base.is_some()));
     let counts = comparison(&same, "success_ratio").method;
-    let Some(Method::Counts { head: Counted::DuetLaunches(10), .. }) = counts else { panic!("{counts:?}") };
+    let Some(Method::Counts { head: Counted::Launches(10), .. }) = counts else { panic!("{counts:?}") };
     let stored = baseline([cell_with("find/99", &base)]);
     let removed = judge_runs(&stored, &[run(vec![duet(&base, &base)])]).removed;
     assert!(removed.is_empty(), "a duet uses no baseline: {removed:?}");
@@ -988,6 +988,15 @@ fn confirmed(first: &Run, cell: CellRun) -> Judgement {
     let mut run = first.clone();
     run.confirmations.push(vec![cell]);
     judge_runs(&Baseline::default(), &[run])
+}
+
+#[test]
+fn a_candidate_is_confirmed_even_if_fresh_pairs_have_a_higher_tail() {
+    let p90 = |factor: f64| ("latency_p90", steady(2e6 * factor, 30, 1));
+    let p99 = |factor: f64| ("latency_p99", steady(3e6 * factor, 30, 1));
+    let first = screening(duet(&[p90(1.0)], &[p90(1.2)]));
+    let confirmed = confirmed(&first, duet(&[p90(1.0), p99(1.0)], &[p90(1.2), p99(1.2)]));
+    assert_eq!(verdict(&confirmed.cells[0], "latency_p90"), Verdict::Regressed);
 }
 
 #[test]

@@ -212,10 +212,8 @@ pub enum Method {
 /// What the counts of a side were taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
-    /// Launches of a duet.
-    DuetLaunches(usize),
-    /// Launches of one run: how much runs differ is left out.
-    LaunchesOfOneRun(usize),
+    /// Launches. Those of a stored run leave out how much runs differ.
+    Launches(usize),
     /// Runs.
     Runs(usize),
 }
@@ -377,6 +375,8 @@ pub struct LimitCheck {
     pub outcome: LimitOutcome,
     /// What would give head a value, if it has none.
     pub remedy: Option<Remedy>,
+    /// Whether fresh pairs decided it, which the value is of.
+    pub is_fresh: bool,
 }
 
 /// What is found of one cell.

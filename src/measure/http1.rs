@@ -31,7 +31,7 @@ pub(crate) struct Http1 {
     resolver: Arc<Resolver>,
     connect_timeout: Duration,
     pub(crate) max_idle: Duration,
-    /// In the order of their last use.
+    /// Those that were used or opened last are at the end.
     kept: Vec<Connection>,
     buffer: Vec<u8>,
     /// Space for the time stamp of a read.

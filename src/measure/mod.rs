@@ -41,6 +41,8 @@ pub(crate) enum MeasureError {
     Service(#[from] ServiceError),
     #[error("{side} did not start: {source}{}", if *side == Side::Base { BASE_ADVICE } else { "" })]
     SideStart { side: Side, source: ServiceError },
+    #[error("{side}: {error}")]
+    OfSide { side: Side, error: Box<Self> },
     #[error("cell `{cell}`: {source}")]
     Endpoint { cell: String, source: EndpointError },
     #[error("the system clock was changed while rounds were measured: measure again")]

@@ -114,7 +114,15 @@ fn copy(program: &Path) -> io::Result<(TempPath, Watchdog)> {
 }
 
 fn digest(path: &Path) -> io::Result<String> {
-    Ok(hex(&Sha256::digest(fs::read(path)?), DIGEST_BYTES))
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hex(&hash.finalize(), DIGEST_BYTES)),
+            read => hash.update(&chunk[..read]),
+        }
+    }
 }
 
 /// Whether it is a regular file (no symbolic link) that the kernel runs without an interpreter.

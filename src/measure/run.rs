@@ -34,8 +34,8 @@ use crate::record::{
 
 /// Lines of a targets file that are tested before measuring; a check tests all.
 const MAX_TESTED: usize = 100;
-/// Attempts at each test request of base, since an endpoint may fail now and then.
-const BASE_ATTEMPTS: usize = 5;
+/// Attempts at each test request, since an endpoint may fail now and then. How often it does is measured.
+const ATTEMPTS: usize = 5;
 /// The round number of warm-ups, which no round has: their seed is never that of a round.
 const WARM_UP: usize = usize::MAX;
 /// Statuses from here on mean that the server failed.
@@ -283,7 +283,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 started_in += began.elapsed();
                 let round_time = self.trial_of_side(index, &mut running, side).await;
                 running.stop().await;
-                round_times += round_time?;
+                round_times += round_time.map_err(|error| match sides.len() {
+                    1 => error,
+                    _ => MeasureError::OfSide { side, error: Box::new(error) },
+                })?;
             }
             let start_time = started_in + times(settings.warm_up_time, sides.len());
             let measuring_time = times(round_times, sides.len() * settings.sample_size);
@@ -308,8 +311,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for index in self.services[service].cells.clone() {
             let (group, cell) = self.cells[index];
             let mut live = self.live_cell(index, running)?;
-            let attempts = if side == Side::Base { BASE_ATTEMPTS } else { 1 };
-            let tested = live.test(MAX_TESTED, attempts).await;
+            let tested = live.test(MAX_TESTED, ATTEMPTS).await;
             if tested.is_err() {
                 // The death of the service says more than the request that failed because of it.
                 running.check_alive(&self.id(index))?;

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn each_look_adds_the_missing_pairs() {
+    fn each_analysis_adds_the_missing_pairs() {
         let default = Confirmation::default();
         assert_eq!([1, 2, 3].map(|analysis| default.pairs_of(analysis)), [30, 30, 60]);
         assert_eq!((default.analyses(), default.max_pairs(), default.pairs_of(4)), (3, 120, 0));

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_ten_runs_of_the_current_epoch_of_each_test_bed_are_kept() {
+    fn ten_runs_of_the_current_epoch_of_each_test_bed_are_kept() {
         let root = tempfile::tempdir().unwrap();
         let mut baseline = empty(root.path());
         baseline.add(&[run(0, &["x"], "there")], None).unwrap();

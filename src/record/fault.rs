@@ -37,20 +37,20 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Each kind but statuses, with its name in files and its name for people.
-    const KINDS: [(Fault, &'static str, &'static str); 12] = [
-        (Fault::Refused, "refused", "connection refused"),
-        (Fault::ConnectTimeout, "connect_timeout", "connecting timed out"),
-        (Fault::Unreachable, "unreachable", "host unreachable"),
-        (Fault::Dns, "dns", "name not resolved"),
-        (Fault::Tls, "tls", "TLS failed"),
-        (Fault::Reset, "reset", "connection reset"),
-        (Fault::Closed, "closed", "connection closed before the response was complete"),
-        (Fault::Timeout, "timeout", "timed out"),
-        (Fault::Malformed, "malformed", "malformed response"),
-        (Fault::Body, "body", "body check failed"),
-        (Fault::NoFreePort, "no_free_port", "no free local port"),
-        (Fault::Client, "client", "error on the client machine"),
+    /// Each kind but statuses.
+    const KINDS: [Fault; 12] = [
+        Fault::Refused,
+        Fault::ConnectTimeout,
+        Fault::Unreachable,
+        Fault::Dns,
+        Fault::Tls,
+        Fault::Reset,
+        Fault::Closed,
+        Fault::Timeout,
+        Fault::Malformed,
+        Fault::Body,
+        Fault::NoFreePort,
+        Fault::Client,
     ];
     /// Before the code in the name of a status: `status_429`.
     const STATUS: &'static str = "status_";
@@ -73,9 +73,23 @@ impl Fault {
         }
     }
 
+    /// The name in files and the name for people.
     fn names(self) -> (&'static str, &'static str) {
-        let kind = Self::KINDS.iter().find(|(fault, ..)| *fault == self);
-        kind.map(|(_, name, words)| (*name, *words)).expect("KINDS lists each kind but Status")
+        match self {
+            Fault::Refused => ("refused", "connection refused"),
+            Fault::ConnectTimeout => ("connect_timeout", "connecting timed out"),
+            Fault::Unreachable => ("unreachable", "host unreachable"),
+            Fault::Dns => ("dns", "name not resolved"),
+            Fault::Tls => ("tls", "TLS failed"),
+            Fault::Reset => ("reset", "connection reset"),
+            Fault::Closed => ("closed", "connection closed before the response was complete"),
+            Fault::Timeout => ("timeout", "timed out"),
+            Fault::Malformed => ("malformed", "malformed response"),
+            Fault::Body => ("body", "body check failed"),
+            Fault::NoFreePort => ("no_free_port", "no free local port"),
+            Fault::Client => ("client", "error on the client machine"),
+            Fault::Status(_) => ("status", "unexpected status"),
+        }
     }
 }
 
@@ -100,7 +114,7 @@ impl TryFrom<String> for Fault {
     fn try_from(text: String) -> Result<Self, String> {
         let fault = match text.strip_prefix(Self::STATUS) {
             Some(code) => code.parse().ok().map(Fault::Status),
-            None => Self::KINDS.iter().find(|(_, name, _)| *name == text).map(|(fault, ..)| *fault),
+            None => Self::KINDS.iter().copied().find(|fault| fault.names().0 == text),
         };
         fault.ok_or_else(|| format!("`{text}` is not a kind of fault"))
     }
@@ -112,7 +126,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_read_back_from_its_name() {
-        let kinds = Fault::KINDS.iter().map(|(fault, ..)| *fault).chain([Fault::Status(429)]);
+        let kinds = Fault::KINDS.into_iter().chain([Fault::Status(429)]);
         for fault in kinds {
             assert_eq!(Fault::try_from(fault.to_string()), Ok(fault));
             assert!(!fault.in_words().is_empty());

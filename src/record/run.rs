@@ -216,7 +216,7 @@ impl CellRun {
     }
 }
 
-/// Groups what belongs to runs by their sittings, in order of time.
+/// Groups what belongs to runs by their sittings, each in order of time.
 pub(crate) fn by_sitting<'a, T: Copy>(
     items: impl IntoIterator<Item = T>,
     run: impl Fn(T) -> &'a Run,

@@ -90,7 +90,11 @@ fn read(path: &Path) -> Option<String> {
 
 /// A value of the kernel on macOS; `None` elsewhere.
 pub(crate) fn sysctl(name: &str) -> Option<String> {
-    if cfg!(target_os = "macos") { answer(Command::new("sysctl").args(["-n", name])) } else { None }
+    if cfg!(target_os = "macos") {
+        answer(Command::new("sysctl").args(["-n", name])).filter(|value| !value.is_empty())
+    } else {
+        None
+    }
 }
 
 /// What a command prints; `None` if it fails.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::judge::Shown;
 use crate::parallel;
 use crate::plan::{Side, metric};
 use crate::record::file_name;
@@ -130,8 +129,9 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
 fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
     let all = || cell.runs.iter().flat_map(|run| &run.rounds);
     let mut lines = Vec::new();
-    for (name, Shown { metric, base, .. }) in text::p50_and_tail(cell) {
-        let values = all().map(|round| round.values.get(metric.id).copied()).enumerate();
+    for (id, name) in text::p50_and_tail(cell) {
+        let base = cell.of_rounds(id).and_then(|shown| shown.base.as_ref());
+        let values = all().map(|round| round.values.get(id).copied()).enumerate();
         let points = values.map(|(nth, value)| Some(Point::new(nth as f64, value?, None)));
         // If rounds lack a percentile, those that have it are not comparable: they are the faster ones.
         let Some(points) = points.collect() else { continue };
@@ -205,7 +205,11 @@ fn name_of(kind: &str, names: &[&str]) -> String {
 pub(crate) fn is_ours(file: &str) -> bool {
     let Some(name) = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending)) else { return false };
     let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'=' | b'~');
-    let is_encoded = |rest: &str| rest.len() > 1 && rest.starts_with('-') && rest.bytes().all(letter);
+    let is_name = |part: &str| !part.is_empty() && !part.starts_with('.');
+    let is_encoded = |rest: &str| {
+        let rest = rest.strip_prefix('-').unwrap_or_default();
+        rest.bytes().all(letter) && rest.splitn(2, BETWEEN).all(is_name)
+    };
     name == CHANGE || KINDS.iter().any(|kind| name.strip_prefix(kind).is_some_and(is_encoded))
 }
 

@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn a_confirmed_change_shows_its_screening_and_the_values_of_the_fresh_pairs() {
         let page = page_of(&Sampled::duet());
-        let stages = "<p class=\"why\">The screening of 2 cells found 2 comparisons to confirm. Measured again on fresh \
+        let stages = "<p class=\"why\">The screening of 2 cells found 2 comparisons that may have changed. Measured again on fresh \
                       launches: 1 of 2. Only these fresh pairs decide.</p>";
         assert!(page.contains(stages), "{page}");
         insta::assert_snapshot!(row(&page, "latency p50").replace("<td", "\n<td"), @r#"

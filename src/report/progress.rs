@@ -69,7 +69,7 @@ impl Progress {
                 self.bar.set_draw_target(ProgressDrawTarget::stderr());
                 line.iter().for_each(|line| self.bar.suspend(|| output::log(line)));
             }
-            Event::Launching { service } => self.bar.set_message(format!("starting {service}")),
+            Event::Launching { service } => self.bar.set_message(format!("testing {service}")),
             Event::Round { cell, .. } => self.bar.set_message(cell.clone()),
             Event::Finished => return self.bar.finish_and_clear(),
         }
@@ -96,6 +96,8 @@ struct Course {
     done: usize,
     of: usize,
     windows: Duration,
+    /// The time that measuring will take, with all starts.
+    time: Duration,
     /// When the first round ended. The time before says nothing about the rest.
     first_round: Option<Instant>,
     launched: bool,
@@ -112,7 +114,13 @@ impl Course {
     fn follow(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Started { cells, rounds, windows, time, is_duet } => {
-                *self = Self { of: *rounds, windows: *windows, said_at: Some(now), ..Self::default() };
+                *self = Self {
+                    of: *rounds,
+                    windows: *windows,
+                    time: *time,
+                    said_at: Some(now),
+                    ..Self::default()
+                };
                 let (cells, rounds) = (plural(*cells as u64, "cell"), plural(*rounds as u64, "round"));
                 let time = elapsed(*time);
                 Some(match is_duet {
@@ -124,12 +132,12 @@ impl Course {
             }
             Event::Launching { service } => {
                 let first = !std::mem::replace(&mut self.launched, true);
-                first.then(|| format!("Starting {service}"))
+                first.then(|| format!("Testing {service}"))
             }
             Event::Round { cell, done, of } => {
                 (self.done, self.of) = (*done, *of);
                 self.first_round.get_or_insert(now);
-                let pause = (self.windows / LINES).clamp(MIN_PAUSE, MAX_PAUSE);
+                let pause = (self.time / LINES).clamp(MIN_PAUSE, MAX_PAUSE);
                 let is_due = now.saturating_duration_since(*self.said_at.get_or_insert(now)) >= pause;
                 is_due.then(|| {
                     self.said_at = Some(now);
@@ -165,14 +173,14 @@ mod tests {
 
     fn started(now: Instant) -> Course {
         let mut course = Course::default();
-        let [windows, time] = [40, 52].map(Duration::from_secs);
+        let [windows, time] = [40, 50].map(Duration::from_secs);
         let started = |is_duet| Event::Started { cells: 4, rounds: ROUNDS, windows, time, is_duet };
         let line = course.follow(&started(true), now);
         let of_a_duet =
-            "Measuring base and head, 4 cells in 100 rounds: about 52 s, longer if a cell looks slower";
+            "Measuring base and head, 4 cells in 100 rounds: about 50 s, longer if a cell looks slower";
         assert_eq!(line.as_deref(), Some(of_a_duet));
         let line = course.follow(&started(false), now);
-        assert_eq!(line.as_deref(), Some("Measuring 4 cells in 100 rounds: about 52 s"));
+        assert_eq!(line.as_deref(), Some("Measuring 4 cells in 100 rounds: about 50 s"));
         course
     }
 
@@ -187,10 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn a_log_gets_a_line_each_tenth_of_the_measured_time() {
-        let lines_in_time = lines(0.4);
+    fn a_log_gets_a_line_each_tenth_of_the_time() {
+        let lines_in_time = lines(0.5);
         assert_eq!(lines_in_time.len(), 10);
-        assert_eq!(lines_in_time[4], " 50% (50 of 100 rounds), about 20 s left: g/c");
+        assert_eq!(lines_in_time[4], " 50% (50 of 100 rounds), about 25 s left: g/c");
+        assert_eq!(lines(0.1).len(), 2, "sooner than planned");
         assert!(lines(0.001).is_empty(), "over before a line is due");
     }
 
@@ -219,7 +228,7 @@ mod tests {
         let now = Instant::now();
         let mut course = started(now);
         let launch = Event::Launching { service: "plimsoll serve".into() };
-        assert_eq!(course.follow(&launch, now).as_deref(), Some("Starting plimsoll serve"));
+        assert_eq!(course.follow(&launch, now).as_deref(), Some("Testing plimsoll serve"));
         assert_eq!(course.follow(&launch, now), None);
     }
 

@@ -412,7 +412,7 @@ mod tests {
           client         lag p99 12.40 µs, responses timed by the kernel
           New: There is no baseline yet.
 
-        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main`.
+        There is no baseline `main` yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main`.
         ");
     }
 
@@ -466,6 +466,7 @@ mod tests {
             p_adjusted: 0.5,
             outcome: LimitOutcome::Holds,
             remedy: None,
+            is_fresh: false,
         });
         sampled.judgement.notes.push(Note::OneStoredRun);
         sampled.judgement.removed.push(CellId::new("tokenizer", "old"));

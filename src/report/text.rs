@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::judge::{
     Advice, CellJudgement, Comparison, Counted, Judgement, LimitCheck, LimitOutcome, Method, Note,
-    OtherTestBed, Reason, Shown, Stage, Verdict,
+    OtherTestBed, Reason, Stage, Verdict,
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
 use crate::record::{BaseRef, Better, Clock, Condition, Environment, Fault, Remedy, Run, Stop, TestBed};
@@ -17,6 +17,7 @@ use crate::report::number::{
     significance, value,
 };
 use crate::stats::interval::Method as IntervalMethod;
+use crate::stats::series::Pattern;
 
 /// The first words of a report if nothing was compared.
 pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
@@ -285,7 +286,8 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
             plural(check.metric.promised_from(), "success")
         );
     };
-    let found = value(found.value, unit);
+    let fresh = if check.is_fresh { " in fresh pairs" } else { "" };
+    let found = format!("{}{fresh}", value(found.value, unit));
     match check.outcome {
         LimitOutcome::Broken => format!("{title} is {found}, above its limit of {most}."),
         LimitOutcome::Holds => format!("{title} is {found}, within its limit of {most}."),
@@ -337,7 +339,6 @@ fn remedy(remedy: Remedy) -> String {
 }
 
 const ALLOWANCE: &str = ", with an allowance for launch effects";
-const WIDENED: &str = ", widened because launches are not independent";
 
 /// The method of an interval: `bootstrap-t over 10 launches`.
 pub(crate) fn method(method: &Method) -> String {
@@ -352,7 +353,13 @@ pub(crate) fn method(method: &Method) -> String {
                 Some(interval) => format!("{} of {pairs}", interval_method(interval, "launch")),
                 None => format!("t over {pairs} of one launch{ALLOWANCE}"),
             };
-            format!("{found}{}", if widened.is_some() { WIDENED } else { "" })
+            let widened = match widened {
+                None => "",
+                Some(Pattern::Drift { .. }) => ", widened because of a drift",
+                Some(Pattern::Autocorrelation { .. }) => ", widened because successive ones are alike",
+                Some(Pattern::TwoGroups { .. }) => ", widened because they form two groups",
+            };
+            format!("{found}{widened}")
         }
         Method::Resolution { launches, pairs } => format!(
             "t over {} of {}, limited by the resolution of the measurement",
@@ -365,7 +372,7 @@ pub(crate) fn method(method: &Method) -> String {
             plural(base as u64, "stored run"),
             degrees(df),
             if is_one_launch { ALLOWANCE } else { "" },
-            if is_widened { WIDENED } else { "" }
+            if is_widened { ", widened because of the order of launches" } else { "" }
         ),
         Method::Head { runs, launches, df } => {
             let samples =
@@ -375,9 +382,7 @@ pub(crate) fn method(method: &Method) -> String {
         }
         Method::Counts { head, base, has_allowance } => {
             let samples = |side: Counted| match side {
-                Counted::DuetLaunches(launches) | Counted::LaunchesOfOneRun(launches) => {
-                    plural(launches as u64, "launch")
-                }
+                Counted::Launches(launches) => plural(launches as u64, "launch"),
                 Counted::Runs(runs) => plural(runs as u64, "run"),
             };
             let allowance = if has_allowance { ALLOWANCE } else { "" };
@@ -511,7 +516,10 @@ impl Report<'_> {
                         options.baseline
                     )
                 }
-                _ => format!("There is no baseline yet. To record one: `{}`.", options.record_command),
+                _ => format!(
+                    "There is no baseline `{}` yet. To record one: `{}`.",
+                    options.baseline, options.record_command
+                ),
             }
         } else if let Some(other) = judgement.other_test_bed.as_ref().filter(|_| judgement.compared_nothing())
         {
@@ -613,7 +621,8 @@ pub(crate) fn facts<'a>(report: &Report<'a>) -> Vec<(&'a str, String)> {
     ];
     facts.extend(setup.iter().map(|(name, value)| (name.as_str(), value.clone())));
     facts.extend(commit.iter().map(|commit| ("commit", format!("{commit}{changes}"))));
-    facts.extend(machine_load(report.runs).map(|load| ("machine load", load)));
+    let load = || format!("load average {:.2} at the start", run.environment.load);
+    facts.push(("machine load", machine_load(report.runs).unwrap_or_else(load)));
     facts.push(("measured", format!("{} in {}", plural(report.runs.len() as u64, "run"), elapsed(took))));
     facts.push(("run", run.id.clone()));
     facts.retain(|(_, value)| !value.is_empty());
@@ -628,12 +637,14 @@ pub(crate) fn stages(report: &Report) -> String {
         return format!("The screening of {cells} found no candidates, so nothing was measured again.");
     }
     let found = plural(candidates.len() as u64, "comparison");
-    let again = candidates.iter().filter(|candidate| candidate.analysis > 0).count();
-    format!(
-        "The screening of {cells} found {found} to confirm. Measured again on fresh launches: {again} of {}. Only these fresh \
-         pairs decide.",
-        candidates.len()
-    )
+    let again = match candidates.iter().filter(|candidate| candidate.analysis > 0).count() {
+        0 => "None of them was measured again, so none is decided.".to_owned(),
+        again => format!(
+            "Measured again on fresh launches: {again} of {}. Only these fresh pairs decide.",
+            candidates.len()
+        ),
+    };
+    format!("The screening of {cells} found {found} that may have changed. {again}")
 }
 
 /// Instructions for reading the tables of a page.
@@ -642,7 +653,8 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
     let (confidence, level) = (setting(settings.confidence_level), settings.significance_level);
     let tests = match report.screened_cells() {
         0 => format!("the {} tests of the call", report.judgement.tests),
-        _ => "all candidates of the screening and all interim analyses, on fresh pairs alone".to_owned(),
+        _ => "all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected)"
+            .to_owned(),
     };
     let base =
         if report.is_duet() { "the old build, measured in the same run" } else { "the stored baseline" };
@@ -793,7 +805,8 @@ pub(crate) fn rounds_subtitle(cell: &Cell) -> String {
 /// The subtitle of the percentiles of a cell: its p50 and its highest tail on both sides, and what the bands are. `cut` is the
 /// share of the rounds that a band leaves out at each end; `None` without a band.
 pub(crate) fn percentiles_subtitle(cell: &Cell, cut: Option<f64>) -> String {
-    let shown = p50_and_tail(cell);
+    let shown = p50_and_tail(cell).filter_map(|(id, name)| Some((name, cell.of_rounds(id)?)));
+    let shown: Vec<_> = shown.collect();
     let head = shown.iter().map(|(name, shown)| format!("{name} {}", duration_ns(shown.head.value)));
     let head = head.collect::<Vec<_>>().join(", ");
     let base: Vec<String> =
@@ -810,14 +823,11 @@ pub(crate) fn percentiles_subtitle(cell: &Cell, cut: Option<f64>) -> String {
     format!("{head}{base}.{bands}{}", screening_rounds(cell))
 }
 
-/// The p50 of a cell and its highest tail, with their names in charts.
-pub(crate) fn p50_and_tail<'a>(cell: &Cell<'a>) -> Vec<(&'static str, &'a Shown)> {
-    let known = LATENCIES.into_iter().filter_map(|(id, name)| Some((name, cell.of_rounds(id)?)));
-    let mut known: Vec<_> = known.collect();
-    if known.len() > 2 {
-        known.drain(1..known.len() - 1);
-    }
-    known
+/// The p50 and the highest tail that a cell has, with their names in charts. Rounds too short for a percentile have a p50 all the same.
+pub(crate) fn p50_and_tail(cell: &Cell) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let [p50, tails @ ..] = LATENCIES;
+    let tail = tails.into_iter().rfind(|(id, _)| cell.of_rounds(id).is_some());
+    std::iter::once(p50).chain(tail)
 }
 
 /// Below a chart of a cell's rounds if other rounds decided.
@@ -834,7 +844,6 @@ mod tests {
     use crate::judge::{Change, Estimate};
     use crate::record::{BaseFailure, metric};
     use crate::report::tests::{Sample, Sampled};
-    use crate::stats::series::Pattern;
 
     fn all<T>(items: impl IntoIterator<Item = T>, sentence: impl Fn(T) -> String) -> String {
         items.into_iter().map(sentence).collect::<Vec<_>>().join("\n")
@@ -951,17 +960,18 @@ mod tests {
             p_adjusted: 1.0,
             outcome,
             remedy,
+            is_fresh: false,
         };
         let checks = [
             check(LimitOutcome::Broken, Some(60e6), None),
-            check(LimitOutcome::Holds, Some(40e6), None),
+            LimitCheck { is_fresh: true, ..check(LimitOutcome::Holds, Some(40e6), None) },
             check(LimitOutcome::Undecided, Some(49e6), None),
             check(LimitOutcome::Undecided, None, Some(Remedy::Burst(Some(1_000)))),
             check(LimitOutcome::Undecided, None, None),
         ];
         insta::assert_snapshot!(all(&checks, limit), @r"
         latency p99 is 60.00 ms, above its limit of 50.00 ms.
-        latency p99 is 40.00 ms, within its limit of 50.00 ms.
+        latency p99 is 40.00 ms in fresh pairs, within its limit of 50.00 ms.
         latency p99 is 49.00 ms, too close to its limit of 50.00 ms to decide.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes; use a burst of 1,000 requests.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes.
@@ -1019,7 +1029,7 @@ mod tests {
             is_widened,
         };
         let counts = |head, base, has_allowance| Method::Counts { head, base, has_allowance };
-        let one_run = Counted::LaunchesOfOneRun(10);
+        let one_run = Counted::Launches(10);
         let methods = [
             Method::Launches(bootstrap),
             Method::Launches(IntervalMethod::TrimmedT { values: 10 }),
@@ -1034,7 +1044,7 @@ mod tests {
             stored(3, 1, true, true),
             Method::Head { runs: 1, launches: 1, df: 4.0 },
             Method::Head { runs: 3, launches: 10, df: 3.42 },
-            counts(Counted::DuetLaunches(30), Counted::DuetLaunches(30), false),
+            counts(Counted::Launches(30), Counted::Launches(30), false),
             counts(one_run, Counted::Runs(5), true),
         ];
         insta::assert_snapshot!(all(&methods, method), @r"
@@ -1044,11 +1054,11 @@ mod tests {
         t over 3 runs
         no spread over 2 runs
         bootstrap-t over 30 launches of 30 pairs
-        bootstrap-t over 30 launches of 30 pairs, widened because launches are not independent
-        t over 30 pairs of one launch, with an allowance for launch effects, widened because launches are not independent
+        bootstrap-t over 30 launches of 30 pairs, widened because of a drift
+        t over 30 pairs of one launch, with an allowance for launch effects, widened because of a drift
         t over 10 launches of 30 pairs, limited by the resolution of the measurement
         t over 1 head run and 5 stored runs, 8 degrees of freedom
-        t over 3 head runs and 1 stored run, 8 degrees of freedom, with an allowance for launch effects, widened because launches are not independent
+        t over 3 head runs and 1 stored run, 8 degrees of freedom, with an allowance for launch effects, widened because of the order of launches
         t over 1 launch, 4 degrees of freedom, with an allowance for launch effects
         t over 3 runs, 3.4 degrees of freedom
         counts of 30 launches in head and 30 launches in base
@@ -1178,7 +1188,7 @@ mod tests {
         incomparable.options.records = true;
         sentences.push(sentence(&incomparable));
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        There is no baseline yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main`.
+        There is no baseline `main` yet. To record one: `cargo bench --bench tokenizer -- --save-baseline main`.
         There was no baseline `main` yet.
         Base cannot answer any of these cells, so all are new.
         2 cells: 1 invalid (tokenizer/3k_tokens/10), 1 incomparable (tokenizer/3k_tokens/5).
@@ -1289,7 +1299,7 @@ mod tests {
 
         `base` is the old build, measured in the same run, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
         `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
+        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
         `inconclusive` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
         ");
@@ -1304,6 +1314,7 @@ mod tests {
         profile: release
         rustc: 1.95.0
         commit: abc1234 with uncommitted changes
+        machine load: load average 0.21 at the start
         measured: 1 run in 1 min 23 s
         run: 20261124T170012Z-abc1234
         ");

@@ -106,24 +106,28 @@ pub(crate) fn save(
     let Some(save) = &options.save else { return Ok(outcome) };
     let bench = runs.first().map_or("", |run| run.bench.as_str());
     let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
-    let has_regressed = || {
-        let in_duet = judgement.cells.iter().any(|cell| cell.verdict == Verdict::Regressed);
-        in_duet || regressed(&baseline, runs).is_some()
+    let unchanged = |why: &str, outcome| {
+        output::log(format_args!("The baseline `{}` was not changed: {why}.", save.name));
+        Ok(outcome)
     };
-    let obstacle = if matches!(outcome, Outcome::Interrupted(_)) {
-        "the run was interrupted"
-    } else if runs.iter().any(|run| run.stop.is_some()) {
-        "the run ended early"
-    } else if !are_fair(runs) {
-        "some cells are invalid"
-    } else if save.append && has_regressed() {
-        "a cell regressed; if the slowdown is intended, run `plimsoll accept --reason TEXT`"
-    } else {
-        ""
-    };
-    if !obstacle.is_empty() {
-        output::log(format_args!("The baseline `{}` was not changed: {obstacle}.", save.name));
-        return Ok(outcome);
+    if matches!(outcome, Outcome::Interrupted(_)) {
+        return unchanged("the run was interrupted", outcome);
+    }
+    if runs.iter().any(|run| run.stop.is_some()) {
+        return unchanged("the run ended early", outcome);
+    }
+    if !are_fair(runs) {
+        return unchanged("some cells are invalid", outcome);
+    }
+    // The runs may have been compared with something else: with base, or with another baseline.
+    if let Some(cell) =
+        regressed(judgement).or_else(|| regressed(&against(&baseline, runs))).filter(|_| save.append)
+    {
+        let why = format!(
+            "`{cell}` regressed; if the slowdown is intended, run `plimsoll accept --baseline {} --reason TEXT`",
+            save.name
+        );
+        return unchanged(&why, outcome.min(Outcome::Regressed));
     }
     let paths = if save.append { baseline.add(runs, None) } else { baseline.replace(runs) };
     let paths = paths.map_err(SessionError::NotSaved)?;
@@ -184,17 +188,21 @@ pub(crate) fn accept(
         if let Some(run) = runs.iter().find(is_stored) {
             return refuse(format!("its run `{}` is already in the baseline `{name}`", run.id));
         }
-        if let Some(cell) = regressed(&baseline, &runs) {
+        if let Some(cell) = regressed(&against(&baseline, &runs)) {
             return refuse(format!("`{cell}` regressed; accept a slower speed with --reason"));
         }
     }
     baseline.add(&runs, reason).map_err(SessionError::NotSaved)
 }
 
-/// A cell that regressed against a baseline, even if the runs are duets.
-fn regressed(baseline: &Baseline, runs: &[Run]) -> Option<CellId> {
-    let judgement = judge(baseline, &without_base(runs), Depth::Verdicts);
-    judgement.cells.into_iter().find(|cell| cell.verdict == Verdict::Regressed).map(|cell| cell.id)
+/// Runs judged against a baseline, even if they are duets.
+fn against(baseline: &Baseline, runs: &[Run]) -> Judgement {
+    judge(baseline, &without_base(runs), Depth::Verdicts)
+}
+
+fn regressed(judgement: &Judgement) -> Option<CellId> {
+    let mut cells = judgement.cells.iter();
+    cells.find(|cell| cell.verdict == Verdict::Regressed).map(|cell| cell.id.clone())
 }
 
 /// Runs without the other side of their duets, so that they are compared with a baseline.

@@ -1,6 +1,6 @@
 //! The pipeline: a plan is measured, judged and reported. Saved runs are judged and reported in the same way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -120,10 +120,11 @@ pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options
     }
     let mut runs = Vec::new();
     for file in files {
-        runs.extend(not_empty(file)?);
+        let more = not_empty(file)?;
+        check_definitions(&runs, &more, file)?;
+        runs.extend(more);
     }
     runs.sort_by_key(|run| run.started);
-    check_definitions(&runs, &files[files.len() - 1])?;
     let mut baseline = Baseline::default();
     for bench in benches(&runs) {
         let stored = Baseline::read(&options.paths.baselines(), options.baseline.name(), bench)?;
@@ -132,16 +133,18 @@ pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options
     conclude(&runs, &baseline, &place, Origin::Files { title: "from saved runs" }, options)
 }
 
-/// Runs are judged together by the ids of their cells, so an id must mean the same in all of them.
-fn check_definitions(runs: &[Run], file: &Path) -> Result<()> {
-    let mut known = BTreeMap::new();
+/// Runs are judged together by the ids of their cells, so an id of a file must mean the same as in the files before it.
+fn check_definitions(before: &[Run], runs: &[Run], file: &Path) -> Result<()> {
     for (run, cell) in runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell))) {
-        let definition = (&run.bench, &cell.definition);
-        if *known.entry(&cell.id).or_insert(definition) != definition {
-            let why = format!(
-                "the cell `{}` is of another bench, or was defined differently, in another run: report them one at a time",
-                cell.id
-            );
+        for (other, known) in before.iter().filter_map(|other| Some((other, other.cell(&cell.id)?))) {
+            let why = if other.bench != run.bench {
+                format!("`{}` and `{}` both have a cell `{}`", other.bench, run.bench, cell.id)
+            } else if known.definition != cell.definition {
+                format!("the cell `{}` has another definition than in the files before", cell.id)
+            } else {
+                continue;
+            };
+            let why = format!("{why}, so they cannot be reported together: report one file at a time");
             return Err(SessionError::RunFile { file: file.to_owned(), why });
         }
     }

@@ -101,10 +101,13 @@ fn a_redefined_cell_and_another_test_bed_are_incomparable() {
         package.bench(suite, &["--noplot", "--fail-on", "incomparable"]).expect_code(3);
     };
     both("redefined");
+    let (run, redefined) = (package.reports().join("run.json"), package.path("redefined.json"));
+    fs::copy(&run, &redefined).unwrap();
     // As if another machine had recorded it: said once, with the command that compares here.
     package.bench("usual", &["--noplot"]);
     fs::remove_dir_all(package.baseline("main")).unwrap();
-    let run = package.reports().join("run.json");
+    let files = [redefined.to_str().unwrap(), run.to_str().unwrap()];
+    package.plimsoll(&[&["report"][..], &files].concat()).expect_code(2).expect_err("has another definition");
     let here = fs::read_to_string(&run).unwrap();
     let elsewhere = here.replace("\"id\": \"boot:", "\"id\": \"boot:another-");
     assert_ne!(elsewhere, here);
