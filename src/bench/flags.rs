@@ -68,7 +68,7 @@ pub(crate) struct Flags {
     #[arg(long, short = 's', value_name = "NAME", env = "PLIMSOLL_SAVE_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
     save_baseline: Option<String>,
-    /// Add the run to the baseline, keep its runs [default: main]
+    /// Add the run to the baseline that it is compared with
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::BASELINES)]
     append: bool,

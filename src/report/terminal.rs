@@ -392,8 +392,7 @@ mod tests {
           Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
           too wide to tell whether it changed.
 
-        p values are corrected for all candidates and interim analyses; those of a
-        screening are not, and test against the noise threshold
+        p values of fresh pairs are corrected for all candidates and interim analyses
         2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
         ");
     }

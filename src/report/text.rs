@@ -478,10 +478,9 @@ fn stop(stop: &Stop) -> String {
 pub(crate) fn correction(report: &Report) -> Option<String> {
     match report.judgement.tests {
         _ if report.judgement.compared_nothing() => None,
-        _ if report.screened_cells() > 0 => Some(
-            "p values are corrected for all candidates and interim analyses; those of a screening are not, and test against the noise threshold"
-                .to_owned(),
-        ),
+        _ if report.screened_cells() > 0 => {
+            Some("p values of fresh pairs are corrected for all candidates and interim analyses".to_owned())
+        }
         0 | 1 => None,
         tests => Some(format!("p values are corrected for {tests} tests; intervals are not")),
     }
