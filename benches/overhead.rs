@@ -175,6 +175,7 @@ fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng:
         environment: Environment { machine, ..Environment::default() },
         cells: (0..cells).map(|nth| cell(nth, metrics, shape, rng)).collect(),
         epoch: None,
+        is_filtered: false,
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,
