@@ -186,7 +186,10 @@ impl Effect {
             };
             let numbers: Vec<usize> = (pairs + 1..=MOST_LAUNCHES).collect();
             let first = numbers.partition_point(|&pairs| !self.with_pairs(pairs).decides(settings, context));
-            numbers.get(first).map_or(Advice::QuieterMachine, |&launches| Advice::MoreLaunches(launches))
+            numbers.get(first).map_or(Advice::QuieterMachine, |&launches| Advice::MoreLaunches {
+                launches,
+                measurement_time: settings.window() * u32::try_from(launches).unwrap_or(u32::MAX),
+            })
         })
     }
 

@@ -139,8 +139,13 @@ pub enum Advice {
     RobustTail,
     /// Several launches in place of one.
     SeveralLaunches,
-    /// This number of launches with one pair of rounds each.
-    MoreLaunches(usize),
+    /// More launches with one pair of rounds each.
+    MoreLaunches {
+        /// How many.
+        launches: usize,
+        /// The time that keeps rounds as long as they are.
+        measurement_time: Duration,
+    },
     /// Sides that do not drift apart while they are measured.
     NoDrift,
     /// A machine on which pairs of rounds differ less.

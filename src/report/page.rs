@@ -250,6 +250,7 @@ fn more(cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
     let (responses, client) = (text::responses(cell), text::client(cell));
     let client = if client.is_empty() { client } else { format!("; client: {client}") };
     lines.push(("responses", format!("{responses}{client}")));
+    lines.push(("latency", text::median_of_all(cell)));
     for found in cell.rows().iter().filter_map(Row::judged) {
         lines.extend(found.advice.as_ref().map(|advice| (found.metric.title, text::advice(advice))));
     }

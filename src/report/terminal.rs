@@ -93,6 +93,7 @@ impl Printer {
         if self.verbose || !cell.all_200() {
             block.push_str(&self.line("responses", &text::responses(cell)));
         }
+        block.push_str(&self.line("latency", &text::median_of_all(cell)));
         block.push_str(&self.line("client", &text::client(cell)));
         block.push_str(&self.line("detectable", &text::detectable_changes(cell)));
         for limit in &cell.judged.limits {

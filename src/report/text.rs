@@ -10,7 +10,9 @@ use crate::judge::{
     OtherTestBed, Reason, Stage, Verdict,
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
-use crate::record::{BaseRef, Better, Clock, Condition, Environment, Fault, Remedy, Run, Stop, TestBed};
+use crate::record::{
+    BaseRef, Better, Clock, Condition, Environment, Fault, LatencyHistogram, Remedy, Run, Stop, TestBed,
+};
 use crate::report::model::{Cell, Report, ReportOptions, by_key};
 use crate::report::number::{
     change_of, change_range, count, duration_ns, elapsed, percent, percent_number, plural, setting, share,
@@ -103,6 +105,17 @@ pub(crate) fn responses(cell: &Cell) -> String {
     let others = counts.faults.iter().filter(|(fault, _)| !matches!(fault, Fault::Status(_)));
     let others = others.map(|(fault, number)| format!("{}: {}", fault.in_words(), count(*number)));
     counts.statuses.iter().map(status).chain(others).collect::<Vec<_>>().join(", ")
+}
+
+/// The median of all successes of a cell whose rounds are too short for one each; empty for other cells.
+pub(crate) fn median_of_all(cell: &Cell) -> String {
+    let has_median = cell.row(metric::LATENCY_P50).is_some_and(|row| row.value(Side::Head).is_some());
+    let mut all = LatencyHistogram::new();
+    cell.runs.iter().flat_map(|run| &run.rounds).for_each(|round| round.latency.add_to(&mut all));
+    match all.quantile_ns(0.5).filter(|_| !has_median) {
+        Some(median) => format!("p50 {} over all rounds together", duration_ns(median)),
+        None => String::new(),
+    }
 }
 
 /// The client of a cell: its lag, the clock that timed the responses, reconnects and slow sends.
@@ -311,9 +324,10 @@ pub(crate) fn advice(advice: &Advice) -> String {
             "several launches (let plimsoll start the service); more rounds of one launch do not help"
                 .to_owned()
         }
-        Advice::MoreLaunches(launches) => {
-            format!("{launches} launches of one pair each (--sample-size {launches} --launches {launches})")
-        }
+        Advice::MoreLaunches { launches, measurement_time } => format!(
+            "{launches} launches of one pair each (--sample-size {launches} --launches {launches} --measurement-time {})",
+            whole_seconds(*measurement_time)
+        ),
         Advice::NoDrift => {
             "a measurement in which the sides do not drift apart; more launches do not help".to_owned()
         }
@@ -990,7 +1004,7 @@ mod tests {
             Advice::FreeClient,
             Advice::RobustTail,
             Advice::SeveralLaunches,
-            Advice::MoreLaunches(120),
+            Advice::MoreLaunches { launches: 120, measurement_time: Duration::from_secs(40) },
             Advice::NoDrift,
             Advice::QuieterMachine,
             Advice::OtherDays,
@@ -1006,13 +1020,25 @@ mod tests {
         needs: a CPU reserved for the client, or a lower concurrency
         needs: ten launches, or three rounds in each launch
         needs: several launches (let plimsoll start the service); more rounds of one launch do not help
-        needs: 120 launches of one pair each (--sample-size 120 --launches 120)
+        needs: 120 launches of one pair each (--sample-size 120 --launches 120 --measurement-time 40s)
         needs: a measurement in which the sides do not drift apart; more launches do not help
         needs: a quieter machine; pairs of rounds differ too much on this one
         needs: stored runs of other days, or a duet (--base-ref)
         needs: a duet (--base-ref)
         needs: a confirmation, which did not run
         ");
+    }
+
+    #[test]
+    fn rounds_too_short_for_a_median_have_one_together() {
+        let mut sampled = Sampled::new(&[Verdict::Unchanged]);
+        let median = |sampled: &Sampled| median_of_all(&sampled.report().cells()[0]);
+        assert_eq!(median(&sampled), "");
+        let cell = &mut sampled.judgement.cells[0];
+        cell.values.retain(|shown| shown.metric.id != metric::LATENCY_P50);
+        cell.comparisons.retain(|found| found.metric.id != metric::LATENCY_P50);
+        let text = median(&sampled);
+        assert!(text.starts_with("p50 ") && text.ends_with(" ms over all rounds together"), "{text}");
     }
 
     #[test]
