@@ -96,8 +96,9 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     }
     if plan.cells() == 0 && plan.errors.is_empty() {
         let filter = flags.filter.as_deref().unwrap_or_default();
+        let (before, done) = if flags.measures() { ("NOT COMPARED: ", "measured") } else { ("", "tested") };
         output::log(format_args!(
-            "warning: NOT COMPARED: no cell matches the filter `{filter}`, so nothing was measured"
+            "warning: {before}no cell matches the filter `{filter}`, so nothing was {done}"
         ));
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));

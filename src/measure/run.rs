@@ -283,9 +283,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 started_in += began.elapsed();
                 let round_time = self.trial_of_side(index, &mut running, side).await;
                 running.stop().await;
-                round_times += round_time.map_err(|error| match sides.len() {
-                    1 => error,
-                    _ => MeasureError::OfSide { side, error: Box::new(error) },
+                round_times += round_time.map_err(|error| match error {
+                    MeasureError::TestRequest { .. } | MeasureError::Service(_) if sides.len() > 1 => {
+                        MeasureError::OfSide { side, error: Box::new(error) }
+                    }
+                    error => error,
                 })?;
             }
             let start_time = started_in + times(settings.warm_up_time, sides.len());

@@ -229,7 +229,7 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// What went wrong while the plan was built.
     pub errors: Vec<PlanError>,
-    /// Repeat the whole measurement this number of times to measure.
+    /// How many times to measure all cells.
     pub runs: usize,
     /// Seed of every random order.
     pub seed: u64,

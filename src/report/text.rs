@@ -109,13 +109,13 @@ pub(crate) fn responses(cell: &Cell) -> String {
 
 /// The median of all successes of a cell whose rounds are too short for one each; empty for other cells.
 pub(crate) fn median_of_all(cell: &Cell) -> String {
-    let has_median = cell.row(metric::LATENCY_P50).is_some_and(|row| row.value(Side::Head).is_some());
+    if cell.row(metric::LATENCY_P50).is_some_and(|row| row.value(Side::Head).is_some()) {
+        return String::new();
+    }
     let mut all = LatencyHistogram::new();
     cell.runs.iter().flat_map(|run| &run.rounds).for_each(|round| round.latency.add_to(&mut all));
-    match all.quantile_ns(0.5).filter(|_| !has_median) {
-        Some(median) => format!("p50 {} over all rounds together", duration_ns(median)),
-        None => String::new(),
-    }
+    let median = all.quantile_ns(0.5).map(|ns| format!("p50 {} over all rounds together", duration_ns(ns)));
+    median.unwrap_or_default()
 }
 
 /// The client of a cell: its lag, the clock that timed the responses, reconnects and slow sends.

@@ -104,8 +104,6 @@ pub(crate) fn save(
     options: &Options,
 ) -> Result<Outcome> {
     let Some(save) = &options.save else { return Ok(outcome) };
-    let bench = runs.first().map_or("", |run| run.bench.as_str());
-    let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
     let unchanged = |why: &str, outcome| {
         output::log(format_args!("The baseline `{}` was not changed: {why}.", save.name));
         Ok(outcome)
@@ -119,6 +117,8 @@ pub(crate) fn save(
     if !are_fair(runs) {
         return unchanged("some cells are invalid", outcome);
     }
+    let bench = runs.first().map_or("", |run| run.bench.as_str());
+    let mut baseline = Baseline::read(&options.paths.baselines(), &save.name, bench)?;
     // The runs may have been compared with something else: with base, or with another baseline.
     if let Some(cell) =
         regressed(judgement).or_else(|| regressed(&against(&baseline, runs))).filter(|_| save.append)
