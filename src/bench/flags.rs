@@ -204,7 +204,7 @@ fn prepare_variable(arg: Arg) -> Arg {
 }
 
 /// Pairs of arguments that contradict each other.
-const CONTRADICTIONS: [(&str, &str); 18] = [
+const CONTRADICTIONS: [(&str, &str); 23] = [
     ("save_baseline", "baseline"),
     ("baseline", "baseline_lenient"),
     ("load_baseline", "save_baseline"),
@@ -213,7 +213,12 @@ const CONTRADICTIONS: [(&str, &str); 18] = [
     ("load_baseline", "base_command"),
     ("load_baseline", "base_url"),
     ("load_baseline", "base_arg"),
+    ("load_baseline", "base"),
+    ("base", "base_ref"),
+    ("base", "base_command"),
+    ("base", "base_url"),
     // A duet does not compare with a stored baseline.
+    ("append", "base"),
     ("append", "base_ref"),
     ("append", "base_command"),
     ("append", "base_url"),
@@ -226,8 +231,7 @@ const CONTRADICTIONS: [(&str, &str); 18] = [
     ("base_command", "base_url"),
 ];
 /// Flags that need another one.
-const NEEDS: [(&str, &str); 3] =
-    [("base_build", "base_ref"), ("base_copy", "base_ref"), ("base_arg", "base_ref")];
+const NEEDS: [(&str, &str); 1] = [("base_arg", "base_ref")];
 
 /// The arguments whose variables do not count because a flag contradicts them: a flag is meant for one call, a variable for many.
 /// clap's own `conflicts_with` does not tell a variable from a flag, and would refuse both.
@@ -394,6 +398,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_as_base_is_refused_with_the_flags_that_take_names() {
+        let error = Flags::read(["bench", "--base", "main"]).unwrap_err().to_string();
+        assert!(error.contains("--base-ref main") && error.contains("--baseline main"), "{error}");
+        assert!(parsed(&["--base", "last"]).duet.base.is_some());
+    }
+
+    #[test]
     fn invalid_values_are_refused() {
         for args in
             [["--measurement-time", "NaN"], ["--sample-size", "-1"], ["--fail-on", "x"], ["--runs", "x"]]
@@ -441,11 +452,11 @@ mod tests {
 
     #[test]
     fn a_flag_that_needs_another_one_is_refused_alone_but_a_variable_is_not() {
-        assert_eq!(overruled(&[], &["--base-build=a"]), Err(ErrorKind::MissingRequiredArgument));
-        assert_eq!(overruled(&[], &["--base-build=a", "--base-ref=b"]), Ok(vec![]));
-        assert_eq!(overruled(&["base_ref"], &["--base-build=a"]), Ok(vec![]));
-        assert_eq!(overruled(&["base_build"], &[]), Ok(vec![]));
-        let overruled = overruled(&["base_ref"], &["--base-build=a", "--base-url=b"]);
+        assert_eq!(overruled(&[], &["--base-arg=a"]), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(overruled(&[], &["--base-arg=a", "--base-ref=b"]), Ok(vec![]));
+        assert_eq!(overruled(&["base_ref"], &["--base-arg=a"]), Ok(vec![]));
+        assert_eq!(overruled(&["base_arg"], &[]), Ok(vec![]));
+        let overruled = overruled(&["base_ref"], &["--base-arg=a", "--base-url=b"]);
         assert_eq!(overruled, Err(ErrorKind::MissingRequiredArgument));
     }
 }

@@ -10,7 +10,8 @@ mod world;
 
 use crate::calibrate::simulate::{CallCounts, Proportion, call, pools};
 use crate::calibrate::world::{
-    ALL_DISTURBANCES, Case, Change, DUET, FIVE_STORED, Rng, SCENARIOS, Scenario, cases,
+    ALL_DISTURBANCES, Case, Change, DUET, FIVE_STORED, QUIET_MACHINE, Rng, SCENARIOS, SCREENED, Scenario,
+    WORLDS, cases,
 };
 use crate::parallel;
 
@@ -20,6 +21,10 @@ const MAX_FALSE_ALARMS: f64 = 0.01;
 const MIN_COVERAGE: f64 = 0.93;
 /// The smallest share of calls in which a duet finds a change, in the scenario with all disturbances.
 const MIN_FOUND: [(Change, f64); 2] = [(Change::Slower(5), 0.95), (Change::SlowerTail(15), 0.80)];
+/// The smallest share of calls in which stored runs that screen find a slowdown of 10% in one cell, on a quiet machine.
+const MIN_FOUND_BY_STORED_RUNS: f64 = 0.95;
+/// The largest share of unchanged calls there that measure a cell again.
+const MAX_CANDIDATES: f64 = 1.0 / 3.0;
 /// Rounds of such a call divided by the rounds of its screening.
 const MAX_COST: f64 = 1.3;
 /// Stored runs are promised to give no false alarms up to this sd of runs.
@@ -38,22 +43,35 @@ pub struct Effort {
     changed_calls: usize,
     /// Calls with each change that is promised to be found.
     promised_calls: usize,
+    /// Calls with each change, for each machine whose stored runs are tried.
+    world_calls: usize,
     /// Rounds to draw from, for each kind of requests.
     pool_rounds: usize,
 }
 
 impl Effort {
-    /// One minute on two cores.
-    pub const QUICK: Self =
-        Self { unchanged_calls: 80, changed_calls: 16, promised_calls: 160, pool_rounds: 2_000 };
-    /// Ten minutes on two cores.
-    pub const THOROUGH: Self =
-        Self { unchanged_calls: 1_000, changed_calls: 150, promised_calls: 1_000, pool_rounds: 5_000 };
+    /// Two minutes on two cores.
+    pub const QUICK: Self = Self {
+        unchanged_calls: 80,
+        changed_calls: 16,
+        promised_calls: 160,
+        world_calls: 16,
+        pool_rounds: 2_000,
+    };
+    /// Half an hour on two cores.
+    pub const THOROUGH: Self = Self {
+        unchanged_calls: 1_000,
+        changed_calls: 150,
+        promised_calls: 1_000,
+        world_calls: 1_000,
+        pool_rounds: 5_000,
+    };
 
     fn calls(self, case: &Case) -> usize {
         match case.change {
             Change::None => self.unchanged_calls,
-            _ if is_power_promised(case) => self.promised_calls,
+            _ if is_power_promised(case) || is_world_promised(case) => self.promised_calls,
+            _ if case.scenario.is_world() => self.world_calls,
             _ => self.changed_calls,
         }
     }
@@ -69,7 +87,7 @@ pub struct Calibration {
 
 /// Simulates, judges and counts. The result depends on the effort and the seed, and not on the number of cores.
 pub fn calibrate(effort: Effort, seed: u64) -> Calibration {
-    study(SCENARIOS, effort, seed)
+    study(&[SCENARIOS, WORLDS].concat(), effort, seed)
 }
 
 fn study(scenarios: &[Scenario], effort: Effort, seed: u64) -> Calibration {
@@ -91,10 +109,15 @@ fn is_power_promised(case: &Case) -> bool {
     is_promised && case.scenario.name == ALL_DISTURBANCES.name && case.setup == DUET
 }
 
+/// Whether stored runs that screen are promised to find the change.
+fn is_world_promised(case: &Case) -> bool {
+    case.scenario.name == QUIET_MACHINE.name && case.setup == SCREENED && case.change == Change::Slower(10)
+}
+
 /// Whether few false alarms and good coverage are promised: in all duets, against five stored runs only if runs do not differ too much.
 fn is_promised(case: &Case) -> bool {
     const ROUNDING: f64 = 1e-9;
-    let is_steady = case.scenario.sd_of_runs() <= MAX_SD_OF_RUNS + ROUNDING;
+    let is_steady = case.scenario.sd_of_runs() <= MAX_SD_OF_RUNS + ROUNDING && !case.scenario.is_world();
     case.setup.is_duet() || (case.setup == FIVE_STORED && is_steady)
 }
 
@@ -171,6 +194,7 @@ impl Calibration {
             wanted.for_each(|(_, counts)| sum.add(counts));
             promises.extend(Promise::of_counts(of, &sum));
         }
+        promises.extend(self.of_worlds());
         for (change, least) in MIN_FOUND {
             let is_wanted = |case: &Case| is_power_promised(case) && case.change == change;
             let counts = self.counted.iter().find(|(case, _)| is_wanted(case));
@@ -188,10 +212,43 @@ impl Calibration {
         promises
     }
 
+    /// The promises of stored runs that screen.
+    fn of_worlds(&self) -> Vec<Promise> {
+        let mut sum = CallCounts::default();
+        let worlds = self.counted.iter().filter(|(case, _)| case.scenario.is_world());
+        worlds.for_each(|(_, counts)| sum.add(counts));
+        let quiet = |change: Change| {
+            let is_wanted = |case: &Case| {
+                case.scenario.name == QUIET_MACHINE.name && case.setup == SCREENED && case.change == change
+            };
+            let counts = self.counted.iter().find(|(case, _)| is_wanted(case));
+            counts.map(|(_, counts)| counts.clone()).unwrap_or_default()
+        };
+        let of = Case { scenario: QUIET_MACHINE, setup: SCREENED, change: Change::Slower(10) }.name();
+        let alarms = "all machines of stored runs: calls with a false alarm".to_owned();
+        let again =
+            "stored runs that screen on a quiet machine: unchanged calls that measure again".to_owned();
+        let found = format!("{of}: calls that name the slower cell");
+        vec![
+            Promise::at_most(MAX_FALSE_ALARMS, alarms, sum.false_alarms),
+            Promise::at_most(MAX_CANDIDATES, again, quiet(Change::None).candidates),
+            Promise::at_least(MIN_FOUND_BY_STORED_RUNS, found, quiet(Change::Slower(10)).found),
+        ]
+    }
+
     /// The promises for each case.
     fn of_cases(&self) -> Vec<Promise> {
         let promised = self.counted.iter().filter(|(case, _)| is_promised(case));
-        promised.flat_map(|(case, counts)| Promise::of_counts(&case.name(), counts)).collect()
+        let of_cases = promised.flat_map(|(case, counts)| Promise::of_counts(&case.name(), counts));
+        let worlds = self
+            .counted
+            .iter()
+            .filter(|(case, counts)| case.scenario.is_world() && counts.false_alarms.trials > 0);
+        let of_worlds = worlds.map(|(case, counts)| {
+            let what = format!("{}: calls with a false alarm", case.name());
+            Promise::at_most(MAX_FALSE_ALARMS, what, counts.false_alarms)
+        });
+        of_cases.chain(of_worlds).collect()
     }
 
     /// Markdown: the promises with what was found, and a table of all scenarios.
@@ -218,13 +275,20 @@ impl Calibration {
             - *Coverage*: displayed 95% intervals of the first measurement that hold the true change, for the metric where fewest do.\n\
             - *Confirmed*: the same for the intervals of confirmations. Their number of pairs depends on what they show.\n\
             - *Finds*: calls that name the slower cell. *+5%* makes all its latencies 5% longer.\n\
-            - *Cost*: rounds of a call divided by the rounds of its first measurement, without a change and at most.\n\n{}",
+            - *Cost*: rounds of a call divided by the rounds of its first measurement, without a change and at most.\n\n{}\n\
+            ## Stored runs on machines that change\n\n\
+            Five stored runs of five sittings, or of five machines with one name. *Screen*: their candidates are measured again next to\n\
+            the tree that began the epoch, and only that decides. The others decide alone. All other shares are of the calls that are judged.\n\n\
+            - *Judged*: a stored run has a control within 5% of today's, and today's is certain enough.\n\
+            - *Measured again*: unchanged calls in which a cell looked slower.\n\
+            - *False alarms* in unchanged calls; *finds*: one cell slower, or all.\n\n{}",
             env!("CARGO_PKG_VERSION"),
             effort.unchanged_calls,
             effort.changed_calls,
             effort.promised_calls,
             aligned(&promises),
             aligned(&self.scenario_table()),
+            aligned(&self.world_table()),
         )
     }
 
@@ -261,8 +325,40 @@ impl Calibration {
             line.push(format!("{:.2} to {most:.2}", unchanged.cost()));
             line
         };
-        let rows = self.counted.chunk_by(|(_, _), (case, _)| case.change != Change::None);
+        let counted: Vec<_> =
+            self.counted.iter().filter(|(case, _)| !case.scenario.is_world()).cloned().collect();
+        let rows = counted.chunk_by(|(_, _), (case, _)| case.change != Change::None);
         std::iter::once(head).chain(rows.map(line)).collect()
+    }
+}
+
+impl Calibration {
+    fn world_table(&self) -> Vec<Vec<String>> {
+        let head = ["machine", "setup", "judged", "measured again", "false alarms", "cost"];
+        let mut head: Vec<String> = head.map(str::to_owned).to_vec();
+        let worlds: Vec<_> =
+            self.counted.iter().filter(|(case, _)| case.scenario.is_world()).cloned().collect();
+        let rows: Vec<_> = worlds.chunk_by(|(_, _), (case, _)| case.change != Change::None).collect();
+        let changed = rows.first().into_iter().flat_map(|row| &row[1..]);
+        head.extend(changed.map(|(case, _)| format!("finds {}", case.change.name())));
+        let line = |row: &[(Case, CallCounts)]| {
+            let (Case { scenario, setup, .. }, unchanged) = &row[0];
+            let mut judged = Proportion::default();
+            row.iter().for_each(|(_, counts)| judged.add(counts.judged));
+            let again =
+                if setup.confirms { percent(unchanged.candidates.share()) } else { NOT_COUNTED.to_owned() };
+            let mut line = vec![
+                scenario.name.to_owned(),
+                if setup.confirms { "screen" } else { "alone" }.to_owned(),
+                percent(judged.share()),
+                again,
+                with_interval(unchanged.false_alarms),
+                format!("{:.2}", unchanged.cost()),
+            ];
+            line.extend(row[1..].iter().map(|(_, counts)| percent(counts.found.share())));
+            line
+        };
+        std::iter::once(head).chain(rows.into_iter().map(line)).collect()
     }
 }
 
@@ -290,7 +386,8 @@ mod tests {
     use super::*;
     use crate::judge::{CellJudgement, Comparison, Judgement};
 
-    const TINY: Effort = Effort { unchanged_calls: 2, changed_calls: 1, promised_calls: 1, pool_rounds: 40 };
+    const TINY: Effort =
+        Effort { unchanged_calls: 2, changed_calls: 1, promised_calls: 1, world_calls: 1, pool_rounds: 40 };
 
     /// All scenarios with at most two cells.
     fn small() -> Vec<Scenario> {
@@ -346,11 +443,15 @@ mod tests {
             first_rounds: 10,
             ..CallCounts::default()
         };
+        let quiet = |change| Case { scenario: QUIET_MACHINE, setup: SCREENED, change };
+        let candidates = Proportion { hits: 300, trials: 1_000 };
         vec![
             (case(DUET, Change::None), unchanged.clone()),
             (case(DUET, Change::Slower(5)), changed(198)),
             (case(DUET, Change::SlowerTail(15)), changed(170)),
-            (case(FIVE_STORED, Change::None), unchanged),
+            (case(FIVE_STORED, Change::None), unchanged.clone()),
+            (quiet(Change::None), CallCounts { candidates, ..unchanged }),
+            (quiet(Change::Slower(10)), changed(197)),
         ]
     }
 
@@ -379,12 +480,15 @@ mod tests {
         assert_eq!(with(2, |counts| counts.found.hits = 100), 1);
         assert_eq!(with(1, |counts| counts.rounds = 15), 1);
         assert_eq!(with(3, |counts| counts.false_alarms.hits = 60), 2);
+        assert_eq!(with(4, |counts| counts.candidates.hits = 420), 1);
+        assert_eq!(with(4, |counts| counts.false_alarms.hits = 60), 2);
+        assert_eq!(with(5, |counts| counts.found.hits = 160), 1);
     }
 
     #[test]
     fn a_promise_that_was_not_simulated_is_broken() {
         // False alarms of duets and against stored runs, and both changes that a duet finds.
-        assert_eq!(number_broken(Vec::new()), 4);
+        assert_eq!(number_broken(Vec::new()), 7);
         let mut without_tail = kept();
         without_tail.remove(2);
         assert_eq!(number_broken(without_tail), 1);

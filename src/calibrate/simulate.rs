@@ -12,8 +12,8 @@ use crate::judge::{Comparison, Depth, Judgement, Stage, Verdict, judge};
 use crate::parallel;
 use crate::plan::{BenchmarkId, CellId, Confirmation, Load, Settings};
 use crate::record::{
-    Baseline, Better, CellRun, Counts, Environment, Judged, METRICS, Machine, Metric, Round, Run, Tally,
-    TestBed,
+    BaseRef, Baseline, Better, CellRun, Control, Counts, Environment, Judged, METRICS, Machine, Metric,
+    Round, Run, Tally, TestBed,
 };
 use crate::stats::proportion::lower_limit;
 
@@ -170,8 +170,8 @@ impl Launch {
 }
 
 /// Simulates the rounds of some cells in one run. In each launch the cells are in random order, in a duet also the two sides of each
-/// pair.
-fn measure(case: &Case, cells: &[usize], pools: &Pools, rng: &mut Rng) -> Vec<CellRun> {
+/// pair. `sitting` is the logarithm of what the state of the machine does.
+fn measure(case: &Case, cells: &[usize], pools: &Pools, sitting: f64, rng: &mut Rng) -> Vec<CellRun> {
     let Case { scenario, setup, change } = case;
     let is_duet = setup.is_duet();
     let rounds = setup.launches * setup.rounds * (1 + usize::from(is_duet));
@@ -183,7 +183,10 @@ fn measure(case: &Case, cells: &[usize], pools: &Pools, rng: &mut Rng) -> Vec<Ce
     };
     let half = scenario.run_effect * 0.5_f64.sqrt();
     let common = rng.normal(half);
-    let run_effects: Vec<f64> = cells.iter().map(|_| common + rng.normal(half)).collect();
+    let run_effects: Vec<f64> = cells
+        .iter()
+        .map(|_| common + rng.normal(half) + sitting * (1.0 + rng.normal(scenario.answers_differ)))
+        .collect();
     let settings = settings();
     let empty = |cell: &usize| empty_cell(*cell, &pools[&scenario.requests], &settings);
     let mut measured: Vec<CellRun> = cells.iter().map(empty).collect();
@@ -261,6 +264,7 @@ fn run(cells: Vec<CellRun>, day: u32, confirmation: Option<Confirmation>) -> Run
         environment: Environment { machine: machine(), ..Environment::default() },
         cells,
         epoch: None,
+        control: None,
         is_filtered: false,
         base_ref: None,
         confirmations: Vec::new(),
@@ -299,22 +303,58 @@ pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
     let Setup { stored_runs, head_runs, .. } = case.setup;
     let cells: Vec<usize> = (0..case.scenario.cells).collect();
     let mut simulate = |days: Range<u32>, change: Change| -> Vec<Run> {
-        days.map(|day| run(measure(&Case { change, ..*case }, &cells, pools, rng), day, None)).collect()
+        let simulated = days.map(|day| {
+            let sitting = rng.normal(case.scenario.sitting_effect);
+            let cells = measure(&Case { change, ..*case }, &cells, pools, sitting, rng);
+            Run { control: Some(control(&case.scenario, sitting, rng)), ..run(cells, day, None) }
+        });
+        simulated.collect()
     };
     let stored = simulate(0..stored_runs, Change::None);
-    let head = simulate(stored_runs..stored_runs + head_runs, case.change);
-    let judgement = judge(&Baseline::of_runs(&stored), &head, Depth::Verdicts);
+    let mut head = simulate(stored_runs..stored_runs + head_runs, case.change);
+    let baseline = Baseline::of_runs(&stored);
     let rounds = case.setup.launches * case.setup.rounds * cells.len() * head.len();
+    if case.setup.confirms {
+        let mut run = head.remove(0);
+        let epoch = stored.first().map(|first| first.id.clone());
+        run.base_ref = Some(BaseRef { epoch, ..BaseRef::default() });
+        return confirm(case, &baseline, run, rounds, pools, rng);
+    }
+    let judgement = judge(&baseline, &head, Depth::Verdicts);
     Call { judgement, rounds, first_rounds: rounds }
+}
+
+/// The control's figures in a run, in as many launches as the services have.
+fn control(scenario: &Scenario, sitting: f64, rng: &mut Rng) -> Control {
+    const LAUNCHES: usize = 10;
+    const PER_SECOND: f64 = 5_000.0;
+    let noise = scenario.control_noise * (LAUNCHES as f64).sqrt();
+    let mut figure = || (0..LAUNCHES).map(|_| PER_SECOND * (rng.normal(noise) - sitting).exp()).collect();
+    let figures = ["multiply", "hash"].map(|name| (name.to_owned(), figure()));
+    Control { identity: "simulated".to_owned(), figures: figures.into() }
 }
 
 /// The screening, and the interim analyses of its candidates with one pair per launch, as a session measures them.
 fn duet(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
-    let confirmation = Confirmation::default();
-    let judged = |run: &Run| judge(&Baseline::default(), std::slice::from_ref(run), Depth::Verdicts);
     let all: Vec<usize> = (0..case.scenario.cells).collect();
-    let mut run = run(measure(case, &all, pools, rng), 0, Some(confirmation.clone()));
-    let first_rounds = case.setup.launches * case.setup.rounds * all.len();
+    let run = run(measure(case, &all, pools, 0.0, rng), 0, None);
+    let rounds = case.setup.launches * case.setup.rounds * all.len();
+    confirm(case, &Baseline::default(), run, rounds, pools, rng)
+}
+
+/// Decides a screened run, of `first_rounds` rounds of head, by fresh pairs.
+fn confirm(
+    case: &Case,
+    baseline: &Baseline,
+    mut run: Run,
+    first_rounds: usize,
+    pools: &Pools,
+    rng: &mut Rng,
+) -> Call {
+    let confirmation = Confirmation::default();
+    run.confirmation = Some(confirmation.clone());
+    let judged = |run: &Run| judge(baseline, std::slice::from_ref(run), Depth::Verdicts);
+    let all: Vec<usize> = (0..case.scenario.cells).collect();
     let mut rounds = first_rounds;
     let mut judgement = judged(&run);
     for analysis in 1..=confirmation.analyses() {
@@ -326,8 +366,9 @@ fn duet(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
         }
         let pairs = confirmation.pairs_of(analysis);
         rounds += pairs * cells.len();
-        let again = Case { setup: Setup { launches: pairs, rounds: 1, ..case.setup }, ..*case };
-        run.confirmations.push(measure(&again, &cells, pools, rng));
+        let again =
+            Case { setup: Setup { stored_runs: 0, launches: pairs, rounds: 1, ..case.setup }, ..*case };
+        run.confirmations.push(measure(&again, &cells, pools, 0.0, rng));
         judgement = judged(&run);
     }
     Call { judgement, rounds, first_rounds }
@@ -368,8 +409,12 @@ impl Proportion {
 pub(super) struct CallCounts {
     /// Calls in which an unchanged cell regressed.
     pub false_alarms: Proportion,
-    /// Calls in which the changed cell regressed.
+    /// Calls in which the changed cell regressed, or if all are changed any cell. Only calls in which something was compared.
     pub found: Proportion,
+    /// Calls in which something was compared.
+    pub judged: Proportion,
+    /// Calls in which a cell looked slower in the screening, of those in which something was compared.
+    pub candidates: Proportion,
     /// Intervals of the first measurement that held the true change, by metric. Only in unchanged calls.
     pub coverage: BTreeMap<&'static str, Proportion>,
     /// Intervals of confirmations that held the true change.
@@ -382,10 +427,25 @@ impl CallCounts {
     pub fn count(&mut self, case: &Case, call: &Call) {
         let is_unchanged = case.change == Change::None;
         let mut false_alarm = false;
+        let is_judged = !call.judgement.compared_nothing();
+        self.judged.count(is_judged);
+        if is_judged {
+            self.candidates.count(call.judgement.candidates.iter().any(|candidate| candidate.slower));
+        }
+        if matches!(case.change, Change::AllSlower(_)) {
+            if is_judged {
+                self.found.count(call.judgement.count(Verdict::Regressed) > 0);
+            }
+            self.rounds += call.rounds;
+            self.first_rounds += call.first_rounds;
+            return;
+        }
         for (cell, judged) in call.judgement.cells.iter().enumerate() {
             let regressed = judged.verdict == Verdict::Regressed;
             if cell == 0 && !is_unchanged {
-                self.found.count(regressed);
+                if is_judged {
+                    self.found.count(regressed);
+                }
             } else {
                 false_alarm |= regressed;
             }
@@ -393,7 +453,9 @@ impl CallCounts {
                 self.count_intervals(case, cell, comparison);
             }
         }
-        self.false_alarms.count(false_alarm);
+        if is_judged {
+            self.false_alarms.count(false_alarm);
+        }
         self.rounds += call.rounds;
         self.first_rounds += call.first_rounds;
     }
@@ -404,6 +466,7 @@ impl CallCounts {
             Change::None => true,
             Change::Slower(_) => case.scenario.latency_step == 0.0,
             Change::SlowerTail(_) => case.scenario.latency_step == 0.0 && cell > 0,
+            Change::AllSlower(_) => false,
         };
         let log_factor = case.change.log_factor(cell);
         let truth = match comparison.metric.better {
@@ -426,6 +489,8 @@ impl CallCounts {
     pub fn add(&mut self, other: &Self) {
         self.false_alarms.add(other.false_alarms);
         self.found.add(other.found);
+        self.judged.add(other.judged);
+        self.candidates.add(other.candidates);
         for (metric, counted) in &other.coverage {
             self.coverage.entry(metric).or_default().add(*counted);
         }
@@ -457,10 +522,11 @@ mod tests {
         rounds: usize,
         is_duet: bool,
     ) -> CellRun {
-        let setup = Setup { stored_runs: u32::from(!is_duet), head_runs: 1, launches, rounds };
+        let setup =
+            Setup { stored_runs: u32::from(!is_duet), head_runs: 1, launches, rounds, confirms: false };
         let case = Case { scenario: *scenario, setup, change };
         let pools = pools(&[*scenario], 1, 1);
-        measure(&case, &[0], &pools, &mut Rng::new(5)).remove(0)
+        measure(&case, &[0], &pools, 0.0, &mut Rng::new(5)).remove(0)
     }
 
     fn log_medians(rounds: &[Round]) -> Vec<f64> {

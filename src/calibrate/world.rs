@@ -95,6 +95,12 @@ pub(super) struct Scenario {
     pub two_modes: f64,
     /// Half of its variance is common to all cells of a run, half is each cell's own.
     pub run_effect: f64,
+    /// The effect of the machine's state on all cells and the control of a run. Each run is a sitting, or a machine, of its own.
+    pub sitting_effect: f64,
+    /// By how much cells answer differently to that state: the sd of a factor around 1.
+    pub answers_differ: f64,
+    /// The error of each figure of the control in a run.
+    pub control_noise: f64,
     /// Latencies are rounded up to multiples of this fraction of the median. 0 means exact latencies.
     pub latency_step: f64,
     /// The share of requests that fail.
@@ -118,6 +124,9 @@ pub(super) const QUIET: Scenario = Scenario {
     launch_effect: 0.0,
     two_modes: 0.0,
     run_effect: 0.0,
+    sitting_effect: 0.0,
+    answers_differ: 0.0,
+    control_noise: 0.0,
     latency_step: 0.0,
     failures: 0.0,
 };
@@ -172,7 +181,44 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "all, 1 cell", cells: 1, ..ALL_DISTURBANCES },
 ];
 
+/// A suite of thirteen cells on one machine whose runs differ by 2%.
+pub(super) const QUIET_MACHINE: Scenario = Scenario {
+    name: "run effect 2%",
+    cells: 13,
+    round_noise: 0.03,
+    launch_effect: 0.01,
+    run_effect: 0.02,
+    control_noise: 0.015,
+    ..QUIET
+};
+
+/// Worlds in which stored runs are compared with, in the order in which they are shown.
+pub(super) const WORLDS: &[Scenario] = &[
+    QUIET_MACHINE,
+    Scenario { name: "run effect 2%, 1 cell", cells: 1, ..QUIET_MACHINE },
+    Scenario { name: "run effect 2%, 30 cells", cells: 30, ..QUIET_MACHINE },
+    Scenario { name: "run effect 3%", run_effect: 0.03, ..QUIET_MACHINE },
+    Scenario { name: "run effect 4%", run_effect: 0.04, ..QUIET_MACHINE },
+    Scenario { name: "control noise 3%", control_noise: 0.03, ..QUIET_MACHINE },
+    Scenario { name: "control noise 5%", control_noise: 0.05, ..QUIET_MACHINE },
+    Scenario { name: "sittings differ by 4%", sitting_effect: 0.04, ..QUIET_MACHINE },
+    Scenario { name: "sittings differ by 10%", sitting_effect: 0.10, ..QUIET_MACHINE },
+    Scenario { name: "machines differ by 12%", sitting_effect: 0.12, ..QUIET_MACHINE },
+    Scenario { name: "machines differ by 35%", sitting_effect: 0.35, ..QUIET_MACHINE },
+    Scenario {
+        name: "the same, unlike for each cell",
+        sitting_effect: 0.35,
+        answers_differ: 0.5,
+        ..QUIET_MACHINE
+    },
+];
+
 impl Scenario {
+    /// Whether it is one of [`WORLDS`].
+    pub fn is_world(&self) -> bool {
+        self.control_noise > 0.0
+    }
+
     /// Sd of the means of runs, from run effect and drift. Drift moves the mean of a run by half of itself.
     pub fn sd_of_runs(&self) -> f64 {
         self.run_effect.hypot(0.5 * self.drift)
@@ -189,22 +235,26 @@ pub(super) struct Setup {
     pub launches: usize,
     /// Rounds of a cell in one launch.
     pub rounds: usize,
+    /// Whether stored runs only screen, and fresh pairs against the tree that began the epoch decide.
+    pub confirms: bool,
 }
 
 /// The default layout of a duet.
 pub(super) const DUET: Setup = duet(30, 1);
 pub(super) const FIVE_STORED: Setup = stored(5, 1);
 const ONE_STORED: Setup = stored(1, 1);
+/// Five stored runs that screen.
+pub(super) const SCREENED: Setup = Setup { confirms: true, ..FIVE_STORED };
 
 /// Slow starts, `--quick`, one launch (a service that plimsoll did not start), and several runs of head.
 const FURTHER_SETUPS: [Setup; 5] = [duet(10, 3), duet(5, 6), duet(5, 2), duet(1, 30), stored(5, 3)];
 
 const fn duet(launches: usize, rounds: usize) -> Setup {
-    Setup { stored_runs: 0, head_runs: 1, launches, rounds }
+    Setup { stored_runs: 0, head_runs: 1, launches, rounds, confirms: true }
 }
 
 const fn stored(stored_runs: u32, head_runs: u32) -> Setup {
-    Setup { stored_runs, head_runs, launches: 10, rounds: 3 }
+    Setup { stored_runs, head_runs, launches: 10, rounds: 3, confirms: false }
 }
 
 impl Setup {
@@ -219,11 +269,12 @@ impl Setup {
             (stored, 1) => format!("{stored} stored runs"),
             (stored, head) => format!("{stored} stored and {head} head runs"),
         };
-        format!("{base}, {} × {}", self.launches, self.rounds)
+        let screens = if self.confirms && !self.is_duet() { " that screen" } else { "" };
+        format!("{base}{screens}, {} × {}", self.launches, self.rounds)
     }
 }
 
-/// The true change of the first cell. All other cells are unchanged.
+/// The true change of the first cell. All other cells are unchanged, unless it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     None,
@@ -231,6 +282,8 @@ pub(super) enum Change {
     Slower(u32),
     /// The slow path is slower by this many percent.
     SlowerTail(u32),
+    /// All latencies of all cells are longer by this many percent.
+    AllSlower(u32),
 }
 
 impl Change {
@@ -239,6 +292,7 @@ impl Change {
             Self::None => "none".to_owned(),
             Self::Slower(percent) => format!("+{percent}%"),
             Self::SlowerTail(percent) => format!("tail +{percent}%"),
+            Self::AllSlower(percent) => format!("all +{percent}%"),
         }
     }
 
@@ -246,6 +300,7 @@ impl Change {
     pub fn log_factor(self, cell: usize) -> f64 {
         match self {
             Self::Slower(percent) if cell == 0 => (f64::from(percent) / 100.0).ln_1p(),
+            Self::AllSlower(percent) => (f64::from(percent) / 100.0).ln_1p(),
             _ => 0.0,
         }
     }
@@ -276,6 +331,9 @@ impl Case {
 
 /// One stored run is tried only where runs differ.
 pub(super) fn setups(scenario: &Scenario) -> Vec<Setup> {
+    if scenario.is_world() {
+        return vec![SCREENED, FIVE_STORED];
+    }
     let mut setups = vec![DUET, FIVE_STORED];
     if scenario.run_effect > 0.0 {
         setups.push(ONE_STORED);
@@ -287,12 +345,14 @@ pub(super) fn setups(scenario: &Scenario) -> Vec<Setup> {
 }
 
 /// The true changes, first none. Stored runs find only larger ones.
-pub(super) fn changes(setup: Setup) -> [Change; 5] {
-    use Change::{None, Slower, SlowerTail};
-    if setup.is_duet() {
-        [None, Slower(2), Slower(5), Slower(10), SlowerTail(15)]
+pub(super) fn changes(scenario: &Scenario, setup: Setup) -> Vec<Change> {
+    use Change::{AllSlower, None, Slower, SlowerTail};
+    if scenario.is_world() {
+        vec![None, Slower(5), Slower(10), Slower(20), AllSlower(5), AllSlower(10), AllSlower(20)]
+    } else if setup.is_duet() {
+        vec![None, Slower(2), Slower(5), Slower(10), SlowerTail(15)]
     } else {
-        [None, Slower(5), Slower(10), Slower(20), SlowerTail(15)]
+        vec![None, Slower(5), Slower(10), Slower(20), SlowerTail(15)]
     }
 }
 
@@ -300,8 +360,9 @@ pub(super) fn changes(setup: Setup) -> [Change; 5] {
 pub(super) fn cases(scenarios: &[Scenario]) -> Vec<Case> {
     let in_setups = |scenario: &Scenario| {
         let scenario = *scenario;
-        let in_setup =
-            move |setup| changes(setup).into_iter().map(move |change| Case { scenario, setup, change });
+        let in_setup = move |setup| {
+            changes(&scenario, setup).into_iter().map(move |change| Case { scenario, setup, change })
+        };
         setups(&scenario).into_iter().flat_map(in_setup)
     };
     scenarios.iter().flat_map(in_setups).collect()

@@ -1,15 +1,17 @@
 //! One cell: which metrics are compared and which of them are judged, its tests, and the verdict once the tests of the whole call
 //! are corrected together.
 
+use std::collections::BTreeMap;
+
 use crate::judge::duet;
 use crate::judge::effect::{Context, Effect, PValues, Test};
 use crate::judge::failures::Failures;
 use crate::judge::launch::{estimate, summarize};
-use crate::judge::limit::LimitTest;
+use crate::judge::limit;
 use crate::judge::sides::{Measured, Sides, success_ratio_of};
 use crate::judge::stored;
 use crate::judge::verdict::{
-    Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Stage, Verdict,
+    Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Stage, TooFew, Verdict,
 };
 use crate::plan::{CellId, Settings, Side};
 use crate::record::{Better, Judged, METRICS, Metric, Remedy, by_sitting, metric};
@@ -22,7 +24,7 @@ pub(super) struct Cell<'a> {
     failures: Option<Failures>,
     /// All metrics but the success ratio, in the order of [`METRICS`].
     metrics: Vec<Undecided>,
-    limits: Vec<LimitTest>,
+    limits: Vec<LimitCheck>,
 }
 
 /// One metric with its effect, or without one the comparison as it stays.
@@ -38,20 +40,21 @@ impl<'a> Cell<'a> {
         let unknown = settings.judged.iter().flatten().filter(|id| metric(id).is_none());
         sides.notes.extend(unknown.cloned().map(Note::UnknownMetric));
         let (base, head) = (sides.base.iter(), sides.head.iter());
-        let failures = Failures::new(base.map(|run| &run.series), head.map(|run| &run.series), sides.is_duet);
+        let failures =
+            Failures::new(base.map(|run| &run.series), head.map(|run| &run.series), sides.is_duet());
         let min = settings.min_success_ratio;
         let too_few = |side, runs: &[Measured]| {
             let ratio = success_ratio_of(runs).filter(|ratio| *ratio < min)?;
             Some(Reason::TooManyFailures { side, ratio, min })
         };
         let head_fails = too_few(Side::Head, &sides.head);
-        let base_fails = if sides.is_duet { too_few(Side::Base, &sides.base) } else { None };
+        let base_fails = if sides.is_duet() { too_few(Side::Base, &sides.base) } else { None };
         let mut cell = Self { failures, metrics: Vec::new(), limits: Vec::new(), sides };
         if head_fails.is_none() && base_fails.is_none() && !cell.sides.base.is_empty() {
             cell.compare_metrics();
         }
         if head_fails.is_none() && !cell.sides.head.is_empty() {
-            cell.test_limits();
+            cell.check_limits();
         }
         let instead = head_fails.map(|reason| (Verdict::Invalid, Some(reason)));
         let instead = instead.or(base_fails.map(|reason| (Verdict::Incomparable, Some(reason))));
@@ -85,7 +88,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn test_limits(&mut self) {
+    fn check_limits(&mut self) {
         let sides = &self.sides;
         let settings = &sides.cell.settings;
         let limits = settings.limits.iter().filter_map(|limit| {
@@ -93,12 +96,12 @@ impl<'a> Cell<'a> {
             let mut runs: Vec<_> =
                 sides.head.iter().filter_map(|head| head.values(metric)).cloned().collect();
             // The runs of a duet differ no more than its launches.
-            if sides.is_duet && runs.len() > 1 {
+            if sides.is_duet() && runs.len() > 1 {
                 runs = vec![runs.concat()];
             }
             let remedy = || sides.remedy(sides.head.first()?, metric);
             let max_ns = limit.max.as_nanos() as f64;
-            Some(LimitTest::new(metric, max_ns, &runs, settings.confidence_level, remedy))
+            Some(limit::check(metric, max_ns, &runs, settings, remedy))
         });
         self.limits = limits.collect();
     }
@@ -110,7 +113,7 @@ impl<'a> Cell<'a> {
 
     /// Whether it is a duet whose sides were started several times, so that fresh launches can tell more.
     pub fn has_launches(&self) -> bool {
-        self.sides.is_duet && self.sides.head.iter().any(|head| head.series.launches() > 1)
+        self.sides.is_duet() && self.sides.head.iter().any(|head| head.series.launches() > 1)
     }
 
     /// Rounds of head.
@@ -118,21 +121,20 @@ impl<'a> Cell<'a> {
         self.sides.head.iter().map(|head| head.series.rounds()).sum()
     }
 
-    /// The tests that take part in the correction: the success ratio, each judged metric, each limit.
+    /// The tests that take part in the correction: the success ratio and each judged metric.
     pub fn tests(&self) -> Vec<Test> {
         let settings = self.settings();
-        let margin = settings.noise_threshold(self.sides.is_duet).ln_1p();
+        let margin = settings.noise_threshold(self.sides.against).ln_1p();
         let judged = self.metrics.iter().filter(|metric| metric.comparison.judged);
         let metrics = judged.map(|Undecided { comparison, effect }| Test {
             metric: comparison.metric,
-            limit: None,
             p: effect.map_or(PValues::NONE, |effect| effect.p_values(settings)),
             p_worse_at_all: effect.map_or(1.0, |effect| effect.p_worse(0.0)),
+            error: effect.map(|effect| (effect.standard_error, effect.df)),
             estimate: effect.map_or(0.0, |effect| effect.estimate),
             margin,
         });
-        let limits = self.limits.iter().enumerate().map(|(place, limit)| limit.test(place));
-        self.failures.iter().map(Failures::test).chain(metrics).chain(limits).collect()
+        self.failures.iter().map(Failures::test).chain(metrics).collect()
     }
 
     /// The judgement of the cell, given the corrected p values in the order of [`tests`](Self::tests).
@@ -147,16 +149,14 @@ impl<'a> Cell<'a> {
             let p = undecided.comparison.judged.then(&mut next);
             comparisons.push(self.decide(undecided, p, stage, context));
         }
-        let level = self.settings().significance_level;
-        let limits = self.limits.iter().map(|limit| limit.check(next().worse, level)).collect::<Vec<_>>();
-        let (verdict, reason) = self.verdict(&comparisons, &limits);
+        let (verdict, reason) = self.verdict(&comparisons);
         let shown = || METRICS.iter().filter_map(|metric| self.shown(metric)).collect();
         CellJudgement {
             id: self.id().clone(),
             verdict,
             reason,
             comparisons,
-            limits,
+            limits: self.limits.clone(),
             values: if context.verdicts_only { Vec::new() } else { shown() },
             fresh: Vec::new(),
             notes: self.sides.notes.clone(),
@@ -176,11 +176,6 @@ impl<'a> Cell<'a> {
         }
         let undecided = self.metrics.iter().find(|undecided| undecided.comparison.metric == metric)?;
         Some(self.decide(undecided, Some(p), stage, context))
-    }
-
-    /// One of its limits, decided separately.
-    pub fn check_limit(&self, place: usize, p: PValues) -> LimitCheck {
-        self.limits[place].check(p.worse, self.settings().significance_level)
     }
 
     fn settings(&self) -> &Settings {
@@ -224,11 +219,11 @@ impl<'a> Cell<'a> {
     }
 
     /// The worst of all that was found; a regression ranks above what made comparing impossible.
-    pub fn verdict(&self, comparisons: &[Comparison], limits: &[LimitCheck]) -> (Verdict, Option<Reason>) {
+    pub fn verdict(&self, comparisons: &[Comparison]) -> (Verdict, Option<Reason>) {
         let judged = || comparisons.iter().filter(|comparison| comparison.judged);
         let worst = judged().map(|comparison| comparison.verdict).max();
         if worst != Some(Verdict::Regressed)
-            && let Some(place) = limits.iter().position(LimitCheck::is_broken)
+            && let Some(place) = self.limits.iter().position(LimitCheck::is_broken)
         {
             return (Verdict::Regressed, Some(Reason::Limit(place)));
         }
@@ -295,7 +290,7 @@ fn compare(metric: &'static Metric, sides: &Sides) -> Undecided {
         stage: Stage::Whole,
         method: None,
         detectable: None,
-        margin: sides.cell.settings.noise_threshold(sides.is_duet),
+        margin: sides.cell.settings.noise_threshold(sides.against),
         advice: None,
     };
     let mut effect = None;
@@ -328,21 +323,31 @@ fn effect_of(
         return None;
     }
     let settings = &sides.cell.settings;
-    if sides.is_duet {
+    if sides.is_duet() {
         // The runs of a duet differ no more than its launches.
-        return duet::compare(&base.concat(), &head.concat(), metric, settings);
+        return duet::compare(&base.concat(), &head.concat(), metric, settings, sides.against);
     }
+    let machines = sides.machines();
+    let unit = if machines > 1 { TooFew::Machines } else { TooFew::Sittings };
     let summary = |run: &Measured| summarize(run.values(metric)?, metric.centre);
     let sittings = |runs: &[Measured]| -> Vec<stored::Sitting> {
         let comparable = runs.iter().filter(|run| sides.is_comparable(run, metric));
-        let sittings = by_sitting(comparable.filter(|run| run.has(metric)), |run| run.run);
+        let comparable = comparable.filter(|run| run.has(metric));
+        let sittings = if machines > 1 {
+            let mut machines: BTreeMap<&str, Vec<&Measured>> = BTreeMap::new();
+            comparable.for_each(|run| machines.entry(run.machine()).or_default().push(run));
+            machines.into_values().collect()
+        } else {
+            by_sitting(comparable, |run| run.run)
+        };
         sittings.into_iter().map(|runs| runs.into_iter().filter_map(summary).collect()).collect()
     };
-    stored::compare(&sittings(&sides.base), &sittings(&sides.head), metric.better, settings.confidence_level)
+    let (base, head) = (sittings(&sides.base), sittings(&sides.head));
+    stored::compare(&base, &head, metric.better, settings.confidence_level, unit)
 }
 
 fn too_few(metric: &Metric, sides: &Sides, side: Side) -> (Reason, Advice) {
-    let record_again = side == Side::Base && !sides.is_duet;
+    let record_again = side == Side::Base && !sides.is_duet();
     let more = more(sides);
     let Some((successes, remedy)) = sides.poorest(side, metric) else {
         return (Reason::NoValue, Advice::MoreSuccesses { remedy: more, record_again });

@@ -7,7 +7,7 @@ use crate::judge::effect::{Effect, RESOLUTION};
 use crate::judge::launch::{Centering, summarize};
 use crate::judge::stored::{PRIOR_DF, USUAL_SPREAD};
 use crate::judge::verdict::{Advice, Method};
-use crate::plan::Settings;
+use crate::plan::{Against, Settings};
 use crate::record::{Better, Metric};
 use crate::stats::describe::sample_variance;
 use crate::stats::series::{Pattern, Widening};
@@ -22,6 +22,7 @@ pub(super) fn compare(
     head: &[Vec<f64>],
     metric: &Metric,
     settings: &Settings,
+    against: Against,
 ) -> Option<Effect> {
     let of_launch = |(base, head): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
         base.iter().zip(head).map(|(base, head)| head / base).collect()
@@ -60,6 +61,7 @@ pub(super) fn compare(
     let pair_variance = sample_variance(&logs).unwrap_or(0.0) * summary.widening().variance;
     let effect = Effect {
         pair_variance: Some(pair_variance),
+        against,
         advice,
         is_sound,
         ..Effect::new(estimate, standard_error, df, method, settings.confidence_level)
@@ -81,7 +83,7 @@ mod tests {
         let base: Vec<Vec<f64>> = ratios.iter().map(|launch| vec![2.0; launch.len()]).collect();
         let head: Vec<Vec<f64>> =
             ratios.iter().map(|launch| launch.iter().map(|ratio| 2.0 * ratio).collect()).collect();
-        compare(&base, &head, metric(id).unwrap(), &settings()).unwrap()
+        compare(&base, &head, metric(id).unwrap(), &settings(), Against::Base).unwrap()
     }
 
     #[test]
@@ -101,7 +103,7 @@ mod tests {
     fn swapping_the_sides_turns_the_sign_and_keeps_the_error() {
         let (base, head) = (vec![vec![1.0, 1.1], vec![0.9, 1.0]], vec![vec![1.2, 1.1], vec![1.1, 1.3]]);
         let effect = |base: &[Vec<f64>], head: &[Vec<f64>]| {
-            compare(base, head, metric("latency_p50").unwrap(), &settings()).unwrap()
+            compare(base, head, metric("latency_p50").unwrap(), &settings(), Against::Base).unwrap()
         };
         let (one, other) = (effect(&base, &head), effect(&head, &base));
         assert!((one.estimate + other.estimate).abs() < 1e-12);
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn a_zero_has_no_ratio() {
         let p50 = metric("latency_p50").unwrap();
-        assert_eq!(compare(&[vec![0.0, 1.0]], &[vec![1.0, 1.0]], p50, &settings()), None);
-        assert_eq!(compare(&[], &[], p50, &settings()), None);
+        assert_eq!(compare(&[vec![0.0, 1.0]], &[vec![1.0, 1.0]], p50, &settings(), Against::Base), None);
+        assert_eq!(compare(&[], &[], p50, &settings(), Against::Base), None);
     }
 }

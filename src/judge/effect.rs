@@ -1,16 +1,24 @@
 //! A change on a log scale with its uncertainty: its p values, its interval, and the verdict that follows from both.
 //! Whether it comes from a duet or from stored runs makes no difference here.
 
-use crate::judge::verdict::{Advice, Change, Method, Reason, Verdict};
-use crate::plan::{Confirmation, Settings};
+use crate::judge::verdict::{Advice, Change, Method, Reason, TooFew, Verdict};
+use crate::plan::{Against, Confirmation, Settings};
 use crate::record::{Better, Metric};
 use crate::stats::decision::{POWER, bonferroni, detectable_log_change, holm, p_above};
 use crate::stats::interval::t_limits;
 
 /// One-sided level, not corrected, of "slower at all" at which a duet measures a comparison again.
 pub(super) const SCREENING_LEVEL: f64 = 0.05;
+/// The p value of "not slower at all" below which a comparison with stored runs is a candidate, if it is the only one. It falls with the square root of the number of comparisons,
+/// because those of one call resemble each other.
+const CUT: f64 = 0.25;
 /// An interval lies within both ends with probability [`POWER`] if it misses each of them in one of ten cases.
 const EACH_END: f64 = 1.0 - 0.5 * (1.0 - POWER);
+
+/// The cut by which stored runs screen that many comparisons.
+pub(super) fn cut(comparisons: usize) -> f64 {
+    CUT / (comparisons.max(1) as f64).sqrt()
+}
 
 /// What all cells of a call share while they are decided.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +27,8 @@ pub(super) struct Context<'a> {
     pub tests: usize,
     /// How the candidates of a screening are confirmed, if they are.
     pub confirmation: Option<&'a Confirmation>,
+    /// Whether stored runs only screen. Then `tests` counts what they screen.
+    pub is_ranked: bool,
     /// Whether to leave out what no verdict depends on.
     pub verdicts_only: bool,
 }
@@ -59,11 +69,11 @@ impl PValues {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Test {
     pub metric: &'static Metric,
-    /// The place of the absolute limit that is tested; `None` if the metric is compared with base.
-    pub limit: Option<usize>,
     pub p: PValues,
-    /// p value of "not worse at all", by which a duet screens.
+    /// p value of "not worse at all", by which candidates are found.
     pub p_worse_at_all: f64,
+    /// The standard error of the estimate and its degrees of freedom; `None` for counts.
+    pub error: Option<(f64, f64)>,
     /// How much worse it looks, on the scale of the margin.
     pub estimate: f64,
     pub margin: f64,
@@ -88,23 +98,19 @@ pub(super) struct Effect {
     /// Upper end of the displayed interval.
     pub high: f64,
     pub method: Method,
+    pub against: Against,
     /// In a duet the variance between single pairs, each of a launch of its own.
     pub pair_variance: Option<f64>,
     /// What is in the way of a decision, if it is not the number of launches in a duet.
     pub advice: Option<Advice>,
     /// Whether it is robust enough to be judged.
     pub is_sound: bool,
-    /// The number of sittings of stored runs, if they are too few to show a change alone.
-    pub few_sittings: Option<usize>,
+    /// Why stored runs may not show a change alone, if they may not.
+    pub too_few: Option<TooFew>,
 }
 
 impl Effect {
-    /// Whether it comes from the pairs of a duet.
-    fn is_duet(&self) -> bool {
-        self.pair_variance.is_some()
-    }
-
-    /// An effect with the plain t interval.
+    /// An effect with the plain t interval, of stored runs.
     pub fn new(estimate: f64, standard_error: f64, df: f64, method: Method, confidence: f64) -> Self {
         let (low, high) = t_limits(estimate, standard_error, df, confidence);
         Self {
@@ -114,10 +120,11 @@ impl Effect {
             low,
             high,
             method,
+            against: Against::StoredRuns,
             pair_variance: None,
             advice: None,
             is_sound: true,
-            few_sittings: None,
+            too_few: None,
         }
     }
 
@@ -128,11 +135,11 @@ impl Effect {
 
     /// Changes below this fraction are ignored.
     fn noise_threshold(&self, settings: &Settings) -> f64 {
-        settings.noise_threshold(self.is_duet())
+        settings.noise_threshold(self.against)
     }
 
     fn equivalence_margin(&self, settings: &Settings) -> f64 {
-        settings.equivalence_margin(self.is_duet())
+        settings.equivalence_margin(self.against)
     }
 
     /// p values of both directions beyond the noise threshold.
@@ -143,13 +150,18 @@ impl Effect {
     }
 
     /// The smallest worsening that is found with probability [`POWER`], as a logarithm: as one of the tests, or in a duet
-    /// screened and then confirmed. Infinite with too few sittings to show any.
+    /// screened and then confirmed. Of a candidate of stored runs it is what they find: fresh pairs find less. Infinite if the stored
+    /// runs may not show any.
     pub fn detectable(&self, settings: &Settings, context: &Context) -> f64 {
-        if self.few_sittings.is_some() {
+        if context.is_ranked && self.against == Against::StoredRuns {
+            let found = self.detectable_at(cut(context.tests), 0.0);
+            return found.max(settings.noise_threshold(Against::FirstTree).ln_1p());
+        }
+        if self.too_few.is_some() {
             return f64::INFINITY;
         }
         let margin = self.noise_threshold(settings);
-        let Some(confirmation) = context.confirmation.filter(|_| self.is_duet()) else {
+        let Some(confirmation) = context.confirmation.filter(|_| self.against != Against::StoredRuns) else {
             return self.detectable_at(context.level_per_test(settings), margin);
         };
         let level = settings.significance_level / confirmation.analyses() as f64;
@@ -199,10 +211,8 @@ impl Effect {
         let equal = self.equivalence_margin(settings).ln_1p();
         let is_worse = self.low > margin && p.worse < settings.significance_level;
         let is_better = self.high < -margin && p.better < settings.significance_level;
-        match self.few_sittings {
-            Some(sittings) if is_worse || is_better => {
-                (Verdict::Inconclusive, Some(Reason::FewSittings(sittings)))
-            }
+        match self.too_few {
+            Some(too_few) if is_worse || is_better => (Verdict::Inconclusive, Some(Reason::TooFew(too_few))),
             _ if is_worse => (Verdict::Regressed, None),
             _ if is_better && may_improve => (Verdict::Improved, None),
             _ if is_better => (Verdict::Inconclusive, Some(Reason::SuccessRatioFell)),
@@ -241,7 +251,7 @@ mod tests {
     use super::*;
     use crate::record::METRICS;
 
-    const CONTEXT: Context = Context { tests: 1, confirmation: None, verdicts_only: false };
+    const CONTEXT: Context = Context { tests: 1, confirmation: None, is_ranked: false, verdicts_only: false };
     const SURE: PValues = PValues { worse: 1e-6, better: 1e-6 };
 
     fn effect(low: f64, high: f64) -> Effect {
@@ -282,10 +292,15 @@ mod tests {
     #[test]
     fn few_sittings_show_no_change_and_may_show_that_there_is_none() {
         let few = |low, high| {
-            Effect { few_sittings: Some(2), ..effect(low, high) }.decide(SURE, &Settings::default(), true)
+            Effect { too_few: Some(TooFew::Sittings(2)), ..effect(low, high) }.decide(
+                SURE,
+                &Settings::default(),
+                true,
+            )
         };
-        assert_eq!(few(0.06, 0.2), (Verdict::Inconclusive, Some(Reason::FewSittings(2))));
-        assert_eq!(few(-0.2, -0.06), (Verdict::Inconclusive, Some(Reason::FewSittings(2))));
+        let too_few = Some(Reason::TooFew(TooFew::Sittings(2)));
+        assert_eq!(few(0.06, 0.2), (Verdict::Inconclusive, too_few.clone()));
+        assert_eq!(few(-0.2, -0.06), (Verdict::Inconclusive, too_few));
         assert_eq!(few(-0.04, 0.04), (Verdict::Unchanged, None));
     }
 
@@ -301,9 +316,9 @@ mod tests {
     fn each_direction_is_corrected_over_all_tests() {
         let test = |worse, better| Test {
             metric: &METRICS[1],
-            limit: None,
             p: PValues { worse, better },
             p_worse_at_all: 1.0,
+            error: None,
             estimate: 0.0,
             margin: 0.0,
         };

@@ -56,9 +56,9 @@ impl Failures {
         let worse = self.rise.p_above(FAILURE_MARGIN);
         Test {
             metric: success_ratio(),
-            limit: None,
             p: PValues { worse, better: drop.map_or(1.0, |drop| drop.p_above(FAILURE_MARGIN)) },
             p_worse_at_all: worse,
+            error: None,
             estimate: self.rise.estimate(),
             margin: FAILURE_MARGIN,
         }
@@ -159,7 +159,8 @@ mod tests {
     use crate::judge::tests::settings;
 
     const TESTS: usize = 40;
-    const CONTEXT: Context = Context { tests: TESTS, confirmation: None, verdicts_only: true };
+    const CONTEXT: Context =
+        Context { tests: TESTS, confirmation: None, is_ranked: false, verdicts_only: true };
 
     /// A run with this number of failures in each of its launches, of 6,000 requests.
     fn run(failures: &[u64]) -> Series {

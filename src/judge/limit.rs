@@ -1,72 +1,40 @@
-//! Absolute limits: broken if shown to be, by head alone and without any baseline.
+//! Absolute limits: broken if shown to be, by head alone and without any baseline. Each is decided separately, outside of the level of
+//! the call.
 //!
 //! A t test on logs. With one run of head its launches are the sample, and how much runs differ is left out. With several the
 //! runs are, and their variance is moderated as it is against stored runs. The binomial rule on counted requests is not used: it
 //! needs independent requests, and those of a launch share its effect.
 
-use crate::judge::effect::{Effect, PValues, RESOLUTION, Test};
+use crate::judge::effect::{Effect, RESOLUTION};
 use crate::judge::launch::{Centering, RunSummary, summarize};
 use crate::judge::stored::{PRIOR_DF, Sitting, USUAL_SPREAD, disorder_variance, sitting_variance};
 use crate::judge::verdict::{Estimate, LimitCheck, LimitOutcome, Method};
+use crate::plan::Settings;
 use crate::record::{Centre, Metric, Remedy};
 use crate::stats::describe::mean;
 
-/// A limit that is not decided yet, with how head's value compares to it; `None` if head has no value.
-#[derive(Debug)]
-pub(super) struct LimitTest {
-    check: LimitCheck,
-    excess: Option<Effect>,
-}
-
-impl LimitTest {
-    /// Compares the rounds of head's runs, nested by launch, with a limit. `remedy` would give head a value if it has none.
-    pub fn new(
-        metric: &'static Metric,
-        limit: f64,
-        runs: &[Vec<Vec<f64>>],
-        confidence: f64,
-        remedy: impl FnOnce() -> Option<Remedy>,
-    ) -> Self {
-        let summaries: Option<Vec<RunSummary>> = runs.iter().map(|rounds| summary(rounds, metric)).collect();
-        let excess = summaries.and_then(|runs| excess(runs, limit.ln(), confidence));
-        let value = excess.map(|Effect { estimate, low, high, method, .. }| {
-            let value = |excess: f64| (limit.ln() + excess).exp();
-            Estimate {
-                value: value(estimate),
-                interval: Some((value(low), value(high))),
-                method: Some(method),
-            }
-        });
-        let remedy = if excess.is_none() { remedy() } else { None };
-        let outcome = LimitOutcome::Undecided;
-        Self {
-            check: LimitCheck { metric, limit, value, p_adjusted: 1.0, outcome, remedy, is_fresh: false },
-            excess,
-        }
-    }
-
-    /// Its test among those of the call.
-    pub fn test(&self, place: usize) -> Test {
-        let worse = self.excess.map_or(1.0, |excess| excess.p_worse(0.0));
-        Test {
-            metric: self.check.metric,
-            limit: Some(place),
-            p: PValues { worse, better: 1.0 },
-            p_worse_at_all: worse,
-            estimate: self.excess.map_or(0.0, |excess| excess.estimate),
-            margin: 0.0,
-        }
-    }
-
-    /// What follows from the corrected p value and the interval.
-    pub fn check(&self, p_adjusted: f64, level: f64) -> LimitCheck {
-        let outcome = match self.excess {
-            Some(excess) if p_adjusted < level && excess.low > 0.0 => LimitOutcome::Broken,
-            Some(excess) if excess.high < 0.0 => LimitOutcome::Holds,
-            _ => LimitOutcome::Undecided,
-        };
-        LimitCheck { p_adjusted, outcome, ..self.check.clone() }
-    }
+/// Compares the rounds of head's runs, nested by launch, with a limit. `remedy` would give head a value if it has none.
+pub(super) fn check(
+    metric: &'static Metric,
+    limit: f64,
+    runs: &[Vec<Vec<f64>>],
+    settings: &Settings,
+    remedy: impl FnOnce() -> Option<Remedy>,
+) -> LimitCheck {
+    let summaries: Option<Vec<RunSummary>> = runs.iter().map(|rounds| summary(rounds, metric)).collect();
+    let excess = summaries.and_then(|runs| excess(runs, limit.ln(), settings.confidence_level));
+    let value = excess.map(|Effect { estimate, low, high, method, .. }| {
+        let value = |excess: f64| (limit.ln() + excess).exp();
+        Estimate { value: value(estimate), interval: Some((value(low), value(high))), method: Some(method) }
+    });
+    let p = excess.map_or(1.0, |excess| excess.p_worse(0.0));
+    let outcome = match excess {
+        Some(excess) if p < settings.significance_level && excess.low > 0.0 => LimitOutcome::Broken,
+        Some(excess) if excess.high < 0.0 => LimitOutcome::Holds,
+        _ => LimitOutcome::Undecided,
+    };
+    let remedy = if excess.is_none() { remedy() } else { None };
+    LimitCheck { metric, limit, value, p, outcome, remedy }
 }
 
 /// A tail with too few rounds and launches has no center that could leave bursts out. They are part of what a limit allows, so

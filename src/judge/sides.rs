@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::judge::control::Today;
 use crate::judge::verdict::{Note, OtherTestBed, Reason, Verdict};
-use crate::plan::{CellId, Side};
+use crate::plan::{Against, CellId, Side};
 use crate::record::{
-    Baseline, CellRun, Fault, Judged, Metric, Remedy, Run, Series, Unit, UsualRound, by_sitting,
+    BaseRef, Baseline, CellRun, Fault, Judged, Metric, Remedy, Run, Series, Unit, UsualRound, by_sitting,
 };
 use crate::stats::describe::median;
 
@@ -28,7 +29,9 @@ pub(super) struct Sides<'a> {
     pub head: Vec<Measured<'a>>,
     /// Its base in each of these runs, or the comparable stored runs of the current epoch. Empty if it is not compared.
     pub base: Vec<Measured<'a>>,
-    pub is_duet: bool,
+    pub against: Against,
+    /// Whether stored runs only screen it, because the tree that began their epoch can decide.
+    pub is_ranked: bool,
     /// The verdict if it is not compared, and why.
     pub instead: Option<(Verdict, Option<Reason>)>,
     pub other_test_bed: Option<OtherTestBed>,
@@ -44,6 +47,16 @@ pub(super) struct Measured<'a> {
 }
 
 impl Sides<'_> {
+    pub fn is_duet(&self) -> bool {
+        self.against != Against::StoredRuns
+    }
+
+    /// The number of machines of the runs of both sides.
+    pub fn machines(&self) -> usize {
+        let machines: BTreeSet<&str> = self.base.iter().chain(&self.head).map(Measured::machine).collect();
+        machines.len()
+    }
+
     /// Base's runs that a metric is compared with: a tail needs rounds of head's length, a latency enough successes.
     pub fn base_runs(&self, metric: &Metric) -> impl Iterator<Item = &Measured<'_>> {
         self.base.iter().filter(|run| self.is_comparable(run, metric))
@@ -53,7 +66,7 @@ impl Sides<'_> {
     pub fn is_comparable(&self, run: &Measured, metric: &Metric) -> bool {
         let depends_on_window = metric.judged == Judged::HighestTail || OTHER_TAILS.contains(&metric.id);
         let same_window = self.head.iter().all(|head| head.window() == run.window());
-        (same_window || !depends_on_window) && (self.is_duet || !run.is_poor(metric))
+        (same_window || !depends_on_window) && (self.is_duet() || !run.is_poor(metric))
     }
 
     /// The lag of the client in latencies, if it makes a rate of head the client's and not the service's. Latencies are the
@@ -80,7 +93,7 @@ impl Sides<'_> {
     pub fn base_has(&self, metric: &Metric) -> bool {
         let mut runs = self.base.iter();
         let serves = |run: &Measured| run.has(metric) && !run.is_poor(metric);
-        if self.is_duet { runs.all(serves) } else { runs.any(serves) }
+        if self.is_duet() { runs.all(serves) } else { runs.any(serves) }
     }
 
     /// The poorest run of a side: the successes of its poorest round, and what would give it enough for a metric.
@@ -107,6 +120,11 @@ impl Sides<'_> {
 }
 
 impl Measured<'_> {
+    /// Its machine, as far as the system identifies it.
+    pub fn machine(&self) -> &str {
+        self.run.environment.machine.test_bed.machine.as_deref().unwrap_or_default()
+    }
+
     /// The length of a round.
     fn window(&self) -> Duration {
         self.cell.settings.window()
@@ -144,6 +162,7 @@ pub(super) fn success_ratio_of(runs: &[Measured]) -> Option<f64> {
 /// Matches each cell of head, in the order of its definition, with what it is compared with.
 pub(super) fn sides<'a>(
     baseline: &'a Baseline,
+    today: &Today,
     cells: impl IntoIterator<Item = (&'a Run, &'a CellRun)>,
 ) -> Vec<Sides<'a>> {
     let mut heads: Vec<Vec<(&Run, &CellRun)>> = Vec::new();
@@ -153,10 +172,10 @@ pub(super) fn sides<'a>(
             None => heads.push(vec![(run, cell)]),
         }
     }
-    heads.into_iter().filter_map(|head| of_cell(&head, baseline)).collect()
+    heads.into_iter().filter_map(|head| of_cell(&head, baseline, today)).collect()
 }
 
-fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &'a Baseline) -> Option<Sides<'a>> {
+fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &'a Baseline, today: &Today) -> Option<Sides<'a>> {
     let mut left_out = runs.iter().filter_map(|(_, cell)| unfair(cell));
     let fair: Vec<(&'a Run, &'a CellRun)> =
         runs.iter().copied().filter(|(_, cell)| unfair(cell).is_none()).collect();
@@ -165,7 +184,8 @@ fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &'a Baseline) -> Optio
         cell,
         head: fair.iter().map(|&(run, cell)| Measured { series: cell.series(), run, cell }).collect(),
         base: Vec::new(),
-        is_duet: false,
+        against: Against::StoredRuns,
+        is_ranked: false,
         instead: None,
         other_test_bed: None,
         notes: Vec::new(),
@@ -179,12 +199,12 @@ fn of_cell<'a>(runs: &[(&'a Run, &'a CellRun)], baseline: &'a Baseline) -> Optio
         |&(run, cell): &(&'a Run, &'a CellRun)| Some(Measured { series: cell.base_series()?, run, cell });
     sides.base = fair.iter().filter_map(base).collect();
     if !sides.base.is_empty() {
-        sides.is_duet = true;
+        sides.against = Against::Base;
     } else if let Some(failure) = &cell.base_failure {
         let verdict = if failure.is_broken { Verdict::Incomparable } else { Verdict::New };
         sides.instead = Some((verdict, Some(Reason::BaseFailed(failure.what.clone()))));
     } else {
-        match_stored(&mut sides, baseline);
+        match_stored(&mut sides, baseline, today);
     }
     Some(sides)
 }
@@ -217,7 +237,7 @@ fn lag_ratio(cell: &CellRun) -> Option<f64> {
 }
 
 /// Chooses the stored runs of the current epoch that are comparable with head.
-fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline) {
+fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline, today: &Today) {
     let (cell, head) = (sides.cell, sides.head[0].run);
     let here: Vec<_> = sides.head.iter().map(|head| &head.run.environment.machine).collect();
     let is_here =
@@ -225,9 +245,12 @@ fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline) {
     let has_cell = |run: &&Run| run.cell(&cell.id).is_some();
     let elsewhere: Vec<&Run> = baseline.runs.iter().filter(has_cell).filter(|run| !is_here(run)).collect();
     let mut left_out: Vec<(Reason, usize)> = Vec::new();
-    for (run, stored) in baseline.current(&cell.id, head).filter(|(run, _)| is_here(run)) {
+    for (run, stored) in
+        baseline.current(&cell.id, &head.environment.machine.test_bed).filter(|(run, _)| is_here(run))
+    {
         let difference = || here.iter().find_map(|here| run.environment.machine.mismatch(here));
-        match not_comparable(stored, cell).or_else(|| difference().map(Reason::MachineChanged)) {
+        let reason = not_comparable(stored, cell).or_else(|| difference().map(Reason::MachineChanged));
+        match reason.or_else(|| today.mismatch(run)) {
             None => sides.base.push(Measured { series: stored.series(), run, cell: stored }),
             Some(reason) => match left_out.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, count)) => *count += 1,
@@ -235,7 +258,11 @@ fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline) {
             },
         }
     }
-    if !sides.base.is_empty() {
+    if let Some(base) = sides.base.first() {
+        let epoch = base.run.epoch.as_ref().map(|epoch| &epoch.first_run);
+        let decides = |base: &BaseRef| base.epoch.as_ref() == epoch && base.groups.contains(&cell.id.group);
+        sides.is_ranked =
+            epoch.is_some() && sides.head.iter().all(|head| head.run.base_ref.as_ref().is_some_and(decides));
         let notes = left_out.into_iter().map(|(reason, count)| Note::StoredRunsLeftOut { count, reason });
         sides.notes.extend(notes);
         sides.notes.extend((!elsewhere.is_empty()).then_some(Note::OtherTestBed(elsewhere.len())));
@@ -256,6 +283,16 @@ fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline) {
     } else {
         (Verdict::New, Some(Reason::NotInBaseline))
     });
+}
+
+/// The stored runs of the test bed of head that belong to the current epoch of any of its cells.
+pub(super) fn here<'a>(baseline: &'a Baseline, runs: &'a [Run]) -> Vec<&'a Run> {
+    let Some(here) = runs.first().map(|head| &head.environment.machine.test_bed) else { return Vec::new() };
+    let cells = runs.iter().flat_map(|run| &run.cells).filter(|cell| cell.base.is_empty());
+    let current = cells.flat_map(|cell| baseline.current(&cell.id, here)).map(|(run, _)| run);
+    let is_here = |run: &&Run| run.environment.machine.test_bed.is_same(here);
+    let by_id: BTreeMap<&str, &Run> = current.filter(is_here).map(|run| (run.id.as_str(), run)).collect();
+    by_id.into_values().collect()
 }
 
 /// Why a stored run is not comparable, on whatever machine it was measured.
@@ -284,7 +321,7 @@ pub(super) fn removed(baseline: &Baseline, runs: &[Run]) -> Vec<CellId> {
 
 /// What to know about the stored runs that any cell is compared with.
 pub(super) fn baseline_notes(sides: &[Sides], runs: &[Run]) -> Vec<Note> {
-    let compared = sides.iter().filter(|sides| !sides.is_duet).flat_map(|sides| &sides.base);
+    let compared = sides.iter().filter(|sides| !sides.is_duet()).flat_map(|sides| &sides.base);
     let stored: BTreeMap<&str, &Run> = compared.map(|base| (base.run.id.as_str(), base.run)).collect();
     let stored: Vec<&Run> = stored.into_values().collect();
     let mut notes = Vec::new();

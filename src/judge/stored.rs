@@ -1,13 +1,14 @@
 //! Head against stored runs.
 //!
 //! A stored run was measured under other conditions: between one sitting and the next the machine and its neighbors change, and
-//! head has such a run effect as well. The sample is therefore the sitting. With few of them their variance is moderated
+//! head has such a run effect as well. The sample is therefore the sitting, or where several machines share one name, the machine. With
+//! few of them their variance is moderated
 //! (Smyth 2004): it is mixed with a prior that is worth [`PRIOR_DF`] degrees of freedom and is never smaller than what a quiet
 //! machine shows.
 
 use crate::judge::effect::Effect;
 use crate::judge::launch::{Centering, RunSummary};
-use crate::judge::verdict::{Advice, Method};
+use crate::judge::verdict::{Advice, Method, TooFew};
 use crate::record::{Better, KEPT_RUNS};
 use crate::stats::describe::{mean, sum_of_squares};
 
@@ -15,14 +16,20 @@ use crate::stats::describe::{mean, sum_of_squares};
 pub(super) const USUAL_SPREAD: f64 = 0.02;
 /// Degrees of freedom that the prior is worth.
 pub(super) const PRIOR_DF: f64 = 4.0;
-/// Fewer sittings do not show how much sittings differ.
+/// Fewer sittings do not show how much sittings differ, and fewer machines not how much machines do.
 const MIN_SITTINGS: usize = 3;
 
-/// The runs of one sitting.
+/// The runs of one sitting, or of one machine.
 pub(super) type Sitting = Vec<RunSummary>;
 
-/// Head against the stored runs of the current epoch. `None` if a side has no run.
-pub(super) fn compare(base: &[Sitting], head: &[Sitting], better: Better, confidence: f64) -> Option<Effect> {
+/// Head against the stored runs of the current epoch; `too_few` says what they are too few of. `None` if a side has no run.
+pub(super) fn compare(
+    base: &[Sitting],
+    head: &[Sitting],
+    better: Better,
+    confidence: f64,
+    too_few: fn(usize) -> TooFew,
+) -> Option<Effect> {
     let higher = mean(&values(head))? - mean(&values(base))?;
     let (variance, df) = sitting_variance(&[base, head]);
     let disorder_variance = disorder_variance(base) + disorder_variance(head);
@@ -54,7 +61,7 @@ pub(super) fn compare(base: &[Sitting], head: &[Sitting], better: Better, confid
     Some(Effect {
         advice: Some(advice),
         is_sound,
-        few_sittings: (base.len() < MIN_SITTINGS).then_some(base.len()),
+        too_few: (base.len() < MIN_SITTINGS).then(|| too_few(base.len())),
         ..Effect::new(estimate, standard_error, df, method, confidence)
     })
 }
@@ -142,7 +149,7 @@ mod tests {
     }
 
     fn effect(base: &[&[f64]], head: &[&[f64]]) -> Effect {
-        compare(&sittings(base), &sittings(head), Better::Lower, 0.95).unwrap()
+        compare(&sittings(base), &sittings(head), Better::Lower, 0.95, TooFew::Sittings).unwrap()
     }
 
     #[test]
@@ -151,13 +158,13 @@ mod tests {
         // v0 = 0.02² + 0.02² / 10, worth four of six degrees; the sittings themselves add 2e-6.
         let variance = (4.0 * 4.4e-4 + 2e-6) / 6.0;
         assert!((found.standard_error - (variance * 4.0_f64 / 3.0).sqrt()).abs() < 1e-12);
-        assert_eq!((found.df, found.few_sittings), (6.0, None));
+        assert_eq!((found.df, found.too_few), (6.0, None));
     }
 
     #[test]
     fn runs_of_one_sitting_are_one_sample_and_show_only_the_noise_within_it() {
         let one = effect(&[&[0.0, 0.0, 0.0, 0.0, 0.0]], &[&[0.1]]);
-        assert_eq!((one.df, one.few_sittings), (4.0, Some(1)));
+        assert_eq!((one.df, one.too_few), (4.0, Some(TooFew::Sittings(1))));
         assert!((one.standard_error - (4.4e-4 * 2.0_f64).sqrt()).abs() < 1e-12, "as one run has it");
         let spread = effect(&[&[-0.1, 0.1]], &[&[0.1]]);
         assert!((spread.standard_error - ((4e-4 + 0.02) * 2.0_f64).sqrt()).abs() < 1e-12);
@@ -167,13 +174,13 @@ mod tests {
 
     #[test]
     fn with_three_sittings_a_change_can_be_shown() {
-        assert_eq!(effect(&[&[0.0], &[0.0]], &[&[0.1]]).few_sittings, Some(2));
-        assert_eq!(effect(&[&[0.0], &[0.0], &[0.0]], &[&[0.1]]).few_sittings, None);
+        assert_eq!(effect(&[&[0.0], &[0.0]], &[&[0.1]]).too_few, Some(TooFew::Sittings(2)));
+        assert_eq!(effect(&[&[0.0], &[0.0], &[0.0]], &[&[0.1]]).too_few, None);
     }
 
     #[test]
     fn other_days_are_advised_until_a_baseline_is_full() {
-        let context = Context { tests: 4, confirmation: None, verdicts_only: false };
+        let context = Context { tests: 4, confirmation: None, is_ranked: false, verdicts_only: false };
         let days = |count: usize| effect(&vec![&[0.0][..]; count], &[&[0.1]]).advice(&settings(), &context);
         assert_eq!((days(1), days(9), days(10)), (Advice::OtherDays, Advice::OtherDays, Advice::Duet));
     }

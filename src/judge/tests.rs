@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use crate::judge::{
     Advice, CellJudgement, Comparison, Counted, Depth, Judgement, LimitOutcome, Method, Note, Reason, Stage,
-    Verdict, judge,
+    TooFew, Verdict, judge,
 };
-use crate::plan::{BenchmarkId, CellId, Confirmation, Limit, Load, Settings, Side};
+use crate::plan::{Against, BenchmarkId, CellId, Confirmation, Limit, Load, Settings, Side};
 use crate::record::{
-    BaseFailure, Baseline, Better, CellRun, Counts, Environment, Fault, METRICS, Machine, Remedy, Round, Run,
-    Stop, TestBed, metric,
+    BaseFailure, Baseline, Better, CellRun, Control, Counts, Environment, Fault, METRICS, Machine, Remedy,
+    Round, Run, Stop, TestBed, metric,
 };
 use proptest::prelude::*;
 
@@ -130,8 +130,14 @@ fn machine() -> Machine {
     Machine { arch, os, cpu, cpus: 4, memory_gib: 16, is_virtual: true, loopback: true, test_bed }
 }
 
+/// A control that is the same in each run and launch.
+fn control() -> Control {
+    let figures = ["multiply", "hash"].map(|name| (name.to_owned(), vec![5_000.0; 10]));
+    Control { identity: "control 1".into(), figures: figures.into() }
+}
+
 /// A run that began this number of minutes after a fixed time.
-fn run_at(minutes: u64, cells: Vec<CellRun>) -> Run {
+pub(super) fn run_at(minutes: u64, cells: Vec<CellRun>) -> Run {
     Run {
         id: format!("{minutes:09}-abc1234"),
         bench: "bench".into(),
@@ -141,6 +147,7 @@ fn run_at(minutes: u64, cells: Vec<CellRun>) -> Run {
         cells,
         epoch: None,
         is_filtered: false,
+        control: Some(control()),
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,
@@ -241,7 +248,7 @@ fn stored_runs_of_fewer_than_three_sittings_show_no_change() {
             let cell = against(base.clone(), cell(factor));
             let p50 = comparison(&cell, P50);
             assert_eq!(cell.verdict, Verdict::Inconclusive);
-            assert_eq!(p50.reason, Some(Reason::FewSittings(sittings)));
+            assert_eq!(p50.reason, Some(Reason::TooFew(TooFew::Sittings(sittings))));
             assert_eq!(p50.advice, Some(Advice::OtherDays));
             assert!(
                 p50.change.is_some() && p50.detectable.is_none(),
@@ -830,7 +837,7 @@ fn a_limit_is_decided_by_launches_alone() {
     assert_eq!((broken.verdict, broken.reason), (Verdict::Regressed, Some(Reason::Limit(0))));
     let check = &broken.limits[0];
     assert_eq!(check.outcome, LimitOutcome::Broken);
-    assert!((check.p_adjusted / 2.086_763_047_379_87e-6 - 1.0).abs() < 1e-8);
+    assert!((check.p / 2.086_763_047_379_87e-6 - 1.0).abs() < 1e-8);
     let value = check.value.unwrap();
     assert!((value.value / 59.996_666_296_234_54e6 - 1.0).abs() < 1e-12);
     assert!((value.interval.unwrap().0 / 59.125_020_192_831_37e6 - 1.0).abs() < 1e-9);
@@ -1015,7 +1022,8 @@ fn fresh_pairs_alone_decide_and_both_stages_are_kept() {
     let p50 = comparison(cell, P50);
     assert_eq!(p50.verdict, Verdict::Regressed);
     assert_near(p50.change.unwrap().estimate, 0.1);
-    let Stage::Confirmed { analysis: 1, analyses: 3, pairs: 30, screening: Some(before) } = p50.stage else {
+    let Stage::Confirmed { analysis: 1, analyses: 3, pairs: 30, screening: Some(before), .. } = p50.stage
+    else {
         panic!("{:?}", p50.stage)
     };
     assert_near(before.estimate, 0.2);
@@ -1090,7 +1098,8 @@ fn worsening(found: &Comparison) -> Option<(f64, f64)> {
 fn verdict_agrees(found: &Comparison, is_duet: bool) -> bool {
     const ROUNDING: f64 = 1e-9;
     let settings = settings();
-    let (margin, equal) = (settings.noise_threshold(is_duet), settings.equivalence_margin(is_duet));
+    let against = if is_duet { Against::Base } else { Against::StoredRuns };
+    let (margin, equal) = (settings.noise_threshold(against), settings.equivalence_margin(against));
     let (margin, equal) = (margin.ln_1p(), equal.ln_1p());
     let is_significant = found.p_adjusted < settings.significance_level;
     match (found.change, worsening(found), found.verdict) {

@@ -109,7 +109,7 @@ pub enum Reason {
     SomeZero,
     /// It improved, but more requests failed.
     SuccessRatioFell,
-    /// The screening of a duet does not decide.
+    /// The screening does not decide.
     ScreeningOnly,
     /// The interval lies beyond the noise threshold, but the corrected p value does not reach the level.
     NotSignificant,
@@ -117,8 +117,32 @@ pub enum Reason {
     NearThreshold,
     /// The interval holds zero and more than the equivalence margin.
     NotShown,
-    /// The stored runs are of this number of sittings, too few to decide alone.
-    FewSittings(usize),
+    /// The stored runs are too few to decide alone.
+    TooFew(TooFew),
+    /// Head was measured without a control, so that nothing stored can be compared with.
+    NoControl,
+    /// The stored run was measured without one.
+    StoredWithoutControl,
+    /// Today's control differs so much from launch to launch that it says nothing.
+    NoisyControl,
+    /// The stored run had another control.
+    OtherControl {
+        /// Its identity.
+        from: String,
+        /// The identity of head's.
+        to: String,
+    },
+    /// The machine does not behave as when the run was stored: a figure of the control differs.
+    ControlDiffers,
+}
+
+/// Stored runs that are too few to decide alone, however many they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooFew {
+    /// They are of this number of sittings.
+    Sittings(usize),
+    /// They are of this number of machines with one name, and head may be of another one.
+    Machines(usize),
 }
 
 /// What would decide an inconclusive comparison.
@@ -283,7 +307,7 @@ pub struct Change {
 pub enum Stage {
     /// In one stage, corrected over the whole call.
     Whole,
-    /// By the screening of a duet, which shows no regression; its p value is not corrected.
+    /// By the screening, which shows no regression; its p value is not corrected.
     Screened,
     /// It was a candidate of the screening, and fresh pairs decided.
     Confirmed {
@@ -295,6 +319,8 @@ pub enum Stage {
         pairs: usize,
         /// What the screening had shown.
         screening: Option<Change>,
+        /// How its interval was made.
+        screened_by: Option<Method>,
     },
 }
 
@@ -374,14 +400,12 @@ pub struct LimitCheck {
     pub limit: f64,
     /// Head's value; `None` if it has none.
     pub value: Option<Estimate>,
-    /// Holm's adjusted p value of "it holds".
-    pub p_adjusted: f64,
+    /// p value of "it holds". Each limit is decided separately.
+    pub p: f64,
     /// What follows.
     pub outcome: LimitOutcome,
     /// What would give head a value, if it has none.
     pub remedy: Option<Remedy>,
-    /// Whether fresh pairs decided it, which the value is of.
-    pub is_fresh: bool,
 }
 
 /// What is found of one cell.
@@ -416,6 +440,30 @@ pub struct OtherTestBed {
     pub here: TestBed,
 }
 
+/// A figure of the control.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// Its name.
+    pub name: String,
+    /// The logarithm of today's responses per second.
+    pub log: f64,
+    /// Twice its standard error, as a fraction.
+    pub uncertainty: f64,
+    /// The lowest and the highest logarithm of the stored runs of this test bed.
+    pub stored: Option<(f64, f64)>,
+}
+
+/// What the control showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlCheck {
+    /// Its figures.
+    pub figures: Vec<Figure>,
+    /// Stored runs of this test bed.
+    pub stored: usize,
+    /// Those that match.
+    pub matching: usize,
+}
+
 /// What is found of a whole call.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judgement {
@@ -427,21 +475,21 @@ pub struct Judgement {
     pub tests: usize,
     /// Set if a cell was not compared because its stored runs were measured on another test bed.
     pub other_test_bed: Option<OtherTestBed>,
+    /// What the control showed, if there are stored runs of this test bed.
+    pub control: Option<ControlCheck>,
     /// What to know about the baseline.
     pub notes: Vec<Note>,
-    /// What looked slower or faster in the screening of a duet.
+    /// What looked slower or faster in the screening.
     pub candidates: Vec<Candidate>,
 }
 
-/// A comparison of a duet that looked slower or faster in the screening.
+/// A comparison that looked slower or faster in the screening.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// Its cell.
     pub cell: CellId,
     /// The metric that was compared.
     pub metric: &'static Metric,
-    /// The place among its cell's limits if an absolute limit looked broken.
-    pub limit: Option<usize>,
     /// Whether it looked slower; else faster.
     pub slower: bool,
     /// Whether more fresh pairs would tell more: neither confirmed nor dropped, and analyses are left.
@@ -451,6 +499,14 @@ pub struct Candidate {
 }
 
 impl Comparison {
+    /// How the first interval was made: of a confirmed comparison that of its screening.
+    pub fn screened_by(&self) -> Option<Method> {
+        match self.stage {
+            Stage::Confirmed { screened_by, .. } => screened_by,
+            Stage::Whole | Stage::Screened => self.method,
+        }
+    }
+
     /// Whether [`Change`] is a difference of ratios and not a fraction of base.
     pub fn is_difference(&self) -> bool {
         self.metric.is_by_counts()

@@ -7,6 +7,7 @@
 mod body;
 mod client;
 mod clock;
+mod control;
 mod decoder;
 mod exchange;
 mod http1;
@@ -23,6 +24,7 @@ mod signals;
 mod via_reqwest;
 mod window;
 
+pub(crate) use control::serve_if_asked;
 #[cfg(feature = "cli")]
 pub(crate) use run::load;
 pub(crate) use run::{MeasureOptions, check, measure};

@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 
 use crate::measure::MeasureError;
 use crate::measure::clock::open_stamp_guard;
+use crate::measure::control::{ControlServer, identity};
 use crate::measure::exchange::Resolver;
 use crate::measure::note::Note;
 use crate::measure::port::ephemeral_ports;
@@ -28,8 +29,8 @@ use crate::plan::{
     affordable_launches,
 };
 use crate::record::{
-    BaseFailure, CellRun, ConditionSum, Counters, Counts, Environment, Event, Fault, Judged, METRICS, Metric,
-    Round, Run, Stop, Tally, UsualRound, metric, run_id,
+    BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fault, Judged,
+    METRICS, Metric, Round, Run, Stop, Tally, UsualRound, metric, run_id,
 };
 
 /// Lines of a targets file that are tested before measuring; a check tests all.
@@ -42,6 +43,7 @@ const WARM_UP: usize = usize::MAX;
 const SERVER_ERRORS: u16 = 500;
 /// Open files besides the connections: pipes to services, the runtime, reports.
 const OTHER_FILES: u64 = 64;
+const NS_PER_S: f64 = 1e9;
 /// The limit of open files is raised to this multiple of what this process needs. Services inherit it, and need a file for each
 /// connection as well; a proxy needs two.
 const FILES_FACTOR: u64 = 2;
@@ -58,6 +60,8 @@ pub(crate) struct MeasureOptions<'a> {
     pub(crate) service_args: &'a [String],
     /// The user's name for this machine.
     pub(crate) test_bed: Option<&'a str>,
+    /// The program to run again as the server of the control, if the control is measured.
+    pub(crate) control: Option<&'a Path>,
     /// When to stop with what is complete.
     pub(crate) deadline: Option<Instant>,
 }
@@ -202,6 +206,7 @@ struct Measurement<'a, 'e> {
     /// Each cell without rounds: what a run begins with.
     planned: Vec<CellRun>,
     resolver: Arc<Resolver>,
+    control: Option<ControlServer>,
     /// What else the machine did during the rounds of the current run.
     condition: ConditionSum,
     on_event: &'e mut dyn FnMut(Event),
@@ -235,10 +240,17 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Ok(Self {
             plan,
             options,
-            planned: cells.iter().map(|(group, cell)| CellRun::planned(group, cell)).collect(),
+            planned: cells
+                .iter()
+                .map(|(group, cell)| CellRun::planned(group, cell, &service_args(group, &options)))
+                .collect(),
             cells,
             services,
             resolver: Arc::default(),
+            control: options
+                .control
+                .map(|program| ControlServer::prepare(program, options.root))
+                .transpose()?,
             condition: ConditionSum::default(),
             on_event,
             rounds_done: 0,
@@ -359,7 +371,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
             windows += times(group.settings.measurement_time, sides);
         }
         let starts = self.services.iter().map(|service| times(service.start_time, service.launches));
-        let time = windows + starts.sum::<Duration>();
+        let mut time = windows + starts.sum::<Duration>();
+        if let Some(control) = &mut self.control {
+            let launches = self.services.iter().map(|service| service.launches).max().unwrap_or(1);
+            time += control.size_for(launches, windows);
+        }
         self.rounds_total = rounds * self.plan.runs;
         (self.on_event)(Event::Started {
             cells: self.cells.len(),
@@ -380,6 +396,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             elapsed: Duration::ZERO,
             environment,
             epoch: None,
+            control: None,
             is_filtered: false,
             base_ref: None,
             confirmations: Vec::new(),
@@ -388,18 +405,24 @@ impl<'a, 'e> Measurement<'a, 'e> {
             confirmation: self.plan.confirmation.clone(),
         };
         self.condition = ConditionSum::default();
-        for visit in self.schedule().visits(mix(self.plan.seed, number as u64)) {
-            let launched = tokio::select! {
-                biased;
-                signal = interrupt.wait() => Err(Stop::Signal(signal)),
-                () = until(self.options.deadline) => Err(Stop::TimeUp),
-                launched = self.launch(&visit, &mut run.cells, run_start) => launched,
-            };
-            if let Err(stop) = launched {
-                run.stop = Some(stop);
-                break;
+        let visits = self.schedule().visits(mix(self.plan.seed, number as u64));
+        let deadline = self.options.deadline;
+        let mut control = self.control.as_ref().map(|_| identity(&run.environment)).map(Control::new);
+        let measured = async {
+            for (index, visit) in visits.iter().enumerate() {
+                self.launch_control(&mut control, index, visits.len()).await?;
+                self.launch(visit, &mut run.cells, run_start).await?;
             }
-        }
+            self.launch_control(&mut control, visits.len(), visits.len()).await
+        };
+        let ended = tokio::select! {
+            biased;
+            signal = interrupt.wait() => Err(Stop::Signal(signal)),
+            () = until(deadline) => Err(Stop::TimeUp),
+            ended = measured => ended,
+        };
+        run.stop = ended.err();
+        run.control = control;
         for (cell, (group, _)) in run.cells.iter_mut().zip(&self.cells) {
             if group.base.is_some() && cell.base_failure.is_none() {
                 cell.keep_pairs();
@@ -421,6 +444,48 @@ impl<'a, 'e> Measurement<'a, 'e> {
             cells: service.cells.iter().copied().filter(|&cell| self.is_measured(cell, Side::Head)).collect(),
         });
         Schedule { services: services.collect() }
+    }
+
+    /// The launches of the control that are due before that one of the visits, among which they are spread evenly.
+    async fn launch_control(
+        &self,
+        control: &mut Option<Control>,
+        visit: usize,
+        visits: usize,
+    ) -> Result<(), Stop> {
+        let (Some(server), Some(control)) = (&self.control, control) else { return Ok(()) };
+        while control.launches() < server.launches
+            && control.launches() * (visits + 1) / server.launches <= visit
+        {
+            let seed = mix(self.plan.seed, control.launches() as u64);
+            let launched = self.control_figures(server, seed, control).await;
+            launched.map_err(|error| Stop::Failed(format!("the control: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the control's server, measures each figure once and stops it.
+    async fn control_figures(
+        &self,
+        server: &ControlServer,
+        seed: u64,
+        control: &mut Control,
+    ) -> Result<(), MeasureError> {
+        let settings = &server.group.settings;
+        let mut running = server.launcher.start(settings.ready_timeout).await?;
+        for cell in &server.group.cells {
+            let name = cell.id.benchmark.to_string();
+            let mut live = LiveCell::new(&server.group, cell, running.url.as_deref(), &self.resolver)?;
+            live.warm_up(settings.warm_up_time, seed).await;
+            let tally = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
+            // The median, because the mean has what other work on the machine interrupts.
+            let latency_ns = tally.latency.quantile_ns(0.5);
+            let latency_ns = latency_ns.ok_or_else(|| std::io::Error::other("its server did not answer"))?;
+            control.figures.entry(name).or_default().push(NS_PER_S / latency_ns);
+            running.check_alive(&cell.id.to_string())?;
+        }
+        running.stop().await;
+        Ok(())
     }
 
     /// One launch of a service, in a duet of both sides: start, warm-up, rounds, stop.
@@ -552,6 +617,13 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// The arguments of a group's service. Paths in the package are the same wherever it lies.
+fn service_args(group: &Group, options: &MeasureOptions) -> Vec<String> {
+    let ServiceKind::Command(command) = &group.service.0 else { return Vec::new() };
+    let root = options.root.to_string_lossy();
+    command.args.iter().chain(options.service_args).map(|arg| arg.replace(&*root, ".")).collect()
 }
 
 /// Whether the same launches can serve the cells of both groups.
@@ -718,7 +790,7 @@ mod tests {
     }
 
     fn options(root: &tempfile::TempDir) -> MeasureOptions<'_> {
-        MeasureOptions { root: root.path(), service_args: &[], test_bed: None, deadline: None }
+        MeasureOptions { root: root.path(), service_args: &[], test_bed: None, control: None, deadline: None }
     }
 
     fn measured(plan: &Plan) -> (Result<Vec<Run>, MeasureError>, Vec<Event>) {

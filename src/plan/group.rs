@@ -53,9 +53,9 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A digest of what is requested: method, path with query, body and check of each endpoint, their order, and the load.
-    /// Host, headers and name are left out: a cell may be renamed, or run elsewhere with another token.
-    pub fn definition(&self) -> String {
+    /// A digest of what is requested: method, path with query, body and check of each endpoint, their order, the load, and the
+    /// arguments of the service. Host, headers and name are left out: a cell may be renamed, or run elsewhere with another token.
+    pub fn definition(&self, service_args: &[String]) -> String {
         let mut digest = Sha256::new();
         let mut part = |bytes: &[u8]| {
             digest.update((bytes.len() as u64).to_le_bytes());
@@ -73,6 +73,7 @@ impl Cell {
             part(endpoint.status.map(|status| status.to_string()).unwrap_or_default().as_bytes());
             part(endpoint.body_contains.as_deref().unwrap_or_default().as_bytes());
         }
+        service_args.iter().for_each(|arg| part(arg.as_bytes()));
         format!("sha256:{}", hex(&digest.finalize(), DEFINITION_BYTES))
     }
 
@@ -319,13 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_depends_on_the_request_but_not_on_the_host() {
-        let here = cell(Endpoint::get("/a?b"), Load::closed(1)).definition();
-        let there = cell(Endpoint::get("http://h:1/a?b").header("token", "t"), Load::closed(1)).definition();
-        assert_eq!(here, there);
-        assert_ne!(here, cell(Endpoint::get("/a?c"), Load::closed(1)).definition());
-        assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(2)).definition());
-        assert_ne!(here, cell(Endpoint::get("/a?b").body("x"), Load::closed(1)).definition());
+    fn the_definition_depends_on_the_request_and_the_arguments_but_not_on_the_host() {
+        let definition = |endpoint, load| cell(endpoint, load).definition(&["--x".to_owned()]);
+        let here = definition(Endpoint::get("/a?b"), Load::closed(1));
+        assert_eq!(here, definition(Endpoint::get("http://h:1/a?b").header("token", "t"), Load::closed(1)));
+        assert_ne!(here, definition(Endpoint::get("/a?c"), Load::closed(1)));
+        assert_ne!(here, definition(Endpoint::get("/a?b"), Load::closed(2)));
+        assert_ne!(here, definition(Endpoint::get("/a?b").body("x"), Load::closed(1)));
+        assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(1)).definition(&[]));
     }
 
     #[test]

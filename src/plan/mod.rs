@@ -26,5 +26,5 @@ pub use schedule::{Schedule, ServiceSchedule, Visit};
 pub use service::{InProcess, Service, ServiceCommand};
 pub(crate) use service::{ServiceKind, with_port};
 pub(crate) use settings::heading;
-pub use settings::{Confirmation, Limit, Settings};
+pub use settings::{Against, Confirmation, Limit, Settings};
 pub use targets::{IntoTargets, Order, Targets, TargetsError};

@@ -84,6 +84,18 @@ pub struct Settings {
     pub limits: Vec<Limit>,
 }
 
+/// What head is compared with, which decides how large a change must be to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// Base of a duet.
+    Base,
+    /// The tree that began the epoch of a baseline, in fresh pairs for a candidate of its stored runs. The change may have come in
+    /// several steps.
+    FirstTree,
+    /// Stored runs.
+    StoredRuns,
+}
+
 /// Fewer rounds do not show how much rounds vary.
 const MIN_SAMPLE_SIZE: usize = 10;
 /// Fewer launches do not show how much launches vary.
@@ -118,13 +130,17 @@ impl Settings {
     }
 
     /// Changes smaller than this fraction are ignored.
-    pub(crate) fn noise_threshold(&self, is_duet: bool) -> f64 {
-        self.noise_threshold.unwrap_or(if is_duet { 0.01 } else { 0.05 })
+    pub(crate) fn noise_threshold(&self, against: Against) -> f64 {
+        self.noise_threshold.unwrap_or(match against {
+            Against::Base => 0.01,
+            Against::FirstTree => 0.02,
+            Against::StoredRuns => 0.05,
+        })
     }
 
     /// Changes smaller than this fraction are unchanged.
-    pub(crate) fn equivalence_margin(&self, is_duet: bool) -> f64 {
-        self.equivalence_margin.unwrap_or(if is_duet { 0.05 } else { 0.10 })
+    pub(crate) fn equivalence_margin(&self, against: Against) -> f64 {
+        self.equivalence_margin.unwrap_or(if against == Against::StoredRuns { 0.10 } else { 0.05 })
     }
 
     /// The first value that is out of range, and its range.

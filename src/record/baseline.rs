@@ -44,7 +44,7 @@ impl Baseline {
 
     /// Runs of a file in place of a baseline: one epoch, with the cells that were measured fairly.
     pub fn of_runs(runs: &[Run]) -> Self {
-        let epoch = runs.first().map(|run| Epoch { first_run: run.id.clone(), reason: None });
+        let epoch = runs.first().map(Epoch::of);
         let mut runs = runs.to_vec();
         for run in &mut runs {
             run.epoch.clone_from(&epoch);
@@ -76,14 +76,15 @@ impl Baseline {
     pub fn add(&mut self, runs: &[Run], reason: Option<&str>) -> Result<Vec<PathBuf>, FileError> {
         let mut reason = reason.map(str::to_owned);
         let Some(first) = runs.first() else { return Ok(Vec::new()) };
-        let current = first.cells.iter().filter_map(|cell| self.current_epoch(&cell.id, first)).max();
-        let first_run = match (&reason, current) {
-            (None, Some(epoch)) => epoch.to_owned(),
-            _ => first.id.clone(),
-        };
+        let current = first
+            .cells
+            .iter()
+            .filter_map(|cell| self.current_epoch(&cell.id, &first.environment.machine.test_bed));
+        let current = current.max_by_key(|epoch| &epoch.first_run).filter(|_| reason.is_none());
+        let epoch = current.cloned().unwrap_or_else(|| Epoch::of(first));
         let mut paths = Vec::new();
         for run in runs.iter().filter_map(stored) {
-            let epoch = Some(Epoch { first_run: first_run.clone(), reason: reason.take() });
+            let epoch = Some(Epoch { reason: reason.take(), ..epoch.clone() });
             let run = Run { epoch, ..run };
             let path = self.path(&run);
             write_runs(&path, std::slice::from_ref(&run))?;
@@ -129,23 +130,24 @@ impl Baseline {
         Ok(())
     }
 
-    /// The stored runs of a cell with the cell in each, the oldest first: the runs of the newest epoch in which the test bed of `head` has it. An epoch that began with a run of other cells does not end this one.
+    /// The stored runs of a cell with the cell in each, the oldest first: the runs of the newest epoch in which
+    /// the test bed has it. An epoch that began with a run of other cells does not end this one.
     pub fn current<'a>(
         &'a self,
         id: &'a CellId,
-        head: &'a Run,
+        here: &'a TestBed,
     ) -> impl Iterator<Item = (&'a Run, &'a CellRun)> {
-        let epoch = self.current_epoch(id, head);
-        let is_current = move |run: &&Run| run.epoch.as_ref().map(|epoch| epoch.first_run.as_str()) == epoch;
-        let here = &head.environment.machine.test_bed;
+        let epoch = self.current_epoch(id, here);
+        let first_run = |epoch: &'a Epoch| epoch.first_run.as_str();
+        let is_current = move |run: &&'a Run| run.epoch.as_ref().map(first_run) == epoch.map(first_run);
         let runs = self.runs.iter().filter(move |run| is_on(run, here)).filter(is_current);
         runs.filter_map(|run| Some((run, run.cell(id)?)))
     }
 
-    fn current_epoch(&self, id: &CellId, head: &Run) -> Option<&str> {
-        let here = &head.environment.machine.test_bed;
+    /// The newest epoch in which a test bed has a cell.
+    pub fn current_epoch(&self, id: &CellId, here: &TestBed) -> Option<&Epoch> {
         let runs = self.runs.iter().filter(|run| is_on(run, here) && run.cell(id).is_some());
-        runs.filter_map(|run| Some(run.epoch.as_ref()?.first_run.as_str())).max()
+        runs.filter_map(|run| run.epoch.as_ref()).max_by_key(|epoch| &epoch.first_run)
     }
 
     /// The ids of the runs that are worth keeping: for each cell and test bed those of the current epoch, of as many sittings as can be.
@@ -153,7 +155,7 @@ impl Baseline {
         let mut kept = BTreeSet::new();
         for run in &self.runs {
             for cell in &run.cells {
-                let current = self.current(&cell.id, run).map(|(run, _)| run);
+                let current = self.current(&cell.id, &run.environment.machine.test_bed).map(|(run, _)| run);
                 let sittings = by_sitting(current, |run| run);
                 let mut ranked: Vec<(usize, &Run)> =
                     sittings.into_iter().flat_map(|sitting| sitting.into_iter().rev().enumerate()).collect();
@@ -176,7 +178,8 @@ impl Baseline {
         Ok(())
     }
 
-    fn path(&self, run: &Run) -> PathBuf {
+    /// The file of a run.
+    pub fn path(&self, run: &Run) -> PathBuf {
         // An id that somebody edited must not lead to another folder.
         let is_plain = run.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let name = if is_plain && !run.id.is_empty() { run.id.clone() } else { file_name(&run.id) };
@@ -202,9 +205,13 @@ fn stored(run: &Run) -> Option<Run> {
         }
     }
     let environment = Environment { condition: None, ..run.environment.clone() };
+    let mut control = run.control.clone();
+    let figures = control.iter_mut().flat_map(|control| control.figures.values_mut().flatten());
+    figures.for_each(|figure| *figure = four_digits(*figure));
     (!cells.is_empty()).then(|| Run {
         cells,
         environment,
+        control,
         is_filtered: false,
         base_ref: None,
         confirmation: None,
@@ -288,6 +295,7 @@ mod tests {
             elapsed: Duration::ZERO,
             environment,
             epoch: None,
+            control: None,
             is_filtered: false,
             base_ref: None,
             stop: None,
@@ -356,10 +364,10 @@ mod tests {
         let mut baseline = empty(root.path());
         baseline.add(&[run(1, &["x", "y"], "here")], None).unwrap();
         baseline.add(&[run(2, &["y"], "here")], Some("y is slower")).unwrap();
-        let head = run(3, &[], "here");
+        let here = run(3, &[], "here").environment.machine.test_bed;
         let current = |id: &str| -> Vec<String> {
             let id = CellId::new("g", id);
-            baseline.current(&id, &head).map(|(run, _)| run.id.clone()).collect()
+            baseline.current(&id, &here).map(|(run, _)| run.id.clone()).collect()
         };
         assert_eq!((current("x"), current("y")), (vec!["0001".to_owned()], vec!["0002".to_owned()]));
     }

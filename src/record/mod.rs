@@ -32,6 +32,8 @@ pub(crate) use metric::UsualRound;
 pub use metric::{Better, Centre, Judged, METRICS, Metric, Remedy, Unit, metric, success_ratio};
 pub use round::{Round, Series};
 pub(crate) use run::by_sitting;
-pub use run::{BaseFailure, BaseRef, CellRun, Run, Stop, read_runs, run_id, write_runs};
+pub use run::{
+    BaseFailure, BaseRef, CellRun, Control, Epoch, Kept, Run, Stop, read_runs, run_id, write_runs,
+};
 pub use tally::{Clock, Counts, Tally};
 pub use test_bed::TestBed;

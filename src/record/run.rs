@@ -35,6 +35,9 @@ pub struct Run {
     /// The epoch of a run in a baseline; `None` elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// What the control showed; `None` in a duet, which needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
     /// What a duet by `--base-ref` compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ref: Option<BaseRef>,
@@ -59,9 +62,22 @@ pub struct Run {
 pub struct Epoch {
     /// The id of the run that began it.
     pub first_run: String,
+    /// The tree that this run measured: the id that git gives the working files without baselines and reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
     /// Why it was begun; only in the run that began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What the control showed: a small fixed server that is measured in the same run. Stored runs are compared with only while the
+/// machine serves it as it did then.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// Figures of another identity mean something else: `control 1 of plimsoll 0.1.0, rustc 1.89.0, release`.
+    pub identity: String,
+    /// By name (`multiply`, `hash`), responses per second in each of its launches: one second divided by the median latency.
+    pub figures: BTreeMap<String, Vec<f64>>,
 }
 
 /// Why a run ended early.
@@ -121,6 +137,25 @@ pub struct CellRun {
     pub base: Vec<Round>,
 }
 
+impl Epoch {
+    /// The one that a run begins.
+    pub fn of(run: &Run) -> Self {
+        Self { first_run: run.id.clone(), tree: run.environment.tree.clone(), reason: None }
+    }
+}
+
+impl Control {
+    /// One without a launch yet.
+    pub fn new(identity: String) -> Self {
+        Self { identity, figures: BTreeMap::new() }
+    }
+
+    /// The number of its launches.
+    pub fn launches(&self) -> usize {
+        self.figures.values().map(Vec::len).min().unwrap_or(0)
+    }
+}
+
 impl Run {
     /// The cell of that name.
     pub fn cell(&self, id: &CellId) -> Option<&CellRun> {
@@ -148,14 +183,14 @@ impl Run {
 }
 
 impl CellRun {
-    /// A cell without any round yet.
-    pub fn planned(group: &Group, cell: &Cell) -> Self {
+    /// A cell without any round yet, whose service gets these arguments.
+    pub fn planned(group: &Group, cell: &Cell, service_args: &[String]) -> Self {
         Self {
             id: cell.id.clone(),
             about: group.about.clone(),
             load: cell.load,
             throughput: cell.throughput,
-            definition: cell.definition(),
+            definition: cell.definition(service_args),
             metrics: Vec::new(),
             settings: group.settings.clone(),
             base_failure: None,
@@ -294,6 +329,19 @@ const DIGITS: usize = 10;
 pub struct BaseRef {
     /// What the user called base: `origin/main...HEAD`.
     pub name: String,
+    /// The epoch of the baseline that the tree of base began, if base only decides about candidates of stored runs: the id of its first
+    /// run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    /// The groups whose candidates it decides about, in that case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Set if base is a program that was measured before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// Whether head has the same files, so that nothing has to be decided.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub same_trees: bool,
     /// The full id of its commit.
     pub commit: String,
     /// How many merge bases `A...B` has; base is the first. 0 without `...`.
@@ -316,6 +364,16 @@ pub struct BaseRef {
     pub leading_back: Vec<String>,
     /// The compilers of base and head, if they differ.
     pub toolchains: Option<(String, String)>,
+}
+
+/// A program that was measured before, as base of a duet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// How long ago.
+    #[serde(rename = "age_s", with = "seconds")]
+    pub age: Duration,
+    /// Whether the working tree then had changes that were not committed.
+    pub dirty: bool,
 }
 
 impl BaseRef {

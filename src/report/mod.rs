@@ -26,4 +26,6 @@ pub(crate) use load::{LoadProgress, LoadReport};
 pub(crate) use model::{Report, ReportError, ReportOptions};
 pub(crate) use number::plural;
 pub(crate) use progress::{Mode, Progress};
-pub(crate) use text::{OPEN_GATE, base_warnings, same_trees};
+pub(crate) use text::{
+    NO_COMMIT, NO_LAST_PROGRAM, NOT_COMMITTED, OPEN_GATE, base_warnings, last_program, same_trees,
+};

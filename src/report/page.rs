@@ -176,7 +176,7 @@ fn results(cells: &[Cell], shared: &[(Note, Vec<&CellId>)]) -> String {
              <span class=\"load\">{}</span>{}</th></tr>\n{rows}{}</tbody>\n",
             escaped(&cell.judged.id.to_string()),
             badge(cell.judged.verdict),
-            escaped(&text::extent(cell)),
+            escaped(&extent(cell)),
             why.unwrap_or_default(),
             more(cell, shared)
         ));
@@ -185,6 +185,12 @@ fn results(cells: &[Cell], shared: &[(Note, Vec<&CellId>)]) -> String {
         true => table(&["metric", ">base", ">head", ">change", "verdict", ">detectable"], &bodies),
         false => table(&["metric", ">head"], &bodies),
     }
+}
+
+/// Its load and rounds, and what they are compared with.
+fn extent(cell: &Cell) -> String {
+    let (extent, base) = (text::extent(cell), text::compared_with(cell));
+    if base.is_empty() { extent } else { format!("{extent}; compared with {base}") }
 }
 
 fn head_alone(row: &Row) -> String {

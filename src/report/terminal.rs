@@ -38,6 +38,9 @@ impl Report<'_> {
         if let Some(load) = text::machine_load(self.runs) {
             text.push_str(&dim(&format!("Machine: {load}")));
         }
+        if let Some(control) = &self.judgement.control {
+            text.push_str(&dim(&format!("Control: {}", text::control(control))));
+        }
         for note in text::call_notes(self, &shared) {
             text.push_str(&format!("{}\n", wrapped(&note, 0)));
         }
@@ -83,6 +86,7 @@ impl Printer {
     fn cell(&self, cell: &Cell, shared: &[(Note, Vec<&CellId>)]) -> String {
         let id = self.bold(&clean(&cell.judged.id.to_string()));
         let mut block = format!("{id}  {}\n", self.dim(&text::extent(cell)));
+        block.push_str(&self.line("compared with", &text::compared_with(cell)));
         for row in cell.rows().iter().filter(|row| self.shows(row)) {
             block.push_str(&self.row(row, cell));
         }
@@ -239,6 +243,7 @@ mod tests {
     fn a_regression_reads_like_criterions() {
         insta::assert_snapshot!(text(Verdict::Regressed), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          compared with  5 stored runs
           success ratio  100%
           latency p50    [27.82 ms 28.39 ms 28.96 ms]
                   change [+19.0% +23.1% +27.2%] (p = 0.0012 < 0.01)  regressed
@@ -263,6 +268,7 @@ mod tests {
     fn an_improvement() {
         insta::assert_snapshot!(text(Verdict::Improved), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          compared with  5 stored runs
           success ratio  100%
           latency p50    [17.38 ms 17.74 ms 18.09 ms]
                   change [-27.2% -23.1% -19.0%] (p = 1.0000 > 0.01)  improved
@@ -279,7 +285,7 @@ mod tests {
           -19.0%).
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. Detectable slowdown: 17.0 to 20.5%.
+        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         ");
     }
 
@@ -287,6 +293,7 @@ mod tests {
     fn an_unchanged_cell_with_all_details() {
         insta::assert_snapshot!(Sampled::new(&[Verdict::Unchanged]).report().terminal(false, true), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          compared with  5 stored runs
           success ratio  100%
                          bootstrap-t over 10 launches
                     base 100%
@@ -324,7 +331,7 @@ mod tests {
           Performance is unchanged.
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%.
+        1 cell: 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         ");
     }
 
@@ -332,6 +339,7 @@ mod tests {
     fn an_inconclusive_cell_says_what_would_decide_it() {
         insta::assert_snapshot!(text(Verdict::Inconclusive), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches
+          compared with  5 stored runs
           success ratio  100%
           latency p50    [22.87 ms 23.34 ms 23.81 ms]
                   change [-15.8% +1.2% +18.2%] (p = 1.0000 > 0.01)  inconclusive
@@ -349,7 +357,7 @@ mod tests {
           too wide to tell whether it changed.
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 inconclusive. No regression was found. Detectable slowdown: 17.0 to 20.5%.
+        1 cell: 1 inconclusive. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         ");
     }
 
@@ -357,13 +365,14 @@ mod tests {
     fn a_confirmed_change_shows_the_values_of_the_fresh_pairs_alone() {
         insta::assert_snapshot!(Sampled::duet().report().terminal(false, false), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches, then 10 fresh pairs
+          compared with  base, side by side
           success ratio  100%
           latency p50    40.00 ms
                     base 32.50 ms
                   change [+19.0% +23.1% +27.2%] (p = 0.0012 < 0.01, analysis 1 of 3)  regressed
                screening [+10.0% +30.0% +50.0%]
-                         decided by 10 fresh pairs; the values above are from these
-                         pairs only
+                         decided by 10 fresh pairs of base and head; the values above
+                         are from these pairs only
           latency p99    [52.86 ms 53.94 ms 55.02 ms]
                   change [+19.0% +23.1% +27.2%] (screening p = 0.0012)  regressed
           throughput     [172.6/s 176.1/s 179.6/s]
@@ -377,6 +386,7 @@ mod tests {
           +27.2%).
 
         tokenizer/3k_tokens/10  closed(10), 10 rounds in 10 launches
+          compared with  base, side by side
           success ratio  100%
           latency p50    [50.83 ms 51.87 ms 52.90 ms]
                   change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
@@ -393,6 +403,8 @@ mod tests {
           Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
           too wide to tell whether it changed.
 
+        2 of 2 cells looked slower than the stored runs; 1 measured again side by side,
+        1 confirmed.
         p values of fresh pairs are corrected for all candidates and interim analyses
         2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
         ");
@@ -463,10 +475,9 @@ mod tests {
             metric: crate::record::metric("latency_p99").unwrap(),
             limit: 50e6,
             value: Some(Estimate { value: 44e6, interval: None, method: None }),
-            p_adjusted: 0.5,
+            p: 0.5,
             outcome: LimitOutcome::Holds,
             remedy: None,
-            is_fresh: false,
         });
         sampled.judgement.notes.push(Note::OneStoredRun);
         sampled.judgement.removed.push(CellId::new("tokenizer", "old"));
@@ -480,6 +491,7 @@ mod tests {
         sampled.runs.push(sampled.runs[0].clone());
         insta::assert_snapshot!(sampled.report().terminal(false, false), @r"
         tokenizer/3k_tokens/5  closed(5), 20 rounds in 20 launches
+          compared with  5 stored runs
           success ratio  100%
           latency p50    [22.87 ms 23.34 ms 23.81 ms]
                   change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
@@ -500,6 +512,7 @@ mod tests {
           Performance is unchanged.
 
         tokenizer/3k_tokens/10  closed(10), 20 rounds in 20 launches
+          compared with  5 stored runs
           success ratio  100%
           latency p50    [50.83 ms 51.87 ms 52.90 ms]
                   change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
@@ -523,7 +536,7 @@ mod tests {
         runs on other days.
         The baseline has cells that were not measured: tokenizer/old.
         p values are corrected for 8 tests; intervals are not
-        2 cells: 2 unchanged, 1 removed. No regression was found. Detectable slowdown: 17.0 to 20.5%. The measurement ended early.
+        2 cells: 2 unchanged, 1 removed. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones. The measurement ended early.
         ");
     }
 

@@ -211,7 +211,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
             metrics: None,
         };
         let rounds = (0..LAUNCHES).map(|launch| round(sample, launch, of_head)).collect();
-        CellRun { rounds, metrics: sample.metrics(), ..CellRun::planned(&group, &cell) }
+        CellRun { rounds, metrics: sample.metrics(), ..CellRun::planned(&group, &cell, &[]) }
     };
     let setup = [("kernel", "6.8"), ("rustc", "1.95.0"), ("profile", "release")];
     Run {
@@ -240,6 +240,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
         cells: samples.iter().map(cell).collect(),
         epoch: None,
         is_filtered: false,
+        control: None,
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,
@@ -302,13 +303,12 @@ impl Sampled {
         let (p50, p99) = (metric("latency_p50").unwrap(), metric("latency_p99").unwrap());
         let first = &mut judgement.cells[0];
         let found = first.comparisons.iter_mut().find(|found| found.metric == p50).unwrap();
-        found.stage = Stage::Confirmed { analysis: 1, analyses: 3, pairs: 10, screening };
+        found.stage = Stage::Confirmed { analysis: 1, analyses: 3, pairs: 10, screening, screened_by: None };
         let estimate = |value: f64| Estimate { value, interval: None, method: None };
         first.fresh = vec![Shown { metric: p50, head: estimate(40e6), base: Some(estimate(32.5e6)) }];
         let candidate = |place: usize, metric: &'static Metric| Candidate {
             cell: judgement.cells[place].id.clone(),
             metric,
-            limit: None,
             slower: true,
             open: place == 1,
             analysis: usize::from(place == 0),

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::judge::{
-    Advice, CellJudgement, Comparison, Counted, Judgement, LimitCheck, LimitOutcome, Method, Note,
-    OtherTestBed, Reason, Stage, Verdict,
+    Advice, CONTROL_TOLERANCE, Candidate, CellJudgement, Comparison, ControlCheck, Counted, Figure,
+    Judgement, LimitCheck, LimitOutcome, Method, Note, OtherTestBed, Reason, Stage, TooFew, Verdict,
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
 use crate::record::{
-    BaseRef, Better, Clock, Condition, Environment, Fault, LatencyHistogram, Remedy, Run, Stop, TestBed,
+    BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Run, Stop, TestBed,
 };
 use crate::report::model::{Cell, Report, ReportOptions, by_key};
 use crate::report::number::{
@@ -27,6 +27,12 @@ pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
 pub(crate) const OPEN_GATE: &str = "nothing was compared, therefore this check passes whatever the change does. In a pull request, \
      `--base-ref origin/main...HEAD` compares with the commit where the branch began. On machines of your own, record a baseline \
      with `--test-bed NAME` and pass the same name here";
+/// What is told when runs are stored whose files no commit has.
+pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measured. Commit them together with the baseline, or a later slowdown can be screened \
+     but not confirmed.";
+/// What is told of a baseline whose first files no commit has.
+pub(crate) const NO_COMMIT: &str = "no commit has the files that the baseline began with, so a slowdown can be screened but not confirmed: the stored runs \
+     decide alone";
 /// The latency percentiles that charts show, with their names there.
 pub(crate) const LATENCIES: [(&str, &str); 4] = [
     (metric::LATENCY_P50, "p50"),
@@ -59,7 +65,8 @@ pub(crate) fn list(items: &[String]) -> String {
 
 /// That fresh pairs decided a comparison.
 pub(crate) fn decided_by(pairs: usize) -> String {
-    format!("decided by {}; the values above are from these pairs only", plural(pairs as u64, "fresh pair"))
+    let pairs = plural(pairs as u64, "fresh pair");
+    format!("decided by {pairs} of base and head; the values above are from these pairs only")
 }
 
 /// The first few ids, and how many more there are: `a, b, c and 2 more`.
@@ -93,6 +100,20 @@ pub(crate) fn extent(cell: &Cell) -> String {
         pairs => format!(", then {}", plural(pairs as u64, "fresh pair")),
     };
     format!("{}, {rounds} in {launches}{fresh}", cell.last().load)
+}
+
+/// What a cell is compared with; empty if with nothing.
+pub(crate) fn compared_with(cell: &Cell) -> String {
+    let stored = cell.judged.comparisons.iter().find_map(|found| match found.screened_by()? {
+        Method::StoredRuns { base, .. } => Some(plural(base as u64, "stored run")),
+        _ => None,
+    });
+    match stored {
+        _ if cell.is_duet() => "base, side by side".to_owned(),
+        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then base, side by side"),
+        Some(runs) => runs,
+        None => String::new(),
+    }
 }
 
 /// Responses by status, then the failures without one.
@@ -250,7 +271,10 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::StoredFailures(min) => {
             format!("Fewer than {} of the stored requests succeeded. Record a new baseline.", share(*min))
         }
-        Reason::Redefined => "The cell has been redefined since. Record a new baseline.".to_owned(),
+        Reason::Redefined => {
+            "Its request, its load or the arguments of its service have changed since. Record a new baseline."
+                .to_owned()
+        }
         Reason::MachineChanged(difference) => format!(
             "The machine has changed since ({difference}). Compare in a duet, or record a new baseline."
         ),
@@ -279,10 +303,29 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::NotSignificant => "which is not significant".to_owned(),
         Reason::NearThreshold => "which may be within the noise threshold".to_owned(),
         Reason::NotShown => "which is too wide to tell whether it changed".to_owned(),
-        Reason::FewSittings(sittings) => format!(
-            "but the baseline has runs of only {} (3 are needed: runs at least an hour or a reboot apart)",
-            plural(*sittings as u64, "sitting")
+        Reason::TooFew(TooFew::Sittings(sittings)) => format!(
+            "but the baseline has runs of only {} (3 are needed: record on {})",
+            plural(*sittings as u64, "sitting"),
+            if *sittings == 2 { "one more day" } else { "two more days" }
         ),
+        Reason::TooFew(TooFew::Machines(machines)) => format!(
+            "but the name of this test bed stands for several machines, and the baseline has runs of only {machines} (3 are needed)"
+        ),
+        Reason::NoControl => "This run has no control, so stored runs cannot be compared with it.".to_owned(),
+        Reason::StoredWithoutControl => {
+            "It was stored without a control, so nobody knows how the machine behaved. Record a new baseline."
+                .to_owned()
+        }
+        Reason::NoisyControl => {
+            "This machine is too noisy for stored runs: its control is uncertain by more than 5%.".to_owned()
+        }
+        Reason::OtherControl { from, to } => {
+            format!("It was stored with another control ({from}, now {to}). Record a new baseline.")
+        }
+        Reason::ControlDiffers => {
+            "The machine does not behave as it did when it was stored: the control differs by more than 5%."
+                .to_owned()
+        }
         // They only say where the reason is.
         Reason::Comparison(_) | Reason::Limit(_) => String::new(),
     }
@@ -299,8 +342,7 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
             plural(check.metric.promised_from(), "success")
         );
     };
-    let fresh = if check.is_fresh { " in fresh pairs" } else { "" };
-    let found = format!("{}{fresh}", value(found.value, unit));
+    let found = value(found.value, unit);
     match check.outcome {
         LimitOutcome::Broken => format!("{title} is {found}, above its limit of {most}."),
         LimitOutcome::Holds => format!("{title} is {found}, within its limit of {most}."),
@@ -467,6 +509,7 @@ pub(crate) fn note(note: &Note) -> String {
 pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Vec<String> {
     let Report { runs, judgement, .. } = report;
     let mut notes: Vec<String> = runs.iter().filter_map(|run| run.stop.as_ref()).map(stop).collect();
+    notes.extend(looked_slower(report));
     notes.extend(runs.first().and_then(|run| run.base_ref.as_ref()).map(base_notes).unwrap_or_default());
     notes.extend(shared.iter().map(|(one, cells)| match cells.len() {
         all if all == judgement.cells.len() => format!("All {all} cells: {}", note(one)),
@@ -478,6 +521,40 @@ pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Ve
         notes.push(format!("The baseline has cells that were not measured: {}.", list(&removed)));
     }
     notes
+}
+
+/// How many cells looked slower than the stored runs, and how many of them are; `None` if stored runs did not only screen.
+fn looked_slower(report: &Report) -> Option<String> {
+    let judgement = report.judgement;
+    let is_ranked = |cell: &&CellJudgement| {
+        cell.comparisons.iter().any(|found| {
+            found.stage != Stage::Whole && matches!(found.screened_by(), Some(Method::StoredRuns { .. }))
+        })
+    };
+    let ranked: Vec<&CellJudgement> = judgement.cells.iter().filter(is_ranked).collect();
+    if ranked.is_empty() {
+        return None;
+    }
+    let own = |cell: &CellJudgement| {
+        judgement
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.slower && candidate.cell == cell.id)
+            .collect()
+    };
+    let candidates: Vec<Vec<&Candidate>> = ranked.iter().map(|cell| own(cell)).collect();
+    let slower = candidates.iter().filter(|own| !own.is_empty()).count();
+    let again = candidates.iter().filter(|own| own.iter().any(|candidate| candidate.analysis > 0)).count();
+    let is_confirmed = |cell: &&&CellJudgement| cell.verdict == Verdict::Regressed && !own(cell).is_empty();
+    let confirmed = ranked.iter().filter(is_confirmed).count();
+    let cells = plural(ranked.len() as u64, "cell");
+    Some(match (slower, again) {
+        (0, _) => format!("None of {cells} looked slower than the stored runs."),
+        (_, 0) => format!("{slower} of {cells} looked slower than the stored runs; none was measured again."),
+        _ => format!(
+            "{slower} of {cells} looked slower than the stored runs; {again} measured again side by side, {confirmed} confirmed."
+        ),
+    })
 }
 
 fn stop(stop: &Stop) -> String {
@@ -537,15 +614,19 @@ impl Report<'_> {
         } else if let Some(other) = judgement.other_test_bed.as_ref().filter(|_| judgement.compared_nothing())
         {
             elsewhere(other, options)
+        } else if judgement.compared_nothing()
+            && let Some(control) = judgement.control.as_ref().filter(|control| control.matching == 0)
+        {
+            not_as_then(control, options)
         } else {
-            counted(judgement)
+            counted(judgement, options)
         };
         format!("{said}{early}")
     }
 }
 
 /// The number of cells with each verdict, and the detectable slow-down.
-fn counted(judgement: &Judgement) -> String {
+fn counted(judgement: &Judgement, options: &ReportOptions) -> String {
     let cells = judgement.cells.len();
     let mut by_verdict = by_key(judgement.cells.iter().map(|cell| (cell.verdict, &cell.id)));
     by_verdict.sort_by_key(|(verdict, _)| Reverse(*verdict));
@@ -564,7 +645,25 @@ fn counted(judgement: &Judgement) -> String {
         parts.push(format!("{} removed", judgement.removed.len()));
     }
     let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
-    format!("{}: {}.{detectable}", plural(cells as u64, "cell"), parts.join(", "))
+    let remedy =
+        if stored_runs_find_little(judgement) { format!(" {}", in_a_duet(options)) } else { String::new() };
+    format!("{}: {}.{detectable}{remedy}", plural(cells as u64, "cell"), parts.join(", "))
+}
+
+/// Whether stored runs of a call without a regression find only large slowdowns.
+fn stored_runs_find_little(judgement: &Judgement) -> bool {
+    const LARGE: f64 = 0.2;
+    let is_stored = |found: &&Comparison| matches!(found.screened_by(), Some(Method::StoredRuns { .. }));
+    let speeds = judgement.cells.iter().flat_map(|cell| &cell.comparisons).filter(|found| found.judged);
+    let mut open = speeds.filter(is_stored).filter(|found| !matches!(found.stage, Stage::Confirmed { .. }));
+    judgement.count(Verdict::Regressed) == 0
+        && open.any(|found| slow_down(found).is_none_or(|size| size > LARGE))
+}
+
+/// How to find smaller slowdowns than stored runs do.
+fn in_a_duet(options: &ReportOptions) -> String {
+    let command = options.duet_command.as_deref().unwrap_or("--base-ref COMMIT");
+    format!("Stored runs can miss a slowdown of 20% here; `{command}` finds smaller ones.")
 }
 
 /// The smallest slow-down that a call without a regression could have found, from its most to its least sensitive judged
@@ -601,6 +700,38 @@ fn slow_down(found: &Comparison) -> Option<f64> {
         Better::Higher => (1.0 - worsening).recip() - 1.0,
     };
     (size.is_finite() && size >= 0.0).then_some(size)
+}
+
+/// The control's figures today and in the stored runs, and how many of these match.
+pub(crate) fn control(check: &ControlCheck) -> String {
+    let per_second = |log: f64| count(log.exp().round() as u64);
+    let figure = |figure: &Figure| {
+        let stored = figure.stored.map(|(low, high)| match [low, high].map(per_second) {
+            [low, high] if low == high => format!(", stored {low}/s"),
+            [low, high] => format!(", stored {low} to {high}/s"),
+        });
+        let stored = stored.unwrap_or_default();
+        format!("{} {}/s (±{}{stored})", figure.name, per_second(figure.log), percent(figure.uncertainty))
+    };
+    let figures: Vec<String> = check.figures.iter().map(figure).collect();
+    let stored = plural(check.stored as u64, "stored run");
+    format!("{}; {} of {stored} match", figures.join(", "), check.matching)
+}
+
+/// That this machine does not behave as it did when the runs were stored, and what to do.
+fn not_as_then(control: &ControlCheck, options: &ReportOptions) -> String {
+    let is_noisy = control.figures.iter().any(|figure| figure.uncertainty > CONTROL_TOLERANCE);
+    let why = if is_noisy {
+        "This machine is too noisy for stored runs: its control is uncertain by more than 5%."
+    } else {
+        "The machine does not behave as it did when the baseline was stored: no stored run matches today's control within 5%."
+    };
+    let next = match &options.duet_command {
+        _ if options.records => "This run will replace it or be added to it".to_owned(),
+        Some(command) => format!("To compare all the same: `{command}`"),
+        None => format!("To record a new baseline: `{}`", options.record_command),
+    };
+    format!("{why} {next}.")
 }
 
 /// That stored runs were measured on another machine, and which command compares on this one.
@@ -731,16 +862,40 @@ pub(crate) fn same_trees(base: &BaseRef) -> String {
     )
 }
 
+/// What is told if no other program was measured yet.
+pub(crate) const NO_LAST_PROGRAM: &str = "Nothing to compare: no other program of this bench was measured yet. This one was kept; change the service and run \
+     the same call again.";
+
+/// Which kept program is base.
+pub(crate) fn last_program(base: &BaseRef) -> String {
+    let Some(Kept { age, dirty }) = &base.kept else { return String::new() };
+    let changes = if *dirty { " with uncommitted changes" } else { "" };
+    let commit =
+        if base.commit.is_empty() { String::new() } else { format!(" (commit {}{changes})", base.commit) };
+    format!("Base is the program that was measured {} ago{commit}.", elapsed(*age))
+}
+
 /// The two sides of a duet by `--base-ref`.
 fn base_notes(base: &BaseRef) -> Vec<String> {
     let programs = match base.programs.is_empty() {
         true => String::new(),
         false => format!(" Measured: {}.", list(&base.programs)),
     };
-    let mut notes = vec![format!(
-        "Base is {}, head is the working tree. Both were built by the same command.{programs}",
-        base.described()
-    )];
+    let described = base.described();
+    if base.kept.is_some() {
+        return vec![format!("{} Both sides run with the files of the working tree.", last_program(base))];
+    }
+    let mut notes = vec![match &base.epoch {
+        Some(_) if base.same_trees => {
+            format!("The files are those of {described}, so what looks slower is the machine.")
+        }
+        Some(_) if base.programs.is_empty() => {
+            format!("Cells that look slower than the stored runs are compared side by side with {described}.")
+        }
+        _ => format!(
+            "Base is {described}, head is the working tree. Both were built by the same command.{programs}"
+        ),
+    }];
     if base.same_programs {
         let more = match base.differing_count.saturating_sub(base.differing.len()) {
             0 => String::new(),
@@ -899,7 +1054,7 @@ mod tests {
         The baseline does not have this cell.
         Base cannot answer this request (status 404), so only head was measured.
         Fewer than 95% of the stored requests succeeded. Record a new baseline.
-        The cell has been redefined since. Record a new baseline.
+        Its request, its load or the arguments of its service have changed since. Record a new baseline.
         The machine has changed since (4 CPUs instead of 64). Compare in a duet, or record a new baseline.
         There was nothing to compare.
         It has no value.
@@ -929,8 +1084,9 @@ mod tests {
             Reason::NotSignificant,
             Reason::NearThreshold,
             Reason::NotShown,
-            Reason::FewSittings(1),
-            Reason::FewSittings(2),
+            Reason::TooFew(TooFew::Sittings(1)),
+            Reason::TooFew(TooFew::Sittings(2)),
+            Reason::TooFew(TooFew::Machines(2)),
         ];
         let mut sentences: Vec<String> = doubts
             .into_iter()
@@ -939,7 +1095,8 @@ mod tests {
         sentences.push(cell("latency_p50", &|found| found.verdict = Verdict::Regressed));
         sentences.push(cell("latency_p50", &|found| {
             let screening = None;
-            found.stage = Stage::Confirmed { analysis: 1, analyses: 3, pairs: 30, screening };
+            found.stage =
+                Stage::Confirmed { analysis: 1, analyses: 3, pairs: 30, screening, screened_by: None };
             found.reason = Some(Reason::NotSignificant);
         }));
         sentences.push(cell("latency_p50", &|found| {
@@ -955,8 +1112,9 @@ mod tests {
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is not significant: p = 1.0000, corrected over all tests of the call.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which may be within the noise threshold.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is too wide to tell whether it changed.
-        throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 1 sitting (3 are needed: runs at least an hour or a reboot apart).
-        throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 2 sittings (3 are needed: runs at least an hour or a reboot apart).
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 1 sitting (3 are needed: record on two more days).
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 2 sittings (3 are needed: record on one more day).
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but the name of this test bed stands for several machines, and the baseline has runs of only 2 (3 are needed).
         latency p50 is 1.2% higher (interval -15.8 to +18.2%).
         latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is not significant: p = 1.0000, corrected over all candidates and interim analyses.
         latency p50: Some values are zero, and zero has no ratio.
@@ -970,21 +1128,18 @@ mod tests {
             metric: metric("latency_p99").unwrap(),
             limit: 50e6,
             value: Option::map(value, |value| Estimate { value, interval: None, method: None }),
-            p_adjusted: 1.0,
+            p: 1.0,
             outcome,
             remedy,
-            is_fresh: false,
         };
         let checks = [
             check(LimitOutcome::Broken, Some(60e6), None),
-            LimitCheck { is_fresh: true, ..check(LimitOutcome::Holds, Some(40e6), None) },
             check(LimitOutcome::Undecided, Some(49e6), None),
             check(LimitOutcome::Undecided, None, Some(Remedy::Burst(Some(1_000)))),
             check(LimitOutcome::Undecided, None, None),
         ];
         insta::assert_snapshot!(all(&checks, limit), @r"
         latency p99 is 60.00 ms, above its limit of 50.00 ms.
-        latency p99 is 40.00 ms in fresh pairs, within its limit of 50.00 ms.
         latency p99 is 49.00 ms, too close to its limit of 50.00 ms to decide.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes; use a burst of 1,000 requests.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes.
@@ -1115,7 +1270,7 @@ mod tests {
         A round has 10 successes
         There is no metric `horsepower` to judge.
         One run is left out. No request was sent inside a round.
-        Left out: 1 stored run. The cell has been redefined since. Record a new baseline.
+        Left out: 1 stored run. Its request, its load or the arguments of its service have changed since. Record a new baseline.
         Left out, because measured on another test bed: 2 stored runs.
         latency p99 is shown but not judged: a tail percentile needs ten launches, or three rounds in each launch.
         The baseline has only one run, so the variation between runs is assumed. Record runs on other days.
@@ -1186,9 +1341,9 @@ mod tests {
         sampled.judgement.cells[1].verdict = Verdict::Regressed;
         sentences.push(sentence(&sampled));
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%.
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%.
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 regressed (tokenizer/3k_tokens/10), 1 unchanged.
         ");
     }

@@ -21,10 +21,12 @@ use crate::measure::Interrupt;
 use crate::output;
 use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side};
 use crate::record::BaseRef;
-use crate::report::base_warnings;
+use crate::report::{self, base_warnings, same_trees};
+use crate::session::baselines::start_of_baseline;
 use crate::session::cargo::{self, BuildDirs, Built, CargoCall};
 use crate::session::git::{NAME_BYTES, Repository, Tree, digest_name, top_of};
-use crate::session::options::Options;
+use crate::session::last::Programs;
+use crate::session::options::{Options, OwnBase};
 use crate::session::outcome::{Result, SessionError};
 
 /// The variable with the folder for everything that `--base-ref` keeps.
@@ -45,16 +47,31 @@ const MAX_NAMED: usize = 5;
 /// Characters that end a path within an argument or a variable.
 const PATH_ENDS: [char; 8] = [':', ';', ',', '=', ' ', '"', '\'', '\n'];
 
-/// Sets base of each group to what the call names, and builds base and head of `--base-ref`. Returns what `--base-ref` compares, and a
-/// lock on the trees for the rest of the call, or no lock if nothing was built because base and head are the same.
-pub(crate) fn resolve(
-    plan: &mut Plan,
-    options: &Options,
-    signals: &Interrupt,
-) -> Result<Option<(BaseRef, Option<Flock<File>>)>> {
+/// What a call names as base.
+pub(crate) enum Resolved {
+    /// Nothing of which more is to be told.
+    Plain,
+    /// Two trees or two programs, with the lock on trees for the rest of the call.
+    Duet(Box<BaseRef>, Option<Flock<File>>),
+    /// Nothing is to be measured, for this reason.
+    Nothing(String),
+}
+
+/// Sets base of each group to what the call names, and builds base and head of trees.
+pub(crate) fn resolve(plan: &mut Plan, options: &Options, signals: &Interrupt) -> Result<Resolved> {
     let duet = &options.duet;
-    if let Some(name) = &duet.base_ref {
-        return build_pair(plan, name, options, signals).map(Some);
+    let base = match (&duet.base, &duet.base_ref) {
+        (Some(OwnBase::Last), _) => return last(plan, options),
+        (Some(OwnBase::Baseline), _) => Some(Base::Found(Box::new(start_of_baseline(plan, options)?))),
+        (None, name) => name.as_deref().map(Base::Named),
+    };
+    if let Some(base) = base {
+        let (base, lock) = build_pair(plan, base, options, signals)?;
+        return Ok(if lock.is_some() {
+            Resolved::Duet(Box::new(base), lock)
+        } else {
+            Resolved::Nothing(same_trees(&base))
+        });
     }
     if let Some(url) = &duet.base_url {
         plan.groups.iter_mut().for_each(|group| group.base = Some(Service::url(url)));
@@ -72,15 +89,41 @@ pub(crate) fn resolve(
             group.base = Some(command.into());
         }
     }
-    Ok(None)
+    Ok(Resolved::Plain)
 }
 
-fn build_pair(
+/// The last program that differs from head's.
+fn last(plan: &mut Plan, options: &Options) -> Result<Resolved> {
+    let programs = Programs::of(plan, options).map_err(|group| SessionError::NoLastProgram { group })?;
+    // Also if there is nothing to compare with, since the next call then has something.
+    programs.keep(options).map_err(SessionError::io(&options.paths.target))?;
+    let Some(base) = programs.against_last(plan)? else {
+        return Ok(Resolved::Nothing(report::NO_LAST_PROGRAM.to_owned()));
+    };
+    if !options.quiet {
+        output::log(report::last_program(&base));
+    }
+    Ok(Resolved::Duet(Box::new(base), None))
+}
+
+/// What the trees of a pair are made of, and a lock on them for the rest of the call; no lock if nothing was built because they are
+/// the same.
+pub(crate) type Pair = (BaseRef, Option<Flock<File>>);
+
+/// The commit of base.
+pub(crate) enum Base<'a> {
+    /// As the user calls it.
+    Named(&'a str),
+    Found(Box<BaseRef>),
+}
+
+/// Builds base and head of all groups of a plan, and sets both sides.
+pub(crate) fn build_pair(
     plan: &mut Plan,
-    name: &str,
+    base: Base<'_>,
     options: &Options,
     signals: &Interrupt,
-) -> Result<(BaseRef, Option<Flock<File>>)> {
+) -> Result<Pair> {
     let duet = &options.duet;
     let programs = programs(plan, !duet.base_arg.is_empty())?;
     let trees = Trees::new(options, signals)?;
@@ -90,7 +133,10 @@ fn build_pair(
     }
     let lock = lock(&trees.folder, signals).map_err(SessionError::io(&trees.folder))?;
     let repository = Repository::open(&trees.top, &trees.folder.join("git"))?;
-    let mut facts = repository.base_commit(name)?;
+    let mut facts = match base {
+        Base::Named(name) => repository.base_commit(name)?,
+        Base::Found(facts) => *facts,
+    };
     let called_in = call.as_ref().map_or(trees.root.as_path(), |call| &call.folder);
     let copied = trees.copied(&repository, called_in, &duet.base_copy)?;
     let base = repository.tree_of(&facts.commit)?;
@@ -103,7 +149,9 @@ fn build_pair(
     if !options.quiet {
         base_warnings(&facts).iter().for_each(|warning| output::log(format_args!("warning: {warning}")));
     }
-    if differing.is_empty() && duet.base_arg.is_empty() && options.service_args.is_empty() {
+    // Both sides get the same arguments where stored runs were measured with them.
+    let same_args = facts.epoch.is_some();
+    if differing.is_empty() && duet.base_arg.is_empty() && (same_args || options.service_args.is_empty()) {
         return Ok((facts, None));
     }
     let build = |side: Side, tree: &Tree, what: &str| -> Result<Built> {
@@ -131,6 +179,9 @@ fn build_pair(
         let mut of_base = trees.command(Side::Base, command, &base);
         if !duet.base_arg.is_empty() {
             of_base.args.clone_from(&duet.base_arg);
+        }
+        if same_args {
+            of_base.args.extend(options.service_args.iter().cloned());
         }
         let of_head = trees.command(Side::Head, command, &head);
         (group.base, group.service) = (Some(of_base.into()), of_head.into());

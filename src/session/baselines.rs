@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::judge::{CellJudgement, Depth, Judgement, LimitCheck, Verdict, judge};
 use crate::output;
-use crate::plan::{CellId, Plan, Settings};
-use crate::record::{Baseline, CellRun, Environment, Run, read_runs};
-use crate::report::plural;
+use crate::plan::{CellId, Group, Plan, ServiceKind, Settings};
+use crate::record::{BaseRef, Baseline, CellRun, Environment, Epoch, Run, read_runs};
+use crate::report::{NO_COMMIT, plural};
+use crate::session::cargo::CargoCall;
+use crate::session::git::Files;
 use crate::session::options::{BaselineUse, Options, Paths};
 use crate::session::outcome::{Outcome, Result, SessionError};
 
@@ -30,6 +32,86 @@ pub(crate) fn read_for(plan: &Plan, options: &Options) -> Result<Baseline> {
         }
     }
     Ok(baseline)
+}
+
+/// The tree that began the epoch of the stored runs of this test bed, as base of the duets that decide about their candidates: the
+/// commit with the files of its first run, else those of the oldest run that has a commit. `None` if no commit has them, or no group is a
+/// program that can be built from another commit.
+pub(crate) fn first_tree(
+    plan: &Plan,
+    baseline: &Baseline,
+    files: &Files,
+    tree: Option<&str>,
+    options: &Options,
+) -> Option<BaseRef> {
+    let can_build = |group: &&Group| group.base.is_none() && is_buildable(group, options);
+    let groups: Vec<&Group> = plan.groups.iter().filter(can_build).collect();
+    let here = Environment::collect(true, &options.paths.root, options.test_bed.as_deref()).machine.test_bed;
+    let cells = groups.iter().flat_map(|group| &group.cells);
+    let epochs = cells.filter_map(|cell| baseline.current_epoch(&cell.id, &here));
+    let epoch = epochs.max_by_key(|epoch| &epoch.first_run)?;
+    let Some((commit, found)) = commit_of_start(baseline, epoch, files) else {
+        if !options.quiet {
+            output::log(format_args!("warning: {NO_COMMIT}"));
+        }
+        return None;
+    };
+    let (name, epoch) = (start_name(options), Some(epoch.first_run.clone()));
+    let groups = groups.iter().map(|group| group.name.clone()).collect();
+    let same_trees = tree == Some(&found);
+    Some(BaseRef { name, commit, epoch, groups, same_trees, ..BaseRef::default() })
+}
+
+fn start_name(options: &Options) -> String {
+    format!("the start of the baseline `{}`", options.baseline.name())
+}
+
+/// The commit with the files of an epoch's first run, else those of its oldest run that has one, and the id of these files.
+fn commit_of_start(baseline: &Baseline, epoch: &Epoch, files: &Files) -> Option<(String, String)> {
+    let is_of_epoch = |run: &&Run| run.epoch.as_ref().is_some_and(|own| own.first_run == epoch.first_run);
+    let runs: Vec<&Run> = baseline.runs.iter().filter(is_of_epoch).collect();
+    let trees = runs.iter().filter_map(|run| run.environment.tree.as_ref());
+    let commit = |wanted: &String| {
+        let measured = || runs.iter().filter(|run| run.environment.tree.as_ref() == Some(wanted));
+        let clean = measured().filter(|run| !run.environment.dirty);
+        let likely: Vec<String> = clean.filter_map(|run| run.environment.commit.clone()).collect();
+        let added_with: Vec<PathBuf> = measured().map(|run| baseline.path(run)).collect();
+        Some((files.commit_of(wanted, &likely, &added_with)?, wanted.clone()))
+    };
+    epoch.tree.iter().chain(trees).find_map(commit)
+}
+
+/// The tree that began the newest epoch of the baseline, of whatever machine, as base of a duet.
+pub(crate) fn start_of_baseline(plan: &Plan, options: &Options) -> Result<BaseRef> {
+    let name = options.baseline.name();
+    let baseline = Baseline::read(&options.paths.baselines(), name, &plan.bench)?;
+    let newest =
+        baseline.runs.iter().filter_map(|run| run.epoch.as_ref()).max_by_key(|epoch| &epoch.first_run);
+    let wrong = |why: String| SessionError::BaseBaseline { why };
+    let epoch = newest.ok_or_else(|| wrong(format!("there is no baseline `{name}` of this bench yet")))?;
+    let files = Files::around(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
+    let found = files.and_then(|files| commit_of_start(&baseline, epoch, &files));
+    let (commit, _) = found.ok_or_else(|| {
+        wrong(format!(
+            "no commit of this clone has the files that the baseline `{name}` began with; fetch its history, or name a commit with --base-ref"
+        ))
+    })?;
+    Ok(BaseRef { name: start_name(options), commit, ..BaseRef::default() })
+}
+
+/// Whether a group's service is a program that can be built from another commit.
+fn is_buildable(group: &Group, options: &Options) -> bool {
+    let ServiceKind::Command(_) = &group.service.0 else { return false };
+    options.duet.base_build.is_some()
+        || (is_built_by_cargo(group, &options.paths) && CargoCall::find().is_some())
+}
+
+/// Whether cargo could build the service of a group from another commit.
+pub(crate) fn is_built_by_cargo(group: &Group, paths: &Paths) -> bool {
+    let ServiceKind::Command(command) = &group.service.0 else { return false };
+    let program = Path::new(command.program());
+    let variable = program.file_name().map(|name| format!("CARGO_BIN_EXE_{}", name.to_string_lossy()));
+    program.starts_with(&paths.target) || variable.is_some_and(|name| std::env::var_os(name).is_some())
 }
 
 /// Checks that the baseline to save to can be read, and that replacing it loses no cell that is not measured now.
@@ -175,6 +257,12 @@ pub(crate) fn accept(
     if !are_fair(&runs) {
         return refuse("some cells of its runs are invalid".to_owned());
     }
+    if runs.iter().any(|run| run.control.is_none()) {
+        return refuse(
+            "its runs have no control, as those of a duet have none, so no run could be compared with them: measure with --save-baseline"
+                .to_owned(),
+        );
+    }
     let mut baseline = Baseline::read(&options.paths.baselines(), name, &runs[0].bench)?;
     let is_newer = |run: &&Run| run.epoch.as_ref().is_some_and(|epoch| epoch.first_run > runs[0].id);
     if let Some(run) = baseline.runs.iter().find(is_newer).filter(|_| reason.is_some()) {
@@ -209,8 +297,11 @@ fn regressed(judgement: &Judgement) -> Option<CellId> {
 pub(crate) fn without_base(runs: &[Run]) -> Vec<Run> {
     let mut runs = runs.to_vec();
     for run in &mut runs {
-        (run.base_ref, run.confirmation) = (None, None);
-        run.confirmations.clear();
+        // Fresh pairs that decide about candidates of stored runs are part of a comparison with a baseline.
+        if run.base_ref.as_ref().is_none_or(|base| base.epoch.is_none()) {
+            (run.base_ref, run.confirmation) = (None, None);
+            run.confirmations.clear();
+        }
         for cell in &mut run.cells {
             cell.base.clear();
             cell.base_failure = None;

@@ -13,6 +13,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::hex::hex;
 use crate::measure::{Interrupt, output_unless_interrupted};
@@ -28,6 +29,10 @@ const SETTINGS: [&str; 4] =
     ["core.fsmonitor=false", "core.hooksPath=/dev/null", "submodule.recurse=false", "core.splitIndex=false"];
 /// The beginning of a file of Git LFS whose content is missing.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+/// Baselines, which a run itself may have written, in whatever package.
+const BASELINES: &str = ":(top,glob)**/baselines/*/*/*.json";
+/// Lists the commits among which one is sought by its files. Each takes about 10 ms.
+const RECENT: &str = "rev-list --max-count=200 --all HEAD";
 /// Bytes of a digest that names a folder.
 pub(crate) const NAME_BYTES: usize = 8;
 
@@ -65,16 +70,60 @@ pub(crate) fn top_of(folder: &Path) -> Result<PathBuf> {
     Ok(top.canonicalize().unwrap_or(top))
 }
 
-/// The id that git gives the files of the working tree around `folder`, without the paths in `left_out`; `None` outside of git.
-pub(crate) fn tree_id(folder: &Path, left_out: &[PathBuf]) -> Option<String> {
-    let scratch = tempfile::tempdir().ok()?;
-    let repository = Repository::open(&top_of(folder).ok()?, scratch.path()).ok()?;
-    let index = repository.own_index();
-    let call = |words: &str| repository.on_index(&index, words);
-    text(&mut call("add --all -- .")).ok()?;
-    let left_out = left_out.iter().map(|path| pathspec("top,literal", path));
-    text(call("rm -r --cached --quiet --ignore-unmatch --").args(left_out)).ok()?;
-    text(&mut call("write-tree")).ok()
+/// The files of a repository without what plimsoll writes: by their ids a commit is recognised whose files were measured before they were
+/// committed, or whose branch was rebased or squashed.
+#[derive(Debug)]
+pub(crate) struct Files {
+    repository: Repository,
+    /// Index and objects of its own.
+    scratch: TempDir,
+    /// Folders that do not count.
+    left_out: Vec<PathBuf>,
+}
+
+impl Files {
+    /// The files of the repository around `folder`, without those in `left_out`. `None` outside of git.
+    pub(crate) fn around(folder: &Path, left_out: &[PathBuf]) -> Option<Self> {
+        let scratch = tempfile::tempdir().ok()?;
+        let repository = Repository::open(&top_of(folder).ok()?, scratch.path()).ok()?;
+        Some(Self { repository, scratch, left_out: left_out.to_vec() })
+    }
+
+    /// The id of the working tree, as `git add -A` would take it.
+    pub(crate) fn now(&self) -> Option<String> {
+        let index = self.repository.own_index();
+        text(&mut self.repository.on_index(&index, "add --all -- .")).ok()?;
+        self.id(&index)
+    }
+
+    fn of_commit(&self, commit: &str) -> Option<String> {
+        let index = self.scratch.path().join("commit.index");
+        text(self.repository.on_index(&index, "read-tree --reset").arg(commit)).ok()?;
+        self.id(&index)
+    }
+
+    fn id(&self, index: &Path) -> Option<String> {
+        let mut remove = self.repository.on_index(index, "rm -r --cached --quiet --ignore-unmatch --");
+        remove.args(self.left_out.iter().map(|path| pathspec("top,literal", path))).arg(BASELINES);
+        text(&mut remove).ok()?;
+        text(&mut self.repository.on_index(index, "write-tree")).ok()
+    }
+
+    /// The commit with these files: one of `likely`, one that added one of the files in `added_with`, or a recent one.
+    pub(crate) fn commit_of(&self, id: &str, likely: &[String], added_with: &[PathBuf]) -> Option<String> {
+        let full = |name: &String| self.repository.commit(name).ok();
+        let added = |path: &PathBuf| {
+            let mut log = self.repository.git("log --diff-filter=A --max-count=1 --format=%H --");
+            text(log.arg(pathspec("top,literal", path))).ok().filter(|commit| !commit.is_empty())
+        };
+        let known = likely.iter().filter_map(full).chain(added_with.iter().filter_map(added));
+        let recent = text(&mut self.repository.git(RECENT)).unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        known
+            .chain(recent.lines().map(str::to_owned))
+            .filter(|commit| seen.insert(commit.clone()))
+            .find(|commit| self.of_commit(commit).as_deref() == Some(id))
+    }
 }
 
 /// A name for a folder of ours that belongs to the folder `path` of the user's.

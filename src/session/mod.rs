@@ -4,6 +4,7 @@ mod base_ref;
 mod baselines;
 mod cargo;
 mod git;
+mod last;
 #[cfg(feature = "cli")]
 mod load;
 mod options;
@@ -22,4 +23,4 @@ pub(crate) use run::{check, run};
 #[cfg(feature = "cli")]
 pub(crate) use run::{compare, regressed_cells, report};
 
-pub(crate) use crate::measure::watch_parent;
+pub(crate) use crate::measure::{serve_if_asked, watch_parent};

@@ -87,6 +87,10 @@ impl Paths {
 /// The flags of a duet: what base is, and how apparent changes are confirmed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct DuetOptions {
+    /// Base: "baseline" (the tree that began it) or "last" (the program before)
+    #[arg(long, value_name = "WHAT", env = "PLIMSOLL_BASE", value_parser = parse_base)]
+    #[arg(help_heading = heading::DUETS)]
+    pub(crate) base: Option<OwnBase>,
     /// Compare the working tree with this commit (A...B: their merge base)
     #[arg(long, value_name = "COMMIT", env = "PLIMSOLL_BASE_REF")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::DUETS)]
@@ -129,7 +133,27 @@ pub(crate) struct DuetOptions {
     pub(crate) max_time: Option<Duration>,
 }
 
-/// Which candidates a duet measures again.
+/// A base that plimsoll knows by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnBase {
+    /// The tree that began the current epoch of the baseline.
+    Baseline,
+    /// The newest program that was measured before and differs from head's.
+    Last,
+}
+
+fn parse_base(text: &str) -> Result<OwnBase, String> {
+    match text {
+        "baseline" => Ok(OwnBase::Baseline),
+        "last" => Ok(OwnBase::Last),
+        other => Err(format!(
+            "it is `baseline` or `last`; to compare with a commit or a branch, use --base-ref {other}, and with a stored baseline \
+             --baseline {other}"
+        )),
+    }
+}
+
+/// Which candidates are measured again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Confirm {
     None,

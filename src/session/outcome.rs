@@ -112,6 +112,12 @@ pub(crate) enum SessionError {
     #[error("a duet ended early, so its result is not known: measure again")]
     Incomplete,
 
+    #[error("--base baseline: {why}")]
+    BaseBaseline { why: String },
+    #[error(
+        "--base last: group `{group}` does not start a program of this build folder, so none was kept: compare with --base-ref or --base-command"
+    )]
+    NoLastProgram { group: String },
     #[error("--base-command: `{0}` cannot be parsed as a command line")]
     BaseCommand(String),
     #[error("--base-ref {name}: {why}")]

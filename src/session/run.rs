@@ -8,15 +8,17 @@ use std::time::Instant;
 use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
 use crate::output;
-use crate::plan::{CellId, Group, Plan, ServiceKind};
-use crate::record::{Baseline, CellRun, Run, Stop, metric, write_runs};
+use crate::plan::{CellId, Group, Plan};
+use crate::record::{BaseRef, Baseline, CellRun, Run, Stop, metric, write_runs};
 use crate::report::{self, Mode, Place, Progress, Report, ReportOptions};
-use crate::session::base_ref;
+use crate::session::base_ref::{Base, Pair, Resolved, build_pair, resolve};
 use crate::session::baselines::{
-    RUN_FILE, check_save, complete, load_runs, not_empty, pin_to, read_for, save, without_base,
+    RUN_FILE, check_save, complete, first_tree, is_built_by_cargo, load_runs, not_empty, pin_to, read_for,
+    save, without_base,
 };
 use crate::session::cargo::command_line;
-use crate::session::git::tree_id;
+use crate::session::git::Files;
+use crate::session::last::Programs;
 use crate::session::options::{Confirm, Options, Paths};
 use crate::session::outcome::{Outcome, Result, SessionError};
 
@@ -27,20 +29,27 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     check_save(&plan, options)?;
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
     let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
-    let base_ref = base_ref::resolve(&mut plan, options, &signals);
+    let programs = Programs::of(&plan, options).ok();
+    let resolved = resolve(&mut plan, options, &signals);
     if let Some(signal) = signals.signalled() {
         output::log("Interrupted before anything was measured.");
         return Ok(Outcome::Interrupted(signal));
     }
     // Holds the lock on the trees until the report is written.
-    let base_ref = base_ref?;
-    if let Some((base, None)) = &base_ref {
-        output::print(format_args!("{}\n", report::same_trees(base)))?;
-        if let Some(save) = &options.save {
-            output::log(format_args!("The baseline `{}` was not changed: nothing was measured.", save.name));
+    let (base_ref, _lock) = match resolved? {
+        Resolved::Plain => (None, None),
+        Resolved::Duet(base, lock) => (Some(base), lock),
+        Resolved::Nothing(why) => {
+            output::print(format_args!("{why}\n"))?;
+            if let Some(save) = &options.save {
+                output::log(format_args!(
+                    "The baseline `{}` was not changed: nothing was measured.",
+                    save.name
+                ));
+            }
+            return Ok(Outcome::Passed);
         }
-        return Ok(Outcome::Passed);
-    }
+    };
     // Validated again, with the base that the call names.
     let mut plan = plan.validated()?;
     let baseline = read_for(&plan, options)?;
@@ -50,20 +59,40 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
         let runs = load_runs(&plan, name, options)?;
         return conclude(&runs, &baseline, &place, Origin::Baseline, options);
     }
-    let tree = tree_id(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
-    let mut runs = measure_all(&plan, &baseline, options).map_err(|error| match error {
+    let files = Files::around(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
+    let tree = files.as_ref().and_then(Files::now);
+    let first = files.as_ref().filter(|_| base_ref.is_none());
+    let first = first.and_then(|files| first_tree(&plan, &baseline, files, tree.as_deref(), options));
+    let about = About { base_ref: base_ref.as_deref().or(first.as_ref()), tree: tree.as_deref() };
+    let runs = measure_all(&plan, &baseline, about, options, &signals).map_err(|error| match error {
         SessionError::Measure(error @ MeasureError::SideStart { .. }) if base_ref.is_some() => {
             SessionError::StartInTree(error)
         }
         error => error,
     })?;
-    for run in &mut runs {
-        run.is_filtered = options.is_filtered;
-        run.environment.tree.clone_from(&tree);
-        run.base_ref = base_ref.as_ref().map(|(base, _)| base.clone());
-    }
+    // `--base last` can do without it.
+    programs.into_iter().for_each(|programs| _ = programs.keep(options));
     let can_build = plan.groups.iter().all(|group| is_built_by_cargo(group, &options.paths));
-    conclude(&runs, &baseline, &place, Origin::Measurement { can_build }, options)
+    let outcome = conclude(&runs, &baseline, &place, Origin::Measurement { can_build }, options);
+    let is_committed = || {
+        files
+            .as_ref()
+            .zip(tree.as_ref())
+            .is_some_and(|(files, tree)| files.commit_of(tree, &[], &[]).is_some())
+    };
+    if options.save.is_some() && can_build && !options.quiet && outcome.is_ok() && !is_committed() {
+        output::log(report::NOT_COMMITTED);
+    }
+    outcome
+}
+
+/// Facts of a call that its runs hold.
+#[derive(Clone, Copy, Default)]
+struct About<'a> {
+    /// Base of the duet, or the tree that decides about candidates of stored runs.
+    base_ref: Option<&'a BaseRef>,
+    /// The id of the files that are measured.
+    tree: Option<&'a str>,
 }
 
 /// Makes each request of a plan once and checks the response; measures nothing.
@@ -92,7 +121,8 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
     let plan = plan.validated()?;
     let options = Options { paths: Paths::new(root, None), quiet: true, ..Options::default() };
     let baseline = Baseline::default();
-    let runs = measure_all(&plan, &baseline, &options)?;
+    let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
+    let runs = measure_all(&plan, &baseline, About::default(), &options, &signals)?;
     if runs.iter().any(|run| run.stop.is_some()) {
         return Err(SessionError::Incomplete);
     }
@@ -160,17 +190,58 @@ fn check_metrics(plan: &Plan) -> Result<()> {
     }
 }
 
-/// All runs of a plan, and in a duet the confirmations of apparent changes.
-fn measure_all(plan: &Plan, baseline: &Baseline, options: &Options) -> Result<Vec<Run>> {
+/// All runs of a plan, and the confirmations of apparent changes. Where stored runs found them, base and head are built first.
+fn measure_all(
+    plan: &Plan,
+    baseline: &Baseline,
+    about: About<'_>,
+    options: &Options,
+    signals: &Interrupt,
+) -> Result<Vec<Run>> {
     let deadline = options.duet.max_time.map(|time| Instant::now() + time);
     let mode = Mode::of_stderr(options.quiet);
-    let measure = |plan: &Plan| {
+    let measure = |plan: &Plan, control: Option<&Path>| {
         let mut progress = Progress::new(mode);
-        measure::measure(plan, measure_options(options, deadline), &mut |event| progress.show(event))
+        let options = MeasureOptions { control, ..measure_options(options, deadline) };
+        measure::measure(plan, options, &mut |event| progress.show(event))
     };
-    let mut runs = measure(plan)?;
-    while let Some(next) = next_confirmation(plan, baseline, &runs, options) {
-        match measure(&next) {
+    let needs_control = options.save.is_some() || plan.groups.iter().any(|group| group.base.is_none());
+    let program = std::env::current_exe().ok().filter(|_| needs_control);
+    let mut runs = measure(plan, program.as_deref())?;
+    for run in &mut runs {
+        run.is_filtered = options.is_filtered;
+        run.environment.tree = about.tree.map(str::to_owned);
+        run.base_ref = about.base_ref.cloned();
+    }
+    let mut duet = Plan {
+        bench: plan.bench.clone(),
+        groups: plan.groups.clone(),
+        confirmation: plan.confirmation.clone(),
+        ..Plan { alone: plan.alone, seed: plan.seed, ..Plan::default() }
+    };
+    // Holds the lock on the trees.
+    let mut pair: Option<Pair> = None;
+    while let Some(next) = next_confirmation(&duet, baseline, &runs, options) {
+        if next.groups.iter().any(|group| group.base.is_none()) {
+            let built = build_first_tree(&mut duet, &next, &runs, options, signals);
+            match built {
+                Ok((base, lock)) => {
+                    runs.iter_mut().for_each(|run| run.base_ref = Some(base.clone()));
+                    pair = Some((base, lock));
+                }
+                Err(_) if signals.signalled().is_some() => {
+                    runs.iter_mut().for_each(|run| run.stop = signals.signalled().map(Stop::Signal));
+                }
+                Err(error) => {
+                    runs.iter_mut().for_each(|run| run.stop = Some(Stop::Failed(error.to_string())))
+                }
+            }
+            continue;
+        }
+        if !options.quiet {
+            announce(&next, plan.cells(), &runs);
+        }
+        match measure(&next, None) {
             Ok(confirmations) => {
                 let last = runs.last_mut().expect("a confirmation follows a run");
                 for confirmation in confirmations {
@@ -186,7 +257,49 @@ fn measure_all(plan: &Plan, baseline: &Baseline, options: &Options) -> Result<Ve
             }
         }
     }
+    drop(pair);
     Ok(runs)
+}
+
+/// Builds base and head of the groups whose candidates stored runs found, and makes duets of these groups.
+fn build_first_tree(
+    duet: &mut Plan,
+    next: &Plan,
+    runs: &[Run],
+    options: &Options,
+    signals: &Interrupt,
+) -> Result<Pair> {
+    let base = runs.iter().find_map(|run| run.base_ref.clone()).expect("stored runs screen only with one");
+    let is_next =
+        |group: &&Group| group.base.is_none() && next.groups.iter().any(|next| next.name == group.name);
+    let mut both = Plan { groups: duet.groups.iter().filter(is_next).cloned().collect(), ..Plan::default() };
+    if !options.quiet {
+        let looks = looks_slower(next.cells(), duet.cells());
+        let commit = base.short_commit();
+        output::log(format_args!("{looks} than the stored runs; building {commit} to compare side by side"));
+    }
+    let (base, lock) = build_pair(&mut both, Base::Found(Box::new(base)), options, signals)?;
+    for built in both.groups {
+        let group = duet.groups.iter_mut().find(|group| group.name == built.name);
+        group.into_iter().for_each(|group| *group = built.clone());
+    }
+    Ok((BaseRef { same_trees: lock.is_none(), ..base }, lock))
+}
+
+fn looks_slower(slower: usize, cells: usize) -> String {
+    match slower {
+        1 => format!("1 of {cells} cells looks slower"),
+        slower => format!("{slower} of {cells} cells look slower"),
+    }
+}
+
+/// Tells which interim analysis comes next.
+fn announce(next: &Plan, cells: usize, runs: &[Run]) {
+    let judged = |run: &Run| run.confirmations.len();
+    let analysis = runs.iter().map(judged).sum::<usize>() + 1;
+    let analyses = runs.iter().find_map(|run| run.confirmation.as_ref()).map_or(1, |found| found.analyses());
+    let looks = looks_slower(next.cells(), cells);
+    output::log(format_args!("{looks}; measuring again (analysis {analysis} of {analyses})"));
 }
 
 fn measure_options(options: &Options, deadline: Option<Instant>) -> MeasureOptions<'_> {
@@ -194,11 +307,12 @@ fn measure_options(options: &Options, deadline: Option<Instant>) -> MeasureOptio
         root: &options.paths.root,
         service_args: &options.service_args,
         test_bed: options.test_bed.as_deref(),
+        control: None,
         deadline,
     }
 }
 
-/// The plan that measures the candidates of a duet again, up to the next interim analysis; `None` if everything is decided, or
+/// The plan that measures the candidates again, up to the next interim analysis; `None` if everything is decided, or
 /// measuring ended early.
 fn next_confirmation(plan: &Plan, baseline: &Baseline, runs: &[Run], options: &Options) -> Option<Plan> {
     let confirmation = plan.confirmation.as_ref()?;
@@ -228,15 +342,6 @@ fn next_confirmation(plan: &Plan, baseline: &Baseline, runs: &[Run], options: &O
     let next = Plan { bench, groups, runs: 1, seed, alone: plan.alone, ..Plan::default() };
     if pairs == 0 || next.cells() == 0 {
         return None;
-    }
-    if !options.quiet {
-        let what = match (judgement.open_candidates(false).len(), plan.cells()) {
-            (0, cells) => format!("{} of {cells} cells look faster", next.cells()),
-            (1, cells) => format!("1 of {cells} cells looks slower"),
-            (slower, cells) => format!("{slower} of {cells} cells look slower"),
-        };
-        let analyses = confirmation.analyses();
-        output::log(format_args!("{what}; measuring again (analysis {analysis} of {analyses})"));
     }
     Some(next)
 }
@@ -277,7 +382,7 @@ fn conclude(
         failures.extend(written.err().map(SessionError::from));
     }
     let judgement = judge(baseline, runs, Depth::Report);
-    let report_options = report_options(runs, &judgement, place, origin, options);
+    let report_options = report_options(runs, &judgement, baseline, place, origin, options);
     let bench = &benches(runs).into_iter().collect::<Vec<_>>().join(" and ");
     let title = &match origin {
         Origin::Files { title } => format!("{bench}, {title}"),
@@ -324,13 +429,15 @@ fn conclude(
 fn report_options(
     runs: &[Run],
     judgement: &Judgement,
+    baseline: &Baseline,
     place: &Place,
     origin: Origin,
     options: &Options,
 ) -> ReportOptions {
     let command = |flags: &[&str]| command_line(benches(runs), &options.bench_args, flags);
-    let stored = judgement.other_test_bed.as_ref().and_then(|other| other.commit.as_deref());
-    let stored = stored.filter(|_| origin == Origin::Measurement { can_build: true });
+    let other = judgement.other_test_bed.as_ref().and_then(|other| other.commit.as_deref());
+    let newest = || baseline.runs.last().and_then(|run| run.environment.commit.as_deref());
+    let stored = other.or_else(newest).filter(|_| origin == Origin::Measurement { can_build: true });
     ReportOptions {
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
@@ -352,14 +459,6 @@ fn no_round_because(runs: &[Run]) -> Option<String> {
         Stop::TimeUp => "the time limit (--max-time) ended the run".to_owned(),
         Stop::Failed(why) => format!("measuring failed ({why})"),
     })
-}
-
-/// Whether cargo could build the service of a group from another commit.
-fn is_built_by_cargo(group: &Group, paths: &Paths) -> bool {
-    let ServiceKind::Command(command) = &group.service.0 else { return false };
-    let program = Path::new(command.program());
-    let variable = program.file_name().map(|name| format!("CARGO_BIN_EXE_{}", name.to_string_lossy()));
-    program.starts_with(&paths.target) || variable.is_some_and(|name| std::env::var_os(name).is_some())
 }
 
 fn place(output: Option<&Path>, name: &str, options: &Options) -> Place {

@@ -86,11 +86,11 @@ const NOTHING: &str = "Nothing to compare: the working tree is the same as base"
 const START: Duration = Duration::from_secs(60);
 
 /// A repository of a user, in a folder with a space in its name, and a cache.
-struct Shop {
+pub struct Shop {
     folder: TempDir,
-    root: PathBuf,
+    pub root: PathBuf,
     /// Variables of the call.
-    env: Vec<(&'static str, String)>,
+    pub env: Vec<(&'static str, String)>,
 }
 
 impl Shop {
@@ -111,19 +111,19 @@ impl Shop {
         shop
     }
 
-    fn committed() -> Self {
+    pub fn committed() -> Self {
         let shop = Self::new();
         shop.commit("first");
         shop
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    fn replace(&self, name: &str, from: &str, to: &str) {
+    pub fn replace(&self, name: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.root.join(name)).unwrap();
         assert!(text.contains(from), "{text}");
         self.write(name, &text.replace(from, to));
@@ -137,11 +137,11 @@ impl Shop {
         run(&mut git).expect_code(0).out
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub fn git(&self, args: &[&str]) -> String {
         self.git_in(&self.root, args)
     }
 
-    fn commit(&self, subject: &str) {
+    pub fn commit(&self, subject: &str) {
         // A user who builds before committing has a lock file.
         run(&mut self.cargo(&self.root, &["generate-lockfile", "--offline"])).expect_code(0);
         self.git(&["add", "-A"]);
@@ -169,7 +169,7 @@ impl Shop {
         self.folder.path().join("cache")
     }
 
-    fn bench(&self, of_cargo: &[&str], of_bench: &[&str]) -> Ran {
+    pub fn bench(&self, of_cargo: &[&str], of_bench: &[&str]) -> Ran {
         self.bench_in(&self.root, of_cargo, of_bench)
     }
 

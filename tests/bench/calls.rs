@@ -161,7 +161,7 @@ fn wrong_flags_are_refused_before_anything_is_started() {
         (&["--bogus"], "'--bogus'"),
         (&["--baseline", "a", "--save-baseline", "b"], "cannot be used with"),
         (&["--base-ref", "a", "--base-url", "b"], "--base-ref cannot be used with --base-url"),
-        (&["--base-build", "a"], "--base-build needs --base-ref"),
+        (&["--base-arg", "a"], "--base-arg needs --base-ref"),
         (&["--save-baseline", ""], "a value is required for '--save-baseline <NAME>'"),
         (&["--baseline", "", "--append"], "a value is required for '--baseline <NAME>'"),
     ] {

@@ -15,6 +15,7 @@ mod baselines;
 mod calls;
 mod duets;
 mod faults;
+mod screening;
 mod signals;
 mod suite;
 mod verdicts;
@@ -35,17 +36,21 @@ macro_rules! checks {
     };
 }
 
-const ALL: [&[Check]; 7] = [
+const ALL: [&[Check]; 8] = [
     calls::CHECKS,
     baselines::CHECKS,
     verdicts::CHECKS,
     duets::CHECKS,
     base_ref::CHECKS,
+    screening::CHECKS,
     faults::CHECKS,
     signals::CHECKS,
 ];
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("plimsoll-control") {
+        suite::be_control();
+    }
     if std::env::var_os(suite::CARGO).is_some() {
         return suite::be_cargo();
     }

@@ -1,6 +1,8 @@
 //! The bench that is driven: small suites, one for each thing that can be wrong, in a package folder of their own.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub const SUITE_BENCH: &str = "PLIMSOLL_TEST_BENCH";
 pub const PROGRAM: &str = "PLIMSOLL_TEST_PROGRAM";
 /// Another endpoint that it loads.
 pub const ALSO: &str = "PLIMSOLL_TEST_ALSO";
+/// By how much slower the control's server is than usual.
+pub const CONTROL: &str = "PLIMSOLL_TEST_CONTROL";
 /// An argument of its program.
 const ARG: &str = "PLIMSOLL_TEST_ARG";
 
@@ -45,6 +49,26 @@ pub fn be_cargo() -> ExitCode {
     let mut bench = Command::new(std::env::current_exe().unwrap());
     bench.args(std::env::args_os().skip(1)).env_remove(CARGO).env("CARGO", "cargo");
     ExitCode::from(u8::from(!bench.status().unwrap().success()))
+}
+
+/// Is the server of the control instead of plimsoll's own: it sleeps, so that its latency does not depend on how busy the machine is.
+pub fn be_control() -> ! {
+    let port: u16 = std::env::args().nth(2).unwrap().parse().unwrap();
+    let slower: u32 = std::env::var(CONTROL).map_or(1, |factor| factor.parse().unwrap());
+    let answer = move |mut connection: TcpStream| -> std::io::Result<()> {
+        connection.set_nodelay(true)?;
+        let mut request = [0; 4096];
+        while connection.read(&mut request)? > 0 {
+            std::thread::sleep(Duration::from_millis(4) * slower);
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+        }
+        Ok(())
+    };
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    loop {
+        let (connection, _) = listener.accept().unwrap();
+        std::thread::spawn(move || answer(connection));
+    }
 }
 
 fn serve(program: &str) -> plimsoll::ServiceCommand {

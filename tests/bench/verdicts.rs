@@ -6,7 +6,7 @@ use crate::common::{Ran, full_disk, plimsoll, run_into};
 use crate::suite::{CELL, Package};
 
 crate::checks!(verdicts:
-    a_slower_service_is_inconclusive_against_stored_runs_of_one_sitting,
+    a_service_with_other_arguments_is_another_one,
     failures_are_never_fast_successes,
     a_broken_limit_is_red_without_a_baseline,
     a_duet_is_red_by_fresh_pairs_and_without_a_baseline,
@@ -22,21 +22,17 @@ fn in_three_tries(what: &str, mut call: impl FnMut() -> Ran, holds: impl Fn(&Ran
     assert!(tried.len() < 3, "{what}:\n{}", tried.join("\n"));
 }
 
-fn a_slower_service_is_inconclusive_against_stored_runs_of_one_sitting() {
+fn a_service_with_other_arguments_is_another_one() {
     let package = Package::with_baseline();
     let base = package.path("base.json");
     fs::copy(package.reports().join("run.json"), &base).unwrap();
     let slower = ["--service-arg=--service-time=12ms", "--noplot"];
-    let is_shown = |ran: &Ran| {
-        ran.code == Some(0)
-            && ran.out.contains("1 inconclusive")
-            && ran.out.contains("needs: stored runs of other days")
-    };
-    in_three_tries("it is inconclusive", || package.bench("usual", &slower), is_shown);
+    let is_shown = |ran: &Ran| ran.code == Some(0) && ran.out.contains("1 incomparable");
+    in_three_tries("it is incomparable", || package.bench("usual", &slower), is_shown);
     let head = package.reports().join("run.json");
     let files = [base.to_str().unwrap(), head.to_str().unwrap()];
     let compared = package.plimsoll(&["compare", files[0], files[1], "--noplot"]);
-    compared.expect_code(0).expect_out("1 inconclusive");
+    compared.expect_code(0).expect_out("1 incomparable");
     in_three_tries(
         "replacing accepts",
         || package.bench("usual", &[&slower[..1], &["--save-baseline", "slow", "--noplot"]].concat()),

@@ -159,7 +159,7 @@ mod tests {
             ("throughput-many", throughput("gateway", &MANY, saturating(&fourteen, &MANY, 0.04, &BOTH))),
             ("throughput-hundred", throughput("gateway", &FEW, saturating(&hundred, &FEW, 0.04, &BOTH))),
             ("throughput-wild", throughput("wild", &[5, 10, 20], of_head(&wild))),
-            ("throughput-wide-interval", throughput("wide", &[5, 10], of_head(&wide))),
+            ("throughput-wide-interval", throughput("hash", &[5, 10], of_head(&wide))),
             (
                 "throughput-ended-early",
                 throughput("early", &MANY, saturating(&["a", "b"], &MANY[..9], 0.05, &BOTH)),

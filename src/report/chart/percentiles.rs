@@ -125,7 +125,7 @@ fn of_metrics(rounds: &[&Round], rows: &[Row]) -> Samples {
 /// What a baseline keeps of the runs that the cell was compared with.
 fn stored(report: &Report, cell: &Cell, rows: &[Row]) -> Samples {
     let (Some(run), last) = (report.runs.last(), cell.last()) else { return Samples::new() };
-    let current = report.baseline.current(&last.id, run);
+    let current = report.baseline.current(&last.id, &run.environment.machine.test_bed);
     let comparable = current.filter(|(_, stored)| stored.definition == last.definition);
     let series: Vec<_> = comparable.map(|(_, stored)| stored.series()).collect();
     let of_row = |row: &Row| {

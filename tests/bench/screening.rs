@@ -1,0 +1,113 @@
+//! Stored runs that screen and trees that decide, with a real cargo and a real git; and the bases that plimsoll knows by itself.
+
+use crate::base_ref::Shop;
+use crate::common::Ran;
+use crate::suite::{CONTROL, Package};
+
+crate::checks!(screening:
+    stored_runs_count_only_while_the_machine_behaves_as_it_did,
+    a_slowdown_since_the_baseline_is_confirmed_next_to_the_tree_that_began_it,
+    a_baseline_recorded_before_its_commit_leads_to_a_squashed_one,
+    files_of_the_baseline_itself_are_not_measured_again,
+    the_last_program_is_base_until_another_one_is_measured,
+);
+
+const CELL: &str = "api/hello/2";
+const FEW_PAIRS: [&str; 2] = ["--confirm-pairs", "5,10"];
+
+/// Expects that the fresh pairs confirmed the cell.
+#[track_caller]
+fn expect_confirmed(ran: Ran) -> Ran {
+    ran.expect_code(1)
+        .expect_err("1 of 1 cells looks slower than the stored runs; building")
+        .expect_out(
+            "1 of 1 cell looked slower than the stored runs; 1 measured again side by side, 1 confirmed.",
+        )
+        .expect_out(&format!("1 regressed ({CELL})"))
+}
+
+/// Records a baseline; a service of a busy machine may be measured unfairly, but not three times.
+fn record(shop: &Shop) -> Ran {
+    for _ in 0..3 {
+        let ran = shop.bench(&[], &["--save-baseline", "main", "--runs", "2"]);
+        if ran.err.contains("Saved 2 runs") {
+            return ran.expect_code(0);
+        }
+    }
+    panic!("in three calls nothing could be recorded");
+}
+
+fn stored_runs_count_only_while_the_machine_behaves_as_it_did() {
+    let package = Package::with_baseline();
+    let bench = |slower: &str, args: &[&str]| {
+        let mut command = package.command("usual", &[args, &["--noplot", "--bench"]].concat());
+        crate::common::run(command.env(CONTROL, slower))
+    };
+    let same = bench("1", &[]).expect_out("2 of 2 stored runs match");
+    assert!(same.code == Some(0) && !same.out.contains("NOT COMPARED"), "{}", same.out);
+    let other = bench("2", &[]).expect_code(0).expect_out("0 of 2 stored runs match");
+    let other = other.expect_out("The machine does not behave as it did when the baseline was stored");
+    assert!(other.out.starts_with("NOT COMPARED"), "{}", other.out);
+    bench("2", &["--fail-on", "incomparable"]).expect_code(3);
+}
+
+fn a_slowdown_since_the_baseline_is_confirmed_next_to_the_tree_that_began_it() {
+    let shop = Shop::committed();
+    let recorded = record(&shop);
+    assert!(!recorded.err.contains("No commit has the files"), "{}", recorded.err);
+    shop.commit("a baseline");
+    shop.write("config.txt", "4\n");
+    let only_screened = shop.bench(&[], &["--confirm", "none"]).expect_code(0);
+    only_screened.expect_out("1 of 1 cell looked slower than the stored runs; none was measured again.");
+    let ran = expect_confirmed(shop.bench(&[], &FEW_PAIRS));
+    ran.expect_out("2 stored runs, then base, side by side").expect_out("the start of the baseline `main`");
+    // A call that adds to the baseline is refused, and says so.
+    let refused = shop.bench(&[], &[&FEW_PAIRS[..], &["--append"]].concat()).expect_code(1);
+    refused.expect_err("The baseline `main` was not changed");
+    // The same without any screening.
+    let whole = shop.bench(&[], &[&FEW_PAIRS[..], &["--base", "baseline"]].concat()).expect_code(1);
+    whole.expect_out("Base is the start of the baseline `main`");
+    shop.bench(&[], &["--base", "main"]).expect_code(2).expect_err("--base-ref main");
+    shop.bench(&[], &["--base", "baseline", "--baseline", "other"])
+        .expect_code(2)
+        .expect_err("no baseline `other`");
+}
+
+fn a_baseline_recorded_before_its_commit_leads_to_a_squashed_one() {
+    let shop = Shop::committed();
+    shop.git(&["checkout", "-q", "-b", "branch"]);
+    shop.write("notes.md", "To be measured.\n");
+    record(&shop)
+        .expect_err("No commit has the files that were measured. Commit them together with the baseline");
+    shop.commit("notes and a baseline");
+    shop.git(&["checkout", "-q", "main"]);
+    shop.git(&["merge", "-q", "--squash", "branch"]);
+    shop.commit("squashed");
+    shop.git(&["branch", "-q", "-D", "branch"]);
+    shop.write("config.txt", "4\n");
+    shop.commit("slower");
+    expect_confirmed(shop.bench(&[], &FEW_PAIRS));
+}
+
+fn files_of_the_baseline_itself_are_not_measured_again() {
+    let shop = Shop::committed();
+    record(&shop);
+    shop.commit("a baseline");
+    let ran = shop.bench(&[], &[]).expect_code(0);
+    assert!(!ran.err.contains("building"), "{}", ran.err);
+    ran.expect_out("The files are those of the start of the baseline `main`");
+}
+
+fn the_last_program_is_base_until_another_one_is_measured() {
+    let shop = Shop::committed();
+    let last = [&FEW_PAIRS[..], &["--base", "last"]].concat();
+    let first = shop.bench(&[], &last).expect_code(0);
+    first.expect_out("no other program of this bench was measured yet");
+    shop.replace("src/main.rs", "from_micros(500)", "from_micros(2500)");
+    for _ in 0..2 {
+        let ran = shop.bench(&[], &last).expect_code(1).expect_out(&format!("1 regressed ({CELL})"));
+        ran.expect_out("Base is the program that was measured");
+    }
+    shop.replace("src/main.rs", "from_micros(2500)", "from_micros(500)");
+    shop.bench(&[], &last).expect_code(0);
+}
