@@ -83,6 +83,7 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
         }
     };
     let defined = plan.cells();
+    let programs = plan.programs();
     for group in &mut plan.groups {
         group.cells.retain(|cell| is_selected(&cell.id.to_string()));
         flags.apply(&mut group.settings);
@@ -107,7 +108,7 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }
-    let options = options(flags, root, target, plan.cells() != defined);
+    let options = Options { programs, ..options(flags, root, target, plan.cells() != defined) };
     let outcome =
         if flags.measures() { session::run(plan, &options)? } else { session::check(plan, &options)? };
     Ok(exit_code(outcome))
@@ -121,6 +122,7 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_filtered: bool) -
         save: flags.save(),
         load: flags.load_baseline.clone(),
         service_args: flags.service_arg.clone(),
+        programs: Vec::new(),
         duet: flags.duet.clone(),
         test_bed: flags.test_bed.clone(),
         fail_on: flags.fail_on.clone(),

@@ -277,8 +277,9 @@ impl Calibration {
             - *Finds*: calls that name the slower cell. *+5%* makes all its latencies 5% longer.\n\
             - *Cost*: rounds of a call divided by the rounds of its first measurement, without a change and at most.\n\n{}\n\
             ## Stored runs on machines that change\n\n\
-            Five stored runs of five sittings, or of five machines with one name. *Screen*: their candidates are measured again next to\n\
-            the tree that began the epoch, and only that decides. The others decide alone. All other shares are of the calls that are judged.\n\n\
+            Five stored runs of five sittings, or of five machines with one name; {} calls with each change. *Screen*: their candidates\n\
+            are measured again next to the first tree, and only these pairs decide. *Alone*: the stored runs decide. All shares but the first are of\n\
+            the calls that are judged.\n\n\
             - *Judged*: a stored run has a control within 5% of today's, and today's is certain enough.\n\
             - *Measured again*: unchanged calls in which a cell looked slower.\n\
             - *False alarms* in unchanged calls; *finds*: one cell slower, or all.\n\n{}",
@@ -288,6 +289,7 @@ impl Calibration {
             effort.promised_calls,
             aligned(&promises),
             aligned(&self.scenario_table()),
+            effort.world_calls,
             aligned(&self.world_table()),
         )
     }

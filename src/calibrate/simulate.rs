@@ -317,7 +317,8 @@ pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
     if case.setup.confirms {
         let mut run = head.remove(0);
         let epoch = stored.first().map(|first| first.id.clone());
-        run.base_ref = Some(BaseRef { epoch, ..BaseRef::default() });
+        let cells = cells.iter().map(|cell| cell_id(*cell).to_string()).collect();
+        run.base_ref = Some(BaseRef { epoch, cells, ..BaseRef::default() });
         return confirm(case, &baseline, run, rounds, pools, rng);
     }
     let judgement = judge(&baseline, &head, Depth::Verdicts);
@@ -508,7 +509,7 @@ impl CallCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibrate::world::QUIET;
+    use crate::calibrate::world::{QUIET, QUIET_MACHINE, SCREENED};
     use crate::stats::describe::{mean, sample_variance};
     use crate::stats::series::lag1_autocorrelation;
 
@@ -595,6 +596,16 @@ mod tests {
         let (low, high) = limits(3, 10);
         assert!((low - 0.066_7).abs() < 1e-4 && (high - 0.652_5).abs() < 1e-4, "{low} {high}");
         assert_eq!(limits(5, 5).1, 1.0);
+    }
+
+    #[test]
+    fn stored_runs_that_screen_confirm_a_slower_cell() {
+        let case = Case { scenario: QUIET_MACHINE, setup: SCREENED, change: Change::Slower(20) };
+        let call = call(&case, &pools(&[QUIET_MACHINE], 40, 1), &mut Rng::new(1));
+        let slower = &call.judgement.cells[0];
+        assert_eq!(slower.verdict, Verdict::Regressed);
+        let is_confirmed = |found: &Comparison| matches!(found.stage, Stage::Confirmed { .. });
+        assert!(slower.comparisons.iter().any(is_confirmed) && call.rounds > call.first_rounds);
     }
 
     #[test]

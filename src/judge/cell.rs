@@ -334,7 +334,7 @@ fn effect_of(
         let comparable = runs.iter().filter(|run| sides.is_comparable(run, metric));
         let comparable = comparable.filter(|run| run.has(metric));
         let sittings = if machines > 1 {
-            let mut machines: BTreeMap<&str, Vec<&Measured>> = BTreeMap::new();
+            let mut machines: BTreeMap<Option<&str>, Vec<&Measured>> = BTreeMap::new();
             comparable.for_each(|run| machines.entry(run.machine()).or_default().push(run));
             machines.into_values().collect()
         } else {

@@ -6,7 +6,7 @@ use crate::record::{Control, Run};
 use crate::stats::describe::trimmed_mean;
 
 /// Figures that differ by less are those of a machine in the same state, as a fraction.
-pub const TOLERANCE: f64 = 0.05;
+const TOLERANCE: f64 = 0.05;
 /// The share of launches that is trimmed at each end: other work on the machine hits some of them.
 const TRIM: f64 = 0.2;
 /// Standard errors that a figure may be off.
@@ -31,8 +31,9 @@ impl<'a> Today<'a> {
             let (log, error) = center(launches)?;
             Some(Figure { name: name.clone(), log, uncertainty: (ERRORS * error).exp_m1(), stored: None })
         };
-        let figures = names.filter_map(figure).collect();
-        Self { identity: identity.filter(|_| is_one), figures }
+        // All or none: one figure alone says too little.
+        let figures: Option<Vec<Figure>> = names.map(figure).collect();
+        Self { identity: identity.filter(|_| is_one), figures: figures.unwrap_or_default() }
     }
 
     /// Why a stored run cannot be compared with; `None` if it matches.
@@ -70,7 +71,8 @@ impl<'a> Today<'a> {
             });
         }
         let matching = stored.iter().filter(|run| self.mismatch(run).is_none()).count();
-        Some(ControlCheck { figures, stored: stored.len(), matching })
+        let mismatch = stored.iter().rev().find_map(|run| self.mismatch(run));
+        Some(ControlCheck { figures, stored: stored.len(), matching, mismatch })
     }
 }
 
@@ -138,6 +140,9 @@ mod tests {
         let mut zero = runs(0.0, 0.001);
         assert_eq!(mismatch(&today, &zero), Some(Reason::ControlDiffers));
         assert_eq!(mismatch(&zero, &today), Some(Reason::NoControl));
+        let mut one = today.clone();
+        one[0].control.as_mut().unwrap().figures.insert("hash".into(), vec![0.0; 10]);
+        assert_eq!(mismatch(&one, &today), Some(Reason::NoControl), "one figure is not enough");
         zero[0].control.as_mut().unwrap().figures.clear();
         assert_eq!(mismatch(&today, &zero), Some(Reason::ControlDiffers));
     }

@@ -25,7 +25,6 @@ use crate::judge::sides::{baseline_notes, here, removed, sides};
 use crate::parallel;
 use crate::plan::CellId;
 use crate::record::{Baseline, Run};
-pub use control::TOLERANCE as CONTROL_TOLERANCE;
 pub use verdict::{
     Advice, Candidate, CellJudgement, Change, Comparison, ControlCheck, Counted, Estimate, Figure, Judgement,
     LimitCheck, LimitOutcome, Method, Note, OtherTestBed, Reason, Shown, Stage, TooFew, Verdict,

@@ -53,8 +53,8 @@ impl Sides<'_> {
 
     /// The number of machines of the runs of both sides.
     pub fn machines(&self) -> usize {
-        let machines: BTreeSet<&str> = self.base.iter().chain(&self.head).map(Measured::machine).collect();
-        machines.len()
+        let known = self.base.iter().chain(&self.head).filter_map(Measured::machine);
+        known.collect::<BTreeSet<&str>>().len()
     }
 
     /// Base's runs that a metric is compared with: a tail needs rounds of head's length, a latency enough successes.
@@ -121,8 +121,8 @@ impl Sides<'_> {
 
 impl Measured<'_> {
     /// Its machine, as far as the system identifies it.
-    pub fn machine(&self) -> &str {
-        self.run.environment.machine.test_bed.machine.as_deref().unwrap_or_default()
+    pub fn machine(&self) -> Option<&str> {
+        self.run.environment.machine.test_bed.machine.as_deref()
     }
 
     /// The length of a round.
@@ -260,7 +260,8 @@ fn match_stored<'a>(sides: &mut Sides<'a>, baseline: &'a Baseline, today: &Today
     }
     if let Some(base) = sides.base.first() {
         let epoch = base.run.epoch.as_ref().map(|epoch| &epoch.first_run);
-        let decides = |base: &BaseRef| base.epoch.as_ref() == epoch && base.groups.contains(&cell.id.group);
+        let decides =
+            |base: &BaseRef| base.epoch.as_ref() == epoch && base.cells.contains(&cell.id.to_string());
         sides.is_ranked =
             epoch.is_some() && sides.head.iter().all(|head| head.run.base_ref.as_ref().is_some_and(decides));
         let notes = left_out.into_iter().map(|(reason, count)| Note::StoredRunsLeftOut { count, reason });

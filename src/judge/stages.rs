@@ -213,7 +213,11 @@ fn analyze(
     });
     let corrected = holm(&raw.collect::<Vec<f64>>());
     for ((candidate, found), p) in candidates.iter_mut().zip(&found).zip(corrected) {
-        let Some((cell, test)) = found else { continue };
+        let Some((cell, test)) = found else {
+            // Base could not answer it, and will not the next time.
+            candidate.open &= cells.iter().all(|cell| *cell.id() != candidate.cell);
+            continue;
+        };
         let Some(judged) = judged.iter_mut().find(|judged| judged.id == candidate.cell) else { continue };
         let p = bonferroni(p, families * analyses);
         let p = match candidate.slower {

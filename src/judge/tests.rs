@@ -9,8 +9,8 @@ use crate::judge::{
 };
 use crate::plan::{Against, BenchmarkId, CellId, Confirmation, Limit, Load, Settings, Side};
 use crate::record::{
-    BaseFailure, Baseline, Better, CellRun, Control, Counts, Environment, Fault, METRICS, Machine, Remedy,
-    Round, Run, Stop, TestBed, metric,
+    BaseFailure, BaseRef, Baseline, Better, CellRun, Control, Counts, Environment, Fault, METRICS, Machine,
+    Remedy, Round, Run, Stop, TestBed, metric,
 };
 use proptest::prelude::*;
 
@@ -1056,6 +1056,157 @@ fn a_duet_of_one_launch_is_judged_in_one_stage() {
     let cell = duet(&[(P50, steady(1e6, 1, 30))], &[(P50, steady(1.5e6, 1, 30))]);
     let judgement = judge_runs(&Baseline::default(), &[screening(cell)]);
     assert_eq!((judgement.cells[0].verdict, judgement.candidates.len()), (Verdict::Regressed, 0));
+}
+
+// Stored runs that screen.
+
+/// Five stored runs of these cells, each of a day of its own, which differ by a fifth of a percent.
+fn five_runs_of(ids: &[String]) -> Baseline {
+    let cell = |day: u64, id: &String| cell_with(id, &values(1.0 + 0.002 * day as f64, 10, 3));
+    let run = |day: u64| run_at(day * DAY, ids.iter().map(|id| cell(day, id)).collect());
+    Baseline::of_runs(&(0..5).map(run).collect::<Vec<_>>())
+}
+
+/// A run of head whose cells take these factors, and whose candidates the tree that began the baseline decides about.
+fn ranked(baseline: &Baseline, cells: &[(&String, f64)]) -> Run {
+    let epoch = baseline.runs[0].epoch.as_ref().map(|epoch| epoch.first_run.clone());
+    let named = cells.iter().map(|(id, _)| cell_id(id).to_string()).collect();
+    let base_ref = Some(BaseRef { epoch, cells: named, ..BaseRef::default() });
+    let cells = cells.iter().map(|(id, factor)| cell_with(id, &values(*factor, 10, 3))).collect();
+    Run { confirmation: Some(Confirmation::default()), base_ref, ..run(cells) }
+}
+
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|nth| format!("find/{nth}")).collect()
+}
+
+/// Those of the cells that are candidates.
+fn candidates(judgement: &Judgement) -> BTreeSet<String> {
+    judgement.open_candidates(false).into_iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn stored_runs_choose_candidates_and_fresh_pairs_decide() {
+    let ids = ids(6);
+    let baseline = five_runs_of(&ids);
+    let factors: Vec<(&String, f64)> = ids.iter().zip([1.0, 1.15, 1.0, 1.0, 1.0, 1.0]).collect();
+    let first = ranked(&baseline, &factors);
+    let screened = judge_runs(&baseline, std::slice::from_ref(&first));
+    assert_eq!(candidates(&screened), BTreeSet::from(["group/find/1".to_owned()]));
+    let found = comparison(&screened.cells[1], P50);
+    assert_eq!((found.verdict, found.reason.clone()), (Verdict::Inconclusive, Some(Reason::ScreeningOnly)));
+    assert_eq!(screened.cells[0].verdict, Verdict::Unchanged, "by its interval");
+    let with_pairs = |factor: f64| {
+        let sides = [1.0, factor].map(|factor| cell_with("find/1", &values(factor, 30, 1)));
+        let [base, head] = sides;
+        let fresh = CellRun { base: base.rounds, ..head };
+        judge_runs(&baseline, &[Run { confirmations: vec![vec![fresh]], ..first.clone() }]).cells.remove(1)
+    };
+    let confirmed = with_pairs(1.05);
+    assert_eq!(confirmed.verdict, Verdict::Regressed);
+    let p50 = comparison(&confirmed, P50);
+    assert!(matches!(p50.screened_by(), Some(Method::StoredRuns { base: 5, .. })));
+    assert!((p50.margin - 0.02).abs() < 1e-12, "steps may have added up: {}", p50.margin);
+    assert_ne!(with_pairs(1.015).verdict, Verdict::Regressed, "within 2%");
+    assert_ne!(with_pairs(1.0).verdict, Verdict::Regressed, "a slow hour");
+}
+
+#[test]
+fn a_slow_cell_stands_out_from_a_slow_machine_and_slow_cells_from_a_steady_one() {
+    let ids = ids(13);
+    let baseline = five_runs_of(&ids);
+    // The machine made all of them faster, which hides one that became slower.
+    let factors: Vec<(&String, f64)> =
+        ids.iter().enumerate().map(|(nth, id)| (id, if nth == 3 { 1.03 } else { 0.92 })).collect();
+    let hidden = judge_runs(&baseline, &[ranked(&baseline, &factors)]);
+    assert_eq!(candidates(&hidden), BTreeSet::from(["group/find/3".to_owned()]));
+    let all: Vec<(&String, f64)> = ids.iter().map(|id| (id, 1.15)).collect();
+    let all = judge_runs(&baseline, &[ranked(&baseline, &all)]);
+    assert_eq!(candidates(&all).len(), 4, "four tell it as well as all");
+    assert!(all.cells.iter().all(|cell| cell.verdict == Verdict::Inconclusive));
+}
+
+#[test]
+fn more_failures_make_a_candidate() {
+    let ids = ids(1);
+    let baseline = five_runs_of(&ids);
+    let mut head = ranked(&baseline, &[(&ids[0], 1.0)]);
+    head.cells[0] = failing(head.cells[0].clone(), 60);
+    let screened = judge_runs(&baseline, &[head]);
+    let metrics: Vec<&str> = screened.candidates.iter().map(|candidate| candidate.metric.id).collect();
+    assert_eq!(metrics, ["success_ratio"]);
+}
+
+#[test]
+fn the_files_that_began_an_epoch_have_no_candidates() {
+    let ids = ids(1);
+    let baseline = five_runs_of(&ids);
+    let mut head = ranked(&baseline, &[(&ids[0], 1.5)]);
+    head.base_ref.as_mut().unwrap().same_trees = true;
+    let judged = judge_runs(&baseline, &[head]);
+    assert!(candidates(&judged).is_empty());
+    assert_eq!(judged.cells[0].verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn stored_runs_of_another_epoch_or_cell_decide_alone() {
+    let ids = ids(1);
+    let baseline = five_runs_of(&ids);
+    let decide = |change: fn(&mut BaseRef)| {
+        let mut head = ranked(&baseline, &[(&ids[0], 2.0)]);
+        change(head.base_ref.as_mut().unwrap());
+        let judged = judge_runs(&baseline, &[head]);
+        (judged.cells[0].verdict, judged.candidates.len())
+    };
+    assert_eq!(decide(|base| base.epoch = Some("another".into())), (Verdict::Regressed, 0));
+    assert_eq!(decide(|base| base.cells.clear()), (Verdict::Regressed, 0));
+    assert_eq!(decide(|_| ()).0, Verdict::Inconclusive);
+}
+
+#[test]
+fn what_is_decided_alone_has_half_of_the_level_next_to_candidates() {
+    let ids = ids(1);
+    let both = || {
+        let mut baseline = five_runs_of(&ids);
+        for (day, run) in (0_u32..).zip(&mut baseline.runs) {
+            let mut other = cell_with("find/99", &values(1.0 + 0.002 * f64::from(day), 10, 3));
+            other.id.group = "url".into();
+            run.cells.push(other);
+        }
+        baseline
+    };
+    let p_of_url = |baseline: &Baseline, with_screened: bool| {
+        let mut head = ranked(baseline, &[(&ids[0], 1.0)]);
+        let mut other = cell_with("find/99", &values(1.1, 10, 3));
+        other.id.group = "url".into();
+        head.cells.push(other);
+        if !with_screened {
+            head.cells.remove(0);
+        }
+        comparison(judge_runs(baseline, &[head]).cells.last().unwrap(), P50).p_adjusted
+    };
+    let (baseline, p) = (both(), |with| p_of_url(&both(), with));
+    assert!((p_of_url(&baseline, true) / p(false) - 2.0).abs() < 1e-9);
+}
+
+#[test]
+fn machines_of_one_name_are_samples_of_which_three_are_needed() {
+    let of_machines = |machines: [&str; 5], head: &str| {
+        let mut baseline = five_runs(1.0);
+        for (run, machine) in baseline.runs.iter_mut().zip(machines) {
+            run.environment.machine.test_bed.machine = Some(machine.into());
+        }
+        let mut run = run(vec![cell(2.0)]);
+        run.environment.machine.test_bed.machine = Some(head.into());
+        judge_runs(&baseline, &[run]).cells.remove(0)
+    };
+    assert_eq!(of_machines(["a"; 5], "a").verdict, Verdict::Regressed, "five days of one machine");
+    let reason = |cell: &CellJudgement| comparison(cell, P50).reason.clone();
+    let two = of_machines(["a", "a", "a", "b", "b"], "a");
+    assert_eq!(reason(&two), Some(Reason::TooFew(TooFew::Machines(2))));
+    let other = of_machines(["a"; 5], "b");
+    assert_eq!(reason(&other), Some(Reason::TooFew(TooFew::Machines(1))));
+    assert_eq!(of_machines(["a", "b", "c", "c", "c"], "a").verdict, Verdict::Regressed);
 }
 
 // Properties.

@@ -15,7 +15,7 @@ pub enum Verdict {
     Unchanged,
     /// Shown to be better.
     Improved,
-    /// It looked better in the screening of a duet and was not measured again.
+    /// It looked better in the screening and was not measured again.
     SeemsFaster,
     /// The baseline does not have it.
     New,
@@ -462,6 +462,8 @@ pub struct ControlCheck {
     pub stored: usize,
     /// Those that match.
     pub matching: usize,
+    /// Why the newest of the others does not.
+    pub mismatch: Option<Reason>,
 }
 
 /// What is found of a whole call.

@@ -1,7 +1,7 @@
 //! The control: a small fixed server of plimsoll's own that shows whether the machine behaves as it did when stored runs were measured.
 //!
 //! It answers two requests, each of which computes for about 200 µs, and is loaded with one connection, so that its latency is the speed of
-//! a CPU. Work that fills a core, reads memory or calls the kernel would differ by 10 to 25% from launch to launch on a shared machine,
+//! a CPU. Work that fills a core, reads memory or calls the kernel differed by 10 to 40% from launch to launch on a shared machine,
 //! which tells nothing.
 //! The control is started as often as the services of the run, between their launches. The bench program is its server, too: it runs
 //! its own file again.
@@ -43,7 +43,7 @@ const WARM_UP: Duration = Duration::from_millis(2);
 /// # Errors
 /// If the port cannot be bound.
 pub(crate) fn serve_if_asked() -> io::Result<()> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default());
     if args.next().as_deref() != Some(ARGUMENT) {
         return Ok(());
     }

@@ -285,6 +285,19 @@ impl Plan {
         Ok(self)
     }
 
+    /// The programs that its groups start, each once.
+    pub(crate) fn programs(&self) -> Vec<String> {
+        let mut programs = Vec::new();
+        for group in &self.groups {
+            if let ServiceKind::Command(command) = &group.service.0
+                && !programs.contains(&command.program)
+            {
+                programs.push(command.program.clone());
+            }
+        }
+        programs
+    }
+
     /// The number of cells in all groups.
     pub fn cells(&self) -> usize {
         self.groups.iter().map(|group| group.cells.len()).sum()

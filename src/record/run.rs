@@ -333,9 +333,9 @@ pub struct BaseRef {
     /// run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
-    /// The groups whose candidates it decides about, in that case.
+    /// The cells whose candidates it decides about, in that case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
+    pub cells: Vec<String>,
     /// Set if base is a program that was measured before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,

@@ -403,8 +403,8 @@ mod tests {
           Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
           too wide to tell whether it changed.
 
-        2 of 2 cells looked slower than the stored runs; 1 measured again side by side,
-        1 confirmed.
+        2 of 2 cells looked slower than the stored runs. Measured again next to the
+        first tree: 1, confirmed: 1.
         p values of fresh pairs are corrected for all candidates and interim analyses
         2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
         ");

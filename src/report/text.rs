@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::judge::{
-    Advice, CONTROL_TOLERANCE, Candidate, CellJudgement, Comparison, ControlCheck, Counted, Figure,
-    Judgement, LimitCheck, LimitOutcome, Method, Note, OtherTestBed, Reason, Stage, TooFew, Verdict,
+    Advice, Candidate, CellJudgement, Comparison, ControlCheck, Counted, Figure, Judgement, LimitCheck,
+    LimitOutcome, Method, Note, OtherTestBed, Reason, Stage, TooFew, Verdict,
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
 use crate::record::{
@@ -28,11 +28,11 @@ pub(crate) const OPEN_GATE: &str = "nothing was compared, therefore this check p
      `--base-ref origin/main...HEAD` compares with the commit where the branch began. On machines of your own, record a baseline \
      with `--test-bed NAME` and pass the same name here";
 /// What is told when runs are stored whose files no commit has.
-pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measured. Commit them together with the baseline, or a later slowdown can be screened \
-     but not confirmed.";
+pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measured. Commit them with the baseline, or a later slowdown can be screened but not \
+     confirmed.";
 /// What is told of a baseline whose first files no commit has.
-pub(crate) const NO_COMMIT: &str = "no commit has the files that the baseline began with, so a slowdown can be screened but not confirmed: the stored runs \
-     decide alone";
+pub(crate) const NO_COMMIT: &str = "no commit has the files that the baseline began with, so a slowdown can be screened but not confirmed, and the stored \
+     runs decide alone. If this is a shallow clone, fetch its history; otherwise commit and record a new baseline";
 /// The latency percentiles that charts show, with their names there.
 pub(crate) const LATENCIES: [(&str, &str); 4] = [
     (metric::LATENCY_P50, "p50"),
@@ -110,7 +110,7 @@ pub(crate) fn compared_with(cell: &Cell) -> String {
     });
     match stored {
         _ if cell.is_duet() => "base, side by side".to_owned(),
-        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then base, side by side"),
+        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then the first tree, side by side"),
         Some(runs) => runs,
         None => String::new(),
     }
@@ -309,21 +309,21 @@ pub(crate) fn reason(reason: &Reason) -> String {
             if *sittings == 2 { "one more day" } else { "two more days" }
         ),
         Reason::TooFew(TooFew::Machines(machines)) => format!(
-            "but the name of this test bed stands for several machines, and the baseline has runs of only {machines} (3 are needed)"
+            "but several machines share the name of this test bed, and the baseline has runs of only {machines} of them (3 are needed)"
         ),
-        Reason::NoControl => "This run has no control, so stored runs cannot be compared with it.".to_owned(),
+        Reason::NoControl => "This run has no control and cannot be compared with stored runs: measure again without a base.".to_owned(),
         Reason::StoredWithoutControl => {
-            "It was stored without a control, so nobody knows how the machine behaved. Record a new baseline."
+            "It was stored without a control. Record a new baseline."
                 .to_owned()
         }
         Reason::NoisyControl => {
-            "This machine is too noisy for stored runs: its control is uncertain by more than 5%.".to_owned()
+            "This machine is too noisy for stored runs: its control is uncertain by more than 5%. Compare in a duet.".to_owned()
         }
         Reason::OtherControl { from, to } => {
             format!("It was stored with another control ({from}, now {to}). Record a new baseline.")
         }
         Reason::ControlDiffers => {
-            "The machine does not behave as it did when it was stored: the control differs by more than 5%."
+            "The machine does not behave as it did when it was stored: the control differs by more than 5%. Compare in a duet, or record a new baseline."
                 .to_owned()
         }
         // They only say where the reason is.
@@ -509,8 +509,12 @@ pub(crate) fn note(note: &Note) -> String {
 pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Vec<String> {
     let Report { runs, judgement, .. } = report;
     let mut notes: Vec<String> = runs.iter().filter_map(|run| run.stop.as_ref()).map(stop).collect();
-    notes.extend(looked_slower(report));
-    notes.extend(runs.first().and_then(|run| run.base_ref.as_ref()).map(base_notes).unwrap_or_default());
+    let screened = looked_slower(report);
+    let base = runs.first().and_then(|run| run.base_ref.as_ref());
+    // Of a tree that decides about candidates there is nothing to tell without a screening.
+    let base = base.filter(|base| base.epoch.is_none() || screened.is_some());
+    notes.extend(screened);
+    notes.extend(base.map(base_notes).unwrap_or_default());
     notes.extend(shared.iter().map(|(one, cells)| match cells.len() {
         all if all == judgement.cells.len() => format!("All {all} cells: {}", note(one)),
         some => format!("{some} cells ({}): {}", named(cells), note(one)),
@@ -550,9 +554,11 @@ fn looked_slower(report: &Report) -> Option<String> {
     let cells = plural(ranked.len() as u64, "cell");
     Some(match (slower, again) {
         (0, _) => format!("None of {cells} looked slower than the stored runs."),
-        (_, 0) => format!("{slower} of {cells} looked slower than the stored runs; none was measured again."),
+        (_, 0) => {
+            format!("{slower} of {cells} looked slower than the stored runs; nothing was measured again.")
+        }
         _ => format!(
-            "{slower} of {cells} looked slower than the stored runs; {again} measured again side by side, {confirmed} confirmed."
+            "{slower} of {cells} looked slower than the stored runs. Measured again next to the first tree: {again}, confirmed: {confirmed}."
         ),
     })
 }
@@ -720,18 +726,13 @@ pub(crate) fn control(check: &ControlCheck) -> String {
 
 /// That this machine does not behave as it did when the runs were stored, and what to do.
 fn not_as_then(control: &ControlCheck, options: &ReportOptions) -> String {
-    let is_noisy = control.figures.iter().any(|figure| figure.uncertainty > CONTROL_TOLERANCE);
-    let why = if is_noisy {
-        "This machine is too noisy for stored runs: its control is uncertain by more than 5%."
-    } else {
-        "The machine does not behave as it did when the baseline was stored: no stored run matches today's control within 5%."
-    };
+    let why = control.mismatch.as_ref().map(reason).unwrap_or_default();
     let next = match &options.duet_command {
-        _ if options.records => "This run will replace it or be added to it".to_owned(),
-        Some(command) => format!("To compare all the same: `{command}`"),
+        _ if options.records => "This run is stored all the same".to_owned(),
+        Some(command) => format!("To compare anyway: `{command}`"),
         None => format!("To record a new baseline: `{}`", options.record_command),
     };
-    format!("{why} {next}.")
+    format!("No stored run of the baseline `{}` counts. {why} {next}.", options.baseline)
 }
 
 /// That stored runs were measured on another machine, and which command compares on this one.
@@ -800,8 +801,13 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
         _ => "all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected)"
             .to_owned(),
     };
-    let base =
-        if report.is_duet() { "the old build, measured in the same run" } else { "the stored baseline" };
+    let base = if report.is_duet() {
+        "the old build, measured in the same run"
+    } else if report.screened_cells() > 0 {
+        "the stored baseline or, in cells decided by fresh pairs, its first tree"
+    } else {
+        "the stored baseline"
+    };
     let [regressed, improved, unchanged, inconclusive] =
         [Verdict::Regressed, Verdict::Improved, Verdict::Unchanged, Verdict::Inconclusive].map(Verdict::name);
     [
@@ -863,8 +869,8 @@ pub(crate) fn same_trees(base: &BaseRef) -> String {
 }
 
 /// What is told if no other program was measured yet.
-pub(crate) const NO_LAST_PROGRAM: &str = "Nothing to compare: no other program of this bench was measured yet. This one was kept; change the service and run \
-     the same call again.";
+pub(crate) const NO_LAST_PROGRAM: &str = "Nothing to compare: this is the first program that was measured by this bench. It was kept; change the service and run \
+     the same command again.";
 
 /// Which kept program is base.
 pub(crate) fn last_program(base: &BaseRef) -> String {
@@ -883,11 +889,14 @@ fn base_notes(base: &BaseRef) -> Vec<String> {
     };
     let described = base.described();
     if base.kept.is_some() {
-        return vec![format!("{} Both sides run with the files of the working tree.", last_program(base))];
+        return vec![format!("{} Both sides read their files from the working tree.", last_program(base))];
     }
     let mut notes = vec![match &base.epoch {
         Some(_) if base.same_trees => {
-            format!("The files are those of {described}, so what looks slower is the machine.")
+            format!(
+                "The files are the same as in {described}, so nothing was measured again: if a cell is slower, it is because of \
+                 the machine, or of files that git does not have."
+            )
         }
         Some(_) if base.programs.is_empty() => {
             format!("Cells that look slower than the stored runs are compared side by side with {described}.")
@@ -1114,7 +1123,7 @@ mod tests {
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is too wide to tell whether it changed.
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 1 sitting (3 are needed: record on two more days).
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 2 sittings (3 are needed: record on one more day).
-        throughput is 1.2% lower (interval -18.2 to +15.8%), but the name of this test bed stands for several machines, and the baseline has runs of only 2 (3 are needed).
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but several machines share the name of this test bed, and the baseline has runs of only 2 of them (3 are needed).
         latency p50 is 1.2% higher (interval -15.8 to +18.2%).
         latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is not significant: p = 1.0000, corrected over all candidates and interim analyses.
         latency p50: Some values are zero, and zero has no ratio.

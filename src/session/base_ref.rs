@@ -22,7 +22,7 @@ use crate::output;
 use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side};
 use crate::record::BaseRef;
 use crate::report::{self, base_warnings, same_trees};
-use crate::session::baselines::start_of_baseline;
+use crate::session::baselines::first_tree_of_baseline;
 use crate::session::cargo::{self, BuildDirs, Built, CargoCall};
 use crate::session::git::{NAME_BYTES, Repository, Tree, digest_name, top_of};
 use crate::session::last::Programs;
@@ -62,7 +62,7 @@ pub(crate) fn resolve(plan: &mut Plan, options: &Options, signals: &Interrupt) -
     let duet = &options.duet;
     let base = match (&duet.base, &duet.base_ref) {
         (Some(OwnBase::Last), _) => return last(plan, options),
-        (Some(OwnBase::Baseline), _) => Some(Base::Found(Box::new(start_of_baseline(plan, options)?))),
+        (Some(OwnBase::Baseline), _) => Some(Base::Found(Box::new(first_tree_of_baseline(plan, options)?))),
         (None, name) => name.as_deref().map(Base::Named),
     };
     if let Some(base) = base {
@@ -95,9 +95,10 @@ pub(crate) fn resolve(plan: &mut Plan, options: &Options, signals: &Interrupt) -
 /// The last program that differs from head's.
 fn last(plan: &mut Plan, options: &Options) -> Result<Resolved> {
     let programs = Programs::of(plan, options).map_err(|group| SessionError::NoLastProgram { group })?;
-    // Also if there is nothing to compare with, since the next call then has something.
-    programs.keep(options).map_err(SessionError::io(&options.paths.target))?;
+    programs.copy().map_err(SessionError::io(&options.paths.target))?;
     let Some(base) = programs.against_last(plan)? else {
+        // So that the next call has something to compare with.
+        programs.keep(options).map_err(SessionError::io(&options.paths.target))?;
         return Ok(Resolved::Nothing(report::NO_LAST_PROGRAM.to_owned()));
     };
     if !options.quiet {
@@ -125,7 +126,10 @@ pub(crate) fn build_pair(
     signals: &Interrupt,
 ) -> Result<Pair> {
     let duet = &options.duet;
-    let programs = programs(plan, !duet.base_arg.is_empty())?;
+    // What was stored was measured with the arguments of this call.
+    let same_args = matches!(base, Base::Found(_));
+    let base_arg: &[String] = if same_args { &[] } else { &duet.base_arg };
+    let programs = programs(plan, !base_arg.is_empty())?;
     let trees = Trees::new(options, signals)?;
     let call = CargoCall::find();
     if call.is_none() && duet.base_build.is_none() {
@@ -149,9 +153,7 @@ pub(crate) fn build_pair(
     if !options.quiet {
         base_warnings(&facts).iter().for_each(|warning| output::log(format_args!("warning: {warning}")));
     }
-    // Both sides get the same arguments where stored runs were measured with them.
-    let same_args = facts.epoch.is_some();
-    if differing.is_empty() && duet.base_arg.is_empty() && (same_args || options.service_args.is_empty()) {
+    if differing.is_empty() && base_arg.is_empty() && (same_args || options.service_args.is_empty()) {
         return Ok((facts, None));
     }
     let build = |side: Side, tree: &Tree, what: &str| -> Result<Built> {
@@ -177,8 +179,8 @@ pub(crate) fn build_pair(
     for group in &mut plan.groups {
         let ServiceKind::Command(command) = &group.service.0 else { continue };
         let mut of_base = trees.command(Side::Base, command, &base);
-        if !duet.base_arg.is_empty() {
-            of_base.args.clone_from(&duet.base_arg);
+        if !base_arg.is_empty() {
+            of_base.args = base_arg.to_vec();
         }
         if same_args {
             of_base.args.extend(options.service_args.iter().cloned());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::judge::{CellJudgement, Depth, Judgement, LimitCheck, Verdict, judge};
 use crate::output;
-use crate::plan::{CellId, Group, Plan, ServiceKind, Settings};
+use crate::plan::{Cell, CellId, Group, Plan, ServiceKind, Settings};
 use crate::record::{BaseRef, Baseline, CellRun, Environment, Epoch, Run, read_runs};
 use crate::report::{NO_COMMIT, plural};
 use crate::session::cargo::CargoCall;
@@ -41,7 +41,6 @@ pub(crate) fn first_tree(
     plan: &Plan,
     baseline: &Baseline,
     files: &Files,
-    tree: Option<&str>,
     options: &Options,
 ) -> Option<BaseRef> {
     let can_build = |group: &&Group| group.base.is_none() && is_buildable(group, options);
@@ -50,24 +49,27 @@ pub(crate) fn first_tree(
     let cells = groups.iter().flat_map(|group| &group.cells);
     let epochs = cells.filter_map(|cell| baseline.current_epoch(&cell.id, &here));
     let epoch = epochs.max_by_key(|epoch| &epoch.first_run)?;
-    let Some((commit, found)) = commit_of_start(baseline, epoch, files) else {
+    let Some((commit, found)) = commit_of_first_tree(baseline, epoch, files) else {
         if !options.quiet {
             output::log(format_args!("warning: {NO_COMMIT}"));
         }
         return None;
     };
-    let (name, epoch) = (start_name(options), Some(epoch.first_run.clone()));
-    let groups = groups.iter().map(|group| group.name.clone()).collect();
-    let same_trees = tree == Some(&found);
-    Some(BaseRef { name, commit, epoch, groups, same_trees, ..BaseRef::default() })
+    let (name, epoch) = (first_tree_name(options), Some(epoch.first_run.clone()));
+    // A cell that was added later is not in the first tree. If its run was dropped, nobody knows.
+    let of_tree = || baseline.runs.iter().filter(|run| run.environment.tree.as_ref() == Some(&found));
+    let has = |cell: &&Cell| of_tree().next().is_none() || of_tree().any(|run| run.cell(&cell.id).is_some());
+    let cells = groups.iter().flat_map(|group| &group.cells).filter(has);
+    let cells = cells.map(|cell| cell.id.to_string()).collect();
+    Some(BaseRef { name, commit, epoch, cells, ..BaseRef::default() })
 }
 
-fn start_name(options: &Options) -> String {
-    format!("the start of the baseline `{}`", options.baseline.name())
+fn first_tree_name(options: &Options) -> String {
+    format!("the first tree of the baseline `{}`", options.baseline.name())
 }
 
 /// The commit with the files of an epoch's first run, else those of its oldest run that has one, and the id of these files.
-fn commit_of_start(baseline: &Baseline, epoch: &Epoch, files: &Files) -> Option<(String, String)> {
+fn commit_of_first_tree(baseline: &Baseline, epoch: &Epoch, files: &Files) -> Option<(String, String)> {
     let is_of_epoch = |run: &&Run| run.epoch.as_ref().is_some_and(|own| own.first_run == epoch.first_run);
     let runs: Vec<&Run> = baseline.runs.iter().filter(is_of_epoch).collect();
     let trees = runs.iter().filter_map(|run| run.environment.tree.as_ref());
@@ -82,7 +84,7 @@ fn commit_of_start(baseline: &Baseline, epoch: &Epoch, files: &Files) -> Option<
 }
 
 /// The tree that began the newest epoch of the baseline, of whatever machine, as base of a duet.
-pub(crate) fn start_of_baseline(plan: &Plan, options: &Options) -> Result<BaseRef> {
+pub(crate) fn first_tree_of_baseline(plan: &Plan, options: &Options) -> Result<BaseRef> {
     let name = options.baseline.name();
     let baseline = Baseline::read(&options.paths.baselines(), name, &plan.bench)?;
     let newest =
@@ -90,13 +92,13 @@ pub(crate) fn start_of_baseline(plan: &Plan, options: &Options) -> Result<BaseRe
     let wrong = |why: String| SessionError::BaseBaseline { why };
     let epoch = newest.ok_or_else(|| wrong(format!("there is no baseline `{name}` of this bench yet")))?;
     let files = Files::around(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
-    let found = files.and_then(|files| commit_of_start(&baseline, epoch, &files));
+    let found = files.and_then(|files| commit_of_first_tree(&baseline, epoch, &files));
     let (commit, _) = found.ok_or_else(|| {
         wrong(format!(
             "no commit of this clone has the files that the baseline `{name}` began with; fetch its history, or name a commit with --base-ref"
         ))
     })?;
-    Ok(BaseRef { name: start_name(options), commit, ..BaseRef::default() })
+    Ok(BaseRef { name: first_tree_name(options), commit, ..BaseRef::default() })
 }
 
 /// Whether a group's service is a program that can be built from another commit.
@@ -221,6 +223,11 @@ pub(crate) fn save(
             "warning: the new baseline `{}` is slower than the one it replaces; to go back, restore baselines/ from git",
             save.name
         ));
+    }
+    if save.append && judgement.compared_nothing() && baseline.runs.len() > paths.len() {
+        output::log(
+            "warning: the runs were added without being compared with the others; `--base baseline` compares with their first tree",
+        );
     }
     if !options.quiet && !paths.is_empty() {
         let saved = plural(paths.len() as u64, "run");

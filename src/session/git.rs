@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -33,6 +33,7 @@ const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 const BASELINES: &str = ":(top,glob)**/baselines/*/*/*.json";
 /// Lists the commits among which one is sought by its files. Each takes about 10 ms.
 const RECENT: &str = "rev-list --max-count=200 --all HEAD";
+const LONGEST_SEARCH: Duration = Duration::from_secs(3);
 /// Bytes of a digest that names a folder.
 pub(crate) const NAME_BYTES: usize = 8;
 
@@ -75,9 +76,11 @@ pub(crate) fn top_of(folder: &Path) -> Result<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Files {
     repository: Repository,
+    /// The top folder of its working tree.
+    top: PathBuf,
     /// Index and objects of its own.
     scratch: TempDir,
-    /// Folders that do not count.
+    /// Folders that do not count, below the top folder.
     left_out: Vec<PathBuf>,
 }
 
@@ -85,8 +88,10 @@ impl Files {
     /// The files of the repository around `folder`, without those in `left_out`. `None` outside of git.
     pub(crate) fn around(folder: &Path, left_out: &[PathBuf]) -> Option<Self> {
         let scratch = tempfile::tempdir().ok()?;
-        let repository = Repository::open(&top_of(folder).ok()?, scratch.path()).ok()?;
-        Some(Self { repository, scratch, left_out: left_out.to_vec() })
+        let top = top_of(folder).ok()?;
+        let repository = Repository::open(&top, scratch.path()).ok()?;
+        let left_out = left_out.iter().filter_map(|path| below(&top, path)).collect();
+        Some(Self { repository, top, scratch, left_out })
     }
 
     /// The id of the working tree, as `git add -A` would take it.
@@ -103,27 +108,42 @@ impl Files {
     }
 
     fn id(&self, index: &Path) -> Option<String> {
-        let mut remove = self.repository.on_index(index, "rm -r --cached --quiet --ignore-unmatch --");
+        let mut remove = self.repository.on_index(index, "rm -r -f --cached --quiet --ignore-unmatch --");
         remove.args(self.left_out.iter().map(|path| pathspec("top,literal", path))).arg(BASELINES);
         text(&mut remove).ok()?;
-        text(&mut self.repository.on_index(index, "write-tree")).ok()
+        // A partial clone must not fetch what nobody reads.
+        text(self.repository.on_index(index, "write-tree --missing-ok").env("GIT_NO_LAZY_FETCH", "1")).ok()
+    }
+
+    /// The commit that added a file.
+    fn added(&self, path: &Path) -> Option<String> {
+        let path = below(&self.top, path)?;
+        let mut log = self.repository.git("log --diff-filter=A --max-count=1 --format=%H --");
+        text(log.arg(pathspec("top,literal", &path))).ok().filter(|commit| !commit.is_empty())
     }
 
     /// The commit with these files: one of `likely`, one that added one of the files in `added_with`, or a recent one.
     pub(crate) fn commit_of(&self, id: &str, likely: &[String], added_with: &[PathBuf]) -> Option<String> {
         let full = |name: &String| self.repository.commit(name).ok();
-        let added = |path: &PathBuf| {
-            let mut log = self.repository.git("log --diff-filter=A --max-count=1 --format=%H --");
-            text(log.arg(pathspec("top,literal", path))).ok().filter(|commit| !commit.is_empty())
-        };
-        let known = likely.iter().filter_map(full).chain(added_with.iter().filter_map(added));
+        let added = added_with.iter().filter_map(|path| self.added(path));
+        let known = likely.iter().filter_map(full).chain(added);
         let recent = text(&mut self.repository.git(RECENT)).unwrap_or_default();
-        let mut seen = BTreeSet::new();
+        let (mut seen, began) = (BTreeSet::new(), Instant::now());
+        let recent = recent.lines().map(str::to_owned).take_while(|_| began.elapsed() < LONGEST_SEARCH);
         known
-            .chain(recent.lines().map(str::to_owned))
+            .chain(recent)
             .filter(|commit| seen.insert(commit.clone()))
             .find(|commit| self.of_commit(commit).as_deref() == Some(id))
     }
+}
+
+/// A path below the top folder.
+fn below(top: &Path, path: &Path) -> Option<PathBuf> {
+    // It may not exist yet, and its parents may be links.
+    let parent = path.parent()?.ancestors().find_map(|parent| Some((parent, parent.canonicalize().ok()?)));
+    let (parent, canonical) = parent?;
+    let path = canonical.join(path.strip_prefix(parent).ok()?);
+    path.strip_prefix(top).ok().map(Path::to_owned)
 }
 
 /// A name for a folder of ours that belongs to the folder `path` of the user's.
@@ -541,4 +561,52 @@ fn stdout(output: io::Result<Output>) -> Result<Vec<u8>> {
         return Ok(output.stdout);
     }
     Err(SessionError::Git(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_found_by_its_files_without_baselines_and_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("a shop");
+        let package = top.join("api");
+        let write = |name: &str, content: &str| {
+            let path = package.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        let call = |words: &str| {
+            let identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+            text(git().arg("-C").arg(&top).args(identity).args(words.split(' '))).unwrap()
+        };
+        write("main.rs", "one");
+        call("init -q");
+        call("add -A");
+        call("commit -qm first");
+        let left_out = ["baselines", "reports"].map(|name| package.join(name));
+        let files = || Files::around(&package, &left_out).unwrap();
+        // Measured before it is committed.
+        write("main.rs", "two");
+        let measured = files().now().unwrap();
+        assert_eq!(files().commit_of(&measured, &[], &[]), None);
+        let run = "baselines/main/bench/run.json";
+        write(run, "1");
+        write("reports/bench/run.json", "1");
+        assert_eq!(files().now().as_ref(), Some(&measured), "what plimsoll writes does not count");
+        call("add -A");
+        call("commit -qm second");
+        let commit = call("rev-parse HEAD");
+        assert_eq!(files().commit_of(&measured, &[], &[]).as_ref(), Some(&commit));
+        assert_eq!(files().added(&package.join(run)).as_ref(), Some(&commit));
+        // The stored run changes later, in the index and in the working tree.
+        write(run, "2");
+        call("commit -qam third");
+        write(run, "3");
+        call("add -A");
+        write(run, "4");
+        let found = files().commit_of(&measured, &[commit[..7].to_owned()], &[]);
+        assert_eq!(found, Some(commit));
+    }
 }

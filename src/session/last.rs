@@ -1,6 +1,6 @@
 //! `--base last`: the program that was measured before is base. The inner loop of a developer, without git and without a second build.
 //!
-//! Each measuring call keeps the programs of its services in the build folder, `TARGET/plimsoll/BENCH/DIGEST/`. The last two different
+//! Each measuring call keeps the programs of its services in the build folder, `TARGET/plimsoll/PACKAGE/BENCH/DIGEST/`. The last two different
 //! ones stay, so that the same call can be repeated. Both sides then run from there, by paths of equal length.
 
 use std::cmp::Reverse;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::plan::{Plan, ServiceKind};
 use crate::record::{BaseRef, Environment, Kept, file_name, write_whole};
-use crate::session::git::NAME_BYTES;
+use crate::session::git::{NAME_BYTES, digest_name};
 use crate::session::options::Options;
 use crate::session::outcome::{Result, SessionError};
 
@@ -34,8 +34,8 @@ struct Facts {
 /// The programs of a plan, and the folder that keeps them.
 #[derive(Debug)]
 pub(crate) struct Programs {
-    /// As the bench file names them.
-    paths: Vec<String>,
+    /// As the bench file names them, with the digest of each.
+    paths: Vec<(String, [u8; 32])>,
     /// The folder of the bench.
     folder: PathBuf,
     digest: String,
@@ -48,49 +48,62 @@ impl Programs {
     /// # Errors
     /// The name of a group whose service is not a program in the build folder.
     pub(crate) fn of(plan: &Plan, options: &Options) -> std::result::Result<Self, String> {
-        let mut paths = Vec::new();
-        let mut content = Sha256::new();
+        let is_built = |program: &str| options.paths.root.join(program).starts_with(&options.paths.target);
         for group in &plan.groups {
-            let not_built = || group.name.clone();
-            let ServiceKind::Command(command) = &group.service.0 else { return Err(not_built()) };
-            let program = command.program().to_owned();
-            if paths.contains(&program) {
-                continue;
+            match &group.service.0 {
+                ServiceKind::Command(command) if is_built(command.program()) => {}
+                _ => return Err(group.name.clone()),
             }
-            let path = options.paths.root.join(&program);
-            if !path.starts_with(&options.paths.target) {
-                return Err(not_built());
-            }
-            let digest = digest_of(&path).map_err(|_| not_built())?;
-            content.update(digest);
-            paths.push(program);
         }
-        let folder = options.paths.target.join("plimsoll").join(file_name(&plan.bench));
-        let (digest, root) = (hex(&content.finalize(), NAME_BYTES), options.paths.root.clone());
+        // All programs of the bench, so that a filter compares with the same ones.
+        let mut content = Sha256::new();
+        let mut paths = Vec::new();
+        for program in options.programs.iter().filter(|program| is_built(program)) {
+            let Ok(digest) = digest_of(&options.paths.root.join(program)) else { continue };
+            content.update(digest);
+            paths.push((program.clone(), digest));
+        }
+        let root = options.paths.root.clone();
+        // Packages may share a build folder.
+        let package = options.paths.target.join("plimsoll").join(digest_name(&root));
+        let (folder, digest) = (package.join(file_name(&plan.bench)), hex(&content.finalize(), NAME_BYTES));
         Ok(Self { paths, folder, digest, root })
     }
 
     /// The place of each program in a kept folder.
     fn places(&self, digest: &str) -> impl Iterator<Item = (&String, PathBuf)> {
         let folder = self.folder.join(digest);
-        self.paths.iter().enumerate().map(move |(index, program)| {
+        self.paths.iter().enumerate().map(move |(index, (program, _))| {
             let name = Path::new(program).file_name().unwrap_or_default();
             (program, folder.join(index.to_string()).join(name))
         })
     }
 
-    /// Keeps the programs as they are now, and removes all but the newest other ones.
-    pub(crate) fn keep(&self, options: &Options) -> io::Result<()> {
-        let facts = self.folder.join(&self.digest).join(FACTS);
-        if !facts.is_file() {
-            for (program, place) in self.places(&self.digest) {
-                fs::create_dir_all(place.parent().unwrap_or(&self.folder))?;
-                // Written under another name, so that a copy that was interrupted is never run.
-                let partial = place.with_extension("partial");
-                fs::copy(self.root.join(program), &partial)?;
-                fs::rename(partial, place)?;
+    /// Copies the programs.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written, or a program is no longer what it was.
+    pub(crate) fn copy(&self) -> io::Result<()> {
+        for ((program, place), (_, digest)) in self.places(&self.digest).zip(&self.paths) {
+            if place.is_file() {
+                continue;
             }
+            fs::create_dir_all(place.parent().unwrap_or(&self.folder))?;
+            // Written under another name, so that a copy that was interrupted is never run.
+            let partial = place.with_extension("partial");
+            fs::copy(self.root.join(program), &partial)?;
+            if digest_of(&partial)? != *digest {
+                return Err(io::Error::other(format!("{program} was built again meanwhile")));
+            }
+            fs::rename(partial, place)?;
         }
+        Ok(())
+    }
+
+    /// Keeps the programs after they were measured, and removes all but the newest other ones.
+    pub(crate) fn keep(&self, options: &Options) -> io::Result<()> {
+        self.copy()?;
+        let facts = self.folder.join(&self.digest).join(FACTS);
         let environment = Environment::collect(true, &options.paths.root, None);
         let about = Facts { commit: environment.commit, dirty: environment.dirty };
         write_whole(&facts, &serde_json::to_vec(&about)?).map_err(io::Error::other)?;
@@ -153,8 +166,10 @@ mod tests {
     #[test]
     fn the_newest_other_program_is_base_and_two_different_ones_stay() {
         let root = tempfile::tempdir().unwrap();
-        let options = Options { paths: Paths::new(root.path(), None), ..Options::default() };
-        let program = options.paths.target.join("release/shop");
+        let paths = Paths::new(root.path(), None);
+        let program = paths.target.join("release/shop");
+        let programs = vec![program.to_str().unwrap().to_owned()];
+        let options = Options { paths, programs, ..Options::default() };
         fs::create_dir_all(program.parent().unwrap()).unwrap();
         let plan = || {
             let mut group = Group::new("g", Location::unknown());
@@ -183,7 +198,8 @@ mod tests {
         assert_eq!(base_after("two"), Some("one".into()), "repeating it compares the same");
         assert_eq!(base_after("three"), Some("two".into()));
         assert_eq!(base_after("two"), Some("three".into()));
-        let kept = fs::read_dir(options.paths.target.join("plimsoll/b")).unwrap().count();
+        let folder = options.paths.target.join("plimsoll").join(digest_name(root.path())).join("b");
+        let kept = fs::read_dir(folder).unwrap().count();
         assert_eq!(kept, KEPT);
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Options {
     /// Take this stored baseline as head instead of measuring.
     pub(crate) load: Option<String>,
     pub(crate) service_args: Vec<String>,
+    /// The programs of all groups of the bench, also of those that a filter leaves out.
+    pub(crate) programs: Vec<String>,
     pub(crate) duet: DuetOptions,
     /// The user's name for this machine.
     pub(crate) test_bed: Option<String>,
@@ -87,7 +89,7 @@ impl Paths {
 /// The flags of a duet: what base is, and how apparent changes are confirmed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct DuetOptions {
-    /// Base: "baseline" (the tree that began it) or "last" (the program before)
+    /// Compare with "baseline" (its first code) or "last" (the program before)
     #[arg(long, value_name = "WHAT", env = "PLIMSOLL_BASE", value_parser = parse_base)]
     #[arg(help_heading = heading::DUETS)]
     pub(crate) base: Option<OwnBase>,
@@ -147,8 +149,7 @@ fn parse_base(text: &str) -> Result<OwnBase, String> {
         "baseline" => Ok(OwnBase::Baseline),
         "last" => Ok(OwnBase::Last),
         other => Err(format!(
-            "it is `baseline` or `last`; to compare with a commit or a branch, use --base-ref {other}, and with a stored baseline \
-             --baseline {other}"
+            "it must be `baseline` or `last`; for a commit or a branch use --base-ref {other}, for a stored baseline --baseline {other}"
         )),
     }
 }

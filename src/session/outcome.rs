@@ -112,10 +112,14 @@ pub(crate) enum SessionError {
     #[error("a duet ended early, so its result is not known: measure again")]
     Incomplete,
 
+    #[error(
+        "the working tree was changed while it was measured, so cells that look slower cannot be measured again: measure again"
+    )]
+    ChangedMeanwhile,
     #[error("--base baseline: {why}")]
     BaseBaseline { why: String },
     #[error(
-        "--base last: group `{group}` does not start a program of this build folder, so none was kept: compare with --base-ref or --base-command"
+        "--base last: group `{group}` does not start a program that cargo built here, and only those are kept; use --base-ref or --base-command"
     )]
     NoLastProgram { group: String },
     #[error("--base-command: `{0}` cannot be parsed as a command line")]

@@ -61,9 +61,12 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     }
     let files = Files::around(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
     let tree = files.as_ref().and_then(Files::now);
-    let first = files.as_ref().filter(|_| base_ref.is_none());
-    let first = first.and_then(|files| first_tree(&plan, &baseline, files, tree.as_deref(), options));
-    let about = About { base_ref: base_ref.as_deref().or(first.as_ref()), tree: tree.as_deref() };
+    // A baseline that is replaced accepts the new speed.
+    let replaces = options.save.as_ref().is_some_and(|save| !save.append);
+    let first = files.as_ref().filter(|_| base_ref.is_none() && !replaces);
+    let first = first.and_then(|files| first_tree(&plan, &baseline, files, options));
+    let base = base_ref.as_deref().or(first.as_ref());
+    let about = About { base_ref: base, files: files.as_ref(), tree: tree.as_deref() };
     let runs = measure_all(&plan, &baseline, about, options, &signals).map_err(|error| match error {
         SessionError::Measure(error @ MeasureError::SideStart { .. }) if base_ref.is_some() => {
             SessionError::StartInTree(error)
@@ -78,9 +81,14 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
         files
             .as_ref()
             .zip(tree.as_ref())
-            .is_some_and(|(files, tree)| files.commit_of(tree, &[], &[]).is_some())
+            .is_none_or(|(files, tree)| files.commit_of(tree, &[], &[]).is_some())
     };
-    if options.save.is_some() && can_build && !options.quiet && outcome.is_ok() && !is_committed() {
+    if options.save.is_some()
+        && can_build
+        && !options.quiet
+        && matches!(outcome, Ok(Outcome::Passed))
+        && !is_committed()
+    {
         output::log(report::NOT_COMMITTED);
     }
     outcome
@@ -91,6 +99,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
 struct About<'a> {
     /// Base of the duet, or the tree that decides about candidates of stored runs.
     base_ref: Option<&'a BaseRef>,
+    files: Option<&'a Files>,
     /// The id of the files that are measured.
     tree: Option<&'a str>,
 }
@@ -223,8 +232,7 @@ fn measure_all(
     let mut pair: Option<Pair> = None;
     while let Some(next) = next_confirmation(&duet, baseline, &runs, options) {
         if next.groups.iter().any(|group| group.base.is_none()) {
-            let built = build_first_tree(&mut duet, &next, &runs, options, signals);
-            match built {
+            match build_first_tree(&mut duet, &next, &runs, about, options, signals) {
                 Ok((base, lock)) => {
                     runs.iter_mut().for_each(|run| run.base_ref = Some(base.clone()));
                     pair = Some((base, lock));
@@ -232,9 +240,7 @@ fn measure_all(
                 Err(_) if signals.signalled().is_some() => {
                     runs.iter_mut().for_each(|run| run.stop = signals.signalled().map(Stop::Signal));
                 }
-                Err(error) => {
-                    runs.iter_mut().for_each(|run| run.stop = Some(Stop::Failed(error.to_string())))
-                }
+                Err(error) => decide_alone(&mut runs, &error),
             }
             continue;
         }
@@ -250,6 +256,9 @@ fn measure_all(
                     last.confirmations.push(confirmation.cells);
                 }
             }
+            Err(error) if pair.is_some() && plan.groups.iter().all(|group| group.base.is_none()) => {
+                decide_alone(&mut runs, &SessionError::StartInTree(error));
+            }
             // The rounds so far are reported, but not saved: a duet without its confirmation is not complete.
             Err(error) => {
                 runs.iter_mut().for_each(|run| run.stop = Some(Stop::Failed(error.to_string())));
@@ -261,28 +270,42 @@ fn measure_all(
     Ok(runs)
 }
 
+/// Lets stored runs decide, since their candidates cannot be measured again.
+fn decide_alone(runs: &mut [Run], why: &SessionError) {
+    output::log(format_args!("warning: {why}\nSo the stored runs decide alone."));
+    for run in runs {
+        run.base_ref = None;
+        run.confirmations.clear();
+    }
+}
+
 /// Builds base and head of the groups whose candidates stored runs found, and makes duets of these groups.
 fn build_first_tree(
     duet: &mut Plan,
     next: &Plan,
     runs: &[Run],
+    about: About<'_>,
     options: &Options,
     signals: &Interrupt,
 ) -> Result<Pair> {
     let base = runs.iter().find_map(|run| run.base_ref.clone()).expect("stored runs screen only with one");
+    if about.files.and_then(Files::now).as_deref() != about.tree {
+        return Err(SessionError::ChangedMeanwhile);
+    }
+    let candidates: BTreeSet<&CellId> =
+        next.groups.iter().flat_map(|group| &group.cells).map(|cell| &cell.id).collect();
     let is_next =
-        |group: &&Group| group.base.is_none() && next.groups.iter().any(|next| next.name == group.name);
-    let mut both = Plan { groups: duet.groups.iter().filter(is_next).cloned().collect(), ..Plan::default() };
+        |group: &Group| group.base.is_none() && group.cells.iter().any(|cell| candidates.contains(&cell.id));
+    let groups = duet.groups.iter().filter(|group| is_next(group)).cloned().collect();
+    let mut both = Plan { groups, ..Plan::default() };
     if !options.quiet {
         let looks = looks_slower(next.cells(), duet.cells());
         let commit = base.short_commit();
         output::log(format_args!("{looks} than the stored runs; building {commit} to compare side by side"));
     }
     let (base, lock) = build_pair(&mut both, Base::Found(Box::new(base)), options, signals)?;
-    for built in both.groups {
-        let group = duet.groups.iter_mut().find(|group| group.name == built.name);
-        group.into_iter().for_each(|group| *group = built.clone());
-    }
+    let next = duet.groups.iter_mut().filter(|group| is_next(group));
+    next.zip(both.groups).for_each(|(group, built)| *group = built);
     Ok((BaseRef { same_trees: lock.is_none(), ..base }, lock))
 }
 
@@ -316,7 +339,8 @@ fn measure_options(options: &Options, deadline: Option<Instant>) -> MeasureOptio
 /// measuring ended early.
 fn next_confirmation(plan: &Plan, baseline: &Baseline, runs: &[Run], options: &Options) -> Option<Plan> {
     let confirmation = plan.confirmation.as_ref()?;
-    if runs.iter().any(|run| run.stop.is_some()) {
+    let is_same = |run: &Run| run.base_ref.as_ref().is_some_and(|base| base.same_trees);
+    if runs.iter().any(|run| run.stop.is_some() || is_same(run)) {
         return None;
     }
     let judgement = judge(baseline, runs, Depth::Verdicts);

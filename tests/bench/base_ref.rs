@@ -87,7 +87,7 @@ const START: Duration = Duration::from_secs(60);
 
 /// A repository of a user, in a folder with a space in its name, and a cache.
 pub struct Shop {
-    folder: TempDir,
+    pub folder: TempDir,
     pub root: PathBuf,
     /// Variables of the call.
     pub env: Vec<(&'static str, String)>,
@@ -95,7 +95,7 @@ pub struct Shop {
 
 impl Shop {
     /// A package and the crate that it uses, in a folder below the repository's top folder.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("of a user").join("my shop");
         let shop = Self { folder, root, env: Vec::new() };

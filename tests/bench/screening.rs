@@ -8,6 +8,7 @@ crate::checks!(screening:
     stored_runs_count_only_while_the_machine_behaves_as_it_did,
     a_slowdown_since_the_baseline_is_confirmed_next_to_the_tree_that_began_it,
     a_baseline_recorded_before_its_commit_leads_to_a_squashed_one,
+    a_first_tree_that_no_longer_builds_leaves_the_decision_to_the_stored_runs,
     files_of_the_baseline_itself_are_not_measured_again,
     the_last_program_is_base_until_another_one_is_measured,
 );
@@ -21,9 +22,17 @@ fn expect_confirmed(ran: Ran) -> Ran {
     ran.expect_code(1)
         .expect_err("1 of 1 cells looks slower than the stored runs; building")
         .expect_out(
-            "1 of 1 cell looked slower than the stored runs; 1 measured again side by side, 1 confirmed.",
+            "1 of 1 cell looked slower than the stored runs. Measured again next to the first tree: 1, confirmed: 1.",
         )
         .expect_out(&format!("1 regressed ({CELL})"))
+}
+
+/// A shop that does not ignore its reports: they are no part of what was measured.
+fn shop() -> Shop {
+    let shop = Shop::new();
+    shop.replace(".gitignore", "/reports\n", "");
+    shop.commit("first");
+    shop
 }
 
 /// Records a baseline; a service of a busy machine may be measured unfairly, but not three times.
@@ -37,6 +46,25 @@ fn record(shop: &Shop) -> Ran {
     panic!("in three calls nothing could be recorded");
 }
 
+fn a_first_tree_that_no_longer_builds_leaves_the_decision_to_the_stored_runs() {
+    let shop = shop();
+    let text = std::fs::read_to_string(shop.root.join("switch/src/lib.rs")).unwrap();
+    // A file outside the repository, which is gone later.
+    let outside = shop.folder.path().join("outside.rs");
+    std::fs::write(&outside, "1").unwrap();
+    shop.write("switch/src/lib.rs", &format!("pub const FACTOR: u32 = include!({outside:?});\n"));
+    shop.commit("with a file from outside");
+    record(&shop);
+    shop.commit("a baseline");
+    std::fs::remove_file(&outside).unwrap();
+    shop.write("switch/src/lib.rs", &text);
+    shop.write("config.txt", "4\n");
+    let ran = shop.bench(&[], &FEW_PAIRS).expect_code(0);
+    ran.expect_err("base could not be built")
+        .expect_err("So the stored runs decide alone")
+        .expect_out("1 inconclusive");
+}
+
 fn stored_runs_count_only_while_the_machine_behaves_as_it_did() {
     let package = Package::with_baseline();
     let bench = |slower: &str, args: &[&str]| {
@@ -46,27 +74,28 @@ fn stored_runs_count_only_while_the_machine_behaves_as_it_did() {
     let same = bench("1", &[]).expect_out("2 of 2 stored runs match");
     assert!(same.code == Some(0) && !same.out.contains("NOT COMPARED"), "{}", same.out);
     let other = bench("2", &[]).expect_code(0).expect_out("0 of 2 stored runs match");
-    let other = other.expect_out("The machine does not behave as it did when the baseline was stored");
+    let other = other.expect_out("No stored run of the baseline `main` counts. The machine does not behave");
     assert!(other.out.starts_with("NOT COMPARED"), "{}", other.out);
     bench("2", &["--fail-on", "incomparable"]).expect_code(3);
 }
 
 fn a_slowdown_since_the_baseline_is_confirmed_next_to_the_tree_that_began_it() {
-    let shop = Shop::committed();
+    let shop = shop();
     let recorded = record(&shop);
     assert!(!recorded.err.contains("No commit has the files"), "{}", recorded.err);
     shop.commit("a baseline");
     shop.write("config.txt", "4\n");
     let only_screened = shop.bench(&[], &["--confirm", "none"]).expect_code(0);
-    only_screened.expect_out("1 of 1 cell looked slower than the stored runs; none was measured again.");
+    only_screened.expect_out("1 of 1 cell looked slower than the stored runs; nothing was measured again.");
     let ran = expect_confirmed(shop.bench(&[], &FEW_PAIRS));
-    ran.expect_out("2 stored runs, then base, side by side").expect_out("the start of the baseline `main`");
+    ran.expect_out("2 stored runs, then the first tree, side by")
+        .expect_out("the first tree of the baseline `main`");
     // A call that adds to the baseline is refused, and says so.
     let refused = shop.bench(&[], &[&FEW_PAIRS[..], &["--append"]].concat()).expect_code(1);
     refused.expect_err("The baseline `main` was not changed");
     // The same without any screening.
     let whole = shop.bench(&[], &[&FEW_PAIRS[..], &["--base", "baseline"]].concat()).expect_code(1);
-    whole.expect_out("Base is the start of the baseline `main`");
+    whole.expect_out("Base is the first tree of the baseline `main`");
     shop.bench(&[], &["--base", "main"]).expect_code(2).expect_err("--base-ref main");
     shop.bench(&[], &["--base", "baseline", "--baseline", "other"])
         .expect_code(2)
@@ -74,11 +103,10 @@ fn a_slowdown_since_the_baseline_is_confirmed_next_to_the_tree_that_began_it() {
 }
 
 fn a_baseline_recorded_before_its_commit_leads_to_a_squashed_one() {
-    let shop = Shop::committed();
+    let shop = shop();
     shop.git(&["checkout", "-q", "-b", "branch"]);
     shop.write("notes.md", "To be measured.\n");
-    record(&shop)
-        .expect_err("No commit has the files that were measured. Commit them together with the baseline");
+    record(&shop).expect_err("No commit has the files that were measured. Commit them with the baseline");
     shop.commit("notes and a baseline");
     shop.git(&["checkout", "-q", "main"]);
     shop.git(&["merge", "-q", "--squash", "branch"]);
@@ -90,19 +118,20 @@ fn a_baseline_recorded_before_its_commit_leads_to_a_squashed_one() {
 }
 
 fn files_of_the_baseline_itself_are_not_measured_again() {
-    let shop = Shop::committed();
+    let shop = shop();
     record(&shop);
     shop.commit("a baseline");
-    let ran = shop.bench(&[], &[]).expect_code(0);
-    assert!(!ran.err.contains("building"), "{}", ran.err);
-    ran.expect_out("The files are those of the start of the baseline `main`");
+    // Slower, but not because of a file of the repository.
+    let ran = shop.bench(&["--features", "slow"], &[]).expect_code(0);
+    assert!(!ran.err.contains("Building"), "{}", ran.err);
+    ran.expect_out("The files are the same as in the first tree of the baseline `main`");
 }
 
 fn the_last_program_is_base_until_another_one_is_measured() {
-    let shop = Shop::committed();
+    let shop = shop();
     let last = [&FEW_PAIRS[..], &["--base", "last"]].concat();
     let first = shop.bench(&[], &last).expect_code(0);
-    first.expect_out("no other program of this bench was measured yet");
+    first.expect_out("this is the first program that was measured by this bench");
     shop.replace("src/main.rs", "from_micros(500)", "from_micros(2500)");
     for _ in 0..2 {
         let ran = shop.bench(&[], &last).expect_code(1).expect_out(&format!("1 regressed ({CELL})"));
