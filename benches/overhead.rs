@@ -12,7 +12,8 @@ use plimsoll::internals::draw_change_chart;
 use plimsoll::internals::judge::{Depth, Judgement, Method, judge};
 use plimsoll::internals::plan::{CellId, Settings};
 use plimsoll::internals::record::{
-    Baseline, CellRun, Counts, Environment, METRICS, Machine, Metric, Round, Run, Tally, TestBed, metric,
+    Baseline, CellRun, Control, Counts, Environment, METRICS, Machine, Metric, Round, Run, Tally, TestBed,
+    metric,
 };
 use plimsoll::internals::stats::interval::mean_interval;
 use plimsoll::{BenchmarkId, Load};
@@ -167,6 +168,7 @@ fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng:
     let test_bed = TestBed { id: Some("boot:here".into()), ..TestBed::default() };
     let machine =
         Machine { arch, os, cpu, cpus: 2, memory_gib: 8, is_virtual: true, loopback: true, test_bed };
+    let figures = [("hash".to_owned(), vec![6_000.0; 10])].into();
     Run {
         id: format!("202611{:02}T170012Z-abc1234", day + 1),
         bench: "overhead".into(),
@@ -176,6 +178,7 @@ fn run(day: usize, cells: usize, metrics: &[&'static Metric], shape: Shape, rng:
         cells: (0..cells).map(|nth| cell(nth, metrics, shape, rng)).collect(),
         epoch: None,
         is_filtered: false,
+        control: Some(Control { identity: "control".into(), figures }),
         base_ref: None,
         confirmations: Vec::new(),
         stop: None,

@@ -82,7 +82,7 @@ fn hash() {
     black_box(digest.finalize());
 }
 
-/// What a [`Control`] must share with another one so that their figures can be compared.
+/// What a control must share with another one so that their figures can be compared.
 pub(crate) fn identity(environment: &Environment) -> String {
     let fact = |name: &str| environment.setup.get(name).map_or("unknown", String::as_str);
     let [plimsoll, rustc, profile] = ["plimsoll", "rustc", "profile"].map(fact);
