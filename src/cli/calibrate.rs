@@ -15,7 +15,7 @@ const BROKEN: u8 = 1;
 /// promise is broken, for example that more than 1% of unchanged calls have a regressed cell.
 #[derive(Debug, Args)]
 pub(crate) struct CalibrateArgs {
-    /// Simulate ten times more calls, in about ten minutes
+    /// Simulate ten times more calls, in about half an hour
     #[arg(long)]
     thorough: bool,
     /// Seed of the simulation: the same seed gives the same result

@@ -513,7 +513,7 @@ pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Ve
     let base = runs.first().and_then(|run| run.base_ref.as_ref());
     // Of a tree that decides about candidates there is nothing to tell without a screening.
     let base = base.filter(|base| base.epoch.is_none() || screened.is_some());
-    notes.extend(screened);
+    notes.extend(screened.filter(|_| base.is_none_or(|base| !base.same_trees)));
     notes.extend(base.map(base_notes).unwrap_or_default());
     notes.extend(shared.iter().map(|(one, cells)| match cells.len() {
         all if all == judgement.cells.len() => format!("All {all} cells: {}", note(one)),
