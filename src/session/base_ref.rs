@@ -96,7 +96,7 @@ pub(crate) fn resolve(plan: &mut Plan, options: &Options, signals: &Interrupt) -
 fn last(plan: &mut Plan, options: &Options) -> Result<Resolved> {
     let programs = Programs::of(plan, options).map_err(|group| SessionError::NoLastProgram { group })?;
     programs.copy().map_err(SessionError::io(&options.paths.target))?;
-    let Some(base) = programs.against_last(plan)? else {
+    let Some(base) = programs.against_last(plan, options)? else {
         // So that the next call has something to compare with.
         programs.keep(options).map_err(SessionError::io(&options.paths.target))?;
         return Ok(Resolved::Nothing(report::NO_LAST_PROGRAM.to_owned()));

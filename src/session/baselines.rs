@@ -266,7 +266,7 @@ pub(crate) fn accept(
     }
     if runs.iter().any(|run| run.control.is_none()) {
         return refuse(
-            "its runs have no control, as those of a duet have none, so no run could be compared with them: measure with --save-baseline"
+            "its runs have no control, because they are a duet, so no run could be compared with them: measure again without a base, then accept"
                 .to_owned(),
         );
     }

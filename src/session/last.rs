@@ -124,7 +124,8 @@ impl Programs {
     }
 
     /// Makes duets of all groups: base is the newest other program that has the same names. `None` if there is none.
-    pub(crate) fn against_last(&self, plan: &mut Plan) -> Result<Option<BaseRef>> {
+    /// Base gets the arguments of the call, as head does.
+    pub(crate) fn against_last(&self, plan: &mut Plan, options: &Options) -> Result<Option<BaseRef>> {
         let has_all = |digest: &str| self.places(digest).all(|(_, place)| place.is_file());
         let mut others = self.kept().into_iter().filter(|(digest, _)| *digest != self.digest);
         let Some((last, used)) = others.find(|(digest, _)| has_all(digest)) else { return Ok(None) };
@@ -136,7 +137,8 @@ impl Programs {
                 place.into_iter().for_each(|(_, place)| side.program = place.to_string_lossy().into_owned());
                 side
             };
-            let (base, head) = (side(&last), side(&self.digest));
+            let (mut base, head) = (side(&last), side(&self.digest));
+            base.args.extend(options.service_args.iter().cloned());
             (group.base, group.service) = (Some(base.into()), head.into());
         }
         let facts = self.folder.join(&last).join(FACTS);
@@ -169,7 +171,8 @@ mod tests {
         let paths = Paths::new(root.path(), None);
         let program = paths.target.join("release/shop");
         let programs = vec![program.to_str().unwrap().to_owned()];
-        let options = Options { paths, programs, ..Options::default() };
+        let service_args = vec!["--fast".to_owned()];
+        let options = Options { paths, programs, service_args, ..Options::default() };
         fs::create_dir_all(program.parent().unwrap()).unwrap();
         let plan = || {
             let mut group = Group::new("g", Location::unknown());
@@ -181,7 +184,7 @@ mod tests {
             let mut plan = plan();
             let programs = Programs::of(&plan, &options).unwrap();
             programs.keep(&options).unwrap();
-            programs.against_last(&mut plan).unwrap()?;
+            programs.against_last(&mut plan, &options).unwrap()?;
             // Times of files may have a coarse resolution.
             std::thread::sleep(Duration::from_millis(20));
             let ServiceKind::Command(head) = &plan.groups[0].service.0 else { panic!("a command") };
@@ -190,6 +193,7 @@ mod tests {
             };
             assert_eq!(fs::read_to_string(head.program()).unwrap(), content);
             assert_eq!(head.program().len(), base.program().len(), "paths move the stack");
+            assert_eq!(base.args, ["--fast"], "measuring adds it to head");
             Some(fs::read_to_string(base.program()).unwrap())
         };
         assert_eq!(base_after("one"), None, "nothing else was measured yet");
