@@ -768,6 +768,7 @@ pub(crate) fn facts<'a>(report: &Report<'a>) -> Vec<(&'a str, String)> {
     facts.extend(commit.iter().map(|commit| ("commit", format!("{commit}{changes}"))));
     let load = || format!("load average {:.2} at the start", run.environment.load);
     facts.push(("machine load", machine_load(report.runs).unwrap_or_else(load)));
+    facts.extend(report.judgement.control.as_ref().map(|check| ("control", control(check))));
     facts.push(("measured", format!("{} in {}", plural(report.runs.len() as u64, "run"), elapsed(took))));
     facts.push(("run", run.id.clone()));
     facts.retain(|(_, value)| !value.is_empty());
