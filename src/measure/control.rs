@@ -3,7 +3,7 @@
 //! It answers two requests, each of which computes for about 200 µs, and is loaded with one connection, so that its latency is the speed of
 //! a CPU. Work that fills a core, reads memory or calls the kernel differed by 10 to 40% from launch to launch on a shared machine,
 //! which tells nothing.
-//! The control is started as often as the services of the run, between their launches. The bench program is its server, too: it runs
+//! The control is started between the launches of the run's services, at least as often as they are. The bench program is its server, too: it runs
 //! its own file again.
 
 use std::hint::black_box;
@@ -29,8 +29,8 @@ const MULTIPLICATIONS: u64 = 90_000;
 /// Blocks to hash with SHA-256, for which many CPUs have instructions of their own.
 const BLOCKS: usize = 24;
 const BLOCK: [u8; 8192] = [7; 8192];
-/// Fewer launches leave the figures too uncertain: at 3% between launches ten leave 1%.
-const LEAST_LAUNCHES: usize = 10;
+/// Fewer launches leave the figures too uncertain: of a shared machine, whose launches differ by 4%, twenty leave 1%.
+const LEAST_LAUNCHES: usize = 20;
 /// The share of the time of all rounds that the control may take for its own.
 const SHARE: f64 = 0.025;
 /// The time of all its rounds is at least this long, or its figures would be too uncertain, and at most that long.
