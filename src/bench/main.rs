@@ -40,9 +40,13 @@ impl BenchTarget {
 /// Plans all groups, then does what cargo or a test runner asks for. `bench_main!` calls it.
 #[doc(hidden)]
 pub fn main(target: BenchTarget, define: impl FnOnce(&mut Harness)) -> ExitCode {
-    if let Err(error) = session::serve_if_asked() {
-        output::log(format_args!("error: the control could not be served: {error}"));
-        return ExitCode::from(WRONG_CALL);
+    match session::measure_if_asked() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => {
+            output::log(format_args!("error: could not print the figures of the control: {error}"));
+            return ExitCode::from(WRONG_CALL);
+        }
     }
     let flags = match Flags::read(std::env::args_os()) {
         Ok(flags) => flags,

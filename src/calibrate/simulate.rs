@@ -325,9 +325,9 @@ pub(super) fn call(case: &Case, pools: &Pools, rng: &mut Rng) -> Call {
     Call { judgement, rounds, first_rounds: rounds }
 }
 
-/// The control's figures in a run, in as many launches as the services have.
+/// The control's figures in a run.
 fn control(scenario: &Scenario, sitting: f64, rng: &mut Rng) -> Control {
-    const LAUNCHES: usize = 10;
+    const LAUNCHES: usize = 20;
     const PER_SECOND: f64 = 5_000.0;
     let noise = scenario.control_noise * (LAUNCHES as f64).sqrt();
     let mut figure = || (0..LAUNCHES).map(|_| PER_SECOND * (rng.normal(noise) - sitting).exp()).collect();

@@ -8,7 +8,7 @@ use crate::stats::describe::trimmed_mean;
 /// Figures that differ by less are those of a machine in the same state, as a fraction.
 const TOLERANCE: f64 = 0.05;
 /// The share of launches that is trimmed at each end: other work on the machine hits some of them.
-const TRIM: f64 = 0.2;
+const TRIM: f64 = 0.25;
 /// Standard errors that a figure may be off.
 const ERRORS: f64 = 2.0;
 

@@ -1,74 +1,64 @@
-//! The control: a small fixed server of plimsoll's own that shows whether the machine behaves as it did when stored runs were measured.
+//! The control: a small fixed computation of plimsoll's own that shows whether the machine is as fast as when stored runs were measured.
 //!
-//! It answers two requests, each of which computes for about 200 µs, and is loaded with one connection, so that its latency is the speed of
-//! a CPU. Work that fills a core, reads memory or calls the kernel differed by 10 to 40% from launch to launch on a shared machine,
-//! which tells nothing.
-//! The control is started between the launches of the run's services, at least as often as they are. The bench program is its server, too: it runs
-//! its own file again.
+//! The bench program starts its own file again, once for each launch of the control, between the launches of the services. That process
+//! times its own work, which needs a CPU and nothing else. A server that a client loads would be closer to what is measured, but at one
+//! connection its latency has two states, 150 µs apart, that depend on the CPUs on which the kernel puts the two.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
-use std::time::Duration;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::measure::service::{Launcher, ServiceError};
-use crate::plan::{Cell, CellId, Endpoint, Group, Load, Location, Service};
 use crate::record::Environment;
 
-/// The first argument of a process that is the control's server. The second one is the port.
+/// The first argument of a process that is the control.
 const ARGUMENT: &str = "plimsoll-control";
-/// Changes whenever the server or its load changes: older figures then mean something else.
-const VERSION: u32 = 1;
-/// The names of the figures and the paths that they are measured on.
-const FIGURES: [(&str, &str); 2] = [("multiply", "/multiply"), ("hash", "/hash")];
+/// Changes whenever the work or the way to time it changes: older figures then mean something else.
+const VERSION: u32 = 2;
+/// How long a launch measures each figure, which is about a hundred times its work.
+const TIME: Duration = Duration::from_millis(10);
+/// The time that makes a figure, as a quantile of all times: other work on the machine interrupts longer ones.
+const QUANTILE: f64 = 0.1;
+/// Launches differ by about 1%, on a busy machine by more.
+const LEAST_LAUNCHES: usize = 20;
+/// What a launch costs, with the start of its process.
+const LAUNCH_TIME: Duration = Duration::from_millis(25);
 /// Multiplications that wait for one another.
 const MULTIPLICATIONS: u64 = 90_000;
 /// Blocks to hash with SHA-256, for which many CPUs have instructions of their own.
 const BLOCKS: usize = 24;
 const BLOCK: [u8; 8192] = [7; 8192];
-/// Fewer launches leave the figures too uncertain: of a shared machine, whose launches differ by 4%, twenty leave 1%.
-const LEAST_LAUNCHES: usize = 20;
-/// The share of the time of all rounds that the control may take for its own.
-const SHARE: f64 = 0.025;
-/// The time of all its rounds is at least this long, or its figures would be too uncertain, and at most that long.
-const LEAST_TIME: Duration = Duration::from_millis(500);
-const MOST_TIME: Duration = Duration::from_secs(3);
-const WARM_UP: Duration = Duration::from_millis(2);
 
-/// Becomes the control's server if this process was started to be it. Returns only if it was not.
+/// How often each work can be done in a second, by its name.
+pub(super) type Figures = BTreeMap<String, f64>;
+
+/// Measures the figures of one launch and prints them, if this process was started to do that. Returns whether it was.
 ///
 /// # Errors
-/// If the port cannot be bound.
-pub(crate) fn serve_if_asked() -> io::Result<()> {
-    let mut args = std::env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default());
-    if args.next().as_deref() != Some(ARGUMENT) {
-        return Ok(());
+/// If they cannot be printed.
+pub(crate) fn measure_if_asked() -> io::Result<bool> {
+    if std::env::args_os().nth(1).is_none_or(|argument| argument != ARGUMENT) {
+        return Ok(false);
     }
-    let port = args.next().and_then(|port| port.parse().ok()).unwrap_or(0);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    for connection in listener.incoming() {
-        // An end of a connection is no error: the check whether the port accepts ends it without a request.
-        _ = connection.and_then(answer);
-    }
-    Ok(())
+    let figures = [("multiply", per_second(multiply)), ("hash", per_second(hash))];
+    let figures = Figures::from(figures.map(|(name, figure)| (name.to_owned(), figure)));
+    io::stdout().write_all(&serde_json::to_vec(&figures)?)?;
+    Ok(true)
 }
 
-/// Answers all requests of one connection. They come one by one.
-fn answer(mut connection: TcpStream) -> io::Result<()> {
-    connection.set_nodelay(true)?;
-    let mut request = [0; 4096];
-    while let read @ 1.. = connection.read(&mut request)? {
-        if request[..read].starts_with(b"GET /hash") {
-            hash()
-        } else {
-            multiply()
-        }
-        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+fn per_second(work: fn()) -> f64 {
+    let (began, mut times_s) = (Instant::now(), Vec::new());
+    while began.elapsed() < TIME {
+        let began = Instant::now();
+        work();
+        times_s.push(began.elapsed().as_secs_f64());
     }
-    Ok(())
+    times_s.sort_by(f64::total_cmp);
+    1.0 / times_s[(QUANTILE * times_s.len() as f64) as usize]
 }
 
 fn multiply() {
@@ -89,43 +79,38 @@ pub(crate) fn identity(environment: &Environment) -> String {
     format!("control {VERSION} of plimsoll {plimsoll}, rustc {rustc}, {profile}")
 }
 
-/// The control's server and its load.
-pub(super) struct ControlServer {
-    pub(super) launcher: Launcher,
-    /// Its load: a cell for each figure.
-    pub(super) group: Group,
-    /// How often it is started in each run.
+/// The program that measures the control, and how often each run starts it.
+pub(super) struct ControlProgram {
+    path: PathBuf,
     pub(super) launches: usize,
 }
 
-impl ControlServer {
-    /// A server that `program` becomes: the file of this process.
-    pub(super) fn prepare(program: &Path, root: &Path) -> Result<Self, ServiceError> {
-        let service = Service::command(program.to_string_lossy()).args([ARGUMENT, "{port}"]);
-        let mut group = Group::new("control", Location::unknown());
-        group.service = service.into();
-        group.settings.warm_up_time = WARM_UP;
-        group.cells = FIGURES
-            .map(|(name, path)| Cell {
-                id: CellId::new("control", name),
-                targets: Endpoint::get(path).into(),
-                load: Load::closed(1),
-                throughput: None,
-                location: Location::unknown(),
-                metrics: None,
-            })
-            .to_vec();
-        let launcher = Launcher::prepare(&group.service, &[], root)?;
-        Ok(Self { launcher, group, launches: 0 })
+impl ControlProgram {
+    /// `path` is the file of this process.
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), launches: LEAST_LAUNCHES }
     }
 
-    /// Sets its launches and the length of its rounds, for a run in which a service has that many launches and all rounds take that
-    /// time. Returns the time of all its rounds.
-    pub(super) fn size_for(&mut self, launches: usize, windows: Duration) -> Duration {
+    /// Sets its launches for a run in which a service has that many. Returns the time that they take.
+    pub(super) fn size_for(&mut self, launches: usize) -> Duration {
         self.launches = launches.max(LEAST_LAUNCHES);
-        let settings = &mut self.group.settings;
-        settings.sample_size = self.launches * FIGURES.len();
-        settings.measurement_time = windows.mul_f64(SHARE).clamp(LEAST_TIME, MOST_TIME);
-        settings.measurement_time
+        LAUNCH_TIME.saturating_mul(u32::try_from(self.launches).unwrap_or(u32::MAX))
+    }
+
+    /// Starts it once and waits for its figures.
+    pub(super) fn launch(&self) -> io::Result<Figures> {
+        let output = Command::new(&self.path).arg(ARGUMENT).stdin(Stdio::null()).output()?;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_how_often_the_work_can_be_done_in_a_second() {
+        let figure = per_second(|| std::thread::sleep(Duration::from_millis(2)));
+        assert!(figure > 50.0 && figure <= 500.0, "{figure}");
     }
 }

@@ -24,7 +24,7 @@ mod signals;
 mod via_reqwest;
 mod window;
 
-pub(crate) use control::serve_if_asked;
+pub(crate) use control::measure_if_asked;
 #[cfg(feature = "cli")]
 pub(crate) use run::load;
 pub(crate) use run::{MeasureOptions, check, measure};

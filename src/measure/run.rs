@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 
 use crate::measure::MeasureError;
 use crate::measure::clock::open_stamp_guard;
-use crate::measure::control::{ControlServer, identity};
+use crate::measure::control::{ControlProgram, identity};
 use crate::measure::exchange::Resolver;
 use crate::measure::note::Note;
 use crate::measure::port::ephemeral_ports;
@@ -43,7 +43,6 @@ const WARM_UP: usize = usize::MAX;
 const SERVER_ERRORS: u16 = 500;
 /// Open files besides the connections: pipes to services, the runtime, reports.
 const OTHER_FILES: u64 = 64;
-const NS_PER_S: f64 = 1e9;
 /// The limit of open files is raised to this multiple of what this process needs. Services inherit it, and need a file for each
 /// connection as well; a proxy needs two.
 const FILES_FACTOR: u64 = 2;
@@ -206,7 +205,7 @@ struct Measurement<'a, 'e> {
     /// Each cell without rounds: what a run begins with.
     planned: Vec<CellRun>,
     resolver: Arc<Resolver>,
-    control: Option<ControlServer>,
+    control: Option<ControlProgram>,
     /// What else the machine did during the rounds of the current run.
     condition: ConditionSum,
     on_event: &'e mut dyn FnMut(Event),
@@ -247,10 +246,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             cells,
             services,
             resolver: Arc::default(),
-            control: options
-                .control
-                .map(|program| ControlServer::prepare(program, options.root))
-                .transpose()?,
+            control: options.control.map(ControlProgram::new),
             condition: ConditionSum::default(),
             on_event,
             rounds_done: 0,
@@ -374,7 +370,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let mut time = windows + starts.sum::<Duration>();
         if let Some(control) = &mut self.control {
             let launches = self.services.iter().map(|service| service.launches).max().unwrap_or(1);
-            time += control.size_for(launches, windows);
+            time += control.size_for(launches);
         }
         self.rounds_total = rounds * self.plan.runs;
         (self.on_event)(Event::Started {
@@ -410,10 +406,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let mut control = self.control.as_ref().map(|_| identity(&run.environment)).map(Control::new);
         let measured = async {
             for (index, visit) in visits.iter().enumerate() {
-                self.launch_control(&mut control, index, visits.len()).await;
+                self.launch_control(&mut control, index, visits.len());
                 self.launch(visit, &mut run.cells, run_start).await?;
             }
-            self.launch_control(&mut control, visits.len(), visits.len()).await;
+            self.launch_control(&mut control, visits.len(), visits.len());
             Ok(())
         };
         let ended = tokio::select! {
@@ -448,42 +444,20 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     /// The launches of the control that are due before that one of the visits, among which they are spread evenly.
-    async fn launch_control(&self, control: &mut Option<Control>, visit: usize, visits: usize) {
-        let (Some(server), Some(control)) = (&self.control, control) else { return };
-        while control.launches() < server.launches
-            && control.launches() * (visits + 1) / server.launches <= visit
+    fn launch_control(&self, control: &mut Option<Control>, visit: usize, visits: usize) {
+        let (Some(program), Some(control)) = (&self.control, control) else { return };
+        while control.launches() < program.launches
+            && control.launches() * (visits + 1) / program.launches <= visit
         {
-            let seed = mix(self.plan.seed, control.launches() as u64);
-            let launched = control.launches();
             // What is measured is worth more than what it can be compared with.
-            if self.control_figures(server, seed, control).await.is_err() || control.launches() == launched {
+            let Ok(figures) = program.launch() else { break };
+            if figures.is_empty() {
                 break;
             }
+            for (name, figure) in figures {
+                control.figures.entry(name).or_default().push(figure);
+            }
         }
-    }
-
-    /// Starts the control's server, measures each figure once and stops it.
-    async fn control_figures(
-        &self,
-        server: &ControlServer,
-        seed: u64,
-        control: &mut Control,
-    ) -> Result<(), MeasureError> {
-        let settings = &server.group.settings;
-        let mut running = server.launcher.start(settings.ready_timeout).await?;
-        for cell in &server.group.cells {
-            let name = cell.id.benchmark.to_string();
-            let mut live = LiveCell::new(&server.group, cell, running.url.as_deref(), &self.resolver)?;
-            live.warm_up(settings.warm_up_time, seed).await;
-            let tally = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
-            // The median, because the mean has what other work on the machine interrupts.
-            let latency_ns = tally.latency.quantile_ns(0.5);
-            let latency_ns = latency_ns.ok_or_else(|| std::io::Error::other("its server did not answer"))?;
-            control.figures.entry(name).or_default().push(NS_PER_S / latency_ns);
-            running.check_alive(&cell.id.to_string())?;
-        }
-        running.stop().await;
-        Ok(())
     }
 
     /// One launch of a service, in a duet of both sides: start, warm-up, rounds, stop.

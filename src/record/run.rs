@@ -76,7 +76,7 @@ pub struct Epoch {
 pub struct Control {
     /// Figures of another identity mean something else: `control 1 of plimsoll 0.1.0, rustc 1.89.0, release`.
     pub identity: String,
-    /// By name (`multiply`, `hash`), responses per second in each of its launches: one second divided by the median latency.
+    /// By name (`multiply`, `hash`), how often the work can be done in a second, measured in each of its launches.
     pub figures: BTreeMap<String, Vec<f64>>,
 }
 

@@ -23,4 +23,4 @@ pub(crate) use run::{check, run};
 #[cfg(feature = "cli")]
 pub(crate) use run::{compare, regressed_cells, report};
 
-pub(crate) use crate::measure::{serve_if_asked, watch_parent};
+pub(crate) use crate::measure::{measure_if_asked, watch_parent};

@@ -49,7 +49,7 @@ const ALL: [&[Check]; 8] = [
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("plimsoll-control") {
-        suite::be_control();
+        return suite::be_control();
     }
     if std::env::var_os(suite::CARGO).is_some() {
         return suite::be_cargo();
