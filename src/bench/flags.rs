@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 
-use crate::plan::{Plan, Settings, heading};
+use crate::plan::{Plan, Settings, heading, parse_service_text};
 use crate::session::{BaselineUse, Color, DuetOptions, FailOn, Save};
 
 /// The last lines of `--help`.
@@ -49,6 +49,7 @@ pub(crate) struct Flags {
     /// Add this argument to each service's command line (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None, help_heading = heading::MEASURE)]
+    #[arg(value_parser = parse_service_text)]
     pub(crate) service_arg: Vec<String>,
 
     /// Also fail on: inconclusive (exit code 1), incomparable (3)
@@ -380,6 +381,15 @@ mod tests {
     fn service_arguments_may_look_like_flags() {
         let flags = parsed(&["--service-arg=--slowdown=0.5", "--service-arg", "--port=1"]);
         assert_eq!(flags.service_arg, ["--slowdown=0.5", "--port=1"]);
+    }
+
+    #[test]
+    fn an_unknown_placeholder_in_an_argument_of_a_service_is_refused() {
+        for flag in ["--service-arg=--at={Port}", "--base-arg=--at={Port}"] {
+            let error = Flags::read(["bench", flag]).unwrap_err().to_string();
+            assert!(error.contains("`{Port}` is not a placeholder of a service"), "{error}");
+        }
+        assert_eq!(parsed(&["--service-arg={port}{{x}}"]).service_arg, ["{port}{{x}}"]);
     }
 
     #[test]

@@ -202,6 +202,7 @@ impl Group {
                 ServiceKind::Command(command) if command.program.is_empty() => {
                     return Err(wrong("the program of its service is empty".to_owned()));
                 }
+                ServiceKind::Command(command) => command.check().map_err(|error| wrong(error.to_string()))?,
                 ServiceKind::Absent if self.base.is_some() => {
                     return Err(wrong(
                         "it has a base to compare with but no service: call `group.service(…)`".to_owned(),
@@ -388,6 +389,8 @@ mod tests {
         let error_of = |service: Service| error(|plan| plan.groups[0].service = service);
         assert!(error_of(Service::command("").into()).contains("program of its service is empty"));
         assert!(error_of(Service::url("localhost")).contains("no scheme"));
+        let unknown = error_of(Service::command("./server").env("A", "{Port}").into());
+        assert!(unknown.contains("group `g`: `{Port}` is not a placeholder"), "{unknown}");
         let proxy = error(|plan| plan.groups[0].transport.proxy = Some("h:1".to_owned()));
         assert!(proxy.contains("the proxy `h:1` is not an http://"), "{proxy}");
     }

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+/// The placeholder of the port.
+const PORT: &str = "port";
+
 /// The service to load: a [command](Service::command) to start, an [address](Service::url), or a
 /// [server in this process](Service::in_process).
 ///
@@ -37,11 +40,13 @@ impl Service {
     /// A program that plimsoll starts for each launch, on a free port that plimsoll picks.
     ///
     /// The variable `PORT` holds the port. `{port}` in [`args`](ServiceCommand::args) and [`env`](ServiceCommand::env) becomes
-    /// the port where it is a word or follows `=`, `:` or a comma. `{{port}}` becomes the text `{port}`.
+    /// the port. Any other `{name}` is an error (exit code 2). `{{name}}` becomes the text `{name}`, and `${name}` is left to the
+    /// shell.
     ///
     /// ```
     /// use plimsoll::Service;
     /// let service = Service::command("./server").args(["--listen", "127.0.0.1:{port}"]).ready("/health");
+    /// let configured = Service::command("./server").env("CONFIG", r#"{"port": {port}, "log": "{{level}} {{text}}"}"#);
     /// ```
     pub fn command(program: impl Into<String>) -> ServiceCommand {
         ServiceCommand {
@@ -159,6 +164,12 @@ impl ServiceCommand {
         &self.program
     }
 
+    /// # Errors
+    /// The first placeholder in its arguments and variables that plimsoll does not know.
+    pub(crate) fn check(&self) -> Result<(), UnknownPlaceholder> {
+        self.args.iter().chain(self.env.values()).try_for_each(|text| parse_service_text(text).map(drop))
+    }
+
     /// Sets the path that answers with a 2xx once the service is ready. Without it the service is ready when its port accepts
     /// connections.
     ///
@@ -191,33 +202,83 @@ impl fmt::Debug for InProcess {
     }
 }
 
-/// The text with `{port}` replaced, where it is a word or follows `=`, `:` or a comma. `{{port}}` becomes `{port}`.
+/// A `{name}` in an argument or a variable of a service that plimsoll does not replace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{{{0}}}` is not a placeholder of a service: write `{{port}}` for the port, or `{{{{{0}}}}}` for the text `{{{0}}}` itself"
+)]
+pub(crate) struct UnknownPlaceholder(String);
+
+/// An argument of a service as a flag gives it.
+///
+/// # Errors
+/// If it has a placeholder that plimsoll does not know.
+pub(crate) fn parse_service_text(text: &str) -> Result<String, UnknownPlaceholder> {
+    let mut unknown = None;
+    fill(text, |name| {
+        if name != PORT {
+            unknown.get_or_insert_with(|| name.to_owned());
+        }
+        String::new()
+    });
+    unknown.map_or_else(|| Ok(text.to_owned()), |name| Err(UnknownPlaceholder(name)))
+}
+
+/// The text with `{port}` replaced. `{{name}}` becomes `{name}`.
 pub(crate) fn with_port(text: &str, port: u16) -> String {
-    const PLACEHOLDER: &str = "{port}";
+    fill(text, |name| if name == PORT { port.to_string() } else { format!("{{{name}}}") })
+}
+
+/// The text that [`with_port`] turns into this one.
+pub(crate) fn escape_placeholders(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(PLACEHOLDER) {
-        let (before, after) = (&rest[..at], &rest[at + PLACEHOLDER.len()..]);
-        let before_it = before.chars().next_back().or_else(|| out.chars().next_back());
-        let after_it = after.chars().next();
-        if before_it == Some('{') && after_it == Some('}') {
-            out.push_str(before.strip_suffix('{').unwrap_or(before));
-            out.push_str(PLACEHOLDER);
-            rest = after.strip_prefix('}').unwrap_or(after);
-            continue;
+    while let Some(open) = rest.find('{') {
+        out.push_str(&rest[..open]);
+        rest = &rest[open..];
+        match braced(rest) {
+            Some((name, after)) => {
+                out += &format!("{{{{{name}}}}}");
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
         }
-        out.push_str(before);
-        let opens = before_it.is_none_or(|c| c.is_whitespace() || matches!(c, '=' | ':' | ','));
-        let closes = after_it.is_none_or(|c| c.is_whitespace() || matches!(c, '/' | ',' | ';'));
-        if opens && closes {
-            out.push_str(&port.to_string());
-        } else {
-            out.push_str(PLACEHOLDER);
-        }
-        rest = after;
     }
-    out.push_str(rest);
-    out
+    out + rest
+}
+
+/// The text with the value of each `{name}` in its place. `{{name}}` becomes `{name}`, and the `{name}` of `${name}` is a shell's.
+fn fill(text: &str, mut value: impl FnMut(&str) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        out.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let escaped = rest.strip_prefix('{').and_then(braced);
+        let escaped = escaped.and_then(|(name, after)| Some((name, after.strip_prefix('}')?)));
+        if let Some((name, after)) = escaped {
+            out += &format!("{{{name}}}");
+            rest = after;
+        } else if let Some((name, after)) = braced(rest).filter(|_| !out.ends_with('$')) {
+            out += &value(name);
+            rest = after;
+        } else {
+            out.push('{');
+            rest = &rest[1..];
+        }
+    }
+    out + rest
+}
+
+/// The name in the braces that a text begins with, and what follows them.
+fn braced(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some((name, after))
 }
 
 #[cfg(test)]
@@ -225,18 +286,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_placeholder_becomes_the_port_where_a_port_can_stand() {
+    fn the_placeholder_becomes_the_port_wherever_it_stands() {
         for (text, expected) in [
             ("{port}", "8080"),
             ("--port={port}", "--port=8080"),
             ("127.0.0.1:{port}", "127.0.0.1:8080"),
             ("http://h:{port}/x", "http://h:8080/x"),
-            ("exec server --port {port} --x", "exec server --port 8080 --x"),
+            ("exec server --port {port}; echo ({port})", "exec server --port 8080; echo (8080)"),
+            (
+                r#"{"port":{port},"url":"http://h:{port}","a":{"b":{port}}}"#,
+                r#"{"port":8080,"url":"http://h:8080","a":{"b":8080}}"#,
+            ),
+            ("a{port}b", "a8080b"),
             ("{{port}}", "{port}"),
-            ("a{port}b", "a{port}b"),
+            ("{{Port}} {{any_name}}", "{Port} {any_name}"),
+            ("${port} ${{port}} ${HOME}", "${port} ${port} ${HOME}"),
             ("{port", "{port"),
+            ("{} {0} {a b} {\"k\": 1} {{ x }} }{", "{} {0} {a b} {\"k\": 1} {{ x }} }{"),
         ] {
+            assert_eq!(parse_service_text(text).as_deref(), Ok(text));
             assert_eq!(with_port(text, 8080), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_named_with_a_way_out() {
+        let error = Service::command("./server").arg("{port}").env("A", "x{Port}y").check().unwrap_err();
+        let expected = "`{Port}` is not a placeholder of a service: write `{port}` for the port, or `{{Port}}` for the \
+                        text `{Port}` itself";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(parse_service_text("--x={HOST}:{port}").unwrap_err(), UnknownPlaceholder("HOST".into()));
+    }
+
+    #[test]
+    fn text_with_escaped_placeholders_is_what_it_was() {
+        for text in ["{port}", "{{port}}", "{{{x}}}", "${x} {y", "{} {{", "{a{b}c}"] {
+            let escaped = escape_placeholders(text);
+            assert!(parse_service_text(&escaped).is_ok());
+            assert_eq!(with_port(&escaped, 1), text, "{escaped}");
         }
     }
 }

@@ -19,7 +19,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::measure::Interrupt;
 use crate::output;
-use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side};
+use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side, escape_placeholders};
 use crate::record::BaseRef;
 use crate::report::{self, base_warnings, same_trees};
 use crate::session::baselines::first_tree_of_baseline;
@@ -496,7 +496,7 @@ impl<'a> Trees<'a> {
             // Libraries that cargo has built are in another folder than the user's.
             let moved =
                 text(&replace_folder(&value, &self.options.paths.target, &self.target(side), |_| true));
-            (moved != value).then_some((name, moved))
+            (moved != value).then(|| (name, escape_placeholders(&moved)))
         });
         let own = command.env.iter().map(|(name, value)| (name.clone(), text(value)));
         ServiceCommand {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{ArgAction, ValueEnum};
 
-use crate::plan::{Confirmation, Plan, heading, parse_duration};
+use crate::plan::{Confirmation, Plan, heading, parse_duration, parse_service_text};
 use crate::session::outcome::FailOn;
 
 #[derive(Debug, Clone, Default)]
@@ -108,6 +108,7 @@ pub(crate) struct DuetOptions {
     /// Argument for base, instead of the bench file's (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_BASE_ARG", value_delimiter = None, help_heading = heading::DUETS)]
+    #[arg(value_parser = parse_service_text)]
     pub(crate) base_arg: Vec<String>,
     /// Compare with the service that this command starts
     #[arg(long, value_name = "COMMAND", env = "PLIMSOLL_BASE_COMMAND")]

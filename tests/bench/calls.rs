@@ -141,6 +141,14 @@ fn wrong_values_name_file_line_group_and_cell() {
         .expect_code(2)
         .expect_err("group `api`: `latency_p42` is not a metric")
         .expect_err("latency_p50, ");
+    for ran in [
+        package.bench("placeholder", &[]),
+        package.bench("usual", &["--base-command", "serve --port={Port}"]),
+    ] {
+        ran.expect_code(2)
+            .expect_err("suite.rs:")
+            .expect_err("group `api`: `{Port}` is not a placeholder of a service");
+    }
     package.expect_not_measured();
 }
 
@@ -162,6 +170,7 @@ fn wrong_flags_are_refused_before_anything_is_started() {
         (&["--baseline", "a", "--save-baseline", "b"], "cannot be used with"),
         (&["--base-ref", "a", "--base-url", "b"], "--base-ref cannot be used with --base-url"),
         (&["--base-arg", "a"], "--base-arg needs --base-ref"),
+        (&["--service-arg=--port={Port}"], "`{Port}` is not a placeholder of a service"),
         (&["--save-baseline", ""], "a value is required for '--save-baseline <NAME>'"),
         (&["--baseline", "", "--append"], "a value is required for '--baseline <NAME>'"),
     ] {

@@ -91,6 +91,7 @@ fn define(harness: &mut Harness, name: &str) {
             hello(group.service(dies), "/hello", 4);
         }
         "wrong" => hello(&mut group, "/tokenizer", 4),
+        "placeholder" => hello(group.service(Service::command("true").arg("--port={Port}")), "/hello", 4),
         "metric" => hello(group.judge(["latency_p42"]), "/hello", 4),
         "rounds" => hello(group.sample_size(5), "/hello", 4),
         "load" => hello(&mut group, "/hello", 0),
