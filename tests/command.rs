@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -160,11 +160,18 @@ fn a_duration_loads_for_so_long() {
     assert!(data["elapsed_s"].as_f64().unwrap() >= 0.3, "{data}");
 }
 
-/// Loads a listener of this test once, and returns the request in lower case.
+/// Loads a listener of this test once, and returns the request.
 fn sent(args: &[&str]) -> String {
+    let url = |address| format!("http://{address}/x?y");
+    let (request, _) = sent_by(|address| run(plimsoll(&["load", &url(address), "-n1", "-c1"]).args(args)));
+    request
+}
+
+/// Lets `load` make one request to a listener of this test, and returns the request and what was told.
+fn sent_by(load: impl FnOnce(SocketAddr) -> Ran) -> (String, Ran) {
     use std::io::{Read, Write};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/x?y", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -173,30 +180,39 @@ fn sent(args: &[&str]) -> String {
             let mut bytes = vec![0; length];
             stream.read_exact(&mut bytes).unwrap();
             request.extend(bytes);
-            String::from_utf8_lossy(&request).to_lowercase()
+            String::from_utf8_lossy(&request).into_owned()
         };
         let mut head = more(1);
         while !head.ends_with("\r\n\r\n") {
             head = more(1);
         }
-        let request = more(if head.contains("content-length: 8") { 8 } else { 0 });
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let request = more(length.map_or(0, |length| length.parse().unwrap()));
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
         request
     });
-    load(&[&[url.as_str(), "-n", "1", "-c", "1"], args].concat()).expect_code(0);
-    server.join().unwrap()
+    let ran = load(address).expect_code(0);
+    (server.join().unwrap(), ran)
 }
 
 #[test]
 fn method_headers_and_body_are_sent_as_given() {
     let request =
         sent(&["-m", "PUT", "-H", "X-One: 1", "-H", "X-Two:2", "-d", "the body", "-T", "text/plain"]);
-    assert!(request.starts_with("put /x?y http/1.1\r\n"), "{request}");
-    for part in ["x-one: 1\r\n", "x-two: 2\r\n", "content-type: text/plain\r\n", "content-length: 8\r\n"] {
+    assert!(request.starts_with("PUT /x?y HTTP/1.1\r\n"), "{request}");
+    for part in ["X-One: 1\r\n", "X-Two: 2\r\n", "Content-Type: text/plain\r\n", "Content-Length: 8\r\n"] {
         assert!(request.contains(part), "{part} in {request}");
     }
     assert!(request.ends_with("\r\n\r\nthe body"), "{request}");
-    assert!(sent(&[]).starts_with("get /x?y http/1.1\r\n"));
+    assert!(sent(&[]).starts_with("GET /x?y HTTP/1.1\r\n"));
+}
+
+#[test]
+fn methods_of_http_are_sent_in_upper_case_and_others_as_given() {
+    for (given, sent_as) in [("get", "GET"), ("post", "POST"), ("pUT", "PUT"), ("Purge", "Purge")] {
+        let request = sent(&["-m", given]);
+        assert!(request.starts_with(&format!("{sent_as} /x?y HTTP/1.1\r\n")), "{request}");
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) struct LoadArgs {
     /// Send requests for this time, such as 10s or 3m, instead of a number of requests
     #[arg(long, short = 'z', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     duration: Option<Duration>,
-    /// HTTP method
+    /// HTTP method, in lower or upper case
     #[arg(long, short = 'm', default_value = "GET")]
     method: String,
     /// HTTP header, such as `Accept: text/html` (repeatable)

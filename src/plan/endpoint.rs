@@ -7,6 +7,8 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 /// Default JSON pointers to the token counts in a response.
 const INPUT_TOKENS: &str = "/input_tokens";
 const OUTPUT_TOKENS: &str = "/output_tokens";
+/// The methods of RFC 9110 and RFC 5789. Methods are case-sensitive, and servers refuse `get`.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 /// One HTTP request: method, URL, headers, body, and the check of its response.
 ///
@@ -80,10 +82,10 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// A request with the given method, for example `PUT`.
+    /// A request with the given method, for example `PUT`. The methods of HTTP are sent in upper case, others as they are given.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
-            method: method.into(),
+            method: canonical_method(method.into()),
             url: url.into(),
             headers: Vec::new(),
             body: Vec::new(),
@@ -229,6 +231,12 @@ impl Endpoint {
     }
 }
 
+/// A method as it is sent.
+pub(crate) fn canonical_method(method: String) -> String {
+    let known = METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(&method));
+    known.map_or(method, str::to_owned)
+}
+
 /// Whether an authority has a port, be it a valid one or not.
 fn has_port(authority: &str) -> bool {
     let after_host = authority.rsplit(']').next().unwrap_or(authority);
@@ -269,6 +277,14 @@ mod tests {
         assert!(why("http://").contains("cannot be requested"));
         assert!(why("http://h:99999/").contains("cannot be requested"));
         assert!(why("http://me:secret@h/").contains("user name"));
+    }
+
+    #[test]
+    fn the_methods_of_http_are_sent_in_upper_case() {
+        for (given, sent) in [("get", "GET"), ("Post", "POST"), ("patch", "PATCH"), ("Purge", "Purge")] {
+            assert_eq!(Endpoint::new(given, "/").method, sent);
+        }
+        assert_eq!(Endpoint::new("put", "/"), Endpoint::new("PUT", "/"));
     }
 
     #[test]
