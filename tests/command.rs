@@ -7,6 +7,7 @@ mod common;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -216,6 +217,47 @@ fn methods_of_http_are_sent_in_upper_case_and_others_as_given() {
 }
 
 #[test]
+fn a_body_is_text_a_file_or_standard_input_and_implies_post() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body.json");
+    fs::write(&file, "{\"from\": \"a file\"}\n").unwrap();
+    let at_file = format!("@{}", file.display());
+    for (args, body) in [
+        (["-d", r#"{"a": 1}"#], r#"{"a": 1}"#),
+        (["-d", &at_file], "{\"from\": \"a file\"}\n"),
+        (["-D", file.to_str().unwrap()], "{\"from\": \"a file\"}\n"),
+        (["-d", "@-"], "from a pipe"),
+        (["-D", "-"], "from a pipe"),
+        (["-d", ""], ""),
+    ] {
+        let script = "printf 'from a pipe' | \"$0\" load -n1 -c1 \"$@\"";
+        let plimsoll = env!("CARGO_BIN_EXE_plimsoll");
+        let (request, ran) = sent_by(|address| {
+            run(Command::new("sh").args(["-c", script, plimsoll, &format!("http://{address}/x")]).args(args))
+        });
+        assert!(request.starts_with("POST /x HTTP/1.1\r\n"), "{args:?}: {request}");
+        assert!(request.ends_with(&format!("\r\n\r\n{body}")), "{args:?}: {request}");
+        assert_eq!(ran.err.contains("without a Content-Type header"), !body.is_empty(), "{}", ran.err);
+    }
+    assert!(sent(&["-d", "a=1", "-d", "b=2"]).ends_with("\r\n\r\na=1&b=2"));
+    // Who names a method gets it.
+    assert!(sent(&["-m", "GET", "-d", "x"]).starts_with("GET /x?y HTTP/1.1\r\n"));
+}
+
+#[test]
+fn only_a_body_without_a_content_type_is_told() {
+    let told = |args: &[&str]| {
+        let (_, ran) =
+            sent_by(|address| load(&[&[&*format!("http://{address}/"), "-n1", "-c1"], args].concat()));
+        ran.err
+    };
+    assert!(told(&["-d", "{}"]).contains("set it with -T, as in -T application/json"));
+    for args in [&["-d", "{}", "-T", "application/json"][..], &["-d", "{}", "-H", "content-type: x"], &[]] {
+        assert_eq!(told(args), "", "{args:?}");
+    }
+}
+
+#[test]
 fn a_timeout_is_a_fault_and_an_expected_status_a_success() {
     let server = Server::start(&[]);
     let slow = load(&[
@@ -324,6 +366,7 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
         (&[URL, "-H", "no colon"], "write it as `Name: value`"),
         (&[URL, "-m", "GE T"], "`GE T` is not an HTTP method"),
         (&[URL, "-D", "/no/such/body"], "/no/such/body cannot be read"),
+        (&[URL, "-d", "@/no/such/body"], "/no/such/body cannot be read"),
         (&[URL, "--expect-status", "999"], "999 is not an HTTP status"),
         (&[URL, "--bogus"], "unexpected argument '--bogus'"),
         (&[], "no URL to load: pass one, or a file of URLs with --targets"),

@@ -1,6 +1,7 @@
 //! `plimsoll load`: the arguments, and the cell that they describe.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,19 +34,19 @@ pub(crate) struct LoadArgs {
     /// Send requests for this time, such as 10s or 3m, instead of a number of requests
     #[arg(long, short = 'z', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     duration: Option<Duration>,
-    /// HTTP method, in lower or upper case
-    #[arg(long, short = 'm', default_value = "GET")]
-    method: String,
+    /// HTTP method, in lower or upper case [default: GET, or POST if there is a body]
+    #[arg(long, short = 'm')]
+    method: Option<String>,
     /// HTTP header, such as `Accept: text/html` (repeatable)
     #[arg(long = "header", short = 'H', value_name = "HEADER")]
     headers: Vec<String>,
-    /// Request body
+    /// Request body; @FILE reads it from a file, @- from standard input, and several are joined by &, as in curl
     #[arg(long, short = 'd', value_name = "TEXT", conflicts_with = "body_file")]
-    body: Option<String>,
-    /// Request body from this file
+    body: Vec<String>,
+    /// Request body from this file; - is standard input
     #[arg(short = 'D', long, value_name = "FILE")]
     body_file: Option<PathBuf>,
-    /// Content-Type header
+    /// Content-Type header, such as application/json
     #[arg(long, short = 'T', value_name = "TYPE")]
     content_type: Option<String>,
     /// Timeout for each request
@@ -117,15 +118,31 @@ fn with_scheme(url: &str) -> String {
     if has_scheme || url.starts_with('/') { url.to_owned() } else { format!("http://{url}") }
 }
 
+/// The content of a body file.
+fn read_body(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return fs::read(file).with_context(|| format!("the body file {} cannot be read", file.display()));
+    }
+    let mut body = Vec::new();
+    io::stdin().read_to_end(&mut body).context("the body cannot be read from standard input")?;
+    Ok(body)
+}
+
 impl LoadArgs {
+    fn body(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let given = self.body.iter().map(|text| match text.strip_prefix('@') {
+            Some(file) => read_body(Path::new(file)),
+            None => Ok(text.clone().into_bytes()),
+        });
+        let in_file = self.body_file.iter().map(|file| read_body(file));
+        let parts: Vec<Vec<u8>> = given.chain(in_file).collect::<anyhow::Result<_>>()?;
+        Ok((!parts.is_empty()).then(|| parts.join(&b'&')))
+    }
+
     fn targets(&self) -> anyhow::Result<Targets> {
-        let body = match (&self.body, &self.body_file) {
-            (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(file)) => {
-                fs::read(file).with_context(|| format!("the body file {} cannot be read", file.display()))?
-            }
-            (None, None) => Vec::new(),
-        };
+        let body = self.body()?;
+        let method = self.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
+        let body = body.unwrap_or_default();
         let mut headers = Vec::new();
         for header in &self.headers {
             let (name, value) = header
@@ -141,7 +158,7 @@ impl LoadArgs {
             (None, None) => bail!("no URL to load: pass one, or a file of URLs with --targets"),
         };
         Ok(targets.ordered(Order::Random).map(|endpoint| {
-            let mut endpoint = Endpoint::new(&self.method, endpoint.url()).body(body.clone());
+            let mut endpoint = Endpoint::new(method, endpoint.url()).body(body.clone());
             for (name, value) in &headers {
                 endpoint = endpoint.header(name, value);
             }

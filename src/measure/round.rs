@@ -86,7 +86,8 @@ impl<'a> LiveCell<'a> {
             }
             if let Some(fault) = exchange.fault {
                 let (cell, url) = (self.cell.id.to_string(), request.uri.to_string());
-                let what = describe_failure(fault, &request.endpoint);
+                let what = describe_failure(fault, &request.endpoint)
+                    + content_type_advice(fault, &request.endpoint);
                 return Err(MeasureError::TestRequest { cell, url, fault, what });
             }
             slowest = slowest.max(exchange.latency());
@@ -227,6 +228,16 @@ fn describe_failure(fault: Fault, endpoint: &Endpoint) -> String {
     }
 }
 
+/// What to do if the service may have refused a body because it did not know what it is.
+fn content_type_advice(fault: Fault, endpoint: &Endpoint) -> &'static str {
+    match fault {
+        Fault::Status(400..500) if endpoint.lacks_content_type() => {
+            "; its body was sent without a Content-Type header: set it with .header(\"Content-Type\", …)"
+        }
+        _ => "",
+    }
+}
+
 /// The order in which the endpoints of a cell are requested. Equal seeds give equal orders.
 #[derive(Debug)]
 struct EndpointOrder {
@@ -261,6 +272,15 @@ impl EndpointOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_body_without_a_content_type_is_told_so() {
+        let (refused, bare) = (Fault::Status(415), Endpoint::post("/").body("{}"));
+        assert!(content_type_advice(refused, &bare).contains("without a Content-Type header"));
+        assert_eq!(content_type_advice(Fault::Status(500), &bare), "");
+        assert_eq!(content_type_advice(refused, &bare.header("content-type", "text/plain")), "");
+        assert_eq!(content_type_advice(refused, &Endpoint::get("/")), "");
+    }
 
     #[test]
     fn each_endpoint_is_requested_once_before_any_is_repeated() {

@@ -155,6 +155,12 @@ impl Endpoint {
         &self.url
     }
 
+    /// Whether its body goes out without saying what it is.
+    pub(crate) fn lacks_content_type(&self) -> bool {
+        let has = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        !self.body.is_empty() && !has
+    }
+
     /// Whether a response with this status is a success.
     pub(crate) fn accepts(&self, status: u16) -> bool {
         self.status.map_or((200..300).contains(&status), |expected| expected == status)

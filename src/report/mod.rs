@@ -26,6 +26,8 @@ pub(crate) use load::{LoadProgress, LoadReport};
 pub(crate) use model::{Report, ReportError, ReportOptions};
 pub(crate) use number::plural;
 pub(crate) use progress::{Mode, Progress};
+#[cfg(feature = "cli")]
+pub(crate) use text::NO_CONTENT_TYPE;
 pub(crate) use text::{
     NO_COMMIT, NO_LAST_PROGRAM, NOT_COMMITTED, OPEN_GATE, base_warnings, last_program, same_trees,
 };

@@ -27,6 +27,9 @@ pub(crate) const NOT_COMPARED: &str = "NOT COMPARED";
 pub(crate) const OPEN_GATE: &str = "nothing was compared, therefore this check passes whatever the change does. In a pull request, \
      `--base-ref origin/main...HEAD` compares with the commit where the branch began. On machines of your own, record a baseline \
      with `--test-bed NAME` and pass the same name here";
+/// What is told when `plimsoll load` sends a body without saying what it is.
+pub(crate) const NO_CONTENT_TYPE: &str = "note: the body is sent without a Content-Type header, and some services refuse that: set it with -T, as in \
+     -T application/json";
 /// What is told when runs are stored whose files no commit has.
 pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measured. Commit them with the baseline, or a later slowdown can be screened but not \
      confirmed.";

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::measure;
 use crate::output;
-use crate::plan::{Group, Plan};
+use crate::plan::{Endpoint, Group, Plan};
 use crate::record::Counts;
-use crate::report::{LoadProgress, LoadReport};
+use crate::report::{self, LoadProgress, LoadReport};
 use crate::session::outcome::{Outcome, Result};
 
 /// The output format.
@@ -28,6 +28,9 @@ pub(crate) fn load(group: Group, length: Option<Duration>, seed: u64, format: Lo
     let plan = plan.validated()?;
     let group = &plan.groups[0];
     let cell = &group.cells[0];
+    if cell.targets.endpoints().iter().any(Endpoint::lacks_content_type) {
+        output::log(report::NO_CONTENT_TYPE);
+    }
     let progress = LoadProgress::new(cell.load, length);
     let mut show = progress.as_ref().map(|progress| |counts: &Counts| progress.show(counts));
     let on_progress = show.as_mut().map(|show| show as &mut dyn FnMut(&Counts));
