@@ -394,5 +394,7 @@ fn a_bad_targets_file_is_named_with_its_line() {
     told(b"http://h/\n\nlocalhost:80\n", "bad.txt:3: ");
     told(b"http://h/\ngopher://h/\n", "bad.txt:2: ");
     told(b"http://h/\xff\n", "is not UTF-8 text");
-    told(b"http://h/\n/path\n", "`/path` cannot be requested: it has no host");
+    told(b"http://h/\n/path\n", "bad.txt:2: the URL `/path` cannot be requested: it has no host");
+    told(b"http://h/\nhttp://h/x POST a=1\n", "bad.txt:2: a URL has no blanks");
+    told(b"\xff\xfeh\0t\0", "is UTF-16: save it as UTF-8");
 }

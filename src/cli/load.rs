@@ -102,15 +102,6 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     Ok(exit_code(session::load(group, args.duration, seed, args.format)?))
 }
 
-/// The URLs of a targets file. A path is an error, because it needs a service to belong to.
-fn read_targets(file: &Path) -> anyhow::Result<Targets> {
-    let targets = Targets::from_file(file)?;
-    if let Some(error) = targets.endpoints().iter().find_map(|endpoint| endpoint.resolve(None).err()) {
-        bail!("the targets file {}: {error}", file.display());
-    }
-    Ok(targets)
-}
-
 /// A URL without a scheme means http.
 fn with_scheme(url: &str) -> String {
     let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
@@ -153,8 +144,10 @@ impl LoadArgs {
         headers.extend(self.content_type.iter().map(|kind| ("Content-Type".to_owned(), kind.clone())));
         let targets = match (&self.url, &self.targets) {
             (Some(url), _) => Targets::from(Endpoint::get(with_scheme(url))),
-            (None, Some(file)) => read_targets(file)?,
-            (None, None) if Path::new(DEFAULT_TARGETS).exists() => read_targets(Path::new(DEFAULT_TARGETS))?,
+            (None, Some(file)) => Targets::read(file, None)?,
+            (None, None) if Path::new(DEFAULT_TARGETS).exists() => {
+                Targets::read(Path::new(DEFAULT_TARGETS), None)?
+            }
             (None, None) => bail!("no URL to load: pass one, or a file of URLs with --targets"),
         };
         Ok(targets.ordered(Order::Random).map(|endpoint| {

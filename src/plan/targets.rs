@@ -29,6 +29,11 @@ pub enum Order {
     Random,
 }
 
+/// A service to which paths of a targets file may belong.
+const ANY_SERVICE: &str = "http://host";
+/// What a line may be.
+const FORM: &str = "each line is one URL or /path";
+
 /// Why [`Targets::from_file`] failed.
 ///
 /// ```
@@ -47,17 +52,33 @@ pub enum TargetsError {
         /// The error of the system.
         source: std::io::Error,
     },
+    /// The file is UTF-16, as some editors and shells write text.
+    #[error("the targets file {} is UTF-16: save it as UTF-8", path.display())]
+    Utf16 {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not UTF-8 text.
-    #[error("the targets file {} is not UTF-8 text", path.display())]
+    #[error("the targets file {} is not UTF-8 text: save it as UTF-8", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
     },
     /// The file contains no URL.
-    #[error("the targets file {} contains no URL: write one URL or /path per line", path.display())]
+    #[error("the targets file {} contains no URL: {FORM}", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// A line does not have the form of a target.
+    #[error("{}:{line}: {why}: {FORM}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The line number, counted from 1.
+        line: usize,
+        /// What is wrong with the line.
+        why: String,
     },
     /// A line is not a valid URL.
     #[error("{}:{line}: {source}", path.display())]
@@ -74,28 +95,30 @@ pub enum TargetsError {
 impl Targets {
     /// Reads a targets file: one URL or `/path` per line, each requested with `GET`.
     ///
-    /// Blank lines and lines that start with `#` are skipped. Both kinds of line ends and a byte order mark are accepted.
+    /// Blank lines and comments are skipped. A comment is a line that starts with `#`, or the rest of a line from a `#` that
+    /// follows a blank. Both kinds of line ends and a byte order mark are accepted.
     /// A bench requests every line once in random order before it starts again. Base and head get the same order.
     ///
     /// # Errors
     /// If the file cannot be read, is not UTF-8, contains no URL, or one of its lines is not a valid URL.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TargetsError> {
-        let path = path.as_ref();
+        Self::read(path.as_ref(), Some(ANY_SERVICE))
+    }
+
+    /// Reads a targets file. Without `service_url` every URL must be complete.
+    pub(crate) fn read(path: &Path, service_url: Option<&str>) -> Result<Self, TargetsError> {
         let bytes = fs::read(path).map_err(|source| TargetsError::Read { path: path.to_owned(), source })?;
+        if is_utf16(&bytes) {
+            return Err(TargetsError::Utf16 { path: path.to_owned() });
+        }
         let text = String::from_utf8(bytes).map_err(|_| TargetsError::NotText { path: path.to_owned() })?;
         let mut endpoints = Vec::new();
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
+        for (number, text) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let line = Line { path, number: number + 1, text: text.trim() };
+            if line.text.is_empty() || line.text.starts_with('#') {
                 continue;
             }
-            let endpoint = Endpoint::get(line);
-            endpoint.check().map_err(|source| TargetsError::Line {
-                path: path.to_owned(),
-                line: number + 1,
-                source,
-            })?;
-            endpoints.push(endpoint);
+            endpoints.push(line.endpoint(service_url)?);
         }
         if endpoints.is_empty() {
             return Err(TargetsError::Empty { path: path.to_owned() });
@@ -125,6 +148,48 @@ impl Targets {
         self.endpoints = self.endpoints.into_iter().map(change).collect();
         self
     }
+}
+
+/// Whether a file begins with the byte order mark of UTF-16, or with an ASCII character of two bytes.
+fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=u8::MAX, ..] | [1..=u8::MAX, 0, ..])
+}
+
+/// A line of a targets file that is neither blank nor a comment.
+struct Line<'a> {
+    path: &'a Path,
+    number: usize,
+    text: &'a str,
+}
+
+impl Line<'_> {
+    fn endpoint(&self, service_url: Option<&str>) -> Result<Endpoint, TargetsError> {
+        let endpoint = self.parse()?;
+        let checked = endpoint.check().and_then(|()| endpoint.resolve(service_url));
+        let (path, line) = (self.path.to_owned(), self.number);
+        checked.map(|_| endpoint).map_err(|source| TargetsError::Line { path, line, source })
+    }
+
+    fn parse(&self) -> Result<Endpoint, TargetsError> {
+        if self.text.starts_with(['[', '{', '"']) {
+            return Err(self.malformed("this is JSON"));
+        }
+        let (url, rest) = self.text.split_once(char::is_whitespace).unwrap_or((self.text, ""));
+        if !is_end(rest) {
+            return Err(self.malformed("a URL has no blanks (write %20 for one)"));
+        }
+        Ok(Endpoint::get(url))
+    }
+
+    fn malformed(&self, why: impl Into<String>) -> TargetsError {
+        TargetsError::Form { path: self.path.to_owned(), line: self.number, why: why.into() }
+    }
+}
+
+/// Whether nothing but a comment follows.
+fn is_end(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    rest.is_empty() || rest.starts_with('#')
 }
 
 impl From<Endpoint> for Targets {
@@ -191,6 +256,55 @@ mod tests {
         let targets = read("\u{feff}# ours\r\n\r\n/hello\r\n  http://h:1/x  \n".as_bytes()).unwrap();
         let urls: Vec<_> = targets.endpoints().iter().map(Endpoint::url).collect();
         assert_eq!(urls, ["/hello", "http://h:1/x"]);
+    }
+
+    #[test]
+    fn a_comment_may_follow_a_target() {
+        let targets = read(b"/hello   # the first\n/page#part\t#\n").unwrap();
+        let urls: Vec<_> = targets.endpoints().iter().map(Endpoint::url).collect();
+        assert_eq!(urls, ["/hello", "/page#part"]);
+    }
+
+    #[test]
+    fn lines_of_other_tools_are_refused_with_the_form_that_is_wanted() {
+        let others: [&[u8]; 6] = [
+            b"http://h/x POST a=1",
+            b"GET http://h/x",
+            b"Accept: text/html",
+            b"/search?q=two words",
+            b"[",
+            br#"["http://h/x"]"#,
+        ];
+        for other in others {
+            let error = read(&[&b"/hello\n"[..], other, b"\n"].concat()).unwrap_err();
+            assert!(matches!(error, TargetsError::Form { line: 2, .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("endpoints.txt:2: ") && text.ends_with(FORM), "{text}");
+        }
+    }
+
+    #[test]
+    fn utf16_is_told_so() {
+        let utf16 =
+            |endian: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(endian).collect::<Vec<_>>();
+        for text in ["\u{feff}/hello\n", "/hello\n"] {
+            for bytes in [utf16(u16::to_le_bytes, text), utf16(u16::to_be_bytes, text)] {
+                let error = read(&bytes).unwrap_err();
+                assert!(error.to_string().ends_with("endpoints.txt is UTF-16: save it as UTF-8"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_without_a_service_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("endpoints.txt");
+        fs::write(&path, "http://h/\n/path\n").unwrap();
+        let error = Targets::read(&path, None).unwrap_err().to_string();
+        assert!(
+            error.contains("endpoints.txt:2: the URL `/path` cannot be requested: it has no host"),
+            "{error}"
+        );
     }
 
     #[test]
