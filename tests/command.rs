@@ -305,6 +305,39 @@ fn targets_are_read_from_a_file() {
 }
 
 #[test]
+fn a_line_of_targets_may_be_an_object_with_method_headers_and_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("targets.jsonl");
+    fs::write(folder.path().join("prompt"), "from a file").unwrap();
+    let sent = |rest: &str, args: &[&str]| {
+        sent_by(|address| {
+            fs::write(&file, format!("{{\"url\": \"http://{address}/x\", {rest}}}\n")).unwrap();
+            load(&[&["--targets", file.to_str().unwrap(), "-n1", "-c1"], args].concat())
+        })
+    };
+    let own =
+        r#""method": "put", "headers": {"X-One": "1", "Content-Type": "text/plain"}, "body": "of its own""#;
+    let (request, ran) = sent(own, &[]);
+    assert!(request.starts_with("PUT /x HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nX-One: 1\r\n") && request.ends_with("\r\n\r\nof its own"), "{request}");
+    assert_eq!(ran.err, "");
+    let (request, ran) = sent(r#""body_file": "prompt""#, &[]);
+    assert!(request.starts_with("POST /x ") && request.ends_with("\r\n\r\nfrom a file"), "{request}");
+    assert!(ran.err.contains("without a Content-Type header"), "{}", ran.err);
+    // An option takes precedence over a line, and what it does not name stays.
+    let (request, _) = sent(own, &["-d", "another", "-T", "text/html", "-H", "x-one: 2"]);
+    assert!(request.starts_with("PUT /x ") && request.ends_with("\r\n\r\nanother"), "{request}");
+    assert!(request.contains("x-one: 2\r\n") && request.contains("Content-Type: text/html\r\n"), "{request}");
+    assert!(!request.contains("X-One") && !request.contains("text/plain"), "{request}");
+    assert!(sent(own, &["-m", "PATCH"]).0.starts_with("PATCH /x "));
+
+    fs::write(&file, "# ours\n{\"url\": \"http://h/\", \"heders\": {}}\n").unwrap();
+    load(&["--targets", file.to_str().unwrap()])
+        .expect_code(2)
+        .expect_err("targets.jsonl:2: unknown field `heders`, expected one of `method`, `url`, `headers`");
+}
+
+#[test]
 fn an_interrupt_prints_what_there_is() {
     let server = Server::start(&["--service-time", "1ms"]);
     let url = server.at("/hello");

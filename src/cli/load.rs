@@ -22,7 +22,12 @@ pub(crate) struct LoadArgs {
     /// URL to load; http:// may be left out
     #[arg(conflicts_with = "targets")]
     url: Option<String>,
-    /// File with one URL per line; each request picks a line at random [default without a URL: endpoints.txt]
+    /// File with one request per line, picked at random [default without a URL: endpoints.txt]
+    ///
+    /// Each line is a URL, or a JSON object such as
+    /// {"method": "POST", "url": "http://…", "headers": {"X": "y"}, "body": "…"}.
+    /// "body_file" names a file with the body, relative to the folder of FILE.
+    /// Method, headers and body that are given as options replace those of all lines.
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
     /// Number of requests
@@ -130,10 +135,7 @@ impl LoadArgs {
         Ok((!parts.is_empty()).then(|| parts.join(&b'&')))
     }
 
-    fn targets(&self) -> anyhow::Result<Targets> {
-        let body = self.body()?;
-        let method = self.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
-        let body = body.unwrap_or_default();
+    fn headers(&self) -> anyhow::Result<Vec<(String, String)>> {
         let mut headers = Vec::new();
         for header in &self.headers {
             let (name, value) = header
@@ -142,6 +144,12 @@ impl LoadArgs {
             headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
         headers.extend(self.content_type.iter().map(|kind| ("Content-Type".to_owned(), kind.clone())));
+        Ok(headers)
+    }
+
+    /// The requests. Options take precedence over what a targets file says.
+    fn targets(&self) -> anyhow::Result<Targets> {
+        let (body, headers) = (self.body()?, self.headers()?);
         let targets = match (&self.url, &self.targets) {
             (Some(url), _) => Targets::from(Endpoint::get(with_scheme(url))),
             (None, Some(file)) => Targets::read(file, None)?,
@@ -150,8 +158,17 @@ impl LoadArgs {
             }
             (None, None) => bail!("no URL to load: pass one, or a file of URLs with --targets"),
         };
-        Ok(targets.ordered(Order::Random).map(|endpoint| {
-            let mut endpoint = Endpoint::new(method, endpoint.url()).body(body.clone());
+        Ok(targets.ordered(Order::Random).map(|mut endpoint| {
+            let implied = (body.is_some() && endpoint.method == "GET").then_some("POST");
+            if let Some(method) = self.method.as_deref().or(implied) {
+                endpoint = endpoint.with_method(method);
+            }
+            if let Some(body) = &body {
+                endpoint = endpoint.body(body.clone());
+            }
+            for (name, _) in &headers {
+                endpoint = endpoint.without_header(name);
+            }
             for (name, value) in &headers {
                 endpoint = endpoint.header(name, value);
             }

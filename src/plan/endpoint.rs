@@ -151,6 +151,17 @@ impl Endpoint {
         self
     }
 
+    #[must_use]
+    pub(crate) fn with_method(self, method: &str) -> Self {
+        Self { method: canonical_method(method.to_owned()), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+        self
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -238,7 +249,7 @@ impl Endpoint {
 }
 
 /// A method as it is sent.
-pub(crate) fn canonical_method(method: String) -> String {
+fn canonical_method(method: String) -> String {
     let known = METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(&method));
     known.map_or(method, str::to_owned)
 }

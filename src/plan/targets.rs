@@ -1,11 +1,15 @@
 //! The requests of a cell: one endpoint or a file of endpoints, and the order in which they are sent.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use crate::plan::endpoint::{Endpoint, EndpointError};
 
-/// The endpoints that a cell requests: one, or the lines of a file.
+/// The endpoints that a cell requests: one, or the lines of a [file](Targets::from_file).
 ///
 /// ```
 /// use plimsoll::{Endpoint, Load, Targets};
@@ -32,7 +36,7 @@ pub enum Order {
 /// A service to which paths of a targets file may belong.
 const ANY_SERVICE: &str = "http://host";
 /// What a line may be.
-const FORM: &str = "each line is one URL or /path";
+const FORM: &str = r#"each line is one URL, one /path, or one JSON object such as {"method": "POST", "url": "/orders", "headers": {"Content-Type": "text/plain"}, "body": "two"}"#;
 
 /// Why [`Targets::from_file`] failed.
 ///
@@ -80,27 +84,50 @@ pub enum TargetsError {
         /// What is wrong with the line.
         why: String,
     },
-    /// A line is not a valid URL.
+    /// The body file that a line names could not be read.
+    #[error("{}:{line}: the body file {} cannot be read: {source}", path.display(), file.display())]
+    BodyFile {
+        /// The targets file.
+        path: PathBuf,
+        /// The line number, counted from 1.
+        line: usize,
+        /// The body file.
+        file: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+    /// A line is not a valid request.
     #[error("{}:{line}: {source}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The line number, counted from 1.
         line: usize,
-        /// What is wrong with the URL.
+        /// What is wrong with the request.
         source: EndpointError,
     },
 }
 
 impl Targets {
-    /// Reads a targets file: one URL or `/path` per line, each requested with `GET`.
+    /// Reads a targets file. Each line is one URL or `/path`, which is requested with `GET`, or one JSON object:
+    ///
+    /// ```text
+    /// # a page
+    /// /search?q=ship
+    /// {"method": "PUT", "url": "/ships/1", "headers": {"Content-Type": "text/plain"}, "body": "Ever Given"}
+    /// {"url": "/v1/completions", "headers": {"Content-Type": "application/json"}, "body_file": "prompts/1.json"}
+    /// ```
+    ///
+    /// An object needs only `url`. Without `method` it is a `POST` if it has a body, else a `GET`. The path of a `body_file` is
+    /// relative to the folder of the targets file. With a body of its own in each line no request is answered from a cache.
     ///
     /// Blank lines and comments are skipped. A comment is a line that starts with `#`, or the rest of a line from a `#` that
     /// follows a blank. Both kinds of line ends and a byte order mark are accepted.
     /// A bench requests every line once in random order before it starts again. Base and head get the same order.
     ///
     /// # Errors
-    /// If the file cannot be read, is not UTF-8, contains no URL, or one of its lines is not a valid URL.
+    /// If the file or a body file cannot be read, the file is not UTF-8 or contains no URL, or one of its lines is not a valid URL
+    /// or object.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TargetsError> {
         Self::read(path.as_ref(), Some(ANY_SERVICE))
     }
@@ -171,8 +198,11 @@ impl Line<'_> {
     }
 
     fn parse(&self) -> Result<Endpoint, TargetsError> {
-        if self.text.starts_with(['[', '{', '"']) {
-            return Err(self.malformed("this is JSON"));
+        if self.text.starts_with('{') {
+            return self.parse_object();
+        }
+        if self.text.starts_with(['[', '"']) {
+            return Err(self.malformed("this is JSON, but not an object"));
         }
         let (url, rest) = self.text.split_once(char::is_whitespace).unwrap_or((self.text, ""));
         if !is_end(rest) {
@@ -181,9 +211,62 @@ impl Line<'_> {
         Ok(Endpoint::get(url))
     }
 
+    fn parse_object(&self) -> Result<Endpoint, TargetsError> {
+        let mut objects = serde_json::Deserializer::from_str(self.text).into_iter::<RequestLine>();
+        let object = objects.next().transpose().ok().flatten();
+        let rest = &self.text[objects.byte_offset()..];
+        let Some(RequestLine { method, url, headers, body, body_file }) = object.filter(|_| is_end(rest))
+        else {
+            return Err(self.malformed(json_problem(self.text)));
+        };
+        let body = match (body, body_file) {
+            (Some(_), Some(_)) => return Err(self.malformed("`body` and `body_file` exclude each other")),
+            (Some(text), None) => Some(text.into_bytes()),
+            (None, Some(file)) => Some(self.read_body(&file)?),
+            (None, None) => None,
+        };
+        let method = method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
+        let endpoint = Endpoint::new(method, url).body(body.unwrap_or_default());
+        Ok(headers.into_iter().fold(endpoint, |endpoint, (name, value)| endpoint.header(name, value)))
+    }
+
+    fn read_body(&self, file: &Path) -> Result<Vec<u8>, TargetsError> {
+        let file = self.path.parent().unwrap_or(Path::new("")).join(file);
+        fs::read(&file).map_err(|source| {
+            let (path, line) = (self.path.to_owned(), self.number);
+            TargetsError::BodyFile { path, line, file, source }
+        })
+    }
+
     fn malformed(&self, why: impl Into<String>) -> TargetsError {
         TargetsError::Form { path: self.path.to_owned(), line: self.number, why: why.into() }
     }
+}
+
+/// A line that is a JSON object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestLine {
+    method: Option<String>,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    body_file: Option<PathBuf>,
+}
+
+/// Why a line is not a [`RequestLine`]. An error of the text itself would count its lines as if it were a file.
+fn json_problem(text: &str) -> String {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let column = match values.next() {
+        Some(Ok(value)) if is_end(&text[values.byte_offset()..]) => {
+            let error = RequestLine::deserialize(value).err();
+            return error.map_or_else(|| "a key appears twice".to_owned(), |error| error.to_string());
+        }
+        Some(Err(error)) => error.column(),
+        _ => values.byte_offset() + 1,
+    };
+    format!("this is not one JSON object (column {column})")
 }
 
 /// Whether nothing but a comment follows.
@@ -267,19 +350,70 @@ mod tests {
 
     #[test]
     fn lines_of_other_tools_are_refused_with_the_form_that_is_wanted() {
-        let others: [&[u8]; 6] = [
+        let others: [&[u8]; 9] = [
             b"http://h/x POST a=1",
             b"GET http://h/x",
             b"Accept: text/html",
             b"/search?q=two words",
             b"[",
             br#"["http://h/x"]"#,
+            b"{",
+            br#"{"url": "/x"}, {"url": "/y"}"#,
+            br#"{"url": "/x"},"#,
         ];
         for other in others {
             let error = read(&[&b"/hello\n"[..], other, b"\n"].concat()).unwrap_err();
             assert!(matches!(error, TargetsError::Form { line: 2, .. }), "{error}");
             let text = error.to_string();
             assert!(text.contains("endpoints.txt:2: ") && text.ends_with(FORM), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_object_has_a_method_headers_and_a_body_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("prompts")).unwrap();
+        fs::write(folder.path().join("prompts/2"), b"two\xff").unwrap();
+        let path = folder.path().join("targets.jsonl");
+        let text = r#"
+            # Each prompt is another one.
+            {"method": "put", "url": "/a", "headers": {"X-One": "1", "X-Two": "2"}, "body": "\u00e9"}
+            {"url": "/b", "body_file": "prompts/2"}  # the second
+            {"url": "/c"}
+            /d
+        "#;
+        fs::write(&path, text).unwrap();
+        let targets = Targets::from_file(&path).unwrap();
+        let expected = [
+            Endpoint::new("PUT", "/a").header("X-One", "1").header("X-Two", "2").body("é"),
+            Endpoint::post("/b").body(b"two\xff"),
+            Endpoint::get("/c"),
+            Endpoint::get("/d"),
+        ];
+        assert_eq!(targets.endpoints(), expected);
+    }
+
+    #[test]
+    fn objects_that_cannot_be_requests_are_named_with_file_line_and_reason() {
+        for (line, why) in [
+            (
+                r#"{"url": "/", "heders": {}}"#,
+                "unknown field `heders`, expected one of `method`, `url`, `headers`",
+            ),
+            (r#"{"method": "GET"}"#, "missing field `url`"),
+            (r#"{"url": "/", "body": {"prompt": "x"}}"#, "expected a string"),
+            (r#"{"url": "/", "url": "/"}"#, "a key appears twice"),
+            (r#"{"url": "/", "body": "", "body_file": "x"}"#, "`body` and `body_file` exclude each other"),
+            (r#"{"url": "/"#, "this is not one JSON object (column "),
+            (r#"{"url": "/"} {}"#, "this is not one JSON object (column 13)"),
+            (r#"{"heders": {}} # and a comment"#, "unknown field `heders`"),
+            (r#"{"url": "h/"}"#, "the URL `h/` cannot be requested: it has no scheme"),
+            (r#"{"url": "/", "method": "GE T"}"#, "`GE T` is not an HTTP method"),
+            (r#"{"url": "/", "headers": {"a b": "c"}}"#, "the header `a b`"),
+            (r#"{"url": "/", "body_file": "no/such"}"#, "no/such cannot be read: No such file"),
+        ] {
+            let error = read(format!("/hello\n{line}\n").as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("endpoints.txt:2: ") && error.contains(why), "{error}");
         }
     }
 

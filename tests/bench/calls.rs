@@ -1,6 +1,10 @@
 //! What cargo, nextest and people call a bench with.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
 
 use crate::common::run;
 use crate::suite::{CELL, Package};
@@ -8,6 +12,7 @@ use crate::suite::{CELL, Package};
 crate::checks!(calls:
     cells_are_listed_for_people_and_for_nextest,
     without_bench_each_request_is_made_once,
+    each_line_of_a_targets_file_is_requested_with_its_own_body,
     nextest_asks_for_one_cell,
     what_libtest_knows_is_ignored,
     a_filter_without_a_match_is_a_warning,
@@ -45,6 +50,48 @@ fn without_bench_each_request_is_made_once() {
     }
     assert!(!package.path("reports").exists());
     package.run("wrong", &[]).expect_code(3).expect_out("400");
+}
+
+/// Answers that many requests, each on a connection of its own, and returns them.
+fn answer(listener: &TcpListener, requests: usize) -> Vec<String> {
+    let answer_one = |_| {
+        let (mut connection, _) = listener.accept().unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let (mut request, mut bytes) = (String::new(), [0; 4096]);
+        // Each body ends with a point.
+        while !request.ends_with("\r\n\r\n") && !request.ends_with('.') {
+            let read = connection.read(&mut bytes).unwrap();
+            request += std::str::from_utf8(&bytes[..read]).unwrap();
+        }
+        connection.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
+        request
+    };
+    (0..requests).map(answer_one).collect()
+}
+
+fn each_line_of_a_targets_file_is_requested_with_its_own_body() {
+    let package = Package::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let lines = format!(
+        "{{\"url\": \"{url}/a\", \"body\": \"one.\"}}\n{{\"method\": \"put\", \"url\": \"{url}/b\", \
+         \"headers\": {{\"X-Of\": \"b\"}}, \"body_file\": \"two\"}}\n{url}/c\n"
+    );
+    fs::write(package.path("targets.jsonl"), lines).unwrap();
+    fs::write(package.path("two"), "two.").unwrap();
+    let server = thread::spawn(move || answer(&listener, 3));
+    package.run("targets", &[]).expect_code(0).expect_out("Testing api/many\nSuccess\n");
+    let requests = server.join().unwrap();
+    assert!(requests[0].starts_with("POST /a ") && requests[0].ends_with("\r\n\r\none."), "{requests:?}");
+    assert!(requests[1].starts_with("PUT /b ") && requests[1].ends_with("\r\n\r\ntwo."), "{requests:?}");
+    assert!(requests[1].contains("\r\nX-Of: b\r\n") && requests[2].starts_with("GET /c "), "{requests:?}");
+
+    fs::write(package.path("targets.jsonl"), "/hello\n{\"path\": \"/a\"}\n").unwrap();
+    package
+        .run("targets", &[])
+        .expect_code(2)
+        .expect_err("suite.rs:")
+        .expect_err("cell `api/many`: targets.jsonl:2: unknown field `path`");
 }
 
 fn nextest_asks_for_one_cell() {

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use plimsoll::__private::BenchTarget;
-use plimsoll::{BenchmarkGroup, BenchmarkId, Endpoint, Harness, Limit, Load, Service};
+use plimsoll::{BenchmarkGroup, BenchmarkId, Endpoint, Harness, Limit, Load, Service, Targets};
 use tempfile::TempDir;
 
 use crate::common::{Ran, alive, mark, run};
@@ -84,6 +84,9 @@ fn define(harness: &mut Harness, name: &str) {
         }
         "many" => hello(&mut group, "/hello", 300),
         "redefined" => hello(&mut group, "/hello?other", 4),
+        "targets" => {
+            group.bench_endpoint("many", Targets::from_file("targets.jsonl"), Load::closed(1));
+        }
         "limited" => hello(group.limit(Limit::p50(Duration::from_micros(1))), "/hello", 4),
         "absent" => hello(group.service(Service::command("/no/such/program")), "/hello", 4),
         "dies" => {
