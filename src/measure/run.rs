@@ -26,7 +26,7 @@ use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::{
     Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Visit,
-    affordable_launches,
+    affordable_launches, is_https,
 };
 use crate::record::{
     BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fault, Judged,
@@ -640,7 +640,7 @@ fn is_loopback(url: &str) -> bool {
 /// # Errors
 /// If a cell needs something that this build does not include.
 fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
-    let needs_https = given_urls(group, cell).any(|url| url.starts_with("https:"));
+    let needs_https = given_urls(group, cell).any(is_https);
     let (what, feature) = if needs_https && !cfg!(feature = "https") {
         ("https", "https")
     } else if !group.transport.is_plain() && !cfg!(feature = "reqwest") {

@@ -1,6 +1,7 @@
 //! Cells, the groups that hold them, and the plan that holds the groups. [`Plan::validated`] finds everything a user can get wrong
 //! before a byte is sent.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::panic;
@@ -53,14 +54,19 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A digest of what is requested: method, path with query, body and check of each endpoint, their order, the load, and the
-    /// arguments of the service. Host, headers and name are left out: a cell may be renamed, or run elsewhere with another token.
-    pub fn definition(&self, service_args: &[String]) -> String {
+    /// A digest of what is requested: method, path with query, body and check of each endpoint, their order, the load, the transport
+    /// of its group, and the arguments of the service. Hosts, headers and name are left out: a cell may be renamed, or run elsewhere
+    /// with another token.
+    pub fn definition(&self, group: &Group, service_args: &[String]) -> String {
         let mut digest = Sha256::new();
         let mut part = |bytes: &[u8]| {
             digest.update((bytes.len() as u64).to_le_bytes());
             digest.update(bytes);
         };
+        // Plain HTTP/1.1 adds nothing, here and below: older definitions without a transport stay the same.
+        if !group.transport.is_plain() {
+            part(group.transport.to_string().as_bytes());
+        }
         part(self.load.to_string().as_bytes());
         part(match self.targets.order {
             Order::Deck => b"deck",
@@ -68,7 +74,7 @@ impl Cell {
         });
         for endpoint in &self.targets.endpoints {
             part(endpoint.method.as_bytes());
-            part(path_and_query(&endpoint.url).as_bytes());
+            part(group.target(&endpoint.url).as_bytes());
             part(&endpoint.body);
             part(endpoint.status.map(|status| status.to_string()).unwrap_or_default().as_bytes());
             part(endpoint.body_contains.as_deref().unwrap_or_default().as_bytes());
@@ -101,11 +107,19 @@ impl Cell {
     }
 }
 
-fn path_and_query(url: &str) -> &str {
-    match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
-        None => url,
+/// What follows the host of a complete URL.
+fn path_and_query(url: &str) -> Cow<'_, str> {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match after_scheme.find(['/', '?', '#']) {
+        None => "/".into(),
+        Some(at) if after_scheme[at..].starts_with('/') => after_scheme[at..].into(),
+        Some(at) => format!("/{}", &after_scheme[at..]).into(),
     }
+}
+
+/// Whether a complete URL is one of https.
+pub(crate) fn is_https(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// The line of a bench file that defines something.
@@ -152,6 +166,17 @@ impl Transport {
     }
 }
 
+/// What differs from plain HTTP/1.1. The proxy's address is left out, as the service's is.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy =
+            self.proxy.as_deref().map(|proxy| proxy.split_once("://").map_or(proxy, |(scheme, _)| scheme));
+        let proxy = proxy.map(|scheme| format!("{scheme} proxy"));
+        let parts = [self.http2.then_some("HTTP/2"), self.follow.then_some("redirects"), proxy.as_deref()];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// Cells that share a service and settings: what criterion calls a benchmark group.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -182,6 +207,19 @@ impl Group {
             settings: Settings::default(),
             cells: Vec::new(),
             location,
+        }
+    }
+
+    /// What is requested of a host: the path with its query, after `https:` if it is that.
+    fn target(&self, url: &str) -> String {
+        let scheme = |url: &str| if is_https(url) { "https:" } else { "" };
+        match &self.service.0 {
+            _ if !url.starts_with('/') => format!("{}{}", scheme(url), path_and_query(url)),
+            // It may have a path of its own.
+            ServiceKind::Url(service) => {
+                format!("{}{}{url}", scheme(service), path_and_query(service).trim_end_matches('/'))
+            }
+            _ => url.to_owned(),
         }
     }
 
@@ -335,13 +373,56 @@ mod tests {
 
     #[test]
     fn the_definition_depends_on_the_request_and_the_arguments_but_not_on_the_host() {
-        let definition = |endpoint, load| cell(endpoint, load).definition(&["--x".to_owned()]);
+        let args = ["--x".to_owned()];
+        let group = Group::new("g", Location::unknown());
+        let definition = |endpoint, load| cell(endpoint, load).definition(&group, &args);
         let here = definition(Endpoint::get("/a?b"), Load::closed(1));
+        // Baselines hold it.
+        assert_eq!(here, "sha256:9a47b8241637a486");
         assert_eq!(here, definition(Endpoint::get("http://h:1/a?b").header("token", "t"), Load::closed(1)));
         assert_ne!(here, definition(Endpoint::get("/a?c"), Load::closed(1)));
         assert_ne!(here, definition(Endpoint::get("/a?b"), Load::closed(2)));
         assert_ne!(here, definition(Endpoint::get("/a?b").body("x"), Load::closed(1)));
-        assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(1)).definition(&[]));
+        assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(1)).definition(&group, &[]));
+    }
+
+    #[test]
+    fn the_definition_depends_on_the_transport() {
+        let definition = |url: &str, edit: &dyn Fn(&mut Group)| {
+            let mut group = Group::new("g", Location::unknown());
+            edit(&mut group);
+            cell(Endpoint::get(url), Load::closed(1)).definition(&group, &[])
+        };
+        let plain = definition("/a", &|_| {});
+        assert_eq!(plain, definition("/a", &|group| group.service = Service::url("http://h:1/")));
+        let proxy = |url: &'static str| move |group: &mut Group| group.transport.proxy = Some(url.to_owned());
+        let others = [
+            definition("/a", &|group| group.transport.http2 = true),
+            definition("/a", &|group| group.transport.follow = true),
+            definition("/a", &proxy("http://p:1")),
+            definition("/a", &proxy("socks5://p:1")),
+            definition("https://h/a", &|_| {}),
+            definition("/a", &|group| group.service = Service::url("http://h:1/v2")),
+        ];
+        for (index, other) in others.iter().enumerate() {
+            assert!(*other != plain && !others[..index].contains(other), "{index}");
+        }
+        assert_eq!(others[4], definition("/a", &|group| group.service = Service::url("HTTPS://h:1")));
+        assert_eq!(others[2], definition("/a", &proxy("http://me:secret@elsewhere:2")));
+    }
+
+    #[test]
+    fn the_query_is_part_of_the_definition_wherever_it_begins() {
+        for (url, expected) in [
+            ("http://h", "/"),
+            ("http://h/", "/"),
+            ("http://h?a=b", "/?a=b"),
+            ("http://h?to=/x", "/?to=/x"),
+            ("http://h/a?to=http://x/y", "/a?to=http://x/y"),
+            ("/a?to=http://x/y", "/a?to=http://x/y"),
+        ] {
+            assert_eq!(Group::new("g", Location::unknown()).target(url), expected, "{url}");
+        }
     }
 
     #[test]

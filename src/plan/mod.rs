@@ -17,6 +17,7 @@ mod targets;
 pub use duration::parse_duration;
 pub(crate) use duration::{seconds, whole_seconds};
 pub use endpoint::{Endpoint, EndpointError};
+pub(crate) use group::is_https;
 pub use group::{Cell, Group, Location, Plan, PlanError, Throughput, Transport};
 pub use id::{BenchmarkId, CellId, Side};
 pub(crate) use load::Departure;

@@ -190,7 +190,7 @@ impl CellRun {
             about: group.about.clone(),
             load: cell.load,
             throughput: cell.throughput,
-            definition: cell.definition(service_args),
+            definition: cell.definition(group, service_args),
             metrics: Vec::new(),
             settings: group.settings.clone(),
             base_failure: None,

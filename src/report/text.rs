@@ -275,7 +275,8 @@ pub(crate) fn reason(reason: &Reason) -> String {
             format!("Fewer than {} of the stored requests succeeded. Record a new baseline.", share(*min))
         }
         Reason::Redefined => {
-            "Its request, its load or the arguments of its service have changed since. Record a new baseline."
+            "Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. \
+             Record a new baseline."
                 .to_owned()
         }
         Reason::MachineChanged(difference) => format!(
@@ -1067,7 +1068,7 @@ mod tests {
         The baseline does not have this cell.
         Base cannot answer this request (status 404), so only head was measured.
         Fewer than 95% of the stored requests succeeded. Record a new baseline.
-        Its request, its load or the arguments of its service have changed since. Record a new baseline.
+        Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. Record a new baseline.
         The machine has changed since (4 CPUs instead of 64). Compare in a duet, or record a new baseline.
         There was nothing to compare.
         It has no value.
@@ -1283,7 +1284,7 @@ mod tests {
         A round has 10 successes
         There is no metric `horsepower` to judge.
         One run is left out. No request was sent inside a round.
-        Left out: 1 stored run. Its request, its load or the arguments of its service have changed since. Record a new baseline.
+        Left out: 1 stored run. Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. Record a new baseline.
         Left out, because measured on another test bed: 2 stored runs.
         latency p99 is shown but not judged: a tail percentile needs ten launches, or three rounds in each launch.
         The baseline has only one run, so the variation between runs is assumed. Record runs on other days.
