@@ -5,12 +5,60 @@ use std::mem::MaybeUninit;
 
 /// More header lines than this are refused.
 const MAX_HEADERS: usize = 128;
+/// Characters of a line that are quoted.
+const MAX_QUOTED: usize = 80;
 /// A longer line of a chunk's size or of a trailer is refused.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 
-/// The response is not HTTP/1.1, or its framing is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+/// The response is not HTTP/1.1, or its framing is wrong: what is wrong, and the line in which.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}: {line:?}")]
+pub(crate) struct Malformed {
+    pub(crate) problem: Problem,
+    line: String,
+}
+
+/// What is wrong with a line of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("no status line of HTTP/1.1")]
+    StatusLine,
+    #[error("a status that is not between 200 and 599")]
+    Status,
+    #[error("a header line without a colon")]
+    Colon,
+    #[error("a header line with a NUL byte")]
+    Nul,
+    #[error("a header line that cannot be read")]
+    Header,
+    #[error("more than {} header lines in the response that begins with", MAX_HEADERS)]
+    TooManyHeaders,
+    #[error("a head, or a line of a chunk, that does not end")]
+    Endless,
+    #[error("a Content-Length that is not one number")]
+    Length,
+    #[error("a Transfer-Encoding other than chunked")]
+    Coding,
+    #[error("a line that is not the size of a chunk")]
+    ChunkSize,
+    #[error("a chunk that is longer than its size, which ends in")]
+    ChunkEnd,
+    #[error("a trailer line without a colon")]
+    Trailer,
+}
+
+impl Malformed {
+    /// Quotes the first line of `bytes`.
+    pub(crate) fn new(problem: Problem, bytes: &[u8]) -> Self {
+        let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+        let mut line: String = text.chars().take(MAX_QUOTED).collect();
+        if line.len() < text.len() {
+            line.push('…');
+        }
+        Self { problem, line }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -66,7 +114,7 @@ impl Decoder {
         while self.state != State::Done && taken < bytes.len() {
             let rest = &bytes[taken..];
             let step = match self.state {
-                State::Head => self.take_head(rest)?,
+                State::Head => self.take_head(rest, false)?,
                 State::Length(left) | State::Chunk(left) => self.take_body(rest, left, &mut body),
                 State::UntilClose => {
                     body(rest);
@@ -97,7 +145,8 @@ impl Decoder {
     /// Takes a line of the chunked framing. `None` if it is not complete yet.
     fn take_line(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
         let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(MAX_LINE_BYTES + 1)]) else {
-            return if rest.len() > MAX_LINE_BYTES { Err(Malformed) } else { Ok(None) };
+            let is_endless = rest.len() > MAX_LINE_BYTES;
+            return if is_endless { Err(Malformed::new(Problem::Endless, rest)) } else { Ok(None) };
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
         self.state = match self.state {
@@ -107,28 +156,38 @@ impl Decoder {
             },
             State::ChunkEnd if line.is_empty() => State::ChunkSize,
             State::Trailers if line.is_empty() => State::Done,
-            State::Trailers if line.contains(&b':') => State::Trailers,
-            _ => return Err(Malformed),
+            State::Trailers if line.contains(&b':') || matches!(line[0], b' ' | b'\t') => State::Trailers,
+            State::Trailers => return Err(Malformed::new(Problem::Trailer, line)),
+            _ => return Err(Malformed::new(Problem::ChunkEnd, line)),
         };
         Ok(Some(end + 1))
     }
 
-    fn take_head(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
+    /// Takes the head if it is complete. Header lines that only curl accepts are passed over if `is_odd`.
+    fn take_head(&mut self, rest: &[u8], is_odd: bool) -> Result<Option<usize>, Malformed> {
         let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut head = httparse::Response::new(&mut []);
-        let parsed =
-            ParserConfig::default().parse_response_with_uninit_headers(&mut head, rest, &mut headers);
-        let length = match parsed.map_err(|_| Malformed)? {
-            Status::Complete(length) => length,
-            Status::Partial => return Ok(None),
+        let parsed = parser(is_odd).parse_response_with_uninit_headers(&mut head, rest, &mut headers);
+        let length = match parsed {
+            Ok(Status::Complete(length)) => length,
+            Ok(Status::Partial) => return Ok(None),
+            Err(_) if is_odd => {
+                let line = unreadable_line(rest);
+                let problem = if line.contains(&0) { Problem::Nul } else { Problem::Header };
+                return Err(Malformed::new(problem, line));
+            }
+            Err(error) => {
+                refuse_bad_line(rest, error)?;
+                return self.take_head(rest, true);
+            }
         };
-        let status = head.code.ok_or(Malformed)?;
-        match status {
+        let status = match head.code {
             // Interim responses come before the real one. No request asks to switch protocols.
-            101 | 0..=99 | 600.. => return Err(Malformed),
-            100..=199 => return Ok(Some(length)),
-            _ => self.status = Some(status),
-        }
+            Some(100 | 102..=199) => return Ok(Some(length)),
+            Some(status @ 200..=599) => status,
+            _ => return Err(Malformed::new(Problem::Status, rest.trim_ascii_start())),
+        };
+        self.status = Some(status);
         let framing = Framing::of(head.headers)?;
         self.keep = match head.version {
             Some(1) => !framing.close,
@@ -152,6 +211,49 @@ impl Decoder {
     }
 }
 
+/// Accepts what curl accepts: folded lines, a blank before the first name or before a colon, several blanks before the status.
+fn parser(is_odd: bool) -> ParserConfig {
+    let mut parser = ParserConfig::default();
+    parser
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_space_before_first_header_name(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(is_odd);
+    parser
+}
+
+/// The first complete line of a head that curl does not accept, either, after httparse refused the head.
+fn refuse_bad_line(head: &[u8], error: httparse::Error) -> Result<(), Malformed> {
+    use httparse::Error::{HeaderName, HeaderValue, NewLine, TooManyHeaders};
+    let head = head.trim_ascii_start();
+    match error {
+        HeaderName | HeaderValue | NewLine => {}
+        TooManyHeaders => return Err(Malformed::new(Problem::TooManyHeaders, head)),
+        _ => return Err(Malformed::new(Problem::StatusLine, head)),
+    }
+    let whole = memchr::memrchr(b'\n', head).map_or(&head[..0], |end| &head[..end]);
+    for (number, line) in lines(whole).skip(1).take_while(|line| !line.is_empty()).enumerate() {
+        let is_folded = number > 0 && matches!(line[0], b' ' | b'\t');
+        if line.contains(&0) {
+            return Err(Malformed::new(Problem::Nul, line));
+        }
+        if !is_folded && !line.contains(&b':') {
+            return Err(Malformed::new(Problem::Colon, line));
+        }
+    }
+    Ok(())
+}
+
+/// The first line of a head with a character that no line may contain.
+fn unreadable_line(head: &[u8]) -> &[u8] {
+    lines(head).find(|line| line.contains(&0) || line.contains(&b'\r')).unwrap_or_default()
+}
+
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
 /// The headers about the body and the connection.
 #[derive(Debug, Default)]
 struct Framing {
@@ -167,11 +269,10 @@ impl Framing {
         for header in headers {
             if header.name.eq_ignore_ascii_case("content-length") {
                 for part in header.value.split(|&byte| byte == b',') {
-                    let length = number(part.trim_ascii(), 10)?;
-                    if framing.length.is_some_and(|given| given != length) {
-                        return Err(Malformed);
-                    }
-                    framing.length = Some(length);
+                    let length = number(part.trim_ascii(), 10)
+                        .filter(|length| framing.length.is_none_or(|given| given == *length));
+                    framing.length =
+                        Some(length.ok_or_else(|| Malformed::new(Problem::Length, header.value))?);
                 }
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
                 // Only `chunked` as the last coding says where a body ends.
@@ -181,7 +282,7 @@ impl Framing {
                 let is_known = is_chunked || last.eq_ignore_ascii_case(b"identity");
                 let is_chunked_before = codings.any(|coding| coding.eq_ignore_ascii_case(b"chunked"));
                 if framing.chunked || !is_known || is_chunked_before {
-                    return Err(Malformed);
+                    return Err(Malformed::new(Problem::Coding, header.value));
                 }
                 framing.chunked = is_chunked;
             } else if header.name.eq_ignore_ascii_case("connection") {
@@ -194,16 +295,15 @@ impl Framing {
 }
 
 fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
-    number(line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii(), 16)
+    let size = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    number(size, 16).ok_or_else(|| Malformed::new(Problem::ChunkSize, line))
 }
 
 /// Only digits: no sign, no space.
-fn number(digits: &[u8], radix: u32) -> Result<u64, Malformed> {
-    let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
-    if !text.chars().all(|digit| digit.is_digit(radix)) {
-        return Err(Malformed);
-    }
-    u64::from_str_radix(text, radix).map_err(|_| Malformed)
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let is_plain = text.chars().all(|digit| digit.is_digit(radix));
+    if is_plain { u64::from_str_radix(text, radix).ok() } else { None }
 }
 
 fn has_token(value: &[u8], token: &str) -> bool {
@@ -215,13 +315,14 @@ mod tests {
     use super::*;
 
     /// Status, body, whether it is complete, whether the connection is kept, bytes left over.
-    type Outcome = Result<(Option<u16>, String, bool, bool, usize), Malformed>;
+    type Outcome = Result<(Option<u16>, String, bool, bool, usize), Problem>;
 
     fn offered(is_head: bool, pieces: &[&[u8]]) -> Outcome {
         let (mut decoder, mut body, mut held) = (Decoder::new(is_head), Vec::new(), Vec::new());
         for piece in pieces {
             held.extend_from_slice(piece);
-            let taken = decoder.take(&held, |piece| body.extend_from_slice(piece))?;
+            let taken = decoder.take(&held, |piece| body.extend_from_slice(piece));
+            let taken = taken.map_err(|malformed| malformed.problem)?;
             held.drain(..taken);
         }
         let body = String::from_utf8(body).unwrap();
@@ -259,6 +360,8 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n";
         assert_eq!(whole(text), (200, "hello".into(), true));
         assert!(!decoded(false, &text[..text.len() - 2]).unwrap().2, "the last line is missing");
+        let folded = text.replace("A: b\r\n", "A: b\r\n c\r\n");
+        assert_eq!(whole(&folded), (200, "hello".into(), true));
     }
 
     #[test]
@@ -303,26 +406,88 @@ mod tests {
     #[test]
     fn malformed_responses_are_errors() {
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        for text in [
-            "SSH-2.0-OpenSSH\r\n".to_owned(),
-            "HTTP/1.1 999 Nope\r\n\r\n".to_owned(),
-            "HTTP/1.1 101 Switching\r\n\r\n".to_owned(),
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(),
-            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n".to_owned(),
-            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_owned(),
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(),
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n".to_owned(),
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n".to_owned(),
-            format!("{chunked}zz\r\n"),
-            format!("{chunked}+3\r\n"),
-            format!("{chunked}\r\n"),
-            format!("{chunked}fffffffffffffffff\r\n"),
-            format!("{chunked}1\r\nab\r\n"),
-            format!("{chunked}0\r\nno colon\r\n\r\n"),
+        let with = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n");
+        for (text, problem) in [
+            ("SSH-2.0-OpenSSH\r\n".to_owned(), Problem::StatusLine),
+            ("HTTP/1.1 999 Nope\r\n\r\n".to_owned(), Problem::Status),
+            ("HTTP/1.1 101 Switching\r\n\r\n".to_owned(), Problem::Status),
+            (with("Content-Length: 1\r\nContent-Length: 2"), Problem::Length),
+            (with("Content-Length: 1\r\n 2"), Problem::Length),
+            (with("Content-Length: -1"), Problem::Length),
+            (with("Content-Length: 99999999999999999999"), Problem::Length),
+            (with("Transfer-Encoding: gzip"), Problem::Coding),
+            (with("Transfer-Encoding: chunked, gzip"), Problem::Coding),
+            (with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"), Problem::Coding),
+            (with("Content-Length: 1\r\nno colon"), Problem::Colon),
+            (with("no colon"), Problem::Colon),
+            (with(" no colon\r\nContent-Length: 1"), Problem::Colon),
+            (with("A: \0"), Problem::Nul),
+            (with("A: b\rc\r\nContent-Length: 1"), Problem::Header),
+            (with(&"A: b\r\n".repeat(MAX_HEADERS + 1)), Problem::TooManyHeaders),
+            (format!("{chunked}zz\r\n"), Problem::ChunkSize),
+            (format!("{chunked}+3\r\n"), Problem::ChunkSize),
+            (format!("{chunked}\r\n"), Problem::ChunkSize),
+            (format!("{chunked}fffffffffffffffff\r\n"), Problem::ChunkSize),
+            (format!("{chunked}1\r\nab\r\n"), Problem::ChunkEnd),
+            (format!("{chunked}0\r\nno colon\r\n\r\n"), Problem::Trailer),
         ] {
-            assert_eq!(decoded(false, &text), Err(Malformed), "{text:?}");
+            assert_eq!(decoded(false, &text), Err(problem), "{text:?}");
         }
         let endless = format!("{chunked}{}", "1".repeat(MAX_LINE_BYTES + 1));
-        assert_eq!(offered(false, &[endless.as_bytes()]), Err(Malformed));
+        assert_eq!(offered(false, &[endless.as_bytes()]), Err(Problem::Endless));
+    }
+
+    #[test]
+    fn header_lines_that_curl_accepts_are_accepted() {
+        for lines in [
+            "A: b\r\n c\r\n\td\r\nContent-Length: 1",
+            "Content-Length:\r\n 1",
+            "Content-Length: 1\r\nA: b\r\n without a colon",
+            " A: b\r\nContent-Length: 1",
+            "\tContent-Length: 1",
+            "Content-Length : 1",
+            "Content-Length\t: 1\r\nA :b",
+            "X Y: z\r\nContent-Length: 1",
+            "Content-Length: 1\r\n(x)@: y",
+            "Content-Length: 1\r\nÄ: y",
+            "A: \x01\r\nContent-Length: 1",
+            "Content-Length: 1\r\n: y",
+            "A:\nContent-Length: 1",
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n!");
+            assert_eq!(whole(&text), (200, "!".into(), true), "{lines:?}");
+        }
+        assert_eq!(whole("HTTP/1.1  200  OK\r\nContent-Length: 1\r\n\r\n!"), (200, "!".into(), true));
+        let folded = "HTTP/1.1 200 OK\r\nConnection: foo,\r\n close\r\nContent-Length: 1\r\n\r\n!";
+        assert!(!whole(folded).2, "a folded value is read");
+    }
+
+    #[test]
+    fn the_line_that_is_malformed_is_quoted() {
+        let told = |text: &str| Decoder::new(false).take(text.as_bytes(), |_| {}).unwrap_err().to_string();
+        let head = "HTTP/1.1 200 OK\r\nServer: x\r\n";
+        insta::assert_snapshot!(
+            [
+                told("SSH-2.0-OpenSSH_9.2\r\n"),
+                told("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+                told(&format!("{head}Warning in line 7 of {}\r\n\r\n", "x".repeat(100))),
+                told(&format!("{head}A: b\0c\r\n\r\n")),
+                told(&format!("{head}Content-Length: 5, 6\r\n\r\n")),
+                told(&format!("{head}Transfer-Encoding: br\r\n\r\n")),
+                told(&format!("{head}Transfer-Encoding: chunked\r\n\r\nfive\r\nhello\r\n")),
+                told(&format!("{head}Transfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n")),
+            ]
+            .join("\n"),
+            @r#"
+        no status line of HTTP/1.1: "SSH-2.0-OpenSSH_9.2"
+        a status that is not between 200 and 599: "HTTP/1.1 101 Switching Protocols"
+        a header line without a colon: "Warning in line 7 of xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
+        a header line with a NUL byte: "A: b\0c"
+        a Content-Length that is not one number: "5, 6"
+        a Transfer-Encoding other than chunked: "br"
+        a line that is not the size of a chunk: "five"
+        a chunk that is longer than its size, which ends in: "ello"
+        "#
+        );
     }
 }

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use crate::measure::body::{BodyChecks, BodyScan, Tokens};
 use crate::measure::clock::Wall;
+use crate::measure::decoder::Malformed;
 use crate::plan::{Endpoint, EndpointError};
 use crate::record::Fault;
 
@@ -29,6 +30,8 @@ pub(crate) struct Exchange {
     pub(crate) status: Option<u16>,
     /// `None` if it succeeded.
     pub(crate) fault: Option<Fault>,
+    /// What is wrong with a malformed response, as far as it is known.
+    pub(crate) malformed: Option<Box<Malformed>>,
     /// Whether `ended` is the kernel's receive time.
     pub(crate) stamped: bool,
     /// Whether sending took so long that the latency is uncertain by more than a millisecond.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::measure::body::BodyScan;
 use crate::measure::clock::{self, Wall};
-use crate::measure::decoder::Decoder;
+use crate::measure::decoder::{Decoder, Malformed, Problem};
 use crate::measure::exchange::{Exchange, MAX_IDLE, Request, Resolver, connect_fault, exchange_fault};
 use crate::record::Fault;
 
@@ -50,6 +50,7 @@ struct Connection {
 /// Why an attempt over one connection failed.
 struct Broken {
     fault: Fault,
+    malformed: Option<Box<Malformed>>,
     /// Whether any byte of a response had arrived.
     response_began: bool,
 }
@@ -110,12 +111,15 @@ impl Http1 {
                     }
                     return exchange;
                 }
-                Ok(Err(Broken { fault: Fault::Closed | Fault::Reset, response_began: false }))
+                Ok(Err(Broken { fault: Fault::Closed | Fault::Reset, response_began: false, .. }))
                     if is_reused && request.endpoint.is_idempotent() =>
                 {
                     exchange.reconnected = true;
                 }
-                Ok(Err(broken)) => return exchange.failed(broken.fault),
+                Ok(Err(broken)) => {
+                    exchange.malformed = broken.malformed;
+                    return exchange.failed(broken.fault);
+                }
             }
         }
     }
@@ -133,7 +137,7 @@ impl Http1 {
         let mut sending = Sending { unsent: &request.wire, is_reset: false };
         exchange.sent = Wall::now();
         loop {
-            let broken = |fault| Broken { fault, response_began };
+            let broken = |fault| Broken { fault, malformed: None, response_began };
             if !sending.is_over() {
                 let sent = sending.send(stream).await;
                 sent.map_err(|error| broken(exchange_fault(&error)))?;
@@ -157,19 +161,23 @@ impl Http1 {
                 return Err(broken(if sending.is_reset { Fault::Reset } else { Fault::Closed }));
             }
             response_began = true;
-            let malformed = Broken { fault: Fault::Malformed, response_began };
+            let malformed = |malformed| Broken {
+                fault: Fault::Malformed,
+                malformed: Some(Box::new(malformed)),
+                response_began: true,
+            };
             (exchange.ended, exchange.stamped) = (received.at, received.stamped);
             filled += received.bytes;
             let body = &mut self.body;
             let decoded = decoder.take(&self.buffer[..filled], |piece| body.feed(&request.checks, piece));
-            let Ok(taken) = decoded else { return Err(malformed) };
+            let taken = decoded.map_err(malformed)?;
             self.buffer.copy_within(taken..filled, 0);
             filled -= taken;
             if decoder.is_done() {
                 break;
             }
             if filled == self.buffer.len() {
-                return Err(malformed);
+                return Err(malformed(Malformed::new(Problem::Endless, &self.buffer)));
             }
         }
         exchange.complete(request, decoder.status, &self.body);

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::measure::decoder::{Decoder, Malformed};
+use crate::measure::decoder::Decoder;
 
 /// Timeout of one attempt. A service may accept connections before it can respond.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -118,7 +118,8 @@ async fn status_of(mut stream: TcpStream, address: SocketAddr, path: &str) -> io
             _ = timeout(REST, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
             return Ok(status);
         }
-        let taken = decoded.map_err(|Malformed| io::Error::other("the response is not HTTP/1.1"))?;
+        let refused = |malformed| io::Error::other(format!("the response is not HTTP/1.1: {malformed}"));
+        let taken = decoded.map_err(refused)?;
         received.drain(..taken);
     }
     Err(io::Error::other("the head of the response is too long"))
@@ -151,7 +152,10 @@ mod tests {
             ("HTTP/1.1 100 Continue\r\n\r\n", "(closed before a whole response)"),
             ("HTTP/1.1 204 No Cont", "(closed before a whole response)"),
             ("", "(closed before a whole response)"),
-            ("SSH-2.0-OpenSSH\r\n", "(the response is not HTTP/1.1)"),
+            (
+                "SSH-2.0-OpenSSH\r\n",
+                "(the response is not HTTP/1.1: no status line of HTTP/1.1: \"SSH-2.0-OpenSSH\")",
+            ),
         ] {
             let reason = answered(bytes).await.unwrap_err().reason;
             assert!(reason.contains(expected), "{reason}");

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::measure::MeasureError;
 use crate::measure::client::Client;
 use crate::measure::clock::{Wall, clock_offset_ns, clock_was_set};
-use crate::measure::exchange::{Request, Resolver};
+use crate::measure::exchange::{Exchange, Request, Resolver};
 use crate::measure::window::{Timing, Window};
 use crate::plan::{Cell, Departure, Endpoint, Group, Load, Order};
 use crate::record::{Fault, LatencyHistogram, Tally};
@@ -86,7 +86,7 @@ impl<'a> LiveCell<'a> {
             }
             if let Some(fault) = exchange.fault {
                 let (cell, url) = (self.cell.id.to_string(), request.uri.to_string());
-                let what = describe_failure(fault, &request.endpoint)
+                let what = describe_failure(fault, &exchange, &request.endpoint)
                     + content_type_advice(fault, &request.endpoint);
                 return Err(MeasureError::TestRequest { cell, url, fault, what });
             }
@@ -218,12 +218,13 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
     }
 }
 
-fn describe_failure(fault: Fault, endpoint: &Endpoint) -> String {
+fn describe_failure(fault: Fault, exchange: &Exchange, endpoint: &Endpoint) -> String {
     let fault_in_words = fault.in_words();
-    match (fault, endpoint.status, &endpoint.body_contains) {
-        (Fault::Status(_), Some(status), _) => format!("{fault_in_words} instead of {status}"),
-        (Fault::Status(_), None, _) => format!("{fault_in_words} instead of a 2xx"),
-        (Fault::Body, _, Some(text)) => format!("its body does not contain {text:?}"),
+    match (fault, endpoint.status, &endpoint.body_contains, &exchange.malformed) {
+        (Fault::Status(_), Some(status), ..) => format!("{fault_in_words} instead of {status}"),
+        (Fault::Status(_), None, ..) => format!("{fault_in_words} instead of a 2xx"),
+        (Fault::Body, _, Some(text), _) => format!("its body does not contain {text:?}"),
+        (Fault::Malformed, .., Some(malformed)) => format!("{fault_in_words}: {malformed}"),
         _ => fault_in_words,
     }
 }

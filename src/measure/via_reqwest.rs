@@ -1,7 +1,7 @@
 //! The client for what plimsoll's own does not do: https, HTTP/2, proxies and redirects. It reads the clock after each read.
 //!
 //! It reports the same outcomes, except for what reqwest hides: the latency includes opening a connection; retries are not seen;
-//! a request sent on a connection that the server then closes is a fault; paths with `..` are shortened; an early answer to a
+//! what is wrong with a malformed response is not known, and odd header lines are refused that plimsoll's own client accepts; a request sent on a connection that the server then closes is a fault; paths with `..` are shortened; an early answer to a
 //! long request may be lost if a reset follows; a reset stream of HTTP/2 counts as malformed.
 
 use std::error::Error as StdError;
@@ -98,6 +98,8 @@ impl ViaReqwest {
         let mut builder = Client::builder()
             .connect_timeout(self.connect_timeout)
             .tcp_nodelay(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(MAX_IDLE)
             .redirect(follow)

@@ -143,6 +143,9 @@ impl Window {
             }
             Some(fault) => {
                 *tally.counts.faults.entry(fault).or_default() += 1;
+                if let Some(malformed) = &exchange.malformed {
+                    tally.first_malformed.get_or_insert_with(|| malformed.to_string());
+                }
                 if fault.is_response() {
                     tally.failure_latency.record(exchange.latency());
                 }

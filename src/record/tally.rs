@@ -85,6 +85,8 @@ pub struct Tally {
     pub connect: LatencyHistogram,
     /// From the last answer's arrival to the next request's departure.
     pub lag: LatencyHistogram,
+    /// What was wrong with the first malformed response.
+    pub first_malformed: Option<String>,
 }
 
 impl Tally {
@@ -108,12 +110,13 @@ impl Tally {
             output_tokens_in_window,
             connect,
             lag,
+            first_malformed,
         } = self;
         [latency, failure_latency, connect, lag].into_iter().for_each(LatencyHistogram::clear);
         (*window, *successes_in_window) = (Duration::ZERO, 0.0);
         (*input_tokens, *output_tokens) = (Sum::default(), Sum::default());
         (*input_tokens_in_window, *output_tokens_in_window) = (None, None);
-        *counts = Counts::default();
+        (*counts, *first_malformed) = (Counts::default(), None);
     }
 }
 

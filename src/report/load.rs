@@ -64,7 +64,7 @@ impl LoadReport<'_> {
         let statuses = counts.statuses.iter().map(|(status, count)| line(status.to_string(), *count));
         text.push_str(&section("Status codes", statuses));
         let faults = counts.faults.iter().map(|(fault, count)| line(fault.in_words(), *count));
-        text.push_str(&section("Faults", faults));
+        text.push_str(&section("Faults", faults.chain(self.first_malformed())));
         text.push_str(&section("Client", self.client()));
         text
     }
@@ -148,6 +148,7 @@ impl LoadReport<'_> {
             "elapsed_s": self.elapsed.as_secs_f64(),
             "status_codes": tally.counts.statuses,
             "faults": faults.collect::<Value>(),
+            "first_malformed": tally.first_malformed,
             "success_ratio": self.success_ratio(),
             "throughput_per_s": self.throughput(),
             "latency_ns": json_figures(&tally.latency),
@@ -179,7 +180,12 @@ impl LoadReport<'_> {
         let requests = number::plural(counts.requests, "request");
         let has_status = counts.faults.keys().any(|fault| matches!(fault, Fault::Status(_)));
         let advice = if has_status { "; to count a status as a success, pass --expect-status" } else { "" };
-        Some(format!("none of {requests} succeeded: {}{advice}", text::list(&faults)))
+        let first = self.first_malformed().map(|first| format!("; {first}")).unwrap_or_default();
+        Some(format!("none of {requests} succeeded: {}{advice}{first}", text::list(&faults)))
+    }
+
+    fn first_malformed(&self) -> Option<String> {
+        Some(format!("the first malformed one has {}", self.tally.first_malformed.as_ref()?))
     }
 
     fn success_ratio(&self) -> f64 {
@@ -514,5 +520,22 @@ mod tests {
             "none of 1,200 requests succeeded: timed out (10) and unexpected status 404 (1,190); to count a status as a success, \
              pass --expect-status"
         );
+    }
+
+    #[test]
+    fn the_first_malformed_response_is_quoted() {
+        let first_malformed = Some("a header line without a colon: \"Fatal error\"".to_owned());
+        let mut tally = Tally { first_malformed, ..Tally::default() };
+        tally.counts.requests = 3;
+        tally.counts.faults = [(Fault::Malformed, 3)].into();
+        let report = report(&tally);
+        let told =
+            format!("{}\n{}", report.summary().split_once("Faults:").unwrap().1, report.failure().unwrap());
+        insta::assert_snapshot!(told, @r#"
+          malformed response: 3
+          the first malformed one has a header line without a colon: "Fatal error"
+
+        none of 3 requests succeeded: malformed response (3); the first malformed one has a header line without a colon: "Fatal error"
+        "#);
     }
 }

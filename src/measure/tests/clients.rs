@@ -223,6 +223,28 @@ fn bytes_that_are_not_http_are_malformed() {
 }
 
 #[test]
+fn odd_header_lines_that_curl_accepts_are_accepted() {
+    for lines in ["X: a\r\n b\r\nContent-Length: 4", "X : a\r\nContent-Length : 4"] {
+        let head = send(format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\nfine"));
+        let server = Server::start(vec![vec![Act::ReadRequest, head, Act::WaitForClose]]);
+        for_both(both(), async |mut client| {
+            let exchange = client.exchange(&get(&server.url())).await;
+            assert_eq!((exchange.status, exchange.fault), (Some(200), None), "{client:?} {lines:?}");
+        });
+    }
+}
+
+#[tokio::test]
+async fn the_line_of_a_malformed_response_is_known() {
+    let text = "HTTP/1.1 200 OK\r\nNotice: x\r\nFatal error in line 7\r\nContent-Length: 4\r\n\r\nfine";
+    let server = Server::start(vec![vec![Act::ReadRequest, send(text), Act::WaitForClose]]);
+    let exchange = own_client().exchange(&get(&server.url())).await;
+    assert_eq!(exchange.fault, Some(Fault::Malformed));
+    let told = exchange.malformed.unwrap().to_string();
+    assert_eq!(told, r#"a header line without a colon: "Fatal error in line 7""#);
+}
+
+#[test]
 fn an_endless_head_is_malformed() {
     let lines = "X-Filler: 0123456789\r\n".repeat(50_000);
     assert_each_fails(
