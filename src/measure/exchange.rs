@@ -40,6 +40,8 @@ pub(crate) struct Exchange {
     pub(crate) connect: Option<Duration>,
     /// Whether the server had closed the kept connection, so that the request was sent on a new one.
     pub(crate) reconnected: bool,
+    /// Connections that were dropped because bytes arrived on them that belong to no response.
+    pub(crate) excess: u64,
     pub(crate) tokens: Tokens,
 }
 

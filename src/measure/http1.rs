@@ -1,6 +1,7 @@
 //! plimsoll's own HTTP/1.1 client: one request in flight per connection, read with the kernel's receive time.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::measure::body::BodyScan;
-use crate::measure::clock::{self, Wall};
+use crate::measure::clock::{self, Received, Wall};
 use crate::measure::decoder::{Decoder, Malformed, Problem};
 use crate::measure::exchange::{Exchange, MAX_IDLE, Request, Resolver, connect_fault, exchange_fault};
 use crate::record::Fault;
@@ -37,6 +38,8 @@ pub(crate) struct Http1 {
     /// Space for the time stamp of a read.
     stamp: Vec<u8>,
     body: BodyScan,
+    /// Connections that were dropped since the last exchange because bytes arrived that belong to no response.
+    excess: u64,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,15 @@ struct Broken {
     response_began: bool,
 }
 
+/// What arrived on a kept connection while it was idle.
+enum Idle {
+    Nothing,
+    /// The end of the stream, or a reset.
+    End,
+    /// Bytes that belong to no response.
+    Excess,
+}
+
 impl Http1 {
     pub(crate) fn new(resolver: &Arc<Resolver>, connect_timeout: Duration) -> Self {
         Self {
@@ -65,13 +77,14 @@ impl Http1 {
             buffer: vec![0; BUFFER_BYTES],
             stamp: clock::stamp_buffer(),
             body: BodyScan::default(),
+            excess: 0,
         }
     }
 
     /// Opens the connection that `request` needs and returns how long that took, `None` if it was open already. Errors are left
     /// to the exchange.
     pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
-        if let Some(kept) = self.take_kept(request).filter(Connection::is_quiet) {
+        if let (Some(kept), _) = self.take_usable(request) {
             self.kept.push(kept);
             return None;
         }
@@ -81,13 +94,16 @@ impl Http1 {
     }
 
     pub(crate) async fn exchange(&mut self, request: &Request) -> Exchange {
+        let mut exchange = self.try_exchange(request).await;
+        exchange.excess = mem::take(&mut self.excess);
+        exchange
+    }
+
+    async fn try_exchange(&mut self, request: &Request) -> Exchange {
         let deadline = deadline_after(request.timeout);
         let mut exchange = Exchange::begin();
-        let mut kept = self.take_kept(request);
-        if kept.as_ref().is_some_and(|kept| !kept.is_quiet()) {
-            kept = None;
-            exchange.reconnected = true;
-        }
+        let (mut kept, was_closed) = self.take_usable(request);
+        exchange.reconnected = was_closed;
         loop {
             let is_reused = kept.is_some();
             let mut connection = match kept.take() {
@@ -101,7 +117,7 @@ impl Http1 {
                 },
             };
             // A connection is kept only after a complete response; every other end drops it.
-            let attempt = self.send_and_receive(&connection.stream, request, &mut exchange);
+            let attempt = self.send_and_receive(&connection.stream, is_reused, request, &mut exchange);
             match timeout_at(deadline, attempt).await {
                 Err(_) => return exchange.failed(Fault::Timeout),
                 Ok(Ok(keep)) => {
@@ -111,10 +127,12 @@ impl Http1 {
                     }
                     return exchange;
                 }
-                Ok(Err(Broken { fault: Fault::Closed | Fault::Reset, response_began: false, .. }))
-                    if is_reused && request.endpoint.is_idempotent() =>
+                Ok(Err(Broken { fault, response_began: false, .. }))
+                    if is_reused
+                        && request.endpoint.is_idempotent()
+                        && matches!(fault, Fault::Closed | Fault::Reset | Fault::Malformed) =>
                 {
-                    exchange.reconnected = true;
+                    exchange.reconnected |= fault != Fault::Malformed;
                 }
                 Ok(Err(broken)) => {
                     exchange.malformed = broken.malformed;
@@ -128,12 +146,13 @@ impl Http1 {
     async fn send_and_receive(
         &mut self,
         stream: &TcpStream,
+        is_reused: bool,
         request: &Request,
         exchange: &mut Exchange,
     ) -> Result<bool, Broken> {
         let mut decoder = Decoder::new(request.endpoint.method == "HEAD");
         self.body.reset();
-        let (mut filled, mut response_began) = (0, false);
+        let (mut filled, mut response_began, mut has_excess) = (0, false, false);
         let mut sending = Sending { unsent: &request.wire, is_reset: false };
         exchange.sent = Wall::now();
         loop {
@@ -160,17 +179,27 @@ impl Http1 {
                 }
                 return Err(broken(if sending.is_reset { Fault::Reset } else { Fault::Closed }));
             }
+            if is_reused && !response_began && is_before(received, exchange.sent) {
+                self.excess += u64::from(!has_excess);
+                has_excess = true;
+                continue;
+            }
             response_began = true;
-            let malformed = |malformed| Broken {
+            let malformed = |malformed: Malformed| Broken {
                 fault: Fault::Malformed,
+                // After an earlier response, what does not begin like one belongs to that.
+                response_began: !(is_reused && malformed.problem == Problem::StatusLine),
                 malformed: Some(Box::new(malformed)),
-                response_began: true,
             };
             (exchange.ended, exchange.stamped) = (received.at, received.stamped);
             filled += received.bytes;
             let body = &mut self.body;
             let decoded = decoder.take(&self.buffer[..filled], |piece| body.feed(&request.checks, piece));
-            let taken = decoded.map_err(malformed)?;
+            let taken = decoded.map_err(|error| {
+                let broken = malformed(error);
+                self.excess += u64::from(!broken.response_began && !has_excess);
+                broken
+            })?;
             self.buffer.copy_within(taken..filled, 0);
             filled -= taken;
             if decoder.is_done() {
@@ -181,14 +210,29 @@ impl Http1 {
             }
         }
         exchange.complete(request, decoder.status, &self.body);
-        // Bytes after the response answer no request, and a server that answered early never read the rest of the request.
-        Ok(decoder.keeps_alive() && filled == 0 && sending.unsent.is_empty())
+        self.excess += u64::from(filled > 0 && !has_excess);
+        // Of bytes after the response more may follow, and a server that answered early never read the rest of the request.
+        let is_clean = filled == 0 && !has_excess;
+        Ok(decoder.keeps_alive() && is_clean && sending.unsent.is_empty())
     }
 
-    /// The kept connection to the host of `request`, unless it was idle for too long.
-    fn take_kept(&mut self, request: &Request) -> Option<Connection> {
-        let at = self.kept.iter().position(|kept| kept.port == request.port && kept.host == request.host)?;
-        Some(self.kept.remove(at)).filter(|kept| Wall::now().since(kept.last_used) <= self.max_idle)
+    /// The kept connection to the host of `request`, unless it was idle for too long or something arrived meanwhile, and whether
+    /// the server closed it.
+    fn take_usable(&mut self, request: &Request) -> (Option<Connection>, bool) {
+        let is_wanted = |kept: &Connection| kept.port == request.port && kept.host == request.host;
+        let Some(at) = self.kept.iter().position(is_wanted) else { return (None, false) };
+        let kept = self.kept.remove(at);
+        if Wall::now().since(kept.last_used) > self.max_idle {
+            return (None, false);
+        }
+        match kept.arrived_while_idle() {
+            Idle::Nothing => (Some(kept), false),
+            Idle::End => (None, true),
+            Idle::Excess => {
+                self.excess += 1;
+                (None, false)
+            }
+        }
     }
 
     /// Opens a connection and returns how long that took.
@@ -223,12 +267,21 @@ impl Http1 {
 }
 
 impl Connection {
-    /// Whether nothing arrived while it was idle: that would be the end of the stream, or bytes that answer no request.
-    fn is_quiet(&self) -> bool {
-        let is_readable = self.stream.try_io(Interest::READABLE, || Ok(())).is_ok();
-        !is_readable
-            || matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    fn arrived_while_idle(&self) -> Idle {
+        if self.stream.try_io(Interest::READABLE, || Ok(())).is_err() {
+            return Idle::Nothing;
+        }
+        match self.stream.try_read(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Idle::Nothing,
+            Ok(0) | Err(_) => Idle::End,
+            Ok(_) => Idle::Excess,
+        }
     }
+}
+
+/// Whether the kernel received bytes before a request was sent, so that they cannot answer it. A clock that was set back shows nothing.
+fn is_before(received: Received, sent: Wall) -> bool {
+    received.stamped && received.at < sent && sent <= Wall::now()
 }
 
 /// A request that is being sent.

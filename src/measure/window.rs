@@ -131,6 +131,7 @@ impl Window {
         }
         tally.counts.slow_sends += u64::from(exchange.slow_send);
         tally.counts.reconnects += u64::from(exchange.reconnected);
+        tally.counts.excess += exchange.excess;
         if let Some(lag) = lag.filter(|_| exchange.connect.is_none()) {
             tally.lag.record(lag);
         }

@@ -95,6 +95,8 @@ pub(crate) mod columns {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reconnects: Vec<u64>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        excess: Vec<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unstamped: Vec<u64>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         slow_sends: Vec<u64>,
@@ -125,6 +127,7 @@ pub(crate) mod columns {
             faults: by_key(rounds, |round| &round.counts.faults, |count| count.unwrap_or(0)),
             connections: counts(|counts| counts.connections),
             reconnects: counts(|counts| counts.reconnects),
+            excess: counts(|counts| counts.excess),
             unstamped: counts(|counts| counts.unstamped),
             slow_sends: counts(|counts| counts.slow_sends),
             values: values.into_iter().map(|(id, column)| (id.to_owned(), column)).collect(),
@@ -170,6 +173,7 @@ pub(crate) mod columns {
                     successes: columns.successes[index],
                     connections: optional(&columns.connections, index),
                     reconnects: optional(&columns.reconnects, index),
+                    excess: optional(&columns.excess, index),
                     unstamped: optional(&columns.unstamped, index),
                     slow_sends: optional(&columns.slow_sends, index),
                     ..Counts::default()

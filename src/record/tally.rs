@@ -32,6 +32,8 @@ pub struct Counts {
     pub connections: u64,
     /// Kept connections that the server had closed and that were opened again.
     pub reconnects: u64,
+    /// Connections that were dropped because bytes arrived on them that belong to no response: a body after a 204, a second response.
+    pub excess: u64,
     /// Responses without the kernel's receive time.
     pub unstamped: u64,
     /// Requests the sending of which took longer than a millisecond.
@@ -134,6 +136,7 @@ impl Counts {
         self.successes += other.successes;
         self.connections += other.connections;
         self.reconnects += other.reconnects;
+        self.excess += other.excess;
         self.unstamped += other.unstamped;
         self.slow_sends += other.slow_sends;
         for (status, count) in &other.statuses {

@@ -81,6 +81,9 @@ impl LoadReport<'_> {
             };
             lines.push(format!("opened {opened} (p50 {} each){again}", number::duration_ns(connect)));
         }
+        if counts.excess > 0 {
+            lines.push(text::excess(counts.excess));
+        }
         if !counts.statuses.is_empty() {
             lines.push(format!("responses {}", text::timed_by(counts.clock(), counts.unstamped)));
         }
@@ -161,6 +164,7 @@ impl LoadReport<'_> {
             "connect_ns": json_figures(&tally.connect),
             "lag_ns": json_figures(&tally.lag),
             "reconnects": tally.counts.reconnects,
+            "connections_with_excess_bytes": tally.counts.excess,
             "clock": clock_name(tally.counts.clock()),
         })
     }
@@ -396,11 +400,12 @@ mod tests {
         tally.lag.record(Duration::from_micros(250));
         tally.connect.record(Duration::from_micros(70));
         (tally.counts.requests, tally.counts.successes, tally.counts.connections) = (2_000, 2_000, 4);
-        (tally.counts.reconnects, tally.counts.unstamped) = (3, 2_000);
+        (tally.counts.reconnects, tally.counts.excess, tally.counts.unstamped) = (3, 1, 2_000);
         tally.counts.statuses = [(200, 2_000)].into();
         let summary = report(&tally).summary();
         insta::assert_snapshot!(summary.split_once("Client:\n").unwrap().1, @r"
           opened 4 connections (p50 70.02 µs each), 3 of them again because the server had closed them
+          1 connection dropped: bytes came that belong to no response, such as a body after a 204 or a second response
           responses timed by this process
           client lag, from a response to the next request: p50 250.1 µs, p99 250.1 µs
           the client was the bottleneck: it took 71.4% of each connection's time, so the throughput is the client's

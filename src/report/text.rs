@@ -142,7 +142,7 @@ pub(crate) fn median_of_all(cell: &Cell) -> String {
     median.unwrap_or_default()
 }
 
-/// The client of a cell: its lag, the clock that timed the responses, reconnects and slow sends.
+/// The client of a cell: its lag, the clock that timed the responses, reconnects, dropped connections and slow sends.
 pub(crate) fn client(cell: &Cell) -> String {
     let counts = cell.counts();
     let lag = cell.row(metric::LAG).and_then(|row| row.value(Side::Head));
@@ -154,10 +154,21 @@ pub(crate) fn client(cell: &Cell) -> String {
     if counts.reconnects > 0 {
         parts.push(plural(counts.reconnects, "reconnect"));
     }
+    if counts.excess > 0 {
+        parts.push(excess(counts.excess));
+    }
     if counts.slow_sends > 0 {
         parts.push(sent_slowly(counts.slow_sends));
     }
     parts.join(", ")
+}
+
+/// Connections that were dropped because of bytes that belong to no response.
+pub(crate) fn excess(connections: u64) -> String {
+    let dropped = plural(connections, "connection");
+    format!(
+        "{dropped} dropped: bytes came that belong to no response, such as a body after a 204 or a second response"
+    )
 }
 
 pub(crate) fn sent_slowly(requests: u64) -> String {

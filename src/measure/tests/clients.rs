@@ -521,14 +521,122 @@ async fn unexpected_bytes_close_the_connection() {
         answer_once(),
     ]);
     let (mut client, request) = (own_client(), get(&server.url()));
-    assert_eq!(client.exchange(&request).await.fault, None);
     let exchange = client.exchange(&request).await;
-    assert_eq!((exchange.fault, exchange.reconnected), (None, false), "the garbage closed the connection");
+    assert_eq!((exchange.fault, exchange.excess), (None, 1));
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.reconnected, exchange.excess), (None, false, 0));
     server.ended(2);
     poll_runtime().await;
     let exchange = client.exchange(&request).await;
-    assert_eq!((exchange.fault, exchange.reconnected), (None, true));
+    assert_eq!((exchange.fault, exchange.reconnected, exchange.excess), (None, false, 1));
     assert_eq!(server.accepted(), 3);
+}
+
+#[tokio::test]
+async fn a_response_with_bytes_after_its_end_is_a_success_and_its_connection_is_dropped() {
+    for (method, status, text) in [
+        ("GET", 204, "HTTP/1.1 204 No Content\r\n\r\nhello"),
+        ("GET", 204, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("GET", 304, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello"),
+        ("HEAD", 200, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ("GET", 200, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine and more"),
+        ("GET", 200, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine\r\n"),
+        ("GET", 200, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n0\r\n\r\n"),
+    ] {
+        let server =
+            Server::start(vec![vec![Act::ReadRequest, send(text), Act::WaitForClose], answer_once()]);
+        let endpoint = Endpoint::new(method, server.url()).expect_status(status);
+        let (mut client, request) = (own_client(), request(&endpoint, LONG));
+        let exchange = client.exchange(&request).await;
+        assert_eq!((exchange.status, exchange.fault, exchange.excess), (Some(status), None, 1), "{text:?}");
+        let exchange = client.exchange(&get(&server.url())).await;
+        assert_eq!((exchange.fault, exchange.excess, exchange.reconnected), (None, 0, false), "{text:?}");
+        assert_eq!(server.accepted(), 2);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_response_that_arrived_before_the_request_is_not_its_response() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    /// 1 once the client has its response, 2 once the server has sent what nobody asked for.
+    static STEP: AtomicUsize = AtomicUsize::new(0);
+    fn wait_for(step: usize) {
+        let begun = std::time::Instant::now();
+        while STEP.load(Ordering::SeqCst) < step && begun.elapsed() < LONG {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let _guard = crate::measure::clock::open_stamp_guard().await.unwrap();
+    for unasked in ["HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "hello"] {
+        STEP.store(0, Ordering::SeqCst);
+        let server = Server::start(vec![
+            vec![
+                Act::ReadRequest,
+                response("200 OK", "fine"),
+                Act::Run(|_| wait_for(1)),
+                send(unasked),
+                Act::Run(|_| STEP.store(2, Ordering::SeqCst)),
+                Act::ReadRequest,
+                Act::Pause(SHORT * 3),
+                response("200 OK", "fine"),
+                Act::WaitForClose,
+            ],
+            answer_once(),
+        ]);
+        let (mut client, request) = (own_client(), post(&server));
+        assert_eq!(client.exchange(&request).await.fault, None);
+        STEP.store(1, Ordering::SeqCst);
+        // The runtime does not see that it arrives.
+        wait_for(2);
+        let exchange = client.exchange(&request).await;
+        assert_eq!((exchange.fault, exchange.excess), (None, 1), "{unasked:?}");
+        assert!(exchange.latency() >= SHORT, "{exchange:?}");
+        assert_eq!(server.requests().len(), 2, "it was not sent again");
+        let exchange = client.exchange(&request).await;
+        assert_eq!((exchange.fault, exchange.excess, server.accepted()), (None, 0, 2));
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_response_that_comes_after_the_next_request_does_not_answer_it() {
+    let script = || {
+        let head = send("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
+        Server::start(vec![
+            vec![Act::ReadRequest, head, Act::ReadRequest, send("hello"), Act::WaitForClose],
+            answer_once(),
+        ])
+    };
+    let server = script();
+    let mut client = own_client();
+    let unchanged = request(&Endpoint::get(server.url()).expect_status(304), LONG);
+    assert_eq!(client.exchange(&unchanged).await.fault, None);
+    let exchange = client.exchange(&get(&server.url())).await;
+    assert_eq!((exchange.fault, exchange.reconnected, exchange.excess), (None, false, 1));
+    assert_eq!((server.accepted(), server.requests().len()), (2, 3));
+
+    // A POST is not sent again.
+    let server = script();
+    let mut client = own_client();
+    let unchanged = request(&Endpoint::get(server.url()).expect_status(304), LONG);
+    assert_eq!(client.exchange(&unchanged).await.fault, None);
+    let exchange = client.exchange(&post(&server)).await;
+    assert_eq!((exchange.fault, exchange.excess), (Some(Fault::Malformed), 1));
+    assert_eq!(exchange.malformed.unwrap().to_string(), r#"no status line of HTTP/1.1: "hello""#);
+    assert_eq!((server.accepted(), server.requests().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn bytes_that_are_found_while_connections_are_opened_are_counted_with_the_next_exchange() {
+    let first = vec![Act::ReadRequest, response("200 OK", "fine"), send("more"), Act::Close];
+    let server = Server::start(vec![first, answer_once()]);
+    let (mut client, request) = (own_client(), get(&server.url()));
+    let excess = client.exchange(&request).await.excess;
+    server.ended(1);
+    poll_runtime().await;
+    client.open(&request).await;
+    let exchange = client.exchange(&request).await;
+    assert_eq!((exchange.fault, exchange.connect, excess + exchange.excess), (None, None, 1));
 }
 
 #[test]
