@@ -289,6 +289,21 @@ fn a_timeout_is_a_fault_and_an_expected_status_a_success() {
 }
 
 #[test]
+fn a_body_with_a_rejected_text_or_without_the_expected_one_is_a_fault() {
+    let server = Server::start(&[]);
+    let url = server.at("/tokenizer?output_tokens=3&input_text=abcdefgh");
+    let ran = load(&[&url, "-n", "4", "--reject-body", "output_text"])
+        .expect_code(3)
+        .expect_err("none of 4 requests succeeded: body with a rejected text (4)");
+    assert!(ran.out.contains("200: 4"), "{}", ran.out);
+    load(&[&url, "-n", "4", "--expect-body", "nowhere"])
+        .expect_code(3)
+        .expect_err("body without the expected text (4)");
+    let data = load_json(&[&url, "-n", "4", "--expect-body", "output_text", "--reject-body", "\"error\""]);
+    assert_eq!(data["success_ratio"], 1.0);
+}
+
+#[test]
 fn targets_are_read_from_a_file() {
     let server = Server::start(&[]);
     let folder = tempfile::tempdir().unwrap();
@@ -401,6 +416,7 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
         (&[URL, "-D", "/no/such/body"], "/no/such/body cannot be read"),
         (&[URL, "-d", "@/no/such/body"], "/no/such/body cannot be read"),
         (&[URL, "--expect-status", "999"], "999 is not an HTTP status"),
+        (&[URL, "--reject-body", ""], "a text to look for in the body is empty"),
         (&[URL, "--bogus"], "unexpected argument '--bogus'"),
         (&[], "no URL to load: pass one, or a file of URLs with --targets"),
         (&["--targets", "/no/such/file"], "the targets file /no/such/file cannot be read"),

@@ -61,6 +61,12 @@ pub(crate) struct LoadArgs {
     /// Count only this status as a success [default: every 2xx]
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<u16>,
+    /// Count only responses whose body contains this text as successes
+    #[arg(long, value_name = "TEXT")]
+    expect_body: Option<String>,
+    /// Count no response whose body contains this text as a success
+    #[arg(long, value_name = "TEXT")]
+    reject_body: Option<String>,
     /// Use HTTP/2: negotiated for https, with prior knowledge for http
     #[arg(long)]
     http2: bool,
@@ -172,10 +178,16 @@ impl LoadArgs {
             for (name, value) in &headers {
                 endpoint = endpoint.header(name, value);
             }
-            match self.expect_status {
-                Some(status) => endpoint.expect_status(status),
-                None => endpoint,
+            if let Some(status) = self.expect_status {
+                endpoint = endpoint.expect_status(status);
             }
+            if let Some(text) = &self.expect_body {
+                endpoint = endpoint.expect_body_contains(text);
+            }
+            if let Some(text) = &self.reject_body {
+                endpoint = endpoint.expect_body_lacks(text);
+            }
+            endpoint
         }))
     }
 }

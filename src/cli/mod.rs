@@ -21,7 +21,7 @@ use crate::session::{
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true)]
 enum Call {
-    Load(load::LoadArgs),
+    Load(Box<load::LoadArgs>),
     Compare(CompareArgs),
     Report(ReportArgs),
     Accept(AcceptArgs),

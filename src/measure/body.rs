@@ -1,19 +1,22 @@
-//! Finds two numbers of tokens and a text in a response body while it streams by. Everything else is skipped.
+//! Finds two numbers of tokens and two texts in a response body while it streams by. Everything else is skipped.
 
 use memchr::{memchr2, memmem};
+
+use crate::plan::Endpoint;
+use crate::record::Fault;
 
 /// Values nested deeper than this are not found.
 const MAX_DEPTH: usize = 64;
 /// Keys and numbers longer than this never match.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// The numbers and the text to find in a response body.
+/// The numbers and the texts to find in a response body.
 #[derive(Debug)]
 pub(crate) struct BodyChecks {
     /// The steps of the JSON pointers (RFC 6901) to the numbers of input and output tokens.
     token_paths: [Vec<String>; 2],
-    /// The text that the body must contain.
-    text: Option<String>,
+    /// The text that the body must contain, and the one that it must not contain.
+    texts: [Option<String>; 2],
 }
 
 /// The numbers of tokens in a response body.
@@ -27,32 +30,41 @@ pub(crate) struct Tokens {
 #[derive(Debug, Default)]
 pub(crate) struct BodyScan {
     json: JsonScan,
+    texts: [TextScan; 2],
+}
+
+/// A search for a text.
+#[derive(Debug, Default)]
+struct TextScan {
     /// The end of the last piece, in which the text may have begun.
     tail: Vec<u8>,
-    contains_text: bool,
+    is_found: bool,
 }
 
 impl BodyChecks {
-    pub(crate) fn new(input_tokens: &str, output_tokens: &str, text: Option<&str>) -> Self {
-        let steps = |pointer: &str| {
+    pub(crate) fn new(endpoint: &Endpoint) -> Self {
+        let steps = |pointer: &String| {
             pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
         };
-        let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
-        Self { token_paths: [input_tokens, output_tokens].map(steps), text }
+        Self {
+            token_paths: [&endpoint.input_tokens, &endpoint.output_tokens].map(steps),
+            texts: [endpoint.body_contains.clone(), endpoint.body_lacks.clone()],
+        }
     }
 }
 
 impl BodyScan {
     pub(crate) fn reset(&mut self) {
         self.json.reset();
-        self.tail.clear();
-        self.contains_text = false;
+        self.texts.iter_mut().for_each(TextScan::reset);
     }
 
     pub(crate) fn feed(&mut self, checks: &BodyChecks, piece: &[u8]) {
         self.json.feed(&checks.token_paths, piece);
-        if let Some(text) = &checks.text {
-            self.search(text.as_bytes(), piece);
+        for (scan, text) in self.texts.iter_mut().zip(&checks.texts) {
+            if let Some(text) = text {
+                scan.feed(text.as_bytes(), piece);
+            }
         }
     }
 
@@ -60,18 +72,29 @@ impl BodyScan {
         Tokens { input: self.json.found[0], output: self.json.found[1] }
     }
 
-    /// Whether the body contains the text that it must contain.
-    pub(crate) fn passes(&self, checks: &BodyChecks) -> bool {
-        checks.text.is_none() || self.contains_text
+    /// What is wrong with the body; `None` if it passes its checks.
+    pub(crate) fn fault(&self, checks: &BodyChecks) -> Option<Fault> {
+        match &self.texts {
+            [_, lacked] if lacked.is_found => Some(Fault::RejectedBody),
+            [contained, _] if checks.texts[0].is_some() && !contained.is_found => Some(Fault::Body),
+            _ => None,
+        }
+    }
+}
+
+impl TextScan {
+    fn reset(&mut self) {
+        self.tail.clear();
+        self.is_found = false;
     }
 
-    fn search(&mut self, text: &[u8], piece: &[u8]) {
-        if self.contains_text {
+    fn feed(&mut self, text: &[u8], piece: &[u8]) {
+        if self.is_found {
             return;
         }
         let kept = text.len() - 1;
         self.tail.extend_from_slice(&piece[..piece.len().min(kept)]);
-        self.contains_text = memmem::find(&self.tail, text).is_some() || memmem::find(piece, text).is_some();
+        self.is_found = memmem::find(&self.tail, text).is_some() || memmem::find(piece, text).is_some();
         if piece.len() >= kept {
             self.tail.clear();
             self.tail.extend_from_slice(&piece[piece.len() - kept..]);
@@ -279,7 +302,7 @@ mod tests {
     }
 
     fn tokens(body: &str, input: &str, output: &str) -> (Option<f64>, Option<f64>) {
-        let checks = BodyChecks::new(input, output, None);
+        let checks = BodyChecks::new(&Endpoint::get("/").tokens(input, output));
         let whole = scan(&checks, &[body.as_bytes()]).tokens();
         for cut in 0..=body.len() {
             let (head, tail) = body.as_bytes().split_at(cut);
@@ -318,10 +341,14 @@ mod tests {
         assert_eq!(tokens(&body, "/a", "/b"), (Some(2.0), None));
     }
 
-    fn contains(text: &str, pieces: &[&str]) -> bool {
-        let checks = BodyChecks::new("/a", "/b", Some(text));
+    fn fault(endpoint: &Endpoint, pieces: &[&str]) -> Option<Fault> {
+        let checks = BodyChecks::new(endpoint);
         let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
-        scan(&checks, &pieces).passes(&checks)
+        scan(&checks, &pieces).fault(&checks)
+    }
+
+    fn contains(text: &str, pieces: &[&str]) -> bool {
+        fault(&Endpoint::get("/").expect_body_contains(text), pieces).is_none()
     }
 
     #[test]
@@ -332,6 +359,15 @@ mod tests {
         assert!(contains("aab", &["aa", "ab"]));
         assert!(!contains("needle", &["need", "", "els"]));
         assert!(!contains("needle", &[]));
-        assert!(contains("", &[]));
+    }
+
+    #[test]
+    fn a_text_that_must_be_lacking_is_found_across_pieces() {
+        let endpoint = Endpoint::get("/").expect_body_contains("choices").expect_body_lacks("\"error\"");
+        assert_eq!(fault(&endpoint, &["{\"choi", "ces\": []}"]), None);
+        assert_eq!(fault(&endpoint, &["{\"choices\": [], \"err", "or\": 1}"]), Some(Fault::RejectedBody));
+        assert_eq!(fault(&endpoint, &["{\"error\": 1}"]), Some(Fault::RejectedBody), "it says more");
+        assert_eq!(fault(&endpoint, &["{}"]), Some(Fault::Body));
+        assert_eq!(fault(&Endpoint::get("/").expect_body_lacks("error"), &[]), None);
     }
 }

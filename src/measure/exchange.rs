@@ -61,8 +61,7 @@ impl Exchange {
         self.tokens = body.tokens();
         self.fault = match status {
             Some(status) if !request.endpoint.accepts(status) => Some(Fault::Status(status)),
-            _ if !body.passes(&request.checks) => Some(Fault::Body),
-            _ => None,
+            _ => body.fault(&request.checks),
         };
     }
 
@@ -104,12 +103,11 @@ impl Request {
         let uri = endpoint.resolve(service_url)?;
         let is_https = uri.scheme_str() == Some("https");
         let default_port = if is_https { 443 } else { 80 };
-        let text = endpoint.body_contains.as_deref();
         Ok(Self {
             wire: http1_bytes(endpoint, &uri, default_port),
             host: uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(default_port),
-            checks: BodyChecks::new(&endpoint.input_tokens, &endpoint.output_tokens, text),
+            checks: BodyChecks::new(endpoint),
             timeout: endpoint.timeout.unwrap_or(timeout),
             endpoint: endpoint.clone(),
             is_https,

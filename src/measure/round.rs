@@ -224,6 +224,9 @@ fn describe_failure(fault: Fault, exchange: &Exchange, endpoint: &Endpoint) -> S
         (Fault::Status(_), Some(status), ..) => format!("{fault_in_words} instead of {status}"),
         (Fault::Status(_), None, ..) => format!("{fault_in_words} instead of a 2xx"),
         (Fault::Body, _, Some(text), _) => format!("its body does not contain {text:?}"),
+        (Fault::RejectedBody, ..) => {
+            format!("its body contains {:?}", endpoint.body_lacks.as_deref().unwrap_or_default())
+        }
         (Fault::Malformed, .., Some(malformed)) => format!("{fault_in_words}: {malformed}"),
         _ => fault_in_words,
     }

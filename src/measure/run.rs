@@ -331,7 +331,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 Err(MeasureError::TestRequest { fault, what, .. }) if side == Side::Base => {
                     let is_broken = match fault {
                         Fault::Status(status) => status >= SERVER_ERRORS,
-                        fault => fault != Fault::Body,
+                        fault => !fault.is_response(),
                     };
                     self.planned[index].base_failure = Some(BaseFailure { what, is_broken });
                     continue;
@@ -887,8 +887,9 @@ mod tests {
 
     #[test]
     fn a_check_goes_on_after_a_failed_cell() {
-        let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2)]);
+        let mut plan = plan(answering(OK), &[Load::closed(1), Load::closed(2), Load::closed(3)]);
         plan.groups[0].cells[0].targets = Endpoint::get("/x").expect_body_contains("nowhere").into();
+        plan.groups[0].cells[1].targets = Endpoint::get("/x").expect_body_lacks("output_tokens").into();
         let root = tempfile::tempdir().unwrap();
         let options = options(&root);
         let mut cells = Vec::new();
@@ -901,7 +902,9 @@ mod tests {
             cells[0].0 == "g/closed(1)" && wrong.contains("its body does not contain \"nowhere\""),
             "{wrong}"
         );
-        assert_eq!(cells[1..], [("g/closed(2)".to_owned(), None)]);
+        let wrong = cells[1].1.as_deref().unwrap();
+        assert!(wrong.contains("its body contains \"output_tokens\""), "{wrong}");
+        assert_eq!(cells[2..], [("g/closed(3)".to_owned(), None)]);
     }
 
     #[test]

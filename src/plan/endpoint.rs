@@ -38,6 +38,7 @@ pub struct Endpoint {
     /// `None`: any 2xx.
     pub(crate) status: Option<u16>,
     pub(crate) body_contains: Option<String>,
+    pub(crate) body_lacks: Option<String>,
     pub(crate) input_tokens: String,
     pub(crate) output_tokens: String,
     /// `None`: the group's.
@@ -73,6 +74,9 @@ pub enum EndpointError {
     /// A path to a token count is not a JSON pointer (RFC 6901).
     #[error("`{0}` is not a JSON pointer: write it with a leading slash, as in `/usage/output_tokens`")]
     Pointer(String),
+    /// A text to look for in the body is empty.
+    #[error("a text to look for in the body is empty: every body contains it")]
+    EmptyText,
     /// The expected status lies outside 100 to 599.
     #[error("{0} is not an HTTP status: it must lie between 100 and 599")]
     Status(u16),
@@ -91,6 +95,7 @@ impl Endpoint {
             body: Vec::new(),
             status: None,
             body_contains: None,
+            body_lacks: None,
             input_tokens: INPUT_TOKENS.to_owned(),
             output_tokens: OUTPUT_TOKENS.to_owned(),
             timeout: None,
@@ -132,6 +137,18 @@ impl Endpoint {
     #[must_use]
     pub fn expect_body_contains(mut self, text: impl Into<String>) -> Self {
         self.body_contains = Some(text.into());
+        self
+    }
+
+    /// Counts only responses whose body does not contain this text as successes: for services that report errors with status 200.
+    ///
+    /// ```
+    /// # use plimsoll::Endpoint;
+    /// let query = Endpoint::post("/graphql").body(r#"{"query": "{ships}"}"#).expect_body_lacks("\"errors\"");
+    /// ```
+    #[must_use]
+    pub fn expect_body_lacks(mut self, text: impl Into<String>) -> Self {
+        self.body_lacks = Some(text.into());
         self
     }
 
@@ -238,6 +255,9 @@ impl Endpoint {
                 return Err(EndpointError::Pointer(pointer.clone()));
             }
         }
+        if [&self.body_contains, &self.body_lacks].into_iter().flatten().any(String::is_empty) {
+            return Err(EndpointError::EmptyText);
+        }
         if let Some(status) = self.status.filter(|status| !(100..600).contains(status)) {
             return Err(EndpointError::Status(status));
         }
@@ -311,6 +331,8 @@ mod tests {
         assert_eq!(Endpoint::get("/").header("a", "c\r\nd").check(), Err(EndpointError::Header("a".into())));
         assert_eq!(Endpoint::get("/").tokens("x", "/y").check(), Err(EndpointError::Pointer("x".into())));
         assert_eq!(Endpoint::get("/").expect_status(999).check(), Err(EndpointError::Status(999)));
+        assert_eq!(Endpoint::get("/").expect_body_lacks("").check(), Err(EndpointError::EmptyText));
+        assert_eq!(Endpoint::get("/").expect_body_contains("").check(), Err(EndpointError::EmptyText));
         assert!(Endpoint::get("/").check().is_ok());
     }
 }

@@ -78,6 +78,11 @@ impl Cell {
             part(&endpoint.body);
             part(endpoint.status.map(|status| status.to_string()).unwrap_or_default().as_bytes());
             part(endpoint.body_contains.as_deref().unwrap_or_default().as_bytes());
+            // Left out if it is not set, so that older runs stay comparable.
+            if let Some(text) = &endpoint.body_lacks {
+                part(b"body lacks");
+                part(text.as_bytes());
+            }
         }
         service_args.iter().for_each(|arg| part(arg.as_bytes()));
         format!("sha256:{}", hex(&digest.finalize(), DEFINITION_BYTES))
@@ -383,6 +388,7 @@ mod tests {
         assert_ne!(here, definition(Endpoint::get("/a?c"), Load::closed(1)));
         assert_ne!(here, definition(Endpoint::get("/a?b"), Load::closed(2)));
         assert_ne!(here, definition(Endpoint::get("/a?b").body("x"), Load::closed(1)));
+        assert_ne!(here, definition(Endpoint::get("/a?b").expect_body_lacks("x"), Load::closed(1)));
         assert_ne!(here, cell(Endpoint::get("/a?b"), Load::closed(1)).definition(&group, &[]));
     }
 

@@ -28,8 +28,10 @@ pub enum Fault {
     Malformed,
     /// A whole response with another status than the expected one.
     Status(u16),
-    /// A whole response with the expected status, the body of which fails the check.
+    /// A whole response with the expected status, the body of which lacks the expected text.
     Body,
+    /// A whole response with the expected status, the body of which contains a text that it must not contain.
+    RejectedBody,
     /// This machine had no free port to connect from: the client's error, not the service's.
     NoFreePort,
     /// Any other error of the client, for example too many open files.
@@ -38,7 +40,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each kind but statuses.
-    const KINDS: [Fault; 12] = [
+    const KINDS: [Fault; 13] = [
         Fault::Refused,
         Fault::ConnectTimeout,
         Fault::Unreachable,
@@ -49,6 +51,7 @@ impl Fault {
         Fault::Timeout,
         Fault::Malformed,
         Fault::Body,
+        Fault::RejectedBody,
         Fault::NoFreePort,
         Fault::Client,
     ];
@@ -57,7 +60,7 @@ impl Fault {
 
     /// Whether a whole response came, though not the one that was wanted.
     pub fn is_response(self) -> bool {
-        matches!(self, Fault::Status(_) | Fault::Body)
+        matches!(self, Fault::Status(_) | Fault::Body | Fault::RejectedBody)
     }
 
     /// Whether it was this side's error, so that the service was not measured.
@@ -85,7 +88,8 @@ impl Fault {
             Fault::Closed => ("closed", "connection closed before the response was complete"),
             Fault::Timeout => ("timeout", "timed out"),
             Fault::Malformed => ("malformed", "malformed response"),
-            Fault::Body => ("body", "body check failed"),
+            Fault::Body => ("body", "body without the expected text"),
+            Fault::RejectedBody => ("rejected_body", "body with a rejected text"),
             Fault::NoFreePort => ("no_free_port", "no free local port"),
             Fault::Client => ("client", "error on the client machine"),
             Fault::Status(_) => ("status", "unexpected status"),
