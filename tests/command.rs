@@ -304,6 +304,20 @@ fn a_body_with_a_rejected_text_or_without_the_expected_one_is_a_fault() {
 }
 
 #[test]
+fn tokens_are_found_where_pointers_lead_and_not_shown_where_there_are_none() {
+    let server = Server::start(&[]);
+    let url = server.at("/tokenizer?output_tokens=30&input_text=abcdefgh");
+    // The number of input tokens as that of output tokens.
+    let data = load_json(&[&url, "-n", "4", "--output-tokens", "/input_tokens"]);
+    assert_eq!((&data["output_tokens_mean"], &data["input_tokens_mean"]), (&2.0.into(), &2.0.into()));
+    let ran = load(&[&server.at("/hello"), "-n", "4", "--format", "script"]).expect_code(0);
+    assert!(!ran.out.contains("Tokens"), "{}", ran.out);
+    load(&[&server.at("/hello"), "-n", "4", "--output-tokens", "/n"])
+        .expect_code(0)
+        .expect_out("no response has a number at /n");
+}
+
+#[test]
 fn targets_are_read_from_a_file() {
     let server = Server::start(&[]);
     let folder = tempfile::tempdir().unwrap();
@@ -417,6 +431,7 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
         (&[URL, "-d", "@/no/such/body"], "/no/such/body cannot be read"),
         (&[URL, "--expect-status", "999"], "999 is not an HTTP status"),
         (&[URL, "--reject-body", ""], "a text to look for in the body is empty"),
+        (&[URL, "--input-tokens", "usage"], "`usage` is not a JSON pointer"),
         (&[URL, "--bogus"], "unexpected argument '--bogus'"),
         (&[], "no URL to load: pass one, or a file of URLs with --targets"),
         (&["--targets", "/no/such/file"], "the targets file /no/such/file cannot be read"),

@@ -67,6 +67,13 @@ pub(crate) struct LoadArgs {
     /// Count no response whose body contains this text as a success
     #[arg(long, value_name = "TEXT")]
     reject_body: Option<String>,
+    /// JSON pointer to the number of input tokens in a response, such as /usage/prompt_tokens [default: the usual
+    /// places]
+    #[arg(long, value_name = "POINTER")]
+    input_tokens: Option<String>,
+    /// JSON pointer to the number of output tokens in a response [default: the usual places]
+    #[arg(long, value_name = "POINTER")]
+    output_tokens: Option<String>,
     /// Use HTTP/2: negotiated for https, with prior knowledge for http
     #[arg(long)]
     http2: bool,
@@ -187,6 +194,8 @@ impl LoadArgs {
             if let Some(text) = &self.reject_body {
                 endpoint = endpoint.expect_body_lacks(text);
             }
+            endpoint.input_tokens.clone_from(&self.input_tokens);
+            endpoint.output_tokens.clone_from(&self.output_tokens);
             endpoint
         }))
     }

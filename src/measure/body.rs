@@ -13,11 +13,23 @@ const MAX_TEXT_BYTES: usize = 256;
 /// The numbers and the texts to find in a response body.
 #[derive(Debug)]
 pub(crate) struct BodyChecks {
-    /// The steps of the JSON pointers (RFC 6901) to the numbers of input and output tokens.
-    token_paths: [Vec<String>; 2],
+    /// Where the numbers of tokens may stand: at most eight places, because a [`Paths`] has eight bits.
+    places: Vec<Place>,
     /// The text that the body must contain, and the one that it must not contain.
     texts: [Option<String>; 2],
 }
+
+/// A place in a JSON document where the number of input or output tokens may stand.
+#[derive(Debug)]
+struct Place {
+    /// 0 for input tokens, 1 for output tokens.
+    number: usize,
+    /// The steps of a JSON pointer (RFC 6901).
+    steps: Vec<String>,
+}
+
+/// A bit for each place: whether its path leads to some value.
+type Paths = u8;
 
 /// The numbers of tokens in a response body.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -43,11 +55,15 @@ struct TextScan {
 
 impl BodyChecks {
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
-        let steps = |pointer: &String| {
+        let steps = |pointer: &str| {
             pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
         };
+        let of_number = |(number, pointers): (usize, Vec<&str>)| {
+            let place = |pointer: &str| Place { number, steps: steps(pointer) };
+            pointers.into_iter().map(place).collect::<Vec<_>>()
+        };
         Self {
-            token_paths: [&endpoint.input_tokens, &endpoint.output_tokens].map(steps),
+            places: endpoint.token_pointers().into_iter().enumerate().flat_map(of_number).collect(),
             texts: [endpoint.body_contains.clone(), endpoint.body_lacks.clone()],
         }
     }
@@ -60,7 +76,7 @@ impl BodyScan {
     }
 
     pub(crate) fn feed(&mut self, checks: &BodyChecks, piece: &[u8]) {
-        self.json.feed(&checks.token_paths, piece);
+        self.json.feed(&checks.places, piece);
         for (scan, text) in self.texts.iter_mut().zip(&checks.texts) {
             if let Some(text) = text {
                 scan.feed(text.as_bytes(), piece);
@@ -105,15 +121,15 @@ impl TextScan {
     }
 }
 
-/// A scan for the numbers at two paths of a JSON document.
+/// A scan for the numbers in some places of a JSON document. Of several places for the same number the first in the document counts.
 #[derive(Debug, Default)]
 struct JsonScan {
     state: State,
     levels: Vec<Level>,
     /// The key or scalar that is being read.
     text: Vec<u8>,
-    /// For each path, whether it leads to or through the next value.
-    next: [bool; 2],
+    /// The paths that lead to or through the next value.
+    next: Paths,
     found: [Option<f64>; 2],
 }
 
@@ -123,8 +139,8 @@ struct Level {
     is_object: bool,
     /// The index of the current element of an array.
     index: usize,
-    /// For each path, whether it leads through this object or array.
-    on_path: [bool; 2],
+    /// The paths that lead through this object or array.
+    paths: Paths,
 }
 
 /// What the scan expects next.
@@ -156,11 +172,11 @@ impl JsonScan {
         self.state = State::Value;
         self.levels.clear();
         self.text.clear();
-        self.next = [true; 2];
+        self.next = Paths::MAX;
         self.found = [None; 2];
     }
 
-    fn feed(&mut self, paths: &[Vec<String>; 2], piece: &[u8]) {
+    fn feed(&mut self, places: &[Place], piece: &[u8]) {
         let mut rest = piece;
         while let Some(&byte) = rest.first() {
             match self.state {
@@ -187,11 +203,11 @@ impl JsonScan {
                     self.keep(true, &[byte]);
                 }
                 State::Scalar => {
-                    self.end_scalar(paths);
+                    self.end_scalar(places);
                     continue;
                 }
                 _ if byte.is_ascii_whitespace() => {}
-                _ => self.take_structure(paths, byte),
+                _ => self.take_structure(places, byte),
             }
             rest = &rest[1..];
         }
@@ -208,9 +224,9 @@ impl JsonScan {
         }
     }
 
-    fn take_structure(&mut self, paths: &[Vec<String>; 2], byte: u8) {
+    fn take_structure(&mut self, places: &[Place], byte: u8) {
         self.state = match (self.state, byte) {
-            (State::Value, b'{' | b'[') => self.enter(paths, byte == b'{'),
+            (State::Value, b'{' | b'[') => self.enter(places, byte == b'{'),
             (State::Value, b'"') => State::String { is_key: false },
             (State::Value, b']') => self.leave(),
             (State::Value, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
@@ -224,14 +240,14 @@ impl JsonScan {
             }
             (State::Key | State::Comma, b'}') | (State::Comma, b']') => self.leave(),
             (State::Colon, b':') => {
-                self.descend_by_key(paths);
+                self.descend_by_key(places);
                 State::Value
             }
             (State::Comma, b',') => match self.levels.last_mut() {
                 Some(level) if level.is_object => State::Key,
                 Some(level) => {
                     level.index += 1;
-                    self.descend_by_index(paths);
+                    self.descend_by_index(places);
                     State::Value
                 }
                 None => State::Done,
@@ -240,15 +256,15 @@ impl JsonScan {
         };
     }
 
-    fn enter(&mut self, paths: &[Vec<String>; 2], is_object: bool) -> State {
+    fn enter(&mut self, places: &[Place], is_object: bool) -> State {
         if self.levels.len() >= MAX_DEPTH {
             return State::Done;
         }
-        self.levels.push(Level { is_object, index: 0, on_path: self.next });
+        self.levels.push(Level { is_object, index: 0, paths: self.next });
         if is_object {
             return State::Key;
         }
-        self.descend_by_index(paths);
+        self.descend_by_index(places);
         State::Value
     }
 
@@ -257,32 +273,40 @@ impl JsonScan {
         if self.levels.is_empty() { State::Done } else { State::Comma }
     }
 
-    fn descend_by_key(&mut self, paths: &[Vec<String>; 2]) {
+    fn descend_by_key(&mut self, places: &[Place]) {
         let unescaped = self.text.contains(&b'\\').then(|| {
             let quoted = [b"\"".as_slice(), &self.text, b"\""].concat();
             serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes()
         });
         let key = unescaped.as_deref().unwrap_or(&self.text);
-        self.next = self.paths_through(paths, |step| step.as_bytes() == key);
+        self.next = self.paths_through(places, |step| step.as_bytes() == key);
     }
 
-    fn descend_by_index(&mut self, paths: &[Vec<String>; 2]) {
+    fn descend_by_index(&mut self, places: &[Place]) {
         let index = self.levels.last().map_or(0, |level| level.index);
-        self.next = self.paths_through(paths, |step| step.parse() == Ok(index));
+        self.next = self.paths_through(places, |step| step.parse() == Ok(index));
     }
 
-    /// For each path, whether it leads to this level and continues with a step that `fits`.
-    fn paths_through(&self, paths: &[Vec<String>; 2], fits: impl Fn(&str) -> bool) -> [bool; 2] {
+    /// The paths that lead to this level and continue with a step that `fits`.
+    fn paths_through(&self, places: &[Place], fits: impl Fn(&str) -> bool) -> Paths {
         let depth = self.levels.len().saturating_sub(1);
-        let on_path = self.levels.last().map_or([true; 2], |level| level.on_path);
-        [0, 1].map(|which| on_path[which] && paths[which].get(depth).is_some_and(|step| fits(step)))
+        let here = self.levels.last().map_or(Paths::MAX, |level| level.paths);
+        let mut through = 0;
+        if here != 0 {
+            for (bit, place) in places.iter().enumerate() {
+                let continues = place.steps.get(depth).is_some_and(|step| fits(step));
+                through |= Paths::from(continues) << bit;
+            }
+        }
+        through & here
     }
 
-    fn end_scalar(&mut self, paths: &[Vec<String>; 2]) {
-        for which in [0, 1] {
-            if self.next[which] && paths[which].len() == self.levels.len() {
+    fn end_scalar(&mut self, places: &[Place]) {
+        for (bit, place) in places.iter().enumerate() {
+            if self.next & (1 << bit) != 0 && place.steps.len() == self.levels.len() {
                 let number = std::str::from_utf8(&self.text).ok().and_then(|text| text.parse::<f64>().ok());
-                self.found[which] = number.filter(|number| number.is_finite() && *number >= 0.0);
+                let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+                self.found[place.number] = self.found[place.number].or(number);
             }
         }
         let is_complete = self.found.iter().all(Option::is_some);
@@ -345,6 +369,22 @@ mod tests {
         let checks = BodyChecks::new(endpoint);
         let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
         scan(&checks, &pieces).fault(&checks)
+    }
+
+    fn usual_tokens(body: &str) -> (Option<f64>, Option<f64>) {
+        let found = scan(&BodyChecks::new(&Endpoint::get("/")), &[body.as_bytes()]).tokens();
+        (found.input, found.output)
+    }
+
+    #[test]
+    fn both_usual_forms_are_found_without_a_pointer() {
+        assert_eq!(usual_tokens(r#"{"output_tokens": 3, "input_tokens": 2}"#), (Some(2.0), Some(3.0)));
+        let chat = r#"{"choices": [{"usage": {"prompt_tokens": 8}}], "usage": {"prompt_tokens": 9, "completion_tokens": 12,
+            "total_tokens": 21}, "model": "m"}"#;
+        assert_eq!(usual_tokens(chat), (Some(9.0), Some(12.0)));
+        let messages = r#"{"usage": {"input_tokens": 9, "output_tokens": null}}"#;
+        assert_eq!(usual_tokens(messages), (Some(9.0), None));
+        assert_eq!(usual_tokens(r#"{"usage": 1, "prompt_tokens": 2}"#), (None, None));
     }
 
     fn contains(text: &str, pieces: &[&str]) -> bool {

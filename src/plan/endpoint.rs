@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 
-/// Default JSON pointers to the token counts in a response.
-const INPUT_TOKENS: &str = "/input_tokens";
-const OUTPUT_TOKENS: &str = "/output_tokens";
+/// Where the numbers of tokens stand in the responses of most services, as JSON pointers.
+const INPUT_TOKENS: [&str; 3] = ["/input_tokens", "/usage/prompt_tokens", "/usage/input_tokens"];
+const OUTPUT_TOKENS: [&str; 3] = ["/output_tokens", "/usage/completion_tokens", "/usage/output_tokens"];
 /// The methods of RFC 9110 and RFC 5789. Methods are case-sensitive, and servers refuse `get`.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
@@ -27,7 +27,7 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "
 ///     .expect_status(201)
 ///     .timeout(Duration::from_secs(5));
 /// let complete = Endpoint::new("PUT", "/v1/completions/1")
-///     .tokens("/usage/prompt_tokens", "/usage/completion_tokens");
+///     .tokens("/timings/prompt_n", "/timings/predicted_n");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -39,8 +39,10 @@ pub struct Endpoint {
     pub(crate) status: Option<u16>,
     pub(crate) body_contains: Option<String>,
     pub(crate) body_lacks: Option<String>,
-    pub(crate) input_tokens: String,
-    pub(crate) output_tokens: String,
+    /// `None`: the usual places.
+    pub(crate) input_tokens: Option<String>,
+    /// `None`: the usual places.
+    pub(crate) output_tokens: Option<String>,
     /// `None`: the group's.
     pub(crate) timeout: Option<Duration>,
 }
@@ -96,8 +98,8 @@ impl Endpoint {
             status: None,
             body_contains: None,
             body_lacks: None,
-            input_tokens: INPUT_TOKENS.to_owned(),
-            output_tokens: OUTPUT_TOKENS.to_owned(),
+            input_tokens: None,
+            output_tokens: None,
             timeout: None,
         }
     }
@@ -152,12 +154,12 @@ impl Endpoint {
         self
     }
 
-    /// Sets the JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body. Defaults:
-    /// `/input_tokens` and `/output_tokens`.
+    /// Sets the JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body. Without it they are found
+    /// at `/input_tokens` and `/output_tokens`, or below `/usage` as `prompt_tokens` and `completion_tokens` or by the same names.
     #[must_use]
     pub fn tokens(mut self, input: impl Into<String>, output: impl Into<String>) -> Self {
-        self.input_tokens = input.into();
-        self.output_tokens = output.into();
+        self.input_tokens = Some(input.into());
+        self.output_tokens = Some(output.into());
         self
     }
 
@@ -177,6 +179,12 @@ impl Endpoint {
     pub(crate) fn without_header(mut self, name: &str) -> Self {
         self.headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
         self
+    }
+
+    /// Where the numbers of input and of output tokens may stand in a response, as JSON pointers.
+    pub(crate) fn token_pointers(&self) -> [Vec<&str>; 2] {
+        let numbers = [(&self.input_tokens, INPUT_TOKENS), (&self.output_tokens, OUTPUT_TOKENS)];
+        numbers.map(|(given, usual)| given.as_deref().map_or_else(|| usual.to_vec(), |given| vec![given]))
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -250,7 +258,7 @@ impl Endpoint {
                 return Err(EndpointError::Header(name.clone()));
             }
         }
-        for pointer in [&self.input_tokens, &self.output_tokens] {
+        for pointer in [&self.input_tokens, &self.output_tokens].into_iter().flatten() {
             if !pointer.starts_with('/') {
                 return Err(EndpointError::Pointer(pointer.clone()));
             }

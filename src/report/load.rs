@@ -27,6 +27,19 @@ pub(crate) struct LoadReport<'a> {
     /// The measured time.
     pub(crate) elapsed: Duration,
     pub(crate) concurrency: usize,
+    /// The JSON pointers to the numbers of input and output tokens, where the user gave them.
+    pub(crate) pointers: [Option<&'a str>; 2],
+}
+
+/// The tokens of one kind, if a success had any.
+#[derive(Debug, Clone, Copy)]
+struct Tokens {
+    /// The mean over all responses.
+    per_response: f64,
+    per_success: f64,
+    per_second: f64,
+    /// Tokens of all counted successes per second of the measured time.
+    counted_per_second: f64,
 }
 
 impl LoadReport<'_> {
@@ -40,15 +53,15 @@ impl LoadReport<'_> {
         text.push_str(&row("Success ratio", number::share(self.success_ratio())));
         text.push_str(&row("Throughput", format!("{throughput} (successes)")));
         text.push_str(&row("Total time", number::duration_ns(self.elapsed.as_nanos() as f64)));
-        let [input, output] = self.token_rates();
-        for (name, tokens, rate) in [
-            ("Input tokens", self.tally.input_tokens, input),
-            ("Output tokens", self.tally.output_tokens, output),
-        ] {
-            if let Some(mean) = tokens.mean() {
-                let rate = number::value(rate, Unit::TokensPerSecond);
-                let mean = number::value(mean, Unit::Tokens);
+        for ((name, tokens), pointer) in
+            ["Input tokens", "Output tokens"].into_iter().zip(self.tokens()).zip(self.pointers)
+        {
+            if let Some(tokens) = tokens {
+                let rate = number::value(tokens.per_second, Unit::TokensPerSecond);
+                let mean = number::value(tokens.per_success, Unit::Tokens);
                 text.push_str(&row(name, format!("{mean} per success, {rate}")));
+            } else if let Some(pointer) = pointer.filter(|_| counts.successes > 0) {
+                text.push_str(&row(name, format!("no response has a number at {pointer}")));
             }
         }
         if latency.is_empty() {
@@ -118,9 +131,6 @@ impl LoadReport<'_> {
         let seconds = |ns: Option<f64>| ns.unwrap_or(0.0) / NS_PER_S;
         let (median, mean) = (seconds(all.quantile_ns(0.5)), seconds(all.mean_ns()));
         let (shortest, longest) = (seconds(all.min_ns()), seconds(all.max_ns()));
-        let tokens = [tally.input_tokens.total, tally.output_tokens.total];
-        let [input, output] = tokens.map(|total| self.per_response(total));
-        let [input_rate, output_rate] = tokens.map(|total| self.per_second(total));
         format!(
             "*** Results ***\n\
              Status codes:\n\
@@ -131,20 +141,32 @@ impl LoadReport<'_> {
              Median latency: {median:.4}  |  Average latency: {mean:.4} seconds\n\
              Shortest request time: {shortest:.4} seconds  |  Longest request time: {longest:.4} seconds\n\
              --- - --- - ---\n\
-             Throughput: {} requests per second\n\
-             Avg Input Tokens: {input:.4}  |  Avg Output Tokens: {output:.4}\n\
-             Input Token Throughput: {input_rate:.4} tokens per second  |  \
-             Output Token Throughput: {output_rate:.4} tokens per second\n",
+             Throughput: {} requests per second\n{}",
             100.0 * self.success_ratio(),
             self.elapsed.as_secs_f64(),
             self.per_second(all.len() as f64),
+            self.script_tokens(),
         )
+    }
+
+    /// The two lines about tokens, without what no response has.
+    fn script_tokens(&self) -> String {
+        let line = |figure: fn(&str, Tokens) -> String| {
+            let figures = ["Input", "Output"].into_iter().zip(self.tokens());
+            let figures: Vec<String> =
+                figures.filter_map(|(name, tokens)| Some(figure(name, tokens?))).collect();
+            if figures.is_empty() { String::new() } else { figures.join("  |  ") + "\n" }
+        };
+        line(|name, tokens| format!("Avg {name} Tokens: {:.4}", tokens.per_response))
+            + &line(|name, tokens| {
+                format!("{name} Token Throughput: {:.4} tokens per second", tokens.counted_per_second)
+            })
     }
 
     pub(crate) fn json(&self) -> Value {
         let tally = self.tally;
         let faults = tally.counts.faults.iter().map(|(fault, count)| (fault.to_string(), *count));
-        let [input_rate, output_rate] = self.token_rates();
+        let [input, output] = self.tokens();
         json!({
             "requests": tally.counts.requests,
             "concurrency": self.concurrency,
@@ -156,10 +178,10 @@ impl LoadReport<'_> {
             "throughput_per_s": self.throughput(),
             "latency_ns": json_figures(&tally.latency),
             "latency_histogram": tally.latency.encode(),
-            "input_tokens_mean": self.per_response(tally.input_tokens.total),
-            "output_tokens_mean": self.per_response(tally.output_tokens.total),
-            "input_token_throughput_per_s": input_rate,
-            "output_token_throughput_per_s": output_rate,
+            "input_tokens_mean": input.map(|tokens| tokens.per_response),
+            "output_tokens_mean": output.map(|tokens| tokens.per_response),
+            "input_token_throughput_per_s": input.map(|tokens| tokens.per_second),
+            "output_token_throughput_per_s": output.map(|tokens| tokens.per_second),
             "connections_opened": tally.counts.connections,
             "connect_ns": json_figures(&tally.connect),
             "lag_ns": json_figures(&tally.lag),
@@ -201,10 +223,19 @@ impl LoadReport<'_> {
         self.per_second(self.tally.successes_in_window)
     }
 
-    /// Input and output tokens per second, counted in the same way.
-    fn token_rates(&self) -> [f64; 2] {
-        let tokens = [self.tally.input_tokens_in_window, self.tally.output_tokens_in_window];
-        tokens.map(|tokens| self.per_second(tokens.unwrap_or(0.0)))
+    /// Input and output tokens.
+    fn tokens(&self) -> [Option<Tokens>; 2] {
+        let tally = self.tally;
+        let input = (tally.input_tokens, tally.input_tokens_in_window);
+        let output = (tally.output_tokens, tally.output_tokens_in_window);
+        [input, output].map(|(sum, in_window)| {
+            Some(Tokens {
+                per_success: sum.mean()?,
+                per_response: self.per_response(sum.total),
+                per_second: self.per_second(in_window.unwrap_or(0.0)),
+                counted_per_second: self.per_second(sum.total),
+            })
+        })
     }
 
     fn per_second(&self, count: f64) -> f64 {
@@ -342,7 +373,7 @@ mod tests {
     }
 
     fn report(tally: &Tally) -> LoadReport<'_> {
-        LoadReport { tally, elapsed: Duration::from_millis(4_296), concurrency: 10 }
+        LoadReport { tally, elapsed: Duration::from_millis(4_296), concurrency: 10, pointers: [None; 2] }
     }
 
     #[test]
@@ -415,7 +446,7 @@ mod tests {
     #[test]
     fn a_load_without_any_response_has_a_summary_without_nan() {
         let tally = Tally::default();
-        let report = LoadReport { tally: &tally, elapsed: Duration::ZERO, concurrency: 1 };
+        let report = LoadReport { elapsed: Duration::ZERO, ..report(&tally) };
         insta::assert_snapshot!(report.summary(), @r"
         Summary:
           Requests:       0
@@ -524,6 +555,32 @@ mod tests {
             report(&tally).failure().unwrap(),
             "none of 1,200 requests succeeded: timed out (10) and unexpected status 404 (1,190); to count a status as a success, \
              pass --expect-status"
+        );
+    }
+
+    #[test]
+    fn tokens_that_no_response_has_are_not_shown_as_zero() {
+        let mut tally = Tally::default();
+        tally.latency.record(Duration::from_millis(1));
+        (tally.counts.requests, tally.counts.successes) = (1, 1);
+        tally.counts.statuses = [(200, 1)].into();
+        let none = report(&tally);
+        assert!(!none.script().contains("Token") && !none.summary().contains("tokens"), "{}", none.script());
+        assert!(none.script().ends_with(" requests per second\n"));
+        assert!(
+            none.json()["output_tokens_mean"].is_null()
+                && none.json()["input_token_throughput_per_s"].is_null()
+        );
+        let asked = LoadReport { pointers: [None, Some("/usage/outputs")], ..report(&tally) };
+        assert!(asked.summary().contains("  Output tokens:  no response has a number at /usage/outputs\n"));
+        tally.output_tokens.add(20.0);
+        tally.output_tokens_in_window = Some(20.0);
+        let script = report(&tally).script();
+        assert!(
+            script.ends_with(
+                "\nAvg Output Tokens: 20.0000\nOutput Token Throughput: 4.6555 tokens per second\n"
+            ),
+            "{script}"
         );
     }
 

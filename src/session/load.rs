@@ -38,7 +38,10 @@ pub(crate) fn load(group: Group, length: Option<Duration>, seed: u64, format: Lo
     drop(progress);
     let loaded = loaded?;
     let (tally, concurrency) = (&loaded.tally, cell.load.concurrency());
-    let report = LoadReport { tally, elapsed: loaded.elapsed, concurrency };
+    let pointers = cell.targets.endpoints().first().map_or([None; 2], |endpoint| {
+        [&endpoint.input_tokens, &endpoint.output_tokens].map(|pointer| pointer.as_deref())
+    });
+    let report = LoadReport { tally, elapsed: loaded.elapsed, concurrency, pointers };
     let printed = output::print(match format {
         LoadFormat::Text => report.summary(),
         LoadFormat::Script => report.script(),
