@@ -13,9 +13,13 @@ use crate::judge::stored;
 use crate::judge::verdict::{
     Advice, CellJudgement, Comparison, LimitCheck, Note, Reason, Shown, Stage, TooFew, Verdict,
 };
+use crate::plan::metric::RESPONSE_BYTES;
 use crate::plan::{CellId, Settings, Side};
 use crate::record::{Better, Judged, METRICS, Metric, Remedy, by_sitting, metric};
 use crate::stats::describe::mean;
+
+/// A cell whose responses became shorter or longer by a larger fraction did other work than before.
+const MAX_SIZE_CHANGE: f64 = 0.1;
 
 /// A cell whose metrics are compared but not decided.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Cell<'a> {
     /// All metrics but the success ratio, in the order of [`METRICS`].
     metrics: Vec<Undecided>,
     limits: Vec<LimitCheck>,
+    /// Whether the responses have another size than base's, so that faster is not better.
+    is_resized: bool,
 }
 
 /// One metric with its effect, or without one the comparison as it stays.
@@ -49,7 +55,8 @@ impl<'a> Cell<'a> {
         };
         let head_fails = too_few(Side::Head, &sides.head);
         let base_fails = if sides.is_duet() { too_few(Side::Base, &sides.base) } else { None };
-        let mut cell = Self { failures, metrics: Vec::new(), limits: Vec::new(), sides };
+        let (metrics, limits) = (Vec::new(), Vec::new());
+        let mut cell = Self { failures, metrics, limits, is_resized: false, sides };
         if head_fails.is_none() && base_fails.is_none() && !cell.sides.base.is_empty() {
             cell.compare_metrics();
         }
@@ -78,6 +85,32 @@ impl<'a> Cell<'a> {
                 self.sides.notes.push(Note::ShownOnly(metric));
             }
             self.metrics.push(undecided);
+        }
+        if let Some((base, head)) = self.resized() {
+            self.is_resized = true;
+            self.sides.notes.push(Note::ResponseSize { base, head });
+        }
+    }
+
+    /// The mean sizes of base's and head's responses, if they differ too much. Older runs do not have them.
+    fn resized(&self) -> Option<(f64, f64)> {
+        let sizes = self.metrics.iter().map(|undecided| &undecided.comparison);
+        let sizes = sizes.filter(|comparison| comparison.metric.id == RESPONSE_BYTES);
+        let (base, head) = sizes.filter_map(|sizes| sizes.base.zip(sizes.head)).next()?;
+        ((head - base).abs() > MAX_SIZE_CHANGE * base).then_some((base, head))
+    }
+
+    /// Whether an improvement of a metric does not count, because the responses have another size.
+    pub fn withholds(&self, metric: &Metric) -> bool {
+        self.is_resized && metric.id != RESPONSE_BYTES
+    }
+
+    /// Takes back an improvement that does not count.
+    pub fn withhold(&self, comparison: &mut Comparison) {
+        let is_better = matches!(comparison.verdict, Verdict::Improved | Verdict::SeemsFaster);
+        if is_better && self.withholds(comparison.metric) {
+            (comparison.verdict, comparison.advice) = (Verdict::Inconclusive, None);
+            comparison.reason = Some(Reason::ResponseSize);
         }
     }
 
@@ -143,7 +176,7 @@ impl<'a> Cell<'a> {
         let mut next = || adjusted.next().unwrap_or(PValues::NONE);
         let mut comparisons = Vec::new();
         if let Some(failures) = &self.failures {
-            comparisons.push(failures.compare(next(), stage, self.settings(), context));
+            comparisons.push(self.compare_failures(failures, next(), stage, context));
         }
         for undecided in &self.metrics {
             let p = undecided.comparison.judged.then(&mut next);
@@ -172,10 +205,22 @@ impl<'a> Cell<'a> {
         context: &Context,
     ) -> Option<Comparison> {
         if metric.is_by_counts() {
-            return Some(self.failures.as_ref()?.compare(p, stage, self.settings(), context));
+            return Some(self.compare_failures(self.failures.as_ref()?, p, stage, context));
         }
         let undecided = self.metrics.iter().find(|undecided| undecided.comparison.metric == metric)?;
         Some(self.decide(undecided, Some(p), stage, context))
+    }
+
+    fn compare_failures(
+        &self,
+        failures: &Failures,
+        p: PValues,
+        stage: Stage,
+        context: &Context,
+    ) -> Comparison {
+        let mut comparison = failures.compare(p, stage, self.settings(), context);
+        self.withhold(&mut comparison);
+        comparison
     }
 
     fn settings(&self) -> &Settings {
@@ -199,6 +244,7 @@ impl<'a> Cell<'a> {
         comparison.method = Some(effect.method);
         if effect.is_sound {
             (comparison.verdict, comparison.reason) = effect.decide(p, settings, may_improve);
+            self.withhold(&mut comparison);
         }
         if stage == Stage::Screened && comparison.reason == Some(Reason::NotSignificant) {
             comparison.reason = Some(Reason::ScreeningOnly);
@@ -212,8 +258,8 @@ impl<'a> Cell<'a> {
             Better::Higher => -(-detectable).exp_m1(),
         });
         // An improvement that is only withheld needs no more data.
-        let is_open = comparison.verdict == Verdict::Inconclusive
-            && comparison.reason != Some(Reason::SuccessRatioFell);
+        let is_withheld = matches!(comparison.reason, Some(Reason::SuccessRatioFell | Reason::ResponseSize));
+        let is_open = comparison.verdict == Verdict::Inconclusive && !is_withheld;
         comparison.advice = is_open.then(|| effect.advice(settings, context));
         comparison
     }

@@ -140,8 +140,8 @@ fn judge_screened(
     for test in tests {
         let Test { metric, p, estimate, .. } = test;
         let slower = is_slower(&test);
-        let is_candidate = slower || p.better < SCREENING_LEVEL;
-        if is_candidate {
+        let faster = !slower && p.better < SCREENING_LEVEL;
+        if slower || (faster && !cell.withholds(metric)) {
             candidates.push(Candidate { cell: cell.id().clone(), metric, slower, open: true, analysis: 0 });
         }
         let own = judged.comparisons.iter_mut().find(|own| own.metric == metric);
@@ -150,8 +150,9 @@ fn judge_screened(
         if slower {
             (comparison.verdict, comparison.advice) = (Verdict::Inconclusive, Some(Advice::MeasureAgain));
             comparison.reason = Some(Reason::ScreeningOnly);
-        } else if is_candidate {
+        } else if faster {
             (comparison.verdict, comparison.advice) = (Verdict::SeemsFaster, None);
+            cell.withhold(comparison);
         }
     }
     (judged, candidates)

@@ -362,6 +362,80 @@ fn a_drop_of_the_success_ratio_is_a_regression_however_fast_the_rest() {
     assert_eq!(one_run.verdict, Verdict::Regressed, "failures need no other sittings");
 }
 
+/// A cell whose service takes `factor` times as long as usual and whose responses have `bytes` bytes.
+fn sized(factor: f64, bytes: f64) -> Vec<(&'static str, Nested)> {
+    let mut values = values(factor, 10, 3);
+    values.push(("response_bytes", vec![vec![bytes; 3]; 10]));
+    values
+}
+
+#[test]
+fn a_cell_whose_responses_became_shorter_or_longer_did_not_improve() {
+    let run = |run: i32, bytes: f64| cell_with("find/10", &sized(1.0 + 0.002 * f64::from(run), bytes));
+    let stored = |bytes: f64| baseline((0..5).map(move |number| run(number, bytes)));
+    let in_duet = |head: &[_]| alone(duet(&sized(1.0, 2_000.0), head));
+    for bytes in [200.0, 0.0, 1_790.0, 2_210.0, 90_000.0] {
+        let head = sized(0.5, bytes);
+        for judged in [against(stored(2_000.0), cell_with("find/10", &head)), in_duet(&head)] {
+            let p50 = comparison(&judged, P50);
+            let found = (judged.verdict, p50.verdict, &p50.reason, p50.advice);
+            let withheld = Some(Reason::ResponseSize);
+            assert_eq!(found, (Verdict::Inconclusive, Verdict::Inconclusive, &withheld, None), "{bytes}");
+            let is_told = judged.notes.iter().any(|note| {
+                matches!(note, Note::ResponseSize { base, head }
+                    if (base - 2_000.0).abs() < 1e-6 && (head - bytes).abs() < 1e-6)
+            });
+            assert!(is_told, "{:?}", judged.notes);
+            assert!(!comparison(&judged, "response_bytes").judged);
+        }
+    }
+    for bytes in [1_810.0, 2_190.0] {
+        let head = sized(0.5, bytes);
+        for judged in [against(stored(2_000.0), cell_with("find/10", &head)), in_duet(&head)] {
+            assert_eq!((judged.verdict, judged.notes.len()), (Verdict::Improved, 0), "{bytes}");
+        }
+    }
+    let slower = in_duet(&sized(2.0, 200.0));
+    assert_eq!((slower.verdict, slower.notes.len()), (Verdict::Regressed, 1), "slower is slower");
+    let same = in_duet(&sized(1.0, 200.0));
+    assert_eq!((same.verdict, same.notes.len()), (Verdict::Unchanged, 1));
+}
+
+#[test]
+fn runs_that_were_stored_without_the_size_of_responses_are_compared_as_before() {
+    let judged = against(five_runs(1.0), cell_with("find/10", &sized(0.5, 200.0)));
+    assert_eq!((judged.verdict, judged.notes.len()), (Verdict::Improved, 0));
+    let mut some = five_runs(1.0);
+    some.runs[4].cells[0] = cell_with("find/10", &sized(1.0, 2_000.0));
+    let judged = against(some, cell_with("find/10", &sized(0.5, 200.0)));
+    assert_eq!(judged.verdict, Verdict::Inconclusive, "those that have it are enough");
+}
+
+#[test]
+fn a_size_of_responses_that_is_judged_is_a_metric_like_others() {
+    let judged = |bytes: f64| {
+        let mut head = duet(&sized(1.0, 2_000.0), &sized(1.0, bytes));
+        head.settings.judged = Some(vec!["response_bytes".into()]);
+        alone(head).verdict
+    };
+    assert_eq!((judged(4_000.0), judged(1_000.0)), (Verdict::Regressed, Verdict::Improved));
+}
+
+#[test]
+fn a_success_ratio_that_rose_with_other_responses_is_no_improvement() {
+    let failing = |mut rounds: Vec<Round>| {
+        rounds.iter_mut().for_each(|round| round.counts.successes -= 60);
+        rounds
+    };
+    let judged = |bytes: f64| {
+        let mut head = duet(&sized(1.0, 2_000.0), &sized(1.0, bytes));
+        head.base = failing(head.base);
+        alone(head)
+    };
+    assert_eq!(judged(2_000.0).verdict, Verdict::Improved);
+    assert_eq!(judged(200.0).verdict, Verdict::Inconclusive);
+}
+
 #[test]
 fn one_failure_in_many_requests_is_no_drop() {
     let mut head = cell(1.0);
@@ -1052,6 +1126,16 @@ fn a_faster_head_only_seems_faster_until_it_is_measured_again() {
 }
 
 #[test]
+fn what_is_faster_because_responses_became_shorter_is_no_candidate() {
+    let first = screening(duet(&sized(1.0, 2_000.0), &sized(0.8, 200.0)));
+    let screened = judge_runs(&Baseline::default(), std::slice::from_ref(&first));
+    assert!(screened.candidates.is_empty());
+    let p50 = comparison(&screened.cells[0], P50);
+    let found = (screened.cells[0].verdict, p50.verdict, &p50.reason);
+    assert_eq!(found, (Verdict::Inconclusive, Verdict::Inconclusive, &Some(Reason::ResponseSize)));
+}
+
+#[test]
 fn a_duet_of_one_launch_is_judged_in_one_stage() {
     let cell = duet(&[(P50, steady(1e6, 1, 30))], &[(P50, steady(1.5e6, 1, 30))]);
     let judgement = judge_runs(&Baseline::default(), &[screening(cell)]);
@@ -1300,7 +1384,7 @@ proptest! {
             prop_assert!(ends.is_none_or(|[low, estimate, high]| low <= estimate && estimate <= high));
             prop_assert!(verdict_agrees(found, is_duet), "{found:?}");
             let is_open = found.judged && found.verdict == Verdict::Inconclusive;
-            let is_withheld = found.reason == Some(Reason::SuccessRatioFell);
+            let is_withheld = matches!(found.reason, Some(Reason::SuccessRatioFell | Reason::ResponseSize));
             prop_assert!(!is_open || is_withheld || found.advice.is_some(), "{found:?}");
             prop_assert!(!is_open || found.reason.is_some(), "{found:?}");
             prop_assert!(stored == 0 || stored >= 3 || found.is_difference() || found.verdict != Verdict::Regressed);

@@ -109,6 +109,8 @@ pub enum Reason {
     SomeZero,
     /// It improved, but more requests failed.
     SuccessRatioFell,
+    /// It improved, but the responses have another size.
+    ResponseSize,
     /// The screening does not decide.
     ScreeningOnly,
     /// The interval lies beyond the noise threshold, but the corrected p value does not reach the level.
@@ -265,6 +267,13 @@ pub enum Note {
     },
     /// This number of stored runs was measured on another test bed and is not compared with.
     OtherTestBed(usize),
+    /// The responses became shorter or longer by more than a tenth, so that a faster cell did not improve.
+    ResponseSize {
+        /// Base's mean size in bytes.
+        base: f64,
+        /// Head's mean size in bytes.
+        head: f64,
+    },
     /// This tail has too few launches and rounds to be judged.
     ShownOnly(&'static Metric),
     /// The baseline holds one run.

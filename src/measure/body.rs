@@ -43,6 +43,7 @@ pub(crate) struct Tokens {
 pub(crate) struct BodyScan {
     json: JsonScan,
     texts: [TextScan; 2],
+    bytes: u64,
 }
 
 /// A search for a text.
@@ -73,15 +74,22 @@ impl BodyScan {
     pub(crate) fn reset(&mut self) {
         self.json.reset();
         self.texts.iter_mut().for_each(TextScan::reset);
+        self.bytes = 0;
     }
 
     pub(crate) fn feed(&mut self, checks: &BodyChecks, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
         self.json.feed(&checks.places, piece);
         for (scan, text) in self.texts.iter_mut().zip(&checks.texts) {
             if let Some(text) = text {
                 scan.feed(text.as_bytes(), piece);
             }
         }
+    }
+
+    /// The size of the body as it was received.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn tokens(&self) -> Tokens {

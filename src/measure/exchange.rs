@@ -42,6 +42,8 @@ pub(crate) struct Exchange {
     pub(crate) reconnected: bool,
     /// Connections that were dropped because bytes arrived on them that belong to no response.
     pub(crate) excess: u64,
+    /// The size of the response's body as it was received.
+    pub(crate) body_bytes: u64,
     pub(crate) tokens: Tokens,
 }
 
@@ -58,7 +60,7 @@ impl Exchange {
     /// Takes over what a complete response says, and checks whether it is the expected one.
     pub(crate) fn complete(&mut self, request: &Request, status: Option<u16>, body: &BodyScan) {
         self.status = status;
-        self.tokens = body.tokens();
+        (self.body_bytes, self.tokens) = (body.bytes(), body.tokens());
         self.fault = match status {
             Some(status) if !request.endpoint.accepts(status) => Some(Fault::Status(status)),
             _ => body.fault(&request.checks),

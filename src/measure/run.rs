@@ -794,9 +794,10 @@ mod tests {
             let counts = cell.counts();
             assert_eq!(counts.success_ratio(), Some(1.0));
             assert_eq!(cell.series().launches(), 1);
-            for id in ["latency_p50", "latency_max", "output_tokens"] {
+            for id in ["latency_p50", "latency_max", "response_bytes", "output_tokens"] {
                 assert!(cell.series().values.contains_key(id), "{} lacks {id}", cell.id);
             }
+            assert_eq!(cell.rounds[0].values["response_bytes"], 20.0);
             assert_eq!(cell.rounds[0].values["output_tokens"], 7.0);
         }
         let burst = &run.cells[1];

@@ -139,6 +139,7 @@ impl Window {
             None => {
                 tally.counts.successes += 1;
                 tally.latency.record(exchange.latency());
+                tally.response_bytes.add(exchange.body_bytes as f64);
                 exchange.tokens.input.into_iter().for_each(|tokens| tally.input_tokens.add(tokens));
                 exchange.tokens.output.into_iter().for_each(|tokens| tally.output_tokens.add(tokens));
             }

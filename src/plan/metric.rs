@@ -33,6 +33,8 @@ pub const CONNECT: &str = "connect";
 pub const LAG: &str = "lag";
 /// Mean of the client's own delay between a response's arrival and the next request.
 pub const LAG_MEAN: &str = "lag_mean";
+/// Mean bytes of the body of a successful response, as received. If it changed by more than 10%, its cell is not `improved`.
+pub const RESPONSE_BYTES: &str = "response_bytes";
 /// Input tokens per successful request. See [`Endpoint::tokens`](crate::Endpoint::tokens).
 pub const INPUT_TOKENS: &str = "input_tokens";
 /// Output tokens per successful request. See [`Endpoint::tokens`](crate::Endpoint::tokens).

@@ -17,6 +17,8 @@ pub enum Unit {
     Nanoseconds,
     /// Exchanges per second.
     PerSecond,
+    /// Bytes.
+    Bytes,
     /// Tokens.
     Tokens,
     /// Tokens per second.
@@ -199,6 +201,11 @@ pub static METRICS: &[Metric] = &[
     latency(id::LAG, "client lag p99", Judged::WhenAsked, 1, |_, tally| tally.lag.quantile_ns(0.99)),
     latency(id::LAG_MEAN, "client lag mean", Judged::WhenAsked, 1, |_, tally| tally.lag.mean_ns()),
     Metric {
+        better: Better::Lower,
+        least_successes: 1,
+        ..rate(id::RESPONSE_BYTES, "response size", Unit::Bytes, |_, tally| tally.response_bytes.mean())
+    },
+    Metric {
         least_successes: 1,
         ..rate(id::INPUT_TOKENS, "input tokens", Unit::Tokens, |_, tally| tally.input_tokens.mean())
     },
@@ -282,12 +289,14 @@ mod tests {
             tally.latency.record(Duration::from_millis(milliseconds));
         }
         (tally.counts.requests, tally.counts.successes, tally.successes_in_window) = (200, 100, 99.5);
+        tally.response_bytes.add(1_500.0);
         tally.output_tokens.add(30.0);
         tally.output_tokens_in_window = Some(15.0);
         let value = |id: &str| metric(id).unwrap().value(&tally);
         assert_eq!(value("success_ratio"), Some(0.5));
         assert!((value("latency_p90").unwrap() / 90e6 - 1.0).abs() < 1e-3);
         assert_eq!(value("throughput"), Some(199.0));
+        assert_eq!(value("response_bytes"), Some(1_500.0));
         assert_eq!(value("output_tokens"), Some(30.0));
         assert_eq!(value("output_token_throughput"), Some(30.0));
         assert_eq!(value("input_tokens"), None);

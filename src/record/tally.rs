@@ -75,6 +75,8 @@ pub struct Tally {
     pub failure_latency: LatencyHistogram,
     /// Successes by the share of each that lies inside the window.
     pub successes_in_window: f64,
+    /// Bytes of the bodies of the counted successes, as received.
+    pub response_bytes: Sum,
     /// Input tokens of the counted successes.
     pub input_tokens: Sum,
     /// Output tokens of the counted successes.
@@ -106,6 +108,7 @@ impl Tally {
             latency,
             failure_latency,
             successes_in_window,
+            response_bytes,
             input_tokens,
             output_tokens,
             input_tokens_in_window,
@@ -116,7 +119,7 @@ impl Tally {
         } = self;
         [latency, failure_latency, connect, lag].into_iter().for_each(LatencyHistogram::clear);
         (*window, *successes_in_window) = (Duration::ZERO, 0.0);
-        (*input_tokens, *output_tokens) = (Sum::default(), Sum::default());
+        [response_bytes, input_tokens, output_tokens].into_iter().for_each(|sum| *sum = Sum::default());
         (*input_tokens_in_window, *output_tokens_in_window) = (None, None);
         (*counts, *first_malformed) = (Counts::default(), None);
     }

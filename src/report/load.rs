@@ -53,6 +53,12 @@ impl LoadReport<'_> {
         text.push_str(&row("Success ratio", number::share(self.success_ratio())));
         text.push_str(&row("Throughput", format!("{throughput} (successes)")));
         text.push_str(&row("Total time", number::duration_ns(self.elapsed.as_nanos() as f64)));
+        if let Some(bytes) = self.tally.response_bytes.mean() {
+            text.push_str(&row(
+                "Response size",
+                format!("{} per success", number::value(bytes, Unit::Bytes)),
+            ));
+        }
         for ((name, tokens), pointer) in
             ["Input tokens", "Output tokens"].into_iter().zip(self.tokens()).zip(self.pointers)
         {
@@ -178,6 +184,7 @@ impl LoadReport<'_> {
             "throughput_per_s": self.throughput(),
             "latency_ns": json_figures(&tally.latency),
             "latency_histogram": tally.latency.encode(),
+            "response_bytes_mean": tally.response_bytes.mean(),
             "input_tokens_mean": input.map(|tokens| tokens.per_response),
             "output_tokens_mean": output.map(|tokens| tokens.per_response),
             "input_token_throughput_per_s": input.map(|tokens| tokens.per_second),
@@ -359,6 +366,7 @@ mod tests {
         for number in 1..=45 {
             tally.latency.record(Duration::from_millis(number));
             tally.input_tokens.add(2.0);
+            tally.response_bytes.add(2_097_152.0);
             tally.output_tokens.add(300_000.0);
             tally.lag.record(Duration::from_micros(number));
         }
@@ -384,6 +392,7 @@ mod tests {
           Success ratio:  45%
           Throughput:     10.47/s (successes)
           Total time:     4.296 s
+          Response size:  2.000 MiB per success
           Input tokens:   2.000 tokens per success, 20.95 tokens/s
           Output tokens:  300,000 tokens per success, 3.142 M tokens/s
 

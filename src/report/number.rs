@@ -42,6 +42,9 @@ fn in_unit(value: f64, unit: Unit) -> (String, &'static str) {
         Unit::Ratio => share_parts(value),
         Unit::Nanoseconds => scaled(value, &[(1.0, " ns"), (1e3, " µs"), (1e6, " ms"), (1e9, " s")]),
         Unit::PerSecond => scaled(value, &[(1.0, "/s")]),
+        Unit::Bytes => {
+            scaled(value, &[(1.0, " B"), (1024.0, " KiB"), (1_048_576.0, " MiB"), (1_073_741_824.0, " GiB")])
+        }
         Unit::Tokens => scaled(value, &[(1.0, " tokens")]),
         Unit::TokensPerSecond => {
             scaled(value, &[(1.0, " tokens/s"), (1e6, " M tokens/s"), (1e9, " G tokens/s")])
@@ -242,6 +245,7 @@ mod tests {
     fn rates_name_their_unit() {
         assert_eq!(value(4123.4, Unit::PerSecond), "4,123/s");
         assert_eq!(value(9.8765, Unit::PerSecond), "9.877/s");
+        assert_eq!(value(1_536.0, Unit::Bytes), "1.500 KiB");
         assert_eq!(value(642_694.2, Unit::TokensPerSecond), "642,694 tokens/s");
         assert_eq!(value(47_916_427.0, Unit::TokensPerSecond), "47.92 M tokens/s");
         assert_eq!(throughput_per_s(100.0, Throughput::Bytes(1024 * 1024)), "100.0 MiB/s");

@@ -11,7 +11,8 @@ use crate::judge::{
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
 use crate::record::{
-    BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Run, Stop, TestBed,
+    BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Run, Stop,
+    TestBed, Unit,
 };
 use crate::report::model::{Cell, Report, ReportOptions, by_key};
 use crate::report::number::{
@@ -314,6 +315,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::SuccessRatioFell => {
             "but more requests failed, so it does not count as an improvement".to_owned()
         }
+        Reason::ResponseSize => {
+            "but the responses have another size, so it does not count as an improvement".to_owned()
+        }
         Reason::ScreeningOnly => "which the screening alone does not decide".to_owned(),
         Reason::NotSignificant => "which is not significant".to_owned(),
         Reason::NearThreshold => "which may be within the noise threshold".to_owned(),
@@ -499,6 +503,14 @@ pub(crate) fn note(note: &Note) -> String {
         Note::OtherTestBed(count) => {
             format!("Left out, because measured on another test bed: {}.", stored(*count))
         }
+        Note::ResponseSize { base, head } => {
+            let [from, to] = [*base, *head].map(|bytes| value(bytes, Unit::Bytes));
+            format!(
+                "The responses became {} (from {from} to {to} on average). While they differ by more than 10%, a faster cell is \
+                 not called improved.",
+                resized(*base, *head)
+            )
+        }
         Note::ShownOnly(metric) => {
             format!("{} is shown but not judged: a tail percentile needs {ROBUST_TAIL}.", metric.title)
         }
@@ -517,6 +529,19 @@ pub(crate) fn note(note: &Note) -> String {
         Note::SetupChanged { fact, from, to } => {
             format!("Since the baseline the {fact} has changed from {} to {}.", list(from), list(to))
         }
+    }
+}
+
+/// How much shorter or longer responses became: `10 times shorter`, `25.0% longer`.
+fn resized(base: f64, head: f64) -> String {
+    let direction = if head < base { "shorter" } else { "longer" };
+    let factor = (base / head).max(head / base);
+    match factor {
+        _ if head == 0.0 => "empty".to_owned(),
+        _ if !factor.is_finite() => direction.to_owned(),
+        _ if factor < 2.0 => format!("{} {direction}", percent(head / base - 1.0)),
+        _ if factor < 9.95 => format!("{factor:.1} times {direction}"),
+        _ => format!("{} times {direction}", count(factor.round() as u64)),
     }
 }
 
@@ -1105,6 +1130,7 @@ mod tests {
         };
         let doubts = [
             Reason::SuccessRatioFell,
+            Reason::ResponseSize,
             Reason::ScreeningOnly,
             Reason::NotSignificant,
             Reason::NearThreshold,
@@ -1133,6 +1159,7 @@ mod tests {
         }));
         insta::assert_snapshot!(sentences.join("\n"), @r"
         throughput is 1.2% lower (interval -18.2 to +15.8%), but more requests failed, so it does not count as an improvement.
+        throughput is 1.2% lower (interval -18.2 to +15.8%), but the responses have another size, so it does not count as an improvement.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which the screening alone does not decide.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is not significant: p = 1.0000, corrected over all tests of the call.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which may be within the noise threshold.
@@ -1281,6 +1308,11 @@ mod tests {
             Note::RunLeftOut(Reason::NoRequests),
             Note::StoredRunsLeftOut { count: 1, reason: Reason::Redefined },
             Note::OtherTestBed(2),
+            Note::ResponseSize { base: 20_480.0, head: 2_048.0 },
+            Note::ResponseSize { base: 100.0, head: 85.0 },
+            Note::ResponseSize { base: 100.0, head: 300.0 },
+            Note::ResponseSize { base: 100.0, head: 0.0 },
+            Note::ResponseSize { base: 0.0, head: 100.0 },
             Note::ShownOnly(tail),
             Note::OneStoredRun,
             Note::OneSitting { runs: 5, within: minutes(12) },
@@ -1297,6 +1329,11 @@ mod tests {
         One run is left out. No request was sent inside a round.
         Left out: 1 stored run. Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. Record a new baseline.
         Left out, because measured on another test bed: 2 stored runs.
+        The responses became 10 times shorter (from 20.00 KiB to 2.000 KiB on average). While they differ by more than 10%, a faster cell is not called improved.
+        The responses became 15.0% shorter (from 100.0 B to 85.00 B on average). While they differ by more than 10%, a faster cell is not called improved.
+        The responses became 3.0 times longer (from 100.0 B to 300.0 B on average). While they differ by more than 10%, a faster cell is not called improved.
+        The responses became empty (from 100.0 B to 0.000 B on average). While they differ by more than 10%, a faster cell is not called improved.
+        The responses became longer (from 0.000 B to 100.0 B on average). While they differ by more than 10%, a faster cell is not called improved.
         latency p99 is shown but not judged: a tail percentile needs ten launches, or three rounds in each launch.
         The baseline has only one run, so the variation between runs is assumed. Record runs on other days.
         The 5 stored runs were taken within 12 minutes. They are one sitting and do not show how much results differ from day to day.
