@@ -76,6 +76,7 @@ mod calibrate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod encoding;
 mod hex;
 mod judge;
 mod measure;

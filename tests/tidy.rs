@@ -20,7 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("serve", &["plan"]),
 ];
 /// Files that every module may use, and that use none.
-const TOOLS: &[(&str, &[&str])] = &[("hex", &[]), ("output", &[]), ("parallel", &[])];
+const TOOLS: &[(&str, &[&str])] = &[("encoding", &[]), ("hex", &[]), ("output", &[]), ("parallel", &[])];
 /// A file is one layer above the highest file of its module that it imports.
 const MAX_LAYERS: usize = 6;
 

@@ -68,7 +68,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "TEXT")]
     reject_body: Option<String>,
     /// JSON pointer to the number of input tokens in a response, such as /usage/prompt_tokens [default: the usual
-    /// places]
+    /// places, in responses that are not compressed]
     #[arg(long, value_name = "POINTER")]
     input_tokens: Option<String>,
     /// JSON pointer to the number of output tokens in a response [default: the usual places]

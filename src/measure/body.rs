@@ -1,12 +1,18 @@
-//! Finds two numbers of tokens and two texts in a response body while it streams by. Everything else is skipped.
+//! Finds two numbers of tokens and two texts in a response body while it streams by. Everything else is skipped. A compressed body
+//! is kept until it is complete and then decoded, if the user asked for something in it.
+
+use std::mem;
 
 use memchr::{memchr2, memmem};
 
+use crate::encoding::Encoding;
 use crate::plan::Endpoint;
 use crate::record::Fault;
 
 /// Values nested deeper than this are not found.
 const MAX_DEPTH: usize = 64;
+/// A longer compressed body is not decoded.
+const MAX_ENCODED_BYTES: usize = 16 * 1024 * 1024;
 /// Keys and numbers longer than this never match.
 const MAX_TEXT_BYTES: usize = 256;
 
@@ -17,6 +23,8 @@ pub(crate) struct BodyChecks {
     places: Vec<Place>,
     /// The text that the body must contain, and the one that it must not contain.
     texts: [Option<String>; 2],
+    /// Whether the user asked for any of it. If not, compressed bodies are not decoded: that would slow down the client.
+    is_asked: bool,
 }
 
 /// A place in a JSON document where the number of input or output tokens may stand.
@@ -44,6 +52,10 @@ pub(crate) struct BodyScan {
     json: JsonScan,
     texts: [TextScan; 2],
     bytes: u64,
+    encoding: Encoding,
+    /// The body as it was received, if it has to be decoded.
+    encoded: Vec<u8>,
+    is_unreadable: bool,
 }
 
 /// A search for a text.
@@ -66,6 +78,10 @@ impl BodyChecks {
         Self {
             places: endpoint.token_pointers().into_iter().enumerate().flat_map(of_number).collect(),
             texts: [endpoint.body_contains.clone(), endpoint.body_lacks.clone()],
+            is_asked: [&endpoint.body_contains, &endpoint.body_lacks]
+                .into_iter()
+                .chain([&endpoint.input_tokens, &endpoint.output_tokens])
+                .any(Option::is_some),
         }
     }
 }
@@ -74,11 +90,41 @@ impl BodyScan {
     pub(crate) fn reset(&mut self) {
         self.json.reset();
         self.texts.iter_mut().for_each(TextScan::reset);
-        self.bytes = 0;
+        self.encoded.clear();
+        (self.bytes, self.is_unreadable) = (0, false);
     }
 
-    pub(crate) fn feed(&mut self, checks: &BodyChecks, piece: &[u8]) {
+    pub(crate) fn feed(&mut self, checks: &BodyChecks, encoding: Encoding, piece: &[u8]) {
         self.bytes += piece.len() as u64;
+        if encoding == Encoding::Identity {
+            self.scan(checks, piece);
+        } else if checks.is_asked && self.encoded.len() < MAX_ENCODED_BYTES {
+            self.encoding = encoding;
+            self.encoded.extend_from_slice(piece);
+        }
+    }
+
+    /// Decodes a compressed body, if anything in it was asked for. To be called after the clock has stopped.
+    pub(crate) fn finish(&mut self, checks: &BodyChecks) {
+        if self.encoded.is_empty() {
+            return;
+        }
+        let encoded = mem::take(&mut self.encoded);
+        let decoded = self.encoding.decode(&encoded, |piece| {
+            self.scan(checks, piece);
+            !self.is_complete(checks)
+        });
+        self.is_unreadable = decoded.is_err();
+        self.encoded = encoded;
+    }
+
+    /// Whether the rest of the body changes nothing.
+    fn is_complete(&self, checks: &BodyChecks) -> bool {
+        let mut texts = self.texts.iter().zip(&checks.texts);
+        self.json.state == State::Done && texts.all(|(scan, text)| scan.is_found || text.is_none())
+    }
+
+    fn scan(&mut self, checks: &BodyChecks, piece: &[u8]) {
         self.json.feed(&checks.places, piece);
         for (scan, text) in self.texts.iter_mut().zip(&checks.texts) {
             if let Some(text) = text {
@@ -100,6 +146,7 @@ impl BodyScan {
     pub(crate) fn fault(&self, checks: &BodyChecks) -> Option<Fault> {
         match &self.texts {
             [_, lacked] if lacked.is_found => Some(Fault::RejectedBody),
+            _ if self.is_unreadable => Some(Fault::Encoding),
             [contained, _] if checks.texts[0].is_some() && !contained.is_found => Some(Fault::Body),
             _ => None,
         }
@@ -329,7 +376,7 @@ mod tests {
     fn scan(checks: &BodyChecks, pieces: &[&[u8]]) -> BodyScan {
         let mut scan = BodyScan::default();
         scan.reset();
-        pieces.iter().for_each(|piece| scan.feed(checks, piece));
+        pieces.iter().for_each(|piece| scan.feed(checks, Encoding::Identity, piece));
         scan
     }
 

@@ -3,6 +3,8 @@
 use httparse::{ParserConfig, Status};
 use std::mem::MaybeUninit;
 
+use crate::encoding::Encoding;
+
 /// More header lines than this are refused.
 const MAX_HEADERS: usize = 128;
 /// Characters of a line that are quoted.
@@ -82,6 +84,7 @@ pub(crate) struct Decoder {
     state: State,
     /// `None` until the head is complete.
     pub(crate) status: Option<u16>,
+    encoding: Encoding,
     /// Whether the connection may be used again.
     keep: bool,
     /// Whether the request was `HEAD`, the response to which has no body.
@@ -90,7 +93,7 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     pub(crate) fn new(is_head: bool) -> Self {
-        Self { state: State::Head, status: None, keep: true, is_head }
+        Self { state: State::Head, status: None, encoding: Encoding::Identity, keep: true, is_head }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -107,9 +110,13 @@ impl Decoder {
         matches!(self.state, State::UntilClose | State::Done)
     }
 
-    /// Takes as much as it can from the front of `bytes`, passes pieces of the body to `body`, and returns the number of bytes
-    /// taken. The rest must be offered again, followed by more.
-    pub(crate) fn take(&mut self, bytes: &[u8], mut body: impl FnMut(&[u8])) -> Result<usize, Malformed> {
+    /// Takes as much as it can from the front of `bytes`, passes pieces of the body to `body` with their encoding, and returns the
+    /// number of bytes taken. The rest must be offered again, followed by more.
+    pub(crate) fn take(
+        &mut self,
+        bytes: &[u8],
+        mut body: impl FnMut(Encoding, &[u8]),
+    ) -> Result<usize, Malformed> {
         let mut taken = 0;
         while self.state != State::Done && taken < bytes.len() {
             let rest = &bytes[taken..];
@@ -117,7 +124,7 @@ impl Decoder {
                 State::Head => self.take_head(rest, false)?,
                 State::Length(left) | State::Chunk(left) => self.take_body(rest, left, &mut body),
                 State::UntilClose => {
-                    body(rest);
+                    body(self.encoding, rest);
                     Some(rest.len())
                 }
                 State::ChunkSize | State::ChunkEnd | State::Trailers => self.take_line(rest)?,
@@ -129,9 +136,9 @@ impl Decoder {
         Ok(taken)
     }
 
-    fn take_body(&mut self, rest: &[u8], left: u64, body: &mut impl FnMut(&[u8])) -> Option<usize> {
+    fn take_body(&mut self, rest: &[u8], left: u64, body: &mut impl FnMut(Encoding, &[u8])) -> Option<usize> {
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-        body(&rest[..here]);
+        body(self.encoding, &rest[..here]);
         let left = left - here as u64;
         self.state = match (self.state, left) {
             (State::Length(_), 0) => State::Done,
@@ -189,6 +196,7 @@ impl Decoder {
         };
         self.status = Some(status);
         let framing = Framing::of(head.headers)?;
+        self.encoding = framing.encoding;
         self.keep = match head.version {
             Some(1) => !framing.close,
             _ => framing.keep_alive && !framing.close,
@@ -261,6 +269,7 @@ struct Framing {
     chunked: bool,
     close: bool,
     keep_alive: bool,
+    encoding: Encoding,
 }
 
 impl Framing {
@@ -280,11 +289,17 @@ impl Framing {
                 let last = codings.next().unwrap_or_default();
                 let is_chunked = last.eq_ignore_ascii_case(b"chunked");
                 let is_known = is_chunked || last.eq_ignore_ascii_case(b"identity");
-                let is_chunked_before = codings.any(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+                let mut is_chunked_before = false;
+                for coding in codings {
+                    is_chunked_before |= coding.eq_ignore_ascii_case(b"chunked");
+                    framing.encoding = framing.encoding.and(Encoding::from_header(coding));
+                }
                 if framing.chunked || !is_known || is_chunked_before {
                     return Err(Malformed::new(Problem::Coding, header.value));
                 }
                 framing.chunked = is_chunked;
+            } else if header.name.eq_ignore_ascii_case("content-encoding") {
+                framing.encoding = framing.encoding.and(Encoding::from_header(header.value));
             } else if header.name.eq_ignore_ascii_case("connection") {
                 framing.close |= has_token(header.value, "close");
                 framing.keep_alive |= has_token(header.value, "keep-alive");
@@ -321,7 +336,7 @@ mod tests {
         let (mut decoder, mut body, mut held) = (Decoder::new(is_head), Vec::new(), Vec::new());
         for piece in pieces {
             held.extend_from_slice(piece);
-            let taken = decoder.take(&held, |piece| body.extend_from_slice(piece));
+            let taken = decoder.take(&held, |_, piece| body.extend_from_slice(piece));
             let taken = taken.map_err(|malformed| malformed.problem)?;
             held.drain(..taken);
         }
@@ -397,6 +412,21 @@ mod tests {
     }
 
     #[test]
+    fn pieces_of_the_body_come_with_their_encoding() {
+        let encoding = |headers: &str| {
+            let text = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 1\r\n\r\n!");
+            let mut found = Encoding::Unknown;
+            Decoder::new(false).take(text.as_bytes(), |encoding, _| found = encoding).unwrap();
+            found
+        };
+        assert_eq!(encoding(""), Encoding::Identity);
+        assert_eq!(encoding("content-encoding: GZIP\r\n"), Encoding::Gzip);
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\n!\r\n0\r\n\r\n";
+        Decoder::new(false).take(text.as_bytes(), |found, _| assert_eq!(found, Encoding::Gzip)).unwrap();
+        assert_eq!(encoding("Content-Encoding: gzip\r\nContent-Encoding: br\r\n"), Encoding::Unknown);
+    }
+
+    #[test]
     fn bytes_after_the_response_are_not_taken() {
         let (_, body, _, _, left) =
             decoded(false, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!garbage").unwrap();
@@ -464,7 +494,7 @@ mod tests {
 
     #[test]
     fn the_line_that_is_malformed_is_quoted() {
-        let told = |text: &str| Decoder::new(false).take(text.as_bytes(), |_| {}).unwrap_err().to_string();
+        let told = |text: &str| Decoder::new(false).take(text.as_bytes(), |_, _| {}).unwrap_err().to_string();
         let head = "HTTP/1.1 200 OK\r\nServer: x\r\n";
         insta::assert_snapshot!(
             [

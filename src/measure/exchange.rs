@@ -58,8 +58,11 @@ impl Exchange {
     }
 
     /// Takes over what a complete response says, and checks whether it is the expected one.
-    pub(crate) fn complete(&mut self, request: &Request, status: Option<u16>, body: &BodyScan) {
+    pub(crate) fn complete(&mut self, request: &Request, status: Option<u16>, body: &mut BodyScan) {
         self.status = status;
+        if status.is_none_or(|status| request.endpoint.accepts(status)) {
+            body.finish(&request.checks);
+        }
         (self.body_bytes, self.tokens) = (body.bytes(), body.tokens());
         self.fault = match status {
             Some(status) if !request.endpoint.accepts(status) => Some(Fault::Status(status)),

@@ -194,7 +194,9 @@ impl Http1 {
             (exchange.ended, exchange.stamped) = (received.at, received.stamped);
             filled += received.bytes;
             let body = &mut self.body;
-            let decoded = decoder.take(&self.buffer[..filled], |piece| body.feed(&request.checks, piece));
+            let decoded = decoder.take(&self.buffer[..filled], |encoding, piece| {
+                body.feed(&request.checks, encoding, piece);
+            });
             let taken = decoded.map_err(|error| {
                 let broken = malformed(error);
                 self.excess += u64::from(!broken.response_began && !has_excess);
@@ -209,7 +211,7 @@ impl Http1 {
                 return Err(malformed(Malformed::new(Problem::Endless, &self.buffer)));
             }
         }
-        exchange.complete(request, decoder.status, &self.body);
+        exchange.complete(request, decoder.status, &mut self.body);
         self.excess += u64::from(filled > 0 && !has_excess);
         // Of bytes after the response more may follow, and a server that answered early never read the rest of the request.
         let is_clean = filled == 0 && !has_excess;

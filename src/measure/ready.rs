@@ -113,7 +113,7 @@ async fn status_of(mut stream: TcpStream, address: SocketAddr, path: &str) -> io
         if stream.read_buf(&mut received).await? == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before a whole response"));
         }
-        let decoded = decoder.take(&received, |_| {});
+        let decoded = decoder.take(&received, |_, _| {});
         if let Some(status) = decoder.status {
             _ = timeout(REST, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
             return Ok(status);

@@ -13,6 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Proxy};
 
+use crate::encoding::Encoding;
 use crate::measure::body::BodyScan;
 use crate::measure::clock::Wall;
 use crate::measure::exchange::{
@@ -83,12 +84,14 @@ impl ViaReqwest {
         if !(200..600).contains(&status) {
             return Err(Fault::Malformed);
         }
+        let encoding = response.headers().get("content-encoding");
+        let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::from_header(value.as_bytes()));
         exchange.ended = Wall::now();
         while let Some(piece) = response.chunk().await.map_err(|error| fault_of(&error))? {
             exchange.ended = Wall::now();
-            self.body.feed(&request.checks, &piece);
+            self.body.feed(&request.checks, encoding, &piece);
         }
-        exchange.complete(request, Some(status), &self.body);
+        exchange.complete(request, Some(status), &mut self.body);
         Ok(())
     }
 
@@ -98,6 +101,11 @@ impl ViaReqwest {
         let mut builder = Client::builder()
             .connect_timeout(self.connect_timeout)
             .tcp_nodelay(true)
+            // A service in the same build may turn them on.
+            .no_gzip()
+            .no_deflate()
+            .no_brotli()
+            .no_zstd()
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .pool_max_idle_per_host(1)

@@ -32,6 +32,8 @@ pub enum Fault {
     Body,
     /// A whole response with the expected status, the body of which contains a text that it must not contain.
     RejectedBody,
+    /// A whole response with the expected status, in the body of which something had to be found, and which could not be decoded.
+    Encoding,
     /// This machine had no free port to connect from: the client's error, not the service's.
     NoFreePort,
     /// Any other error of the client, for example too many open files.
@@ -40,7 +42,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each kind but statuses.
-    const KINDS: [Fault; 13] = [
+    const KINDS: [Fault; 14] = [
         Fault::Refused,
         Fault::ConnectTimeout,
         Fault::Unreachable,
@@ -52,6 +54,7 @@ impl Fault {
         Fault::Malformed,
         Fault::Body,
         Fault::RejectedBody,
+        Fault::Encoding,
         Fault::NoFreePort,
         Fault::Client,
     ];
@@ -60,7 +63,7 @@ impl Fault {
 
     /// Whether a whole response came, though not the one that was wanted.
     pub fn is_response(self) -> bool {
-        matches!(self, Fault::Status(_) | Fault::Body | Fault::RejectedBody)
+        matches!(self, Fault::Status(_) | Fault::Body | Fault::RejectedBody | Fault::Encoding)
     }
 
     /// Whether it was this side's error, so that the service was not measured.
@@ -90,6 +93,7 @@ impl Fault {
             Fault::Malformed => ("malformed", "malformed response"),
             Fault::Body => ("body", "body without the expected text"),
             Fault::RejectedBody => ("rejected_body", "body with a rejected text"),
+            Fault::Encoding => ("encoding", "body that cannot be decoded (only gzip and deflate can)"),
             Fault::NoFreePort => ("no_free_port", "no free local port"),
             Fault::Client => ("client", "error on the client machine"),
             Fault::Status(_) => ("status", "unexpected status"),

@@ -295,6 +295,56 @@ fn a_body_without_the_text_fails_the_check() {
     });
 }
 
+/// A server whose response has this body, compressed by gzip, and the size of that.
+fn gzipped(encoding: &str, body: &str) -> (Server, u64) {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    flate2::read::GzEncoder::new(body.as_bytes(), flate2::Compression::default())
+        .read_to_end(&mut bytes)
+        .unwrap();
+    let length = bytes.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {length}\r\n\r\n");
+    let answer = vec![Act::ReadRequest, send(head), send(bytes)];
+    (Server::start(vec![[answer.clone(), answer, vec![Act::WaitForClose]].concat()]), length as u64)
+}
+
+#[test]
+fn a_compressed_body_is_decoded_for_checks_and_pointers_and_counted_as_received() {
+    let body = format!(
+        r#"{{"text": "{}Ever Given", "usage": {{"prompt_tokens": 4}}, "n": 7}}"#,
+        "x".repeat(100_000)
+    );
+    for_both(both(), async |mut client| {
+        let (server, length) = gzipped("gzip", &body);
+        let wanted =
+            Endpoint::get(server.url()).expect_body_contains("Ever Given").expect_body_lacks("error");
+        let exchange = client.exchange(&request(&wanted, LONG)).await;
+        assert_eq!((exchange.fault, exchange.body_bytes), (None, length), "{client:?}");
+        let rejected = Endpoint::get(server.url()).expect_body_lacks("Ever Given");
+        let exchange = client.exchange(&request(&rejected, LONG)).await;
+        assert_eq!(exchange.fault, Some(Fault::RejectedBody), "nothing is left of the response before");
+
+        let (server, _) = gzipped("x-gzip", &body);
+        let pointers = Endpoint::get(server.url()).tokens("/usage/prompt_tokens", "/n");
+        let exchange = client.exchange(&request(&pointers, LONG)).await;
+        assert_eq!((exchange.tokens.input, exchange.tokens.output), (Some(4.0), Some(7.0)), "{client:?}");
+        let exchange = client.exchange(&get(&server.url())).await;
+        assert_eq!((exchange.fault, exchange.tokens.input), (None, None), "it was not asked for");
+    });
+}
+
+#[test]
+fn a_body_that_cannot_be_decoded_is_a_fault_only_if_something_must_be_found_in_it() {
+    for_both(both(), async |mut client| {
+        for encoding in ["br", "deflate"] {
+            let (server, _) = gzipped(encoding, "the Ever Given");
+            let wanted = Endpoint::get(server.url()).expect_body_contains("Ever Given");
+            assert_fails(&mut client, &request(&wanted, LONG), Fault::Encoding).await;
+            assert_eq!(client.exchange(&get(&server.url())).await.fault, None, "{client:?}");
+        }
+    });
+}
+
 #[test]
 fn responses_without_a_body_leave_the_connection_ready() {
     for_both(both(), async |mut client| {
