@@ -86,7 +86,6 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
             return Ok(ExitCode::from(WRONG_CALL));
         }
     };
-    let defined = plan.cells();
     let programs = plan.programs();
     for group in &mut plan.groups {
         group.cells.retain(|cell| is_selected(&cell.id.to_string()));
@@ -112,13 +111,13 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }
-    let options = Options { programs, ..options(flags, root, target, plan.cells() != defined) };
+    let options = Options { programs, ..options(flags, root, target) };
     let outcome =
         if flags.measures() { session::run(plan, &options)? } else { session::check(plan, &options)? };
     Ok(exit_code(outcome))
 }
 
-fn options(flags: &Flags, root: &Path, target: BenchTarget, is_filtered: bool) -> Options {
+fn options(flags: &Flags, root: &Path, target: BenchTarget) -> Options {
     let target_dir = target.target_tmpdir.and_then(|tmp| Path::new(tmp).parent());
     Options {
         paths: Paths::new(root, target_dir),
@@ -131,7 +130,8 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget, is_filtered: bool) -
         test_bed: flags.test_bed.clone(),
         fail_on: flags.fail_on.clone(),
         bench_args: std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        is_filtered,
+        // Also if it matches all cells that are left: it may leave out one that was removed.
+        is_filtered: flags.filter.is_some() || !flags.skip.is_empty(),
         plots: !flags.noplot,
         color: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,

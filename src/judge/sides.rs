@@ -305,18 +305,25 @@ fn not_comparable(stored: &CellRun, cell: &CellRun) -> Option<Reason> {
     (stored.definition != cell.definition).then_some(Reason::Redefined)
 }
 
-/// Cells that the baseline has in a measured group and head has not. A duet uses no baseline, so that nothing of one is missing. Only
-/// runs that are whole show that a cell of their bench is gone.
+/// Cells that the stored runs of this test bed have and head has not, also those of a group that is gone. A duet uses no baseline, so
+/// that nothing of one is missing. Only runs that are whole show that a cell of their bench is gone.
 pub(super) fn removed(baseline: &Baseline, runs: &[Run]) -> Vec<CellId> {
     let cells = || runs.iter().flat_map(|run| &run.cells);
-    let groups: BTreeSet<&str> =
-        cells().filter(|cell| cell.base.is_empty()).map(|cell| cell.id.group.as_str()).collect();
+    let is_duet = |cell: &&CellRun| !cell.base.is_empty() || cell.base_failure.is_some();
+    if cells().all(|cell| is_duet(&cell)) {
+        return Vec::new();
+    }
+    let duets: BTreeSet<&str> = cells().filter(is_duet).map(|cell| cell.id.group.as_str()).collect();
     let measured: BTreeSet<&CellId> = cells().map(|cell| &cell.id).collect();
     let is_whole = |run: &&Run| !run.is_filtered && run.stop.is_none();
-    let benches: BTreeSet<&str> = runs.iter().filter(is_whole).map(|run| run.bench.as_str()).collect();
-    let stored = baseline.runs.iter().filter(|run| benches.contains(run.bench.as_str()));
+    let whole: Vec<&Run> = runs.iter().filter(is_whole).collect();
+    let is_same = |run: &Run, stored: &Run| {
+        let test_bed = &stored.environment.machine.test_bed;
+        run.bench == stored.bench && run.environment.machine.test_bed.is_same(test_bed)
+    };
+    let stored = baseline.runs.iter().filter(|stored| whole.iter().any(|run| is_same(run, stored)));
     let stored = stored.flat_map(|run| &run.cells).map(|cell| &cell.id);
-    let stored: BTreeSet<&CellId> = stored.filter(|id| groups.contains(id.group.as_str())).collect();
+    let stored: BTreeSet<&CellId> = stored.filter(|id| !duets.contains(id.group.as_str())).collect();
     stored.difference(&measured).map(|id| (*id).clone()).collect()
 }
 

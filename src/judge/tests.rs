@@ -622,6 +622,13 @@ fn new_and_removed_cells_are_reported() {
     assert!(judge_runs(&five_runs(1.0), &[filtered]).removed.is_empty());
     let partial = Run { stop: Some(Stop::Signal(2)), ..run(vec![other()]) };
     assert!(judge_runs(&five_runs(1.0), &[partial]).removed.is_empty());
+    let mut renamed = other();
+    renamed.id.group = "search".into();
+    let judgement = judge_runs(&five_runs(1.0), &[run(vec![renamed])]);
+    assert_eq!(judgement.removed, [cell_id("find/10")], "a group that is gone takes its cells with it");
+    let mut elsewhere = five_runs(1.0);
+    elsewhere.runs.iter_mut().for_each(|run| run.environment.machine.test_bed = test_bed(Some("boot:there")));
+    assert!(judge_runs(&elsewhere, &[run(vec![other()])]).removed.is_empty(), "of another test bed");
 }
 
 #[test]

@@ -480,7 +480,7 @@ pub struct ControlCheck {
 pub struct Judgement {
     /// Its cells in the order of their definition.
     pub cells: Vec<CellJudgement>,
-    /// Cells that the baseline has in a measured group and head has not.
+    /// Cells that the stored runs of this test bed have and head has not: removed or renamed.
     pub removed: Vec<CellId>,
     /// The number of tests that share the significance level.
     pub tests: usize,

@@ -69,11 +69,13 @@ impl Baseline {
         Ok(found)
     }
 
-    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. Returns the paths of the files.
+    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. A new epoch of whole runs ends
+    /// that of cells that they lack, too: those were removed. Returns the paths of the files.
     ///
     /// # Errors
     /// When a file cannot be written, or an old one cannot be removed.
     pub fn add(&mut self, runs: &[Run], reason: Option<&str>) -> Result<Vec<PathBuf>, FileError> {
+        let ends_all = reason.is_some() && runs.iter().all(|run| !run.is_filtered);
         let mut reason = reason.map(str::to_owned);
         let Some(first) = runs.first() else { return Ok(Vec::new()) };
         let current = first
@@ -93,7 +95,9 @@ impl Baseline {
             self.runs.push(run);
         }
         let kept = self.kept();
-        self.retain(|run| kept.contains(&run.id))?;
+        let here = &first.environment.machine.test_bed;
+        let has_ended = |run: &Run| ends_all && is_on(run, here) && !runs.iter().any(|new| new.id == run.id);
+        self.retain(|run| kept.contains(&run.id) && !(has_ended(run) && !paths.is_empty()))?;
         Ok(paths)
     }
 
@@ -363,13 +367,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut baseline = empty(root.path());
         baseline.add(&[run(1, &["x", "y"], "here")], None).unwrap();
-        baseline.add(&[run(2, &["y"], "here")], Some("y is slower")).unwrap();
+        let filtered = Run { is_filtered: true, ..run(2, &["y"], "here") };
+        baseline.add(&[filtered], Some("y is slower")).unwrap();
         let here = run(3, &[], "here").environment.machine.test_bed;
         let current = |id: &str| -> Vec<String> {
             let id = CellId::new("g", id);
             baseline.current(&id, &here).map(|(run, _)| run.id.clone()).collect()
         };
         assert_eq!((current("x"), current("y")), (vec!["0001".to_owned()], vec!["0002".to_owned()]));
+        baseline.add(&[run(3, &["z"], "here")], Some("x and y were removed")).unwrap();
+        assert_eq!(ids(&empty(root.path())), ["0003"], "a whole run shows that they are gone");
     }
 
     #[test]

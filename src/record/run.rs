@@ -41,7 +41,7 @@ pub struct Run {
     /// What a duet by `--base-ref` compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ref: Option<BaseRef>,
-    /// Whether a filter left out cells of the bench. If not, a cell that only the baseline has was removed.
+    /// Whether a filter may have left out cells of the bench. If not, a cell that only the baseline has was removed.
     #[serde(rename = "filtered", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_filtered: bool,
     /// Why it ended early; `None` if it is complete.

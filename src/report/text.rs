@@ -562,7 +562,10 @@ pub(crate) fn call_notes(report: &Report, shared: &[(Note, Vec<&CellId>)]) -> Ve
     notes.extend(judgement.notes.iter().map(note));
     if !judgement.removed.is_empty() {
         let removed: Vec<String> = judgement.removed.iter().map(ToString::to_string).collect();
-        notes.push(format!("The baseline has cells that were not measured: {}.", list(&removed)));
+        notes.push(format!(
+            "Removed or renamed since the baseline: {}. If that is intended, record a new baseline.",
+            list(&removed)
+        ));
     }
     notes
 }
@@ -680,7 +683,7 @@ fn counted(judgement: &Judgement, options: &ReportOptions) -> String {
         // If all cells have one verdict, their names say nothing more.
         let is_named = cells == 1 || ids.len() < cells;
         let names = match verdict {
-            Verdict::Inconclusive | Verdict::New | Verdict::Unchanged => String::new(),
+            Verdict::Inconclusive | Verdict::Unchanged => String::new(),
             _ if is_named => format!(" ({})", named(&ids)),
             _ => String::new(),
         };
@@ -688,7 +691,7 @@ fn counted(judgement: &Judgement, options: &ReportOptions) -> String {
     };
     let mut parts: Vec<String> = by_verdict.into_iter().map(part).collect();
     if !judgement.removed.is_empty() {
-        parts.push(format!("{} removed", judgement.removed.len()));
+        parts.push(format!("{} removed ({})", judgement.removed.len(), named(&judgement.removed)));
     }
     let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
     let remedy =
@@ -1376,7 +1379,7 @@ mod tests {
         ];
         insta::assert_snapshot!(sentences.join("\n"), @r"
         3 cells: 1 regressed (tokenizer/3k_tokens/10), 2 unchanged.
-        6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), 1 improved (tokenizer/3k_tokens/30), 1 removed. The measurement ended early.
+        6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), 1 improved (tokenizer/3k_tokens/30), 1 removed (tokenizer/old). The measurement ended early.
         4 cells: 4 regressed.
         ");
     }

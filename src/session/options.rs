@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) fail_on: Vec<FailOn>,
     /// The arguments of the bench, as the user gave them.
     pub(crate) bench_args: Vec<String>,
-    /// Whether a filter left out cells of the bench. If not, a cell that only the baseline has was removed.
+    /// Whether a filter may leave out cells of the bench. If not, a cell that only the baseline has was removed.
     pub(crate) is_filtered: bool,
     pub(crate) plots: bool,
     pub(crate) color: bool,

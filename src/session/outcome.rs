@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
 pub(crate) enum FailOn {
     /// A comparison that could not be decided: exit code 1
     Inconclusive,
-    /// A comparison that could not be made (another test bed, a redefined cell, no baseline at all): exit code 3
+    /// A comparison that could not be made (another test bed, a redefined or removed cell, no baseline at all): exit code 3
     Incomparable,
 }
 
@@ -59,8 +59,9 @@ impl Outcome {
         };
         let stops = runs.iter().filter_map(|run| run.stop.as_ref()).map(of_stop);
         let verdicts = judgement.cells.iter().map(|cell| of_verdict(cell.verdict));
-        let lacks_comparison = judgement.compared_nothing() && fail_on.contains(&FailOn::Incomparable);
-        let comparison = lacks_comparison.then_some(Self::NotMeasured);
+        let lacks_comparison = judgement.compared_nothing() || !judgement.removed.is_empty();
+        let comparison =
+            (lacks_comparison && fail_on.contains(&FailOn::Incomparable)).then_some(Self::NotMeasured);
         stops.chain(verdicts).chain(comparison).min().unwrap_or(Self::Passed)
     }
 }
@@ -203,6 +204,47 @@ impl SessionError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::{CellJudgement, Change, Comparison, Stage};
+    use crate::plan::CellId;
+
+    /// One cell that was compared and is unchanged.
+    fn compared() -> Judgement {
+        let comparison = Comparison {
+            metric: &METRICS[0],
+            judged: true,
+            base: None,
+            head: None,
+            change: Some(Change { low: 0.0, estimate: 0.0, high: 0.0 }),
+            p_adjusted: 1.0,
+            verdict: Verdict::Unchanged,
+            reason: None,
+            stage: Stage::Whole,
+            method: None,
+            detectable: None,
+            margin: 0.01,
+            advice: None,
+        };
+        let cell = CellJudgement {
+            id: CellId::new("g", "c"),
+            verdict: Verdict::Unchanged,
+            reason: None,
+            comparisons: vec![comparison],
+            limits: Vec::new(),
+            values: Vec::new(),
+            fresh: Vec::new(),
+            notes: Vec::new(),
+        };
+        Judgement { cells: vec![cell], ..Judgement::default() }
+    }
+
+    #[test]
+    fn a_removed_cell_fails_a_call_that_must_compare_and_only_that() {
+        let removed = Judgement { removed: vec![CellId::new("g", "old")], ..compared() };
+        assert_eq!(Outcome::new(&[], &removed, &[FailOn::Incomparable]), Outcome::NotMeasured);
+        assert_eq!(Outcome::new(&[], &removed, &[FailOn::Inconclusive]), Outcome::Passed);
+        assert_eq!(Outcome::new(&[], &removed, &[]), Outcome::Passed);
+        assert_eq!(Outcome::new(&[], &compared(), &[FailOn::Incomparable]), Outcome::Passed);
+    }
 
     #[test]
     fn the_most_urgent_outcome_counts_and_each_has_its_exit_code() {

@@ -12,6 +12,7 @@ crate::checks!(baselines:
     a_baseline_stands_in_for_a_measurement,
     damaged_baselines_are_named_and_nothing_is_measured,
     a_redefined_cell_and_another_test_bed_are_incomparable,
+    a_removed_cell_fails_a_gate_that_must_compare_and_a_new_one_passes,
     saved_runs_are_compared_accepted_listed_shown_and_dropped,
 );
 
@@ -130,6 +131,34 @@ fn a_redefined_cell_and_another_test_bed_are_incomparable() {
     let last = ran.err.trim().lines().last().unwrap_or_default();
     assert!(last.starts_with("warning: nothing was compared, therefore this check passes"), "{}", ran.err);
     ran.expect_code(0).expect_err("--base-ref origin/main...HEAD").expect_err("--test-bed NAME");
+}
+
+fn a_removed_cell_fails_a_gate_that_must_compare_and_a_new_one_passes() {
+    let package = Package::new();
+    let save = |suite: &str, name: &str| {
+        let saves = || package.bench(suite, &["--save-baseline", name, "--noplot"]);
+        assert!((0..3).any(|_| saves().code == Some(0)), "in three calls {suite} could not be measured");
+    };
+    save("two", "both");
+    save("usual", "one");
+    // Stored runs on both sides: nothing is measured, so nothing is slower by chance.
+    let gate = |head: &str, base: &str, more: &[&str]| {
+        let files = ["--load-baseline", head, "--baseline-lenient", base, "--noplot"];
+        package.bench(if head == "both" { "two" } else { "usual" }, &[&files[..], more].concat())
+    };
+    let must_compare = ["--fail-on", "incomparable"];
+    let removed = gate("one", "both", &must_compare).expect_code(3);
+    removed
+        .expect_out(
+            "Removed or renamed since the baseline: api/hello/2. If that is intended, record a new baseline.",
+        )
+        .expect_out("1 removed (api/hello/2)");
+    gate("one", "both", &[]).expect_code(0);
+    let filtered = gate("one", "both", &["hello/4"]);
+    assert!(!filtered.out.contains("removed"), "{}", filtered.out);
+    let new = gate("both", "one", &must_compare).expect_out("1 new (api/hello/2)");
+    // The control of a busy machine may differ between the two calls. Then nothing was compared.
+    assert_eq!(new.code, Some(if new.out.starts_with("NOT COMPARED") { 3 } else { 0 }), "{}", new.out);
 }
 
 fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
