@@ -30,8 +30,8 @@ pub(crate) struct ReportOptions {
     pub(crate) baseline: String,
     /// Whether the runs are about to become a baseline.
     pub(crate) records: bool,
-    /// The command that records a baseline here.
-    pub(crate) record_command: String,
+    /// The command that records a baseline here; `None` if files are compared with each other.
+    pub(crate) record_command: Option<String>,
     /// The command that compares here without a baseline; `None` if no duet of this bench is known.
     pub(crate) duet_command: Option<String>,
     /// Whether the folder above has a page that links to all benches.

@@ -284,7 +284,7 @@ impl Sampled {
                 plots: true,
                 baseline: "main".into(),
                 records: false,
-                record_command: "cargo bench --bench tokenizer -- --save-baseline main".into(),
+                record_command: Some("cargo bench --bench tokenizer -- --save-baseline main".into()),
                 duet_command: None,
                 overview: true,
             },

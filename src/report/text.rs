@@ -37,6 +37,9 @@ pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measur
 /// What is told of a baseline whose first files no commit has.
 pub(crate) const NO_COMMIT: &str = "no commit has the files that the baseline began with, so a slowdown can be screened but not confirmed, and the stored \
      runs decide alone. If this is a shallow clone, fetch its history; otherwise commit and record a new baseline";
+/// What is told if duets are compared with each other.
+pub(crate) const ONLY_HEADS: &str =
+    "The files hold duets. Head is compared with head; what both were compared with then is left out.";
 /// The latency percentiles that charts show, with their names there.
 pub(crate) const LATENCIES: [(&str, &str); 4] = [
     (metric::LATENCY_P50, "p50"),
@@ -308,7 +311,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
         ),
         Reason::MissingValues(side) => format!("Some rounds of {} have no value.", side),
         Reason::OtherWindow => {
-            "The stored rounds have another length, on which tail latency depends.".to_owned()
+            "The stored rounds have another length, on which tail latency depends. Measure with the same --quick, --sample-size and \
+             --measurement-time as then."
+                .to_owned()
         }
         Reason::AllZero => "All values are zero.".to_owned(),
         Reason::SomeZero => "Some values are zero, and zero has no ratio.".to_owned(),
@@ -655,10 +660,10 @@ impl Report<'_> {
                         options.baseline
                     )
                 }
-                _ => format!(
-                    "There is no baseline `{}` yet. To record one: `{}`.",
-                    options.baseline, options.record_command
-                ),
+                _ => {
+                    let name = &options.baseline;
+                    format!("There is no baseline `{name}` yet.{}", to_record("To record one", options))
+                }
             }
         } else if let Some(other) = judgement.other_test_bed.as_ref().filter(|_| judgement.compared_nothing())
         {
@@ -771,27 +776,32 @@ pub(crate) fn control(check: &ControlCheck) -> String {
 fn not_as_then(control: &ControlCheck, options: &ReportOptions) -> String {
     let why = control.mismatch.as_ref().map(reason).unwrap_or_default();
     let next = match &options.duet_command {
-        _ if options.records => "This run is stored all the same".to_owned(),
-        Some(command) => format!("To compare anyway: `{command}`"),
-        None => format!("To record a new baseline: `{}`", options.record_command),
+        _ if options.records => " This run is stored all the same.".to_owned(),
+        Some(command) => format!(" To compare anyway: `{command}`."),
+        None => to_record("To record a new baseline", options),
     };
-    format!("No stored run of the baseline `{}` counts. {why} {next}.", options.baseline)
+    format!("No stored run of the baseline `{}` counts. {why}{next}", options.baseline)
 }
 
 /// That stored runs were measured on another machine, and which command compares on this one.
 fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
     let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
     let next = match &options.duet_command {
-        _ if options.records => "This run will replace it or be added to it".to_owned(),
-        Some(command) => format!("To compare on this machine: `{command}`"),
-        None => format!("To record one on this machine: `{}`", options.record_command),
+        _ if options.records => " This run will replace it or be added to it.".to_owned(),
+        Some(command) => format!(" To compare on this machine: `{command}`."),
+        None => to_record("To record one on this machine", options),
     };
     format!(
-        "The baseline `{}` was measured on another test bed ({}; this machine is {}). {next}.",
+        "The baseline `{}` was measured on another test bed ({}; this machine is {}).{next}",
         options.baseline,
         id(&other.base),
         id(&other.here)
     )
+}
+
+/// How to record a baseline, as a further sentence; empty if files are compared with each other.
+fn to_record(purpose: &str, options: &ReportOptions) -> String {
+    options.record_command.as_ref().map(|command| format!(" {purpose}: `{command}`.")).unwrap_or_default()
 }
 
 /// The machine, the build and the run, by name.
@@ -1114,7 +1124,7 @@ mod tests {
         The client was the bottleneck: it took 3.0 times as long to send the next request as the service took to respond. The measured rate is the client's, not the service's.
         Too few requests succeeded: one round of head has only 400 successes (at least 500 needed).
         Some rounds of base have no value.
-        The stored rounds have another length, on which tail latency depends.
+        The stored rounds have another length, on which tail latency depends. Measure with the same --quick, --sample-size and --measurement-time as then.
         All values are zero.
         Some values are zero, and zero has no ratio.
         ");

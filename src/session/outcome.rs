@@ -108,6 +108,21 @@ pub(crate) enum SessionError {
     NotSaved(#[source] FileError),
     #[error("{}: {why}", file.display())]
     RunFile { file: PathBuf, why: String },
+    #[error(
+        "{}: it is the run of a duet and has no control, which would show whether the machine behaved the same in both runs: measure \
+         both versions in one duet (--base-ref), or compare runs that were measured without a base",
+        file.display()
+    )]
+    NoControl { file: PathBuf },
+    #[error(
+        "{} was measured on the test bed {of_base} and {} on {of_head}, and only runs of one test bed can be compared: measure both on \
+         one machine, or both versions in one duet (--base-ref)",
+        base.display(),
+        head.display()
+    )]
+    OtherTestBed { base: PathBuf, head: PathBuf, of_base: String, of_head: String },
+    #[error("{} and {} have no cell in common, so there is nothing to compare", base.display(), head.display())]
+    NoCommonCell { base: PathBuf, head: PathBuf },
     #[error("there is no run in {}: measure one with `cargo bench`, or name a run.json", reports.display())]
     NoRun { reports: PathBuf },
     #[error("a duet ended early, so its result is not known: measure again")]

@@ -9,7 +9,7 @@ use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
 use crate::output;
 use crate::plan::{CellId, Group, Plan};
-use crate::record::{BaseRef, Baseline, CellRun, Run, Stop, metric, write_runs};
+use crate::record::{BaseRef, Baseline, CellRun, Run, Stop, TestBed, metric, write_runs};
 use crate::report::{self, Mode, Place, Progress, Report, ReportOptions};
 use crate::session::base_ref::{Base, Pair, Resolved, build_pair, resolve};
 use crate::session::baselines::{
@@ -19,7 +19,7 @@ use crate::session::baselines::{
 use crate::session::cargo::command_line;
 use crate::session::git::Files;
 use crate::session::last::Programs;
-use crate::session::options::{Confirm, Options, Paths};
+use crate::session::options::{BaselineUse, Confirm, Options, Paths};
 use crate::session::outcome::{Outcome, Result, SessionError};
 
 /// Measures a plan, judges it and reports. Everything that a user can get wrong is found before a byte is sent.
@@ -144,9 +144,35 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
 pub(crate) fn compare(base: &Path, head: &Path, output: Option<&Path>, options: &Options) -> Result<Outcome> {
     let place = place(output, "compare", options);
     check_overwrites(&place, &[base])?;
-    let (base, runs) = (complete(base)?, without_base(&complete(head)?));
-    let origin = Origin::Files { title: "one file against another" };
-    conclude(&runs, &Baseline::of_runs(&base), &place, origin, options)
+    let (stored, runs) = (complete(base)?, complete(head)?);
+    check_comparable((base, &stored), (head, &runs))?;
+    let is_duet = |run: &Run| run.cells.iter().any(|cell| !cell.base.is_empty());
+    if stored.iter().chain(&runs).any(is_duet) {
+        output::log(report::ONLY_HEADS);
+    }
+    let options = Options { baseline: BaselineUse::Lenient(base.display().to_string()), ..options.clone() };
+    let (baseline, runs) = (Baseline::of_runs(&stored), without_base(&runs));
+    conclude(&runs, &baseline, &place, Origin::OtherFile, &options)
+}
+
+/// Checks that the runs of two files can be compared at all: a report would only say of each cell that it is incomparable.
+fn check_comparable(base: (&Path, &[Run]), head: (&Path, &[Run])) -> Result<()> {
+    let has_control = |run: &Run| run.control.is_some();
+    if let Some((file, _)) = [base, head].into_iter().find(|(_, runs)| !runs.iter().all(has_control)) {
+        return Err(SessionError::NoControl { file: file.to_owned() });
+    }
+    let test_bed = |run: &Run| run.environment.machine.test_bed.clone();
+    let pairs = || base.1.iter().flat_map(|base| head.1.iter().map(move |head| (base, head)));
+    let mut test_beds = pairs().map(|(base, head)| (test_bed(base), test_bed(head)));
+    if let Some((of_base, of_head)) = test_beds.find(|(base, head)| !base.is_same(head)) {
+        let id = |test_bed: TestBed| test_bed.id.unwrap_or_else(|| "unknown".to_owned());
+        let (base, head) = (base.0.to_owned(), head.0.to_owned());
+        return Err(SessionError::OtherTestBed { base, head, of_base: id(of_base), of_head: id(of_head) });
+    }
+    if !pairs().any(|(base, head)| head.cells.iter().any(|cell| base.cell(&cell.id).is_some())) {
+        return Err(SessionError::NoCommonCell { base: base.0.to_owned(), head: head.0.to_owned() });
+    }
+    Ok(())
 }
 
 /// Judges the runs of all files together against the baseline and reports, into `output` or `reports/report`. Runs that ended early are
@@ -169,7 +195,7 @@ pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options
         let stored = Baseline::read(&options.paths.baselines(), options.baseline.name(), bench)?;
         baseline.runs.extend(stored.runs);
     }
-    conclude(&runs, &baseline, &place, Origin::Files { title: "from saved runs" }, options)
+    conclude(&runs, &baseline, &place, Origin::Files, options)
 }
 
 /// Runs are judged together by the ids of their cells, so an id of a file must mean the same as in the files before it.
@@ -376,7 +402,9 @@ enum Origin {
     /// They were just measured. `can_build` says whether the services could also be built from another commit.
     Measurement { can_build: bool },
     /// From files, which stay as they are.
-    Files { title: &'static str },
+    Files,
+    /// From a file that is compared with another one, not with a baseline.
+    OtherFile,
     /// From a baseline, which has no histograms.
     Baseline,
 }
@@ -409,8 +437,9 @@ fn conclude(
     let report_options = report_options(runs, &judgement, baseline, place, origin, options);
     let bench = &benches(runs).into_iter().collect::<Vec<_>>().join(" and ");
     let title = &match origin {
-        Origin::Files { title } => format!("{bench}, {title}"),
-        _ => bench.clone(),
+        Origin::Files => format!("{bench}, from saved runs"),
+        Origin::OtherFile => format!("{bench}, one file against another"),
+        Origin::Measurement { .. } | Origin::Baseline => bench.clone(),
     };
     let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
     if !options.quiet {
@@ -466,7 +495,8 @@ fn report_options(
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.save.is_some(),
-        record_command: command(&["--save-baseline", options.baseline.name()]),
+        record_command: (origin != Origin::OtherFile)
+            .then(|| command(&["--save-baseline", options.baseline.name()])),
         duet_command: stored.map(|commit| command(&["--base-ref", commit])),
         overview: place.root.is_some(),
     }

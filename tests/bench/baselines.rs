@@ -14,6 +14,7 @@ crate::checks!(baselines:
     a_redefined_cell_and_another_test_bed_are_incomparable,
     a_removed_cell_fails_a_gate_that_must_compare_and_a_new_one_passes,
     saved_runs_are_compared_accepted_listed_shown_and_dropped,
+    files_that_cannot_be_compared_are_refused_with_the_reason,
 );
 
 fn runs(package: &Package, name: &str) -> usize {
@@ -159,6 +160,43 @@ fn a_removed_cell_fails_a_gate_that_must_compare_and_a_new_one_passes() {
     let new = gate("both", "one", &must_compare).expect_out("1 new (api/hello/2)");
     // The control of a busy machine may differ between the two calls. Then nothing was compared.
     assert_eq!(new.code, Some(if new.out.starts_with("NOT COMPARED") { 3 } else { 0 }), "{}", new.out);
+}
+
+fn files_that_cannot_be_compared_are_refused_with_the_reason() {
+    let package = Package::with_baseline();
+    let stored = package.reports().join("run.json");
+    let text = fs::read_to_string(&stored).unwrap();
+    let file = |name: &str, text: &str| {
+        fs::write(package.path(name), text).unwrap();
+        name.to_owned()
+    };
+    let one = file("one.json", &text);
+    let compare = |base: &str, head: &str| package.plimsoll(&["compare", base, head, "--noplot"]);
+    let elsewhere = text.replace("\"id\": \"boot:", "\"id\": \"boot:another-");
+    assert_ne!(elsewhere, text);
+    let elsewhere = file("elsewhere.json", &elsewhere);
+    compare(&elsewhere, &one)
+        .expect_code(2)
+        .expect_err("elsewhere.json was measured on the test bed boot:another-")
+        .expect_err("and one.json on boot:")
+        .expect_err("--base-ref");
+    let others = text.replace("\"function\": \"hello\"", "\"function\": \"other\"");
+    assert_ne!(others, text);
+    let others = file("others.json", &others);
+    compare(&others, &one).expect_code(2).expect_err("others.json and one.json have no cell in common");
+    let base = format!("{} serve --port {{port}} --service-time 2ms", env!("CARGO_BIN_EXE_plimsoll"));
+    let duet = ["--base-command", &base, "--confirm", "none", "--noplot"];
+    package.bench("usual", &duet);
+    let alone = file("alone.json", &fs::read_to_string(&stored).unwrap());
+    for (base, head) in [(&alone, &one), (&one, &alone), (&alone, &alone)] {
+        let refused = compare(base, head).expect_code(2);
+        refused.expect_err("alone.json: it is the run of a duet and has no control");
+    }
+    assert!(!package.path("reports/compare").exists());
+    // A duet that is saved has a control.
+    package.bench("usual", &[&duet[..], &["--save-baseline", "duet"]].concat());
+    let saved = file("saved.json", &fs::read_to_string(&stored).unwrap());
+    compare(&saved, &saved).expect_code(0).expect_err("Head is compared with head");
 }
 
 fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
