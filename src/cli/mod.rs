@@ -61,12 +61,12 @@ struct ReportArgs {
     report: ReportOptions,
 }
 
-/// Add a saved run to a baseline
+/// Add saved runs to a baseline
 #[derive(Debug, Args)]
 struct AcceptArgs {
-    /// The run (a run.json) [default: the newest one in reports/]
+    /// The runs of one bench target (a run.json) [default: all bench targets of the last `cargo bench`]
     run: Option<PathBuf>,
-    /// Baseline to add the run to
+    /// Baseline to add the runs to
     #[arg(long, value_name = "NAME", default_value = "main", value_parser = NonEmptyStringValueParser::new())]
     baseline: String,
     /// Accept a change of speed for this reason. The older runs of the baseline are removed
@@ -147,9 +147,7 @@ fn run(call: &Call) -> anyhow::Result<ExitCode> {
         }
         Call::Accept(AcceptArgs { run, baseline, reason, package }) => {
             let options = Options { paths: package.paths()?, ..Options::default() };
-            for file in session::accept(run.as_deref(), baseline, reason.as_deref(), &options)? {
-                output::print(format_args!("Accepted into {}\n", file.display()))?;
-            }
+            output::print(session::accept(run.as_deref(), baseline, reason.as_deref(), &options)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Call::Baseline(BaselineArgs { action, package: PackageOptions { root } }) => {

@@ -97,7 +97,7 @@ impl Baseline {
         let kept = self.kept();
         let here = &first.environment.machine.test_bed;
         let has_ended = |run: &Run| ends_all && is_on(run, here) && !runs.iter().any(|new| new.id == run.id);
-        self.retain(|run| kept.contains(&run.id) && !(has_ended(run) && !paths.is_empty()))?;
+        self.retain(|run| kept.contains(&run.id) && (paths.is_empty() || !has_ended(run)))?;
         Ok(paths)
     }
 
@@ -208,7 +208,7 @@ fn stored(run: &Run) -> Option<Run> {
             round.values.values_mut().for_each(|value| *value = four_digits(*value));
         }
     }
-    let environment = Environment { condition: None, ..run.environment.clone() };
+    let environment = Environment { condition: None, call: None, ..run.environment.clone() };
     let mut control = run.control.clone();
     let figures = control.iter_mut().flat_map(|control| control.figures.values_mut().flatten());
     figures.for_each(|figure| *figure = four_digits(*figure));

@@ -47,6 +47,9 @@ pub struct Environment {
     /// The id that git gives the files of the working tree, without baselines and reports; `None` outside of git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<String>,
+    /// The call of cargo that measured it, which may be several bench targets; `None` without cargo. A baseline does not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// Whether the working tree had changes that were not committed.
     pub dirty: bool,
     /// The load average of the last minute when the run began.
@@ -122,6 +125,7 @@ impl Environment {
                 .and_then(|text| load_average(&text))
                 .unwrap_or(0.0),
             tree: None,
+            call: None,
             condition: None,
         }
     }

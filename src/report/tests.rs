@@ -233,6 +233,7 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
             setup: setup.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             commit: Some("abc1234".into()),
             tree: None,
+            call: None,
             dirty: true,
             load: 0.21,
             condition: None,

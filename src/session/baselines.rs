@@ -1,5 +1,6 @@
 //! Runs in baselines: compared with, saved, accepted, listed, shown and dropped.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::judge::{CellJudgement, Depth, Judgement, LimitCheck, Verdict, judge};
 use crate::output;
 use crate::plan::{Cell, CellId, Group, Plan, ServiceKind, Settings};
-use crate::record::{BaseRef, Baseline, CellRun, Environment, Epoch, Run, read_runs};
+use crate::record::{BaseRef, Baseline, CellRun, Environment, Epoch, Run, file_name, read_runs};
 use crate::report::{NO_COMMIT, plural};
 use crate::session::cargo::CargoCall;
 use crate::session::git::Files;
@@ -213,6 +214,7 @@ pub(crate) fn save(
         );
         return unchanged(&why, outcome.min(Outcome::Regressed));
     }
+    let before = ids(&baseline);
     let paths = if save.append { baseline.add(runs, None) } else { baseline.replace(runs) };
     let paths = paths.map_err(SessionError::NotSaved)?;
     let is_slower = |cell: &CellJudgement| {
@@ -231,11 +233,10 @@ pub(crate) fn save(
     }
     if !options.quiet && !paths.is_empty() {
         let saved = plural(paths.len() as u64, "run");
-        output::log(format_args!(
-            "Saved {saved} as baseline `{}` in {}",
-            save.name,
-            baseline.folder.display()
-        ));
+        let removed = removed_since(&before, &baseline);
+        let removed = removed.map(|removed| format!("; removed {removed}")).unwrap_or_default();
+        let folder = baseline.folder.display();
+        output::log(format_args!("Saved {saved} as baseline `{}` in {folder}{removed}", save.name));
     }
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
     Ok(if !save.append && outcome == Outcome::Regressed && !broke_a_limit {
@@ -250,17 +251,56 @@ fn are_fair(runs: &[Run]) -> bool {
     runs.iter().flat_map(|run| &run.cells).all(CellRun::is_fair)
 }
 
-/// Adds the runs of a file, or the last measured ones, to the baseline `name`: to its current epoch, or with a reason as the beginning of
-/// a new one. Returns the written files.
+/// Adds the runs of a file, or of all bench targets of the last call, to the baseline `name`: to its current epoch, or with a reason as
+/// the beginning of a new one. Nothing is added unless all can be. Returns what was done.
 pub(crate) fn accept(
     file: Option<&Path>,
     name: &str,
     reason: Option<&str>,
     options: &Options,
-) -> Result<Vec<PathBuf>> {
-    let file = file.map_or_else(|| newest_run(&options.paths.reports()), |file| Ok(file.to_owned()))?;
-    let runs = complete(&file)?;
-    let refuse = |why: String| Err(SessionError::RunFile { file: file.clone(), why });
+) -> Result<String> {
+    let (files, earlier) = match file {
+        Some(file) => (vec![file.to_owned()], Vec::new()),
+        None => last_call(&options.paths.reports())?,
+    };
+    let accepted = files.iter().map(|file| acceptable(file, name, reason, options));
+    let accepted: Vec<(Baseline, Vec<Run>)> = accepted.collect::<Result<_>>()?;
+    let mut text = String::new();
+    for (mut baseline, runs) in accepted {
+        let before = ids(&baseline);
+        for path in baseline.add(&runs, reason).map_err(SessionError::NotSaved)? {
+            _ = writeln!(text, "Accepted into {}", path.display());
+        }
+        if let Some(removed) = removed_since(&before, &baseline) {
+            _ = writeln!(text, "Removed {removed} of `{}` from the baseline `{name}`", runs[0].bench);
+        }
+    }
+    for file in earlier {
+        _ = writeln!(text, "Not accepted, because an earlier call measured it: {}", file.display());
+    }
+    Ok(text)
+}
+
+/// The ids of the runs of a baseline.
+fn ids(baseline: &Baseline) -> BTreeSet<String> {
+    baseline.runs.iter().map(|run| run.id.clone()).collect()
+}
+
+/// How many runs a baseline no longer has; `None` if it has all.
+fn removed_since(before: &BTreeSet<String>, baseline: &Baseline) -> Option<String> {
+    let removed = before.difference(&ids(baseline)).count();
+    (removed > 0).then(|| plural(removed as u64, "older run"))
+}
+
+/// The runs of a file, and the baseline that they may be added to.
+fn acceptable(
+    file: &Path,
+    name: &str,
+    reason: Option<&str>,
+    options: &Options,
+) -> Result<(Baseline, Vec<Run>)> {
+    let runs = complete(file)?;
+    let refuse = |why: String| Err(SessionError::RunFile { file: file.to_owned(), why });
     if !are_fair(&runs) {
         return refuse("some cells of its runs are invalid".to_owned());
     }
@@ -270,7 +310,7 @@ pub(crate) fn accept(
                 .to_owned(),
         );
     }
-    let mut baseline = Baseline::read(&options.paths.baselines(), name, &runs[0].bench)?;
+    let baseline = Baseline::read(&options.paths.baselines(), name, &runs[0].bench)?;
     let is_newer = |run: &&Run| run.epoch.as_ref().is_some_and(|epoch| epoch.first_run > runs[0].id);
     if let Some(run) = baseline.runs.iter().find(is_newer).filter(|_| reason.is_some()) {
         return refuse(format!(
@@ -287,7 +327,7 @@ pub(crate) fn accept(
             return refuse(format!("`{cell}` regressed; accept a slower speed with --reason"));
         }
     }
-    baseline.add(&runs, reason).map_err(SessionError::NotSaved)
+    Ok((baseline, runs))
 }
 
 /// Runs judged against a baseline, even if they are duets.
@@ -337,13 +377,26 @@ pub(crate) fn not_empty(file: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// The `run.json` below `reports` whose last run began last.
-fn newest_run(reports: &Path) -> Result<PathBuf> {
-    let entries = fs::read_dir(reports).into_iter().flatten().flatten();
-    let files = entries.map(|entry| entry.path().join(RUN_FILE));
-    let dated = files.filter_map(|file| Some((read_runs(&file).ok()?.last()?.started, file)));
-    let newest = dated.max().map(|(_, file)| file);
-    newest.ok_or_else(|| SessionError::NoRun { reports: reports.to_owned() })
+/// The `run.json` below `reports` of each bench target of the last call, the oldest first, and those of earlier calls. Without cargo
+/// each bench target is a call.
+fn last_call(reports: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let entries = fs::read_dir(reports).into_iter().flatten().flatten().map(|entry| entry.path());
+    let measured = |folder: PathBuf| {
+        let file = folder.join(RUN_FILE);
+        let last = read_runs(&file).ok()?.pop()?;
+        // Other folders hold reports of files.
+        let is_own = folder.file_name().is_some_and(|name| *name == *file_name(&last.bench));
+        is_own.then_some((last.started, last.environment.call, file))
+    };
+    let mut files: Vec<_> = entries.filter_map(measured).collect();
+    files.sort();
+    let Some((_, last, newest)) = files.last().cloned() else {
+        return Err(SessionError::NoRun { reports: reports.to_owned() });
+    };
+    let (of_last, earlier): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|(_, call, file)| *file == newest || (last.is_some() && *call == last));
+    let files = |found: Vec<(_, _, PathBuf)>| found.into_iter().map(|(.., file)| file).collect();
+    Ok((files(of_last), files(earlier)))
 }
 
 /// Each baseline with its bench targets and the number of their runs.

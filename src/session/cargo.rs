@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::str::FromStr;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -123,12 +124,7 @@ impl CargoCall {
     /// The call of the nearest ancestor that is `$CARGO`; `None` if there is none, or it is not a `cargo bench`.
     pub(crate) fn find() -> Option<Self> {
         let program = PathBuf::from(std::env::var_os("CARGO")?);
-        let cargo = program.canonicalize().ok()?;
-        let parent = std::os::unix::process::parent_id();
-        let found = std::iter::successors(Some(parent), |pid| parent_of(*pid))
-            .take(MAX_ANCESTORS)
-            .map(|pid| PathBuf::from(format!("/proc/{pid}")))
-            .find(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == cargo))?;
+        let found = PathBuf::from(format!("/proc/{}", cargo_process()?));
         let list = |name: &str| -> Option<Vec<OsString>> {
             let content = fs::read(found.join(name)).ok()?;
             let parts = content.split(|&byte| byte == 0).filter(|part| !part.is_empty());
@@ -415,11 +411,31 @@ fn without_alias(
     None
 }
 
-/// The parent of a process, from `/proc/PID/stat`: `1234 (name) S 1 …`.
+/// The nearest ancestor that is `$CARGO`.
+fn cargo_process() -> Option<u32> {
+    let cargo = PathBuf::from(std::env::var_os("CARGO")?).canonicalize().ok()?;
+    let parent = std::os::unix::process::parent_id();
+    let is_cargo = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == cargo);
+    std::iter::successors(Some(parent), |pid| parent_of(*pid)).take(MAX_ANCESTORS).find(is_cargo)
+}
+
+/// A name for the call of cargo that started this bench. All its bench targets get the same name, and no other call gets it.
+pub(crate) fn call_id() -> Option<String> {
+    let pid = cargo_process()?;
+    // The time of its start, in ticks since boot: ids of processes are used again.
+    let started: u64 = stat_field(pid, 19)?;
+    Some(format!("{pid}-{started}"))
+}
+
+/// The parent of a process.
 fn parent_of(pid: u32) -> Option<u32> {
+    stat_field(pid, 1).filter(|parent| *parent > 0)
+}
+
+/// A field of `/proc/PID/stat`, counted from the one behind the name: `1234 (name) S 1 …`.
+fn stat_field<T: FromStr>(pid: u32, field: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let parent: u32 = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
-    (parent > 0).then_some(parent)
+    stat.rsplit_once(") ")?.1.split(' ').nth(field)?.parse().ok()
 }
 
 /// The trimmed standard output of a command; `None` if it fails.

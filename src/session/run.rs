@@ -16,7 +16,7 @@ use crate::session::baselines::{
     RUN_FILE, check_save, complete, first_tree, is_built_by_cargo, load_runs, not_empty, pin_to, read_for,
     save, without_base,
 };
-use crate::session::cargo::command_line;
+use crate::session::cargo::{call_id, command_line};
 use crate::session::git::Files;
 use crate::session::last::Programs;
 use crate::session::options::{BaselineUse, Confirm, Options, Paths};
@@ -242,10 +242,12 @@ fn measure_all(
     };
     let needs_control = options.save.is_some() || plan.groups.iter().any(|group| group.base.is_none());
     let program = std::env::current_exe().ok().filter(|_| needs_control);
+    let call = call_id();
     let mut runs = measure(plan, program.as_deref())?;
     for run in &mut runs {
         run.is_filtered = options.is_filtered;
         run.environment.tree = about.tree.map(str::to_owned);
+        run.environment.call.clone_from(&call);
         run.base_ref = about.base_ref.cloned();
     }
     let mut duet = Plan {

@@ -15,6 +15,7 @@ crate::checks!(baselines:
     a_removed_cell_fails_a_gate_that_must_compare_and_a_new_one_passes,
     saved_runs_are_compared_accepted_listed_shown_and_dropped,
     files_that_cannot_be_compared_are_refused_with_the_reason,
+    all_bench_targets_of_the_last_call_are_accepted_or_the_one_that_is_named,
 );
 
 fn runs(package: &Package, name: &str) -> usize {
@@ -197,6 +198,66 @@ fn files_that_cannot_be_compared_are_refused_with_the_reason() {
     package.bench("usual", &[&duet[..], &["--save-baseline", "duet"]].concat());
     let saved = file("saved.json", &fs::read_to_string(&stored).unwrap());
     compare(&saved, &saved).expect_code(0).expect_err("Head is compared with head");
+}
+
+fn all_bench_targets_of_the_last_call_are_accepted_or_the_one_that_is_named() {
+    let package = Package::with_baseline();
+    let text = fs::read_to_string(package.reports().join("run.json")).unwrap();
+    let mut measured: Value = serde_json::from_str(&text).unwrap();
+    let own = measured["runs"][0]["id"].as_str().unwrap().to_owned();
+    // As if cargo had measured other bench targets.
+    let mut write = |bench: &str, call: Option<&str>| {
+        for run in measured["runs"].as_array_mut().unwrap() {
+            run["bench"] = bench.into();
+            if bench == "search" {
+                run["started"] = "2030-01-01T00:00:00Z".into();
+            }
+            run["environment"].as_object_mut().unwrap().remove("call");
+            call.into_iter().for_each(|call| run["environment"]["call"] = call.into());
+        }
+        let file = package.path("reports").join(bench).join("run.json");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, measured.to_string()).unwrap();
+    };
+    let accept = |args: &[&str]| package.plimsoll(&[&["accept"][..], args].concat());
+    write("orders", Some("1234-5678"));
+    write("search", Some("1234-5678"));
+    fs::remove_dir_all(package.reports()).unwrap();
+    // A report of a file is no bench target.
+    fs::create_dir(package.path("reports/report")).unwrap();
+    fs::copy(package.path("reports/search/run.json"), package.path("reports/report/run.json")).unwrap();
+    let both = accept(&["--baseline", "both"]).expect_code(0);
+    assert_eq!(both.out.matches("Accepted into").count(), 4, "{}", both.out);
+    for bench in ["orders", "search"] {
+        assert!(both.out.contains(&format!("baselines/both/{bench}/")), "{}", both.out);
+        let stored = package.path("baselines/both").join(bench).join(format!("{own}.json"));
+        assert!(!fs::read_to_string(stored).unwrap().contains("1234-5678"), "a baseline has no call");
+    }
+    // All or none.
+    fs::remove_dir_all(package.path("baselines/both/orders")).unwrap();
+    accept(&["--baseline", "both"]).expect_code(2).expect_err("reports/search/run.json: its run");
+    assert!(!package.path("baselines/both/orders").exists());
+    let one = accept(&["reports/orders/run.json", "--baseline", "one"]).expect_code(0);
+    assert!(one.out.contains("baselines/one/orders/") && !one.out.contains("search"), "{}", one.out);
+    // An earlier call, and one without cargo: only the newest, and the other is named.
+    for call in [Some("999-1"), None] {
+        write("search", call);
+        let last = accept(&["--baseline", call.unwrap_or("by hand")]).expect_code(0);
+        assert_eq!(last.out.matches("Accepted into").count(), 2, "{}", last.out);
+        last.expect_out("Not accepted, because an earlier call measured it: ")
+            .expect_out("reports/orders/run.json");
+    }
+    // A new epoch says what it removes.
+    for (run, id) in measured["runs"].as_array_mut().unwrap().iter_mut().zip(["new-1", "new-2"]) {
+        (run["id"], run["bench"]) = (format!("3{id}").into(), "orders".into());
+    }
+    fs::write(package.path("reports/orders/run.json"), measured.to_string()).unwrap();
+    let accepted = accept(&["reports/orders/run.json", "--baseline", "one", "--reason", "on purpose"]);
+    accepted.expect_code(0).expect_out("Removed 2 older runs of `orders` from the baseline `one`");
+    let replaced = package.bench("usual", &["--save-baseline", "main", "--noplot"]);
+    if replaced.code == Some(0) {
+        replaced.expect_err("Saved 1 run as baseline `main` in").expect_err("; removed 2 older runs");
+    }
 }
 
 fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
