@@ -178,10 +178,10 @@ impl Flags {
         self.duet.apply(plan);
     }
 
-    /// The baseline to compare with. One that is replaced afterwards is compared with first.
+    /// The baseline to compare with. One that is replaced afterwards is compared with first, if it is there.
     pub(crate) fn baseline_use(&self) -> BaselineUse {
         match (&self.baseline, &self.baseline_lenient, &self.save_baseline) {
-            (Some(name), _, _) => BaselineUse::Strict(name.clone()),
+            (Some(name), _, save) if save.as_ref() != Some(name) => BaselineUse::Strict(name.clone()),
             (_, Some(name), _) | (_, _, Some(name)) => BaselineUse::Lenient(name.clone()),
             _ => BaselineUse::Usual,
         }
@@ -205,8 +205,7 @@ fn prepare_variable(arg: Arg) -> Arg {
 }
 
 /// Pairs of arguments that contradict each other.
-const CONTRADICTIONS: [(&str, &str); 23] = [
-    ("save_baseline", "baseline"),
+const CONTRADICTIONS: [(&str, &str); 22] = [
     ("baseline", "baseline_lenient"),
     ("load_baseline", "save_baseline"),
     ("load_baseline", "append"),
@@ -372,6 +371,11 @@ mod tests {
         assert_eq!(parsed(&[]).baseline_use(), BaselineUse::Usual);
         assert_eq!(parsed(&["--baseline", "x"]).baseline_use(), BaselineUse::Strict("x".into()));
         assert_eq!(parsed(&["--save-baseline", "x"]).baseline_use(), BaselineUse::Lenient("x".into()));
+        let other = parsed(&["--baseline", "main", "--save-baseline", "pr-7"]);
+        assert_eq!(other.baseline_use(), BaselineUse::Strict("main".into()));
+        assert_eq!(other.save(), Some(Save { name: "pr-7".into(), append: false }));
+        let same = parsed(&["--baseline", "x", "--save-baseline", "x"]);
+        assert_eq!(same.baseline_use(), BaselineUse::Lenient("x".into()), "the first time it is not there");
         let append = Save { name: "main".into(), append: true };
         assert_eq!(parsed(&["--append"]).save(), Some(append));
         assert_eq!(parsed(&[]).save(), None);
@@ -395,7 +399,6 @@ mod tests {
     #[test]
     fn flags_that_contradict_each_other_are_refused() {
         for args in [
-            ["--save-baseline=a", "--baseline=b"],
             ["--baseline=a", "--baseline-lenient=b"],
             ["--load-baseline=a", "--append"],
             ["--load-baseline=a", "--base-ref=b"],
@@ -444,7 +447,6 @@ mod tests {
         // The two variables contradict each other as well, but neither counts.
         let both = overruled(&["base_url", "base_command"], &["--base-ref=a"]);
         assert_eq!(both, Ok(vec!["base_command", "base_url"]));
-        assert_eq!(overruled(&["baseline"], &["--save-baseline=a"]), Ok(vec!["baseline"]));
         assert_eq!(overruled(&["baseline"], &["--base-ref=a"]), Ok(vec!["baseline"]));
         assert_eq!(overruled(&["base_ref"], &["--quiet=1"]), Ok(vec![]));
     }

@@ -138,7 +138,7 @@ pub(crate) fn check_save(plan: &Plan, options: &Options) -> Result<()> {
 /// Takes over from the baseline what must be the same for base and head: the number of launches, and the metrics of each cell. A
 /// baseline that will be replaced does not decide on launches.
 pub(crate) fn pin_to(plan: &mut Plan, baseline: &Baseline, options: &Options) {
-    let is_replaced = options.save.as_ref().is_some_and(|save| !save.append);
+    let is_replaced = options.replaces_compared();
     for group in plan.groups.iter_mut().filter(|group| group.base.is_none()) {
         for cell in &mut group.cells {
             let Some(stored) = baseline.runs.iter().rev().find_map(|run| run.cell(&cell.id)) else {
@@ -180,8 +180,8 @@ pub(crate) fn load_runs(plan: &Plan, name: &str, options: &Options) -> Result<Ve
 
 /// Saves runs in a baseline if the call asks for it, and returns the outcome of the call.
 ///
-/// Replacing a baseline accepts the speed of the new runs, so a regression then does not fail the call. Adding to a baseline does not:
-/// a slower run would shift its centre. Incomplete runs are never saved.
+/// Replacing the baseline that was compared with accepts the speed of the new runs, so a regression then does not fail the call. Adding to
+/// a baseline does not: a slower run would shift its centre. Incomplete runs are never saved.
 pub(crate) fn save(
     runs: &[Run],
     judgement: &Judgement,
@@ -220,7 +220,7 @@ pub(crate) fn save(
     let is_slower = |cell: &CellJudgement| {
         cell.comparisons.iter().any(|found| found.judged && found.verdict == Verdict::Regressed)
     };
-    if judgement.cells.iter().any(is_slower) && options.baseline.name() == save.name {
+    if judgement.cells.iter().any(is_slower) && options.saves_compared() {
         output::log(format_args!(
             "warning: the new baseline `{}` is slower than the one it replaces; to go back, restore baselines/ from git",
             save.name
@@ -239,7 +239,7 @@ pub(crate) fn save(
         output::log(format_args!("Saved {saved} as baseline `{}` in {folder}{removed}", save.name));
     }
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
-    Ok(if !save.append && outcome == Outcome::Regressed && !broke_a_limit {
+    Ok(if options.replaces_compared() && outcome == Outcome::Regressed && !broke_a_limit {
         Outcome::Passed
     } else {
         outcome

@@ -33,6 +33,18 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 }
 
+impl Options {
+    /// Whether the runs are stored in the baseline that they are compared with.
+    pub(crate) fn saves_compared(&self) -> bool {
+        self.save.as_ref().is_some_and(|save| save.name == self.baseline.name())
+    }
+
+    /// Whether the runs take the place of what they are compared with, which accepts their speed.
+    pub(crate) fn replaces_compared(&self) -> bool {
+        self.saves_compared() && self.save.as_ref().is_some_and(|save| !save.append)
+    }
+}
+
 /// Which baseline to compare with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum BaselineUse {

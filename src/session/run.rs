@@ -61,9 +61,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     }
     let files = Files::around(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
     let tree = files.as_ref().and_then(Files::now);
-    // A baseline that is replaced accepts the new speed.
-    let replaces = options.save.as_ref().is_some_and(|save| !save.append);
-    let first = files.as_ref().filter(|_| base_ref.is_none() && !replaces);
+    let first = files.as_ref().filter(|_| base_ref.is_none() && !options.replaces_compared());
     let first = first.and_then(|files| first_tree(&plan, &baseline, files, options));
     let base = base_ref.as_deref().or(first.as_ref());
     let about = About { base_ref: base, files: files.as_ref(), tree: tree.as_deref() };
@@ -454,8 +452,7 @@ fn conclude(
         Ok(()) => output::log(format_args!("Report: {}", place.page().display())),
         Err(error) => failures.push(error.into()),
     }
-    let replaces = options.save.as_ref().is_some_and(|save| !save.append);
-    let fail_on = if replaces { &[] } else { options.fail_on.as_slice() };
+    let fail_on = if options.replaces_compared() { &[] } else { options.fail_on.as_slice() };
     let mut outcome = Outcome::new(runs, &judgement, fail_on);
     failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
     if let Some(signal) = signals.signalled() {
@@ -473,7 +470,7 @@ fn conclude(
     if is_ci
         && saved == Outcome::Passed
         && judgement.compared_nothing()
-        && options.save.is_none()
+        && !options.saves_compared()
         && is_measured
     {
         output::log(format_args!("warning: {}", report::OPEN_GATE));
@@ -496,7 +493,7 @@ fn report_options(
     ReportOptions {
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
-        records: options.save.is_some(),
+        records: options.saves_compared(),
         record_command: (origin != Origin::OtherFile)
             .then(|| command(&["--save-baseline", options.baseline.name()])),
         duet_command: stored.map(|commit| command(&["--base-ref", commit])),

@@ -214,7 +214,7 @@ fn wrong_flags_are_refused_before_anything_is_started() {
         (&["--runs", "0"], "at least one run"),
         (&["--fail-on", "anything"], "'anything'"),
         (&["--bogus"], "'--bogus'"),
-        (&["--baseline", "a", "--save-baseline", "b"], "cannot be used with"),
+        (&["--baseline", "a", "--baseline-lenient", "b"], "cannot be used with"),
         (&["--base-ref", "a", "--base-url", "b"], "--base-ref cannot be used with --base-url"),
         (&["--base-arg", "a"], "--base-arg needs --base-ref"),
         (&["--service-arg=--port={Port}"], "`{Port}` is not a placeholder of a service"),
@@ -245,7 +245,11 @@ fn a_flag_overrules_variables_and_an_empty_variable_says_nothing() {
     told(&[("PLIMSOLL_QUIET", "1"), verbose], &[])
         .expect_code(2)
         .expect_err("PLIMSOLL_QUIET cannot be used with PLIMSOLL_VERBOSE");
-    told(&[("PLIMSOLL_BASELINE", "other")], &["--save-baseline", "main"])
+    // A variable that says what to compare with does not keep a baseline of that name from being recorded.
+    told(&[("PLIMSOLL_BASELINE", "main")], &["--save-baseline", "main"])
         .expect_code(3)
         .expect_err("`/no/such/program` was not found");
+    told(&[("PLIMSOLL_BASELINE", "other")], &["--save-baseline", "main"])
+        .expect_code(2)
+        .expect_err("the baseline `other` does not hold");
 }

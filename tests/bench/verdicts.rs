@@ -33,6 +33,15 @@ fn a_service_with_other_arguments_is_another_one() {
     let files = [base.to_str().unwrap(), head.to_str().unwrap()];
     let compared = package.plimsoll(&["compare", files[0], files[1], "--noplot"]);
     compared.expect_code(0).expect_out("1 incomparable");
+    // Compared with one baseline and saved as another: the slow service is still a failure, and the first one stays.
+    let before = package.main();
+    let compared = ["--baseline", "main", "--save-baseline", "pr-7", "--fail-on", "incomparable", "--noplot"];
+    in_three_tries(
+        "it is saved all the same",
+        || package.bench("usual", &[&slower[..1], &compared[..]].concat()),
+        |ran| ran.code == Some(3) && ran.err.contains("Saved 1 run as baseline `pr-7`"),
+    );
+    assert_eq!(package.main(), before);
     in_three_tries(
         "replacing accepts",
         || package.bench("usual", &[&slower[..1], &["--save-baseline", "slow", "--noplot"]].concat()),
