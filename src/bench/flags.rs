@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 
-use crate::plan::{Plan, Settings, heading, parse_service_text};
-use crate::session::{BaselineUse, Color, DuetOptions, FailOn, Save};
+use crate::plan::{Group, Plan, ServiceKind, Settings, heading, parse_service_text};
+use crate::session::{BaselineUse, Color, Confirm, DuetOptions, FailOn, OwnBase, Save};
 
 /// The last lines of `--help`.
 const AFTER_HELP: &str = "\
@@ -178,6 +178,62 @@ impl Flags {
         self.duet.apply(plan);
     }
 
+    /// Checks that each flag changes something in this call. Variables may be there for other calls.
+    ///
+    /// # Errors
+    /// The first flag that has no effect, and why.
+    pub(crate) fn check_effects(&self, plan: &Plan) -> Result<(), CallError> {
+        let duet = &self.duet;
+        let is_named = duet.base.is_some()
+            || duet.base_ref.is_some()
+            || duet.base_command.is_some()
+            || duet.base_url.is_some();
+        let has_pairs = is_named || plan.groups.iter().any(|group| group.base.is_some());
+        let replaces =
+            self.save().is_some_and(|save| !save.append && save.name == self.baseline_use().name());
+        // Candidates of stored runs are measured again in pairs, if their service can be built.
+        let is_command = |group: &Group| matches!(group.service.0, ServiceKind::Command(_));
+        let can_screen = |group: &Group| group.base.is_none() && is_command(group);
+        let screens = !is_named && !replaces && plan.groups.iter().any(can_screen);
+        let builds = screens || duet.base_ref.is_some() || duet.base == Some(OwnBase::Baseline);
+        let command = command();
+        let below = |headings: &[&str]| -> Vec<&str> {
+            let has_heading = |arg: &&Arg| arg.get_help_heading().is_some_and(|own| headings.contains(&own));
+            command.get_arguments().filter(has_heading).map(|arg| arg.get_id().as_str()).collect()
+        };
+        let judging = [heading::DECIDE, heading::BASELINES, heading::DUETS];
+        for (applies, flags, why) in [
+            (
+                self.list || !self.measures(),
+                [&below(&judging)[..], &MEASURED[..]].concat(),
+                "without a measurement (`cargo bench` without --list and --test)",
+            ),
+            (self.load_baseline.is_some(), LIVE.to_vec(), "with --load-baseline, which measures nothing"),
+            (
+                !has_pairs && !screens,
+                PAIRS.to_vec(),
+                "without a base, or a baseline whose slower cells can be measured again",
+            ),
+            (
+                !builds,
+                TREES.to_vec(),
+                "where no tree is built: pass --base-ref, or compare with a baseline whose slower cells can be measured again",
+            ),
+            (duet.confirm == Confirm::None, vec!["confirm_pairs"], "with --confirm none"),
+            (replaces, vec!["fail_on"], "with --save-baseline alone, which accepts what was measured"),
+        ] {
+            if let Some(id) = flags.into_iter().find(|id| applies && self.is_flag(id)) {
+                return Err(CallError::NoEffect { flag: flag(id), why });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an argument was given as a flag, not as a variable.
+    fn is_flag(&self, id: &str) -> bool {
+        self.settings.value_source(id) == Some(ValueSource::CommandLine)
+    }
+
     /// The baseline to compare with. One that is replaced afterwards is compared with first, if it is there.
     pub(crate) fn baseline_use(&self) -> BaselineUse {
         match (&self.baseline, &self.baseline_lenient, &self.save_baseline) {
@@ -233,6 +289,40 @@ const CONTRADICTIONS: [(&str, &str); 22] = [
 /// Flags that need another one.
 const NEEDS: [(&str, &str); 1] = [("base_arg", "base_ref")];
 
+/// What is wrong with a call, given the cells that the bench file defines.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("the filter is not a regular expression: {0}")]
+    Filter(#[from] regex_lite::Error),
+    #[error("{flag} has no effect {why}: leave it out")]
+    NoEffect { flag: String, why: &'static str },
+}
+
+/// Flags that only a measurement obeys, apart from those of deciding, baselines and duets.
+const MEASURED: [&str; 1] = ["max_time"];
+/// Flags that a stored run in place of a measurement does not obey.
+const LIVE: [&str; 15] = [
+    "quick",
+    "runs",
+    "seed",
+    "service_arg",
+    "sample_size",
+    "measurement_time",
+    "warm_up_time",
+    "launches",
+    "max_time",
+    "test_bed",
+    "base_build",
+    "base_copy",
+    "alone",
+    "confirm",
+    "confirm_pairs",
+];
+/// Flags of measuring pairs.
+const PAIRS: [&str; 3] = ["alone", "confirm", "confirm_pairs"];
+/// Flags of building trees.
+const TREES: [&str; 2] = ["base_build", "base_copy"];
+
 /// The arguments whose variables do not count because a flag contradicts them: a flag is meant for one call, a variable for many.
 /// clap's own `conflicts_with` does not tell a variable from a flag, and would refuse both.
 ///
@@ -286,6 +376,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::plan::{Location, Service};
 
     fn parsed(args: &[&str]) -> Flags {
         Flags::read(std::iter::once(&"bench").chain(args)).unwrap()
@@ -424,6 +515,85 @@ mod tests {
         {
             assert!(Flags::read(std::iter::once(&"bench").chain(&args)).is_err(), "{args:?}");
         }
+    }
+
+    /// A plan of one group with this service, and base of its own if it is a duet.
+    fn plan(service: impl Into<Service>, is_duet: bool) -> Plan {
+        let mut group = Group::new("g", Location::unknown());
+        group.base = is_duet.then(|| Service::url("http://h/"));
+        group.service = service.into();
+        Plan { groups: vec![group], ..Plan::default() }
+    }
+
+    fn without_effect(args: &[&str], plan: &Plan) -> Option<String> {
+        let error = parsed(&[args, &["--bench"]].concat()).check_effects(plan).err();
+        error.map(|error| error.to_string().split(' ').next().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_flag_that_changes_nothing_is_refused() {
+        let (built, url) = (plan(Service::command("shop"), false), plan(Service::url("http://h/"), false));
+        for (args, expected) in [
+            (&["--alone"][..], "--alone"),
+            (&["--confirm", "none"], "--confirm"),
+            (&["--confirm-pairs", "5"], "--confirm-pairs"),
+            (&["--base-build", "make"], "--base-build"),
+            (&["--base-copy", ".env"], "--base-copy"),
+        ] {
+            assert_eq!(without_effect(args, &url).as_deref(), Some(expected), "there is no base");
+            assert_eq!(without_effect(args, &built), None, "stored runs may screen");
+            let recorded = [args, &["--save-baseline", "main"]].concat();
+            assert_eq!(without_effect(&recorded, &built).as_deref(), Some(expected), "nothing is confirmed");
+            let compared = [&recorded[..], &["--baseline", "other"]].concat();
+            assert_eq!(without_effect(&compared, &built), None);
+        }
+        for base in [["--base-url", "http://h/"], ["--base", "last"], ["--base-command", "x"]] {
+            assert_eq!(without_effect(&[&base[..], &["--alone"]].concat(), &built), None);
+            let built = without_effect(&[&base[..], &["--base-build", "make"]].concat(), &built);
+            assert_eq!(built.as_deref(), Some("--base-build"), "{base:?}");
+        }
+        for base in [["--base-ref", "main"], ["--base", "baseline"]] {
+            assert_eq!(without_effect(&[&base[..], &["--base-build", "make"]].concat(), &built), None);
+        }
+        assert_eq!(without_effect(&["--alone"], &plan(Service::url("http://h/"), true)), None);
+        let gate = ["--fail-on", "inconclusive", "--save-baseline", "main"];
+        assert_eq!(without_effect(&gate, &url).as_deref(), Some("--fail-on"));
+        assert_eq!(without_effect(&[&gate[..], &["--baseline", "other"]].concat(), &url), None);
+        assert_eq!(without_effect(&[&gate[..], &["--append"]].concat(), &url), None);
+        let pairs = ["--base-url", "http://h/", "--confirm", "none", "--confirm-pairs", "5"];
+        assert_eq!(without_effect(&pairs, &url).as_deref(), Some("--confirm-pairs"));
+        for more in LIVE.iter().filter(|id| !["quick", "alone"].contains(id)) {
+            let value = match *more {
+                "confirm" => "none",
+                "confirm_pairs" | "runs" | "seed" | "sample_size" | "launches" => "5",
+                _ => "5s",
+            };
+            let args = ["--load-baseline", "main", &flag(more), value];
+            assert_eq!(without_effect(&args, &built).as_deref(), Some(&*flag(more)));
+        }
+    }
+
+    #[test]
+    fn without_a_measurement_nothing_is_compared_or_stored() {
+        let built = plan(Service::command("shop"), false);
+        for mode in ["--test", "--list"] {
+            for args in [
+                &["--base-ref", "main"][..],
+                &["--base-command", "x"],
+                &["--baseline", "x"],
+                &["--save-baseline", "x"],
+                &["--append"],
+                &["--fail-on", "incomparable"],
+                &["--noise-threshold", "0.1"],
+                &["--max-time", "5s"],
+            ] {
+                let found = without_effect(&[args, &[mode]].concat(), &built);
+                assert_eq!(found.as_deref(), Some(args[0]), "{mode}");
+            }
+            let harmless = ["--quick", "--service-arg", "x", "--noplot", "--quiet", mode];
+            assert_eq!(without_effect(&harmless, &built), None);
+        }
+        assert!(parsed(&["--base-ref", "main"]).check_effects(&built).is_err(), "without --bench");
     }
 
     /// Parses `args` as if each of `variables` were set. A test cannot set a variable: `PATH` stands for all of them.

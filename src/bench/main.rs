@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use regex_lite::Regex;
 
 use crate::bench::api::Harness;
-use crate::bench::flags::Flags;
+use crate::bench::flags::{CallError, Flags};
 use crate::output;
 use crate::plan::Plan;
 use crate::session::{self, FailOn, Options, Outcome, Paths, SessionError, WRONG_CALL, exit_code};
@@ -79,12 +79,13 @@ fn package_root(target: &BenchTarget) -> PathBuf {
 }
 
 fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Result<ExitCode, SessionError> {
+    let wrong = |error: CallError| {
+        output::log(format_args!("error: {error}"));
+        Ok(ExitCode::from(WRONG_CALL))
+    };
     let is_selected = match filter(flags) {
         Ok(is_selected) => is_selected,
-        Err(error) => {
-            output::log(format_args!("error: the filter is not a regular expression: {error}"));
-            return Ok(ExitCode::from(WRONG_CALL));
-        }
+        Err(error) => return wrong(error.into()),
     };
     let programs = plan.programs();
     for group in &mut plan.groups {
@@ -93,6 +94,9 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     }
     plan.groups.retain(|group| !group.cells.is_empty());
     flags.apply_to_plan(&mut plan);
+    if let Err(error) = flags.check_effects(&plan) {
+        return wrong(error);
+    }
     if flags.list && plan.errors.is_empty() {
         // nextest also asks for a list of ignored tests: there are none.
         if !flags.ignored {

@@ -15,7 +15,7 @@ mod run;
 pub(crate) use baselines::{accept, drop_baseline, list as list_baselines, show as show_baseline};
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
-pub(crate) use options::{BaselineUse, Color, DuetOptions, Options, Paths, Save};
+pub(crate) use options::{BaselineUse, Color, Confirm, DuetOptions, Options, OwnBase, Paths, Save};
 #[cfg(feature = "cli")]
 pub(crate) use outcome::NOT_MEASURED;
 pub(crate) use outcome::{FailOn, Outcome, SessionError, WRONG_CALL, exit_code};

@@ -218,6 +218,9 @@ fn wrong_flags_are_refused_before_anything_is_started() {
         (&["--base-ref", "a", "--base-url", "b"], "--base-ref cannot be used with --base-url"),
         (&["--base-arg", "a"], "--base-arg needs --base-ref"),
         (&["--service-arg=--port={Port}"], "`{Port}` is not a placeholder of a service"),
+        (&["--test", "--base-ref", "a"], "--base-ref has no effect without a measurement"),
+        (&["--load-baseline", "a", "--quick"], "--quick has no effect with --load-baseline"),
+        (&["--alone", "--save-baseline", "a"], "--alone has no effect without a base"),
         (&["--save-baseline", ""], "a value is required for '--save-baseline <NAME>'"),
         (&["--baseline", "", "--append"], "a value is required for '--baseline <NAME>'"),
     ] {
