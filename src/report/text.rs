@@ -923,7 +923,7 @@ pub(crate) fn same_trees(base: &BaseRef) -> String {
 }
 
 /// What is told if no other program was measured yet.
-pub(crate) const NO_LAST_PROGRAM: &str = "Nothing to compare: this is the first program that was measured by this bench. It was kept; change the service and run \
+pub(crate) const NO_LAST_PROGRAM: &str = "NOT COMPARED: this is the first program that was measured by this bench. It was kept; change the service and run \
      the same command again.";
 
 /// Which kept program is base.

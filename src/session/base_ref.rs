@@ -53,8 +53,10 @@ pub(crate) enum Resolved {
     Plain,
     /// Two trees or two programs, with the lock on trees for the rest of the call.
     Duet(Box<BaseRef>, Option<Flock<File>>),
-    /// Nothing is to be measured, for this reason.
-    Nothing(String),
+    /// Nothing is to be measured, because the trees of base and head are the same, as this sentence says.
+    Same(String),
+    /// There is no base yet, as this sentence says.
+    NoBase(&'static str),
 }
 
 /// Sets base of each group to what the call names, and builds base and head of trees.
@@ -70,7 +72,7 @@ pub(crate) fn resolve(plan: &mut Plan, options: &Options, signals: &Interrupt) -
         return Ok(if lock.is_some() {
             Resolved::Duet(Box::new(base), lock)
         } else {
-            Resolved::Nothing(same_trees(&base))
+            Resolved::Same(same_trees(&base))
         });
     }
     if let Some(url) = &duet.base_url {
@@ -99,7 +101,7 @@ fn last(plan: &mut Plan, options: &Options) -> Result<Resolved> {
     let Some(base) = programs.against_last(plan, options)? else {
         // So that the next call has something to compare with.
         programs.keep(options).map_err(SessionError::io(&options.paths.target))?;
-        return Ok(Resolved::Nothing(report::NO_LAST_PROGRAM.to_owned()));
+        return Ok(Resolved::NoBase(report::NO_LAST_PROGRAM));
     };
     if !options.quiet {
         output::log(report::last_program(&base));

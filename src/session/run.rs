@@ -20,7 +20,7 @@ use crate::session::cargo::{call_id, command_line};
 use crate::session::git::Files;
 use crate::session::last::Programs;
 use crate::session::options::{BaselineUse, Confirm, Options, Paths};
-use crate::session::outcome::{Outcome, Result, SessionError};
+use crate::session::outcome::{FailOn, Outcome, Result, SessionError};
 
 /// Measures a plan, judges it and reports. Everything that a user can get wrong is found before a byte is sent.
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
@@ -39,15 +39,11 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let (base_ref, _lock) = match resolved? {
         Resolved::Plain => (None, None),
         Resolved::Duet(base, lock) => (Some(base), lock),
-        Resolved::Nothing(why) => {
-            output::print(format_args!("{why}\n"))?;
-            if let Some(save) = &options.save {
-                output::log(format_args!(
-                    "The baseline `{}` was not changed: nothing was measured.",
-                    save.name
-                ));
-            }
-            return Ok(Outcome::Passed);
+        Resolved::Same(why) => return nothing_measured(&why, Outcome::Passed, options),
+        Resolved::NoBase(why) => {
+            let must_compare = options.fail_on.contains(&FailOn::Incomparable);
+            let outcome = if must_compare { Outcome::NotMeasured } else { Outcome::Passed };
+            return nothing_measured(why, outcome, options);
         }
     };
     // Validated again, with the base that the call names.
@@ -90,6 +86,19 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
         output::log(report::NOT_COMMITTED);
     }
     outcome
+}
+
+/// Says why nothing was measured.
+fn nothing_measured(why: &str, outcome: Outcome, options: &Options) -> Result<Outcome> {
+    if !options.quiet {
+        output::print(format_args!("{why}\n"))?;
+    } else if outcome != Outcome::Passed {
+        output::log(why);
+    }
+    if let Some(save) = &options.save {
+        output::log(format_args!("The baseline `{}` was not changed: nothing was measured.", save.name));
+    }
+    Ok(outcome)
 }
 
 /// Facts of a call that its runs hold.

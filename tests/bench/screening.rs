@@ -130,8 +130,10 @@ fn files_of_the_baseline_itself_are_not_measured_again() {
 fn the_last_program_is_base_until_another_one_is_measured() {
     let shop = shop();
     let last = [&FEW_PAIRS[..], &["--base", "last"]].concat();
-    let first = shop.bench(&[], &last).expect_code(0);
-    first.expect_out("this is the first program that was measured by this bench");
+    let must_compare = [&last[..], &["--fail-on", "incomparable"]].concat();
+    let first = shop.bench(&[], &must_compare).expect_code(3);
+    first.expect_out("NOT COMPARED: this is the first program that was measured by this bench");
+    shop.bench(&[], &last).expect_code(0).expect_out("NOT COMPARED");
     shop.replace("src/main.rs", "from_micros(500)", "from_micros(2500)");
     for _ in 0..2 {
         let ran = shop.bench(&[], &last).expect_code(1).expect_out(&format!("1 regressed ({CELL})"));
