@@ -296,6 +296,12 @@ pub(crate) enum CallError {
     Filter(#[from] regex_lite::Error),
     #[error("{flag} has no effect {why}: leave it out")]
     NoEffect { flag: String, why: &'static str },
+    #[error("no cell matches the filter `{filter}`; similar cells: {} (--list shows all {cells})", similar.join(", "))]
+    NoMatch { filter: String, similar: Vec<String>, cells: usize },
+    #[error("--skip leaves out every cell")]
+    AllSkipped,
+    #[error("the bench file defines no cell")]
+    NoCell,
 }
 
 /// Flags that only a measurement obeys, apart from those of deciding, baselines and duets.

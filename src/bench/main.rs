@@ -88,6 +88,8 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
         Err(error) => return wrong(error.into()),
     };
     let programs = plan.programs();
+    let defined: Vec<String> =
+        plan.groups.iter().flat_map(|group| &group.cells).map(|cell| cell.id.to_string()).collect();
     for group in &mut plan.groups {
         group.cells.retain(|cell| is_selected(&cell.id.to_string()));
         flags.apply(&mut group.settings);
@@ -107,11 +109,13 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
         return Ok(ExitCode::SUCCESS);
     }
     if plan.cells() == 0 && plan.errors.is_empty() {
-        let filter = flags.filter.as_deref().unwrap_or_default();
+        let why = no_cell(flags, &defined);
+        // Another bench target of the call may have cells that match.
+        if flags.measures() && matches!(why, CallError::NoMatch { .. }) && session::is_only_bench() {
+            return wrong(why);
+        }
         let (before, done) = if flags.measures() { ("NOT COMPARED: ", "measured") } else { ("", "tested") };
-        output::log(format_args!(
-            "warning: {before}no cell matches the filter `{filter}`, so nothing was {done}"
-        ));
+        output::log(format_args!("warning: {before}nothing was {done}, because {why}"));
         let must_compare = flags.measures() && flags.fail_on.contains(&FailOn::Incomparable);
         return Ok(exit_code(if must_compare { Outcome::NotMeasured } else { Outcome::Passed }));
     }
@@ -140,6 +144,27 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget) -> Options {
         color: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,
         quiet: flags.quiet,
+    }
+}
+
+/// Why no cell of those that the bench file defines is left.
+fn no_cell(flags: &Flags, defined: &[String]) -> CallError {
+    const MOST_NAMED: usize = 3;
+    match &flags.filter {
+        _ if defined.is_empty() => CallError::NoCell,
+        None => CallError::AllSkipped,
+        Some(filter) => {
+            let lower = filter.to_lowercase();
+            let likeness = |id: &str| {
+                let whole = id.to_lowercase();
+                let parts = whole.split('/').chain([whole.as_str()]);
+                parts.map(|part| strsim::jaro(&lower, part)).fold(0.0, f64::max)
+            };
+            let mut similar: Vec<&String> = defined.iter().collect();
+            similar.sort_by(|one, other| likeness(other).total_cmp(&likeness(one)));
+            let similar = similar.into_iter().take(MOST_NAMED).map(|id| format!("`{id}`")).collect();
+            CallError::NoMatch { filter: filter.clone(), similar, cells: defined.len() }
+        }
     }
 }
 
@@ -173,6 +198,27 @@ mod tests {
         assert_eq!(selected(&["a/3k/5", "--exact"], &ids), ["a/3k/5"]);
         assert_eq!(selected(&["--skip", "3k"], &ids), ["b/x"]);
         assert_eq!(selected(&["nothing"], &ids), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_filter_without_a_match_names_the_most_similar_cells() {
+        let defined = ["orders/place/10", "tokenizer/3k_tokens/5", "tokenizer/3k_tokens/10", "search/ship/5"];
+        let defined = defined.map(str::to_owned);
+        let why = |args: &[&str], defined: &[String]| {
+            let flags = Flags::read(std::iter::once(&"bench").chain(args)).unwrap();
+            no_cell(&flags, defined).to_string()
+        };
+        let all = why(&["Toknizer/3k"], &defined);
+        assert!(
+            all.starts_with(
+                "no cell matches the filter `Toknizer/3k`; similar cells: `tokenizer/3k_tokens/5`, "
+            ),
+            "{all}"
+        );
+        assert!(all.ends_with("(--list shows all 4)") && all.matches('`').count() == 8, "{all}");
+        assert!(why(&["serach"], &defined).contains("similar cells: `search/ship/5`"));
+        assert_eq!(why(&["--skip", ""], &defined), "--skip leaves out every cell");
+        assert_eq!(why(&["x"], &[]), "the bench file defines no cell");
     }
 
     #[test]

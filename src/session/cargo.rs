@@ -276,6 +276,19 @@ impl CargoCall {
         parts.filter(move |(flag, _)| is_in(flags, flag))
     }
 
+    /// Whether the call is for one bench target of one package.
+    fn names_one_bench(&self) -> bool {
+        let names_one = |flags: &str| {
+            let values = self.values(flags);
+            values.len() <= 1 && !values.iter().any(|name| name.contains(['*', '?', '[']))
+        };
+        let names_several = self.flags("--benches --all-targets --workspace --all").next().is_some();
+        !names_several
+            && !self.values("--bench").is_empty()
+            && names_one("--bench")
+            && names_one("-p --package")
+    }
+
     fn values(&self, flags: &str) -> Vec<&str> {
         self.flags(flags).filter_map(|(_, value)| value).collect()
     }
@@ -419,6 +432,12 @@ fn cargo_process() -> Option<u32> {
     std::iter::successors(Some(parent), |pid| parent_of(*pid)).take(MAX_ANCESTORS).find(is_cargo)
 }
 
+/// Whether this is the only bench target of the call: it was started by hand, or cargo was asked for one target by its name. Not, if
+/// that is not known.
+pub(crate) fn is_only_bench() -> bool {
+    std::env::var_os("CARGO").is_none() || CargoCall::find().is_some_and(|call| call.names_one_bench())
+}
+
 /// A name for the call of cargo that started this bench. All its bench targets get the same name, and no other call gets it.
 pub(crate) fn call_id() -> Option<String> {
     let pid = cargo_process()?;
@@ -486,6 +505,27 @@ mod tests {
             targets: vec![Target { name: "api".to_owned(), kind: vec!["bin".to_owned()] }],
             features: features.iter().map(|name| ((*name).to_owned(), IgnoredAny)).collect(),
             ..Package::default()
+        }
+    }
+
+    #[test]
+    fn a_call_for_one_bench_target_of_one_package_is_recognised() {
+        for line in
+            ["bench --bench endpoints", "bench -p shop --bench=endpoints -- x", "bench --bench e --lib"]
+        {
+            assert!(call(line).names_one_bench(), "{line}");
+        }
+        for line in [
+            "bench",
+            "bench -- --bench endpoints",
+            "bench --benches",
+            "bench --bench a --bench b",
+            "bench --bench end*",
+            "bench --workspace --bench endpoints",
+            "bench -p shop -p other --bench endpoints",
+            "bench -p shop* --bench endpoints",
+        ] {
+            assert!(!call(line).names_one_bench(), "{line}");
         }
     }
 

@@ -13,6 +13,7 @@ mod run;
 
 #[cfg(feature = "cli")]
 pub(crate) use baselines::{accept, drop_baseline, list as list_baselines, show as show_baseline};
+pub(crate) use cargo::is_only_bench;
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
 pub(crate) use options::{BaselineUse, Color, Confirm, DuetOptions, Options, OwnBase, Paths, Save};

@@ -15,7 +15,7 @@ crate::checks!(calls:
     each_line_of_a_targets_file_is_requested_with_its_own_body,
     nextest_asks_for_one_cell,
     what_libtest_knows_is_ignored,
-    a_filter_without_a_match_is_a_warning,
+    a_filter_without_a_match_is_an_error_unless_another_target_may_have_one,
     a_broken_filter_is_a_wrong_call,
     bench_measures_and_reports,
     wrong_values_name_file_line_group_and_cell,
@@ -131,14 +131,23 @@ fn what_libtest_knows_is_ignored() {
     assert!(!ran.out.contains("hello/2"), "{}", ran.out);
 }
 
-fn a_filter_without_a_match_is_a_warning() {
+fn a_filter_without_a_match_is_an_error_unless_another_target_may_have_one() {
     let package = Package::new();
-    for args in [&["nothing"][..], &["nothing", "--bench"], &["hello", "--exact"]] {
-        let ran = package.run("usual", args).expect_code(0);
-        assert!(ran.err.contains("warning") && ran.out.is_empty(), "{args:?}: {}\n{}", ran.out, ran.err);
+    // `cargo test NAME` runs the tests of that name, wherever they are.
+    for args in [&["nothing"][..], &["hello", "--exact"]] {
+        let ran =
+            package.run("usual", args).expect_code(0).expect_err("warning: nothing was tested, because");
+        assert!(ran.out.is_empty(), "{args:?}: {}", ran.out);
     }
-    // A gate that compares nothing is open.
-    package.run("usual", &["nothing", "--bench", "--fail-on", "incomparable"]).expect_code(3);
+    let message = "no cell matches the filter `hallo`; similar cells: `api/hello/4`, `api/hello/2` (--list shows all 2)";
+    package.run("two", &["hallo", "--bench"]).expect_code(2).expect_err(&format!("error: {message}"));
+    // cargo that cannot be asked may be running several targets.
+    let several = |args: &[&str]| run(package.command("two", args).env("CARGO", "cargo"));
+    let warned = several(&["hallo", "--bench"]).expect_code(0);
+    warned.expect_err(&format!("warning: NOT COMPARED: nothing was measured, because {message}"));
+    several(&["hallo", "--bench", "--fail-on", "incomparable"]).expect_code(3);
+    let skipped = package.run("two", &["--skip", "hello", "--bench"]).expect_code(0);
+    skipped.expect_err("because --skip leaves out every cell");
     package.expect_not_measured();
 }
 
