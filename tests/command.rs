@@ -119,6 +119,22 @@ fn the_summary_is_for_people() {
 }
 
 #[test]
+fn a_dumb_terminal_gets_plain_lines_and_no_escape_codes() {
+    let server = Server::start(&["--service-time", "1ms"]);
+    let url = server.at("/hello");
+    for term in [Some("dumb"), None] {
+        let (code, text) =
+            common::run_on_terminal(term, &mut plimsoll(&["load", &url, "-z", "3s", "-c", "2"]));
+        assert!(!text.contains('\x1b'), "{text}");
+        let is_progress = |line: &str| line.contains("%: ") && line.contains(" requests, ");
+        assert!(code == Some(0) && text.lines().any(is_progress), "{text}");
+        assert!(text.contains("Summary:"), "{text}");
+    }
+    let bar = common::run_on_terminal(Some("xterm"), &mut plimsoll(&["load", &url, "-z", "500ms"])).1;
+    assert!(bar.contains('\x1b'), "{bar}");
+}
+
+#[test]
 fn a_reader_that_left_early_is_not_an_error() {
     let server = Server::start(&[]);
     let url = server.at("/hello");

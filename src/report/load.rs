@@ -1,12 +1,16 @@
 //! The result of `plimsoll load`, for people, for machines and as the block of the script that it replaces.
 
+use std::cell::Cell;
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::output;
 use crate::plan::Load;
 use crate::record::{Clock, Counts, Fault, LatencyHistogram, Tally, Unit};
+use crate::report::progress::pause;
 use crate::report::{number, text};
 
 const NS_PER_S: f64 = 1e9;
@@ -315,24 +319,39 @@ fn bars(latency: &LatencyHistogram) -> String {
 /// A line on the terminal that shows how far the load has come. It disappears when dropped.
 #[derive(Debug)]
 pub(crate) struct LoadProgress {
-    bar: ProgressBar,
+    /// `None` on a terminal that cannot redraw it: lines are printed instead.
+    bar: Option<ProgressBar>,
+    /// The requests, or the milliseconds, that end the load.
+    total: u64,
     started: Instant,
     /// Whether time ends the load. If not, the number of requests does.
     is_timed: bool,
+    /// The time between two lines.
+    pause: Duration,
+    said_at: Cell<Instant>,
 }
+
+/// The time between two lines if it is not known how long the load takes.
+const USUAL_PAUSE: Duration = Duration::from_secs(10);
 
 impl LoadProgress {
     /// `None` if standard error is not a terminal.
     pub(crate) fn new(load: Load, length: Option<Duration>) -> Option<Self> {
+        if !stderr().is_terminal() {
+            return None;
+        }
         let total = match load {
             Load::Batch { requests, .. } => requests,
             _ => length.unwrap_or_default().as_millis() as u64,
         };
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:24.cyan/dim} {percent}%  {wide_msg:.dim}");
-        bar.set_style(style.expect("the template is well-formed").progress_chars("━╸─"));
-        let progress = Self { bar, started: Instant::now(), is_timed: length.is_some() };
-        (!progress.bar.is_hidden()).then_some(progress)
+        let bar = output::can_redraw().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{bar:24.cyan/dim} {percent}%  {wide_msg:.dim}");
+            bar.set_style(style.expect("the template is well-formed").progress_chars("━╸─"));
+            bar
+        });
+        let (started, pause) = (Instant::now(), length.map_or(USUAL_PAUSE, pause));
+        Some(Self { bar, total, started, is_timed: length.is_some(), pause, said_at: Cell::new(started) })
     }
 
     pub(crate) fn show(&self, counts: &Counts) {
@@ -342,15 +361,22 @@ impl LoadProgress {
             (number::plural(counts.requests, "request"), number::value(rate, Unit::PerSecond));
         let failed = counts.requests - counts.successes;
         let failed = if failed > 0 { format!(", {} failed", number::count(failed)) } else { String::new() };
-        self.bar.set_message(format!("{requests}, {rate}{failed}"));
+        let message = format!("{requests}, {rate}{failed}");
         let position = if self.is_timed { elapsed.as_millis() as u64 } else { counts.requests };
-        self.bar.set_position(position.min(self.bar.length().unwrap_or(position)));
+        let position = position.min(self.total);
+        if let Some(bar) = &self.bar {
+            bar.set_message(message);
+            bar.set_position(position);
+        } else if self.said_at.get().elapsed() >= self.pause {
+            self.said_at.set(Instant::now());
+            output::log(format_args!("{:3}%: {message}", 100 * position / self.total.max(1)));
+        }
     }
 }
 
 impl Drop for LoadProgress {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
     }
 }
 

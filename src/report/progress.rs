@@ -1,9 +1,8 @@
-//! Progress during a measurement: a bar on a terminal, a few lines elsewhere, nothing if quiet.
+//! Progress during a measurement: a bar on a terminal that can redraw it, a few lines elsewhere, nothing if quiet.
 //!
 //! Events of `measure` come between rounds. Nothing is drawn while a round lasts and there is no thread that ticks,
 //! since both would take time from the client.
 
-use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,9 +23,9 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// A bar if standard error is a terminal, otherwise lines; nothing if `quiet`.
+    /// A bar if standard error is a terminal that can redraw it, otherwise lines; nothing if `quiet`.
     pub(crate) fn of_stderr(quiet: bool) -> Self {
-        match (quiet, stderr().is_terminal()) {
+        match (quiet, output::can_redraw()) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Bar,
             (false, false) => Self::Lines,
@@ -46,9 +45,11 @@ const TEMPLATE: &str = "{bar:24.cyan/dim} {pos}/{len} rounds, {prefix}  {wide_ms
 
 impl Progress {
     /// Shows nothing until the first event.
-    pub(crate) fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode, color: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template(TEMPLATE).expect("the template is well-formed");
+        let template =
+            if color { TEMPLATE.to_owned() } else { TEMPLATE.replace(".cyan/dim", "").replace(".dim", "") };
+        let style = ProgressStyle::with_template(&template).expect("the template is well-formed");
         bar.set_style(style.progress_chars("━╸─"));
         Self { mode, bar, course: Course::default() }
     }
@@ -109,6 +110,11 @@ const LINES: u32 = 10;
 const MIN_PAUSE: Duration = Duration::from_secs(2);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
+/// The time between two lines of something that takes this long.
+pub(crate) fn pause(time: Duration) -> Duration {
+    (time / LINES).clamp(MIN_PAUSE, MAX_PAUSE)
+}
+
 impl Course {
     /// Follows an event. Returns the line to print for it, if any.
     fn follow(&mut self, event: &Event, now: Instant) -> Option<String> {
@@ -137,8 +143,8 @@ impl Course {
             Event::Round { cell, done, of } => {
                 (self.done, self.of) = (*done, *of);
                 self.first_round.get_or_insert(now);
-                let pause = (self.time / LINES).clamp(MIN_PAUSE, MAX_PAUSE);
-                let is_due = now.saturating_duration_since(*self.said_at.get_or_insert(now)) >= pause;
+                let said_at = *self.said_at.get_or_insert(now);
+                let is_due = now.saturating_duration_since(said_at) >= pause(self.time);
                 is_due.then(|| {
                     self.said_at = Some(now);
                     self.line(cell, now)
@@ -240,7 +246,7 @@ mod tests {
         course.follow(&Event::Round { cell: String::new(), done: 0, of: 0 }, now);
         assert_eq!(course.left(now), None);
         for mode in [Mode::Quiet, Mode::Bar] {
-            let mut progress = Progress::new(mode);
+            let mut progress = Progress::new(mode, mode == Mode::Bar);
             progress.show(Event::Round { cell: "c".into(), done: 7, of: 3 });
             progress.show(Event::Finished);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{ArgAction, ValueEnum};
 
+use crate::output;
 use crate::plan::{Confirmation, Plan, heading, parse_duration, parse_service_text};
 use crate::session::outcome::FailOn;
 
@@ -190,7 +191,7 @@ impl DuetOptions {
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
+    /// On a terminal, unless NO_COLOR, CLICOLOR_FORCE or another usual variable says otherwise
     Auto,
     /// Always
     Always,
@@ -199,11 +200,62 @@ pub(crate) enum Color {
 }
 
 impl Color {
+    /// Whether to use colors: by the flag, else by the variables that cargo and other programs know, else on a terminal.
     pub(crate) fn applies(self, is_terminal: bool) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        self.applies_with(is_terminal, |name| std::env::var(name).ok())
+    }
+
+    /// The variables rank as in cargo, then as in clap: what forbids colors counts before what forces them.
+    fn applies_with(self, is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let switch = |name: &str| set(name).map(|value| !matches!(&*value, "0" | "false"));
+        match (self, set("CARGO_TERM_COLOR").as_deref()) {
+            (Self::Always, _) | (Self::Auto, Some("always")) => true,
+            (Self::Never, _) | (Self::Auto, Some("never")) => false,
+            (Self::Auto, _) if set("NO_COLOR").is_some() => false,
+            (Self::Auto, _) if switch("CLICOLOR_FORCE") == Some(true) => true,
+            (Self::Auto, _) => match (switch("FORCE_COLOR"), switch("CLICOLOR")) {
+                (Some(forces), _) => forces,
+                (None, Some(false)) => false,
+                _ => is_terminal && output::understands_escapes(variable("TERM").as_deref()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_counts_first_then_what_forbids_colors_then_what_forces_them() {
+        let applies = |color: Color, is_terminal: bool, variables: &[(&str, &str)]| {
+            let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            color.applies_with(is_terminal, |name| find(name).map(|(_, value)| (*value).to_owned()))
+        };
+        let xterm = ("TERM", "xterm");
+        for (variables, on_terminal, elsewhere) in [
+            (&[xterm][..], true, false),
+            (&[], false, false),
+            (&[("TERM", "dumb")], false, false),
+            (&[("TERM", "")], false, false),
+            (&[xterm, ("NO_COLOR", "1")], false, false),
+            (&[xterm, ("NO_COLOR", "")], true, false),
+            (&[xterm, ("CLICOLOR", "0")], false, false),
+            (&[xterm, ("CLICOLOR", "1")], true, false),
+            (&[("CLICOLOR_FORCE", "1")], true, true),
+            (&[xterm, ("CLICOLOR_FORCE", "0")], true, false),
+            (&[("FORCE_COLOR", "1"), ("CLICOLOR", "0")], true, true),
+            (&[xterm, ("FORCE_COLOR", "0")], false, false),
+            (&[xterm, ("FORCE_COLOR", "1"), ("NO_COLOR", "1")], false, false),
+            (&[xterm, ("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, false),
+            (&[("CARGO_TERM_COLOR", "always"), ("NO_COLOR", "1")], true, true),
+            (&[xterm, ("CARGO_TERM_COLOR", "never"), ("CLICOLOR_FORCE", "1")], false, false),
+            (&[xterm, ("CARGO_TERM_COLOR", "auto")], true, false),
+        ] {
+            let found = [true, false].map(|is_terminal| applies(Color::Auto, is_terminal, variables));
+            assert_eq!(found, [on_terminal, elsewhere], "{variables:?}");
+            assert!(applies(Color::Always, false, variables) && !applies(Color::Never, true, variables));
         }
     }
 }

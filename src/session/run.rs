@@ -243,7 +243,7 @@ fn measure_all(
     let deadline = options.duet.max_time.map(|time| Instant::now() + time);
     let mode = Mode::of_stderr(options.quiet);
     let measure = |plan: &Plan, control: Option<&Path>| {
-        let mut progress = Progress::new(mode);
+        let mut progress = Progress::new(mode, options.color);
         let options = MeasureOptions { control, ..measure_options(options, deadline) };
         measure::measure(plan, options, &mut |event| progress.show(event))
     };

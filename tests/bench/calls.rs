@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::run;
+use crate::common::{run, run_on_terminal};
 use crate::suite::{CELL, Package};
 
 crate::checks!(calls:
@@ -18,6 +18,7 @@ crate::checks!(calls:
     a_filter_without_a_match_is_an_error_unless_another_target_may_have_one,
     a_broken_filter_is_a_wrong_call,
     bench_measures_and_reports,
+    a_dumb_terminal_gets_lines_and_the_usual_variables_decide_on_colors,
     wrong_values_name_file_line_group_and_cell,
     wrong_flags_are_refused_before_anything_is_started,
     a_flag_overrules_variables_and_an_empty_variable_says_nothing,
@@ -178,6 +179,27 @@ fn bench_measures_and_reports() {
 
     let quiet = package.bench("usual", &["--quiet", "--noplot"]);
     assert!(quiet.out.is_empty() && matches!(quiet.code, Some(0 | 3)), "{}\n{}", quiet.out, quiet.err);
+}
+
+fn a_dumb_terminal_gets_lines_and_the_usual_variables_decide_on_colors() {
+    let package = Package::new();
+    let on_terminal = |term: Option<&str>| {
+        let (code, text) = run_on_terminal(term, &mut package.command("usual", &["--noplot", "--bench"]));
+        assert!(matches!(code, Some(0 | 3)) && text.contains(CELL), "{text}");
+        text
+    };
+    for term in [Some("dumb"), None] {
+        let text = on_terminal(term);
+        assert!(text.contains("Measuring 1 cell in 10 rounds") && !text.contains('\x1b'), "{text}");
+    }
+    assert!(on_terminal(Some("xterm")).contains('\x1b'));
+    let colored = |variables: &[(&str, &str)]| {
+        let mut command = package.command("usual", &["--noplot", "--bench"]);
+        let command = command.env_remove("NO_COLOR").env_remove("CARGO_TERM_COLOR");
+        run(command.envs(variables.iter().copied())).out.contains('\x1b')
+    };
+    assert!(colored(&[("CARGO_TERM_COLOR", "always")]), "cargo is told to use colors");
+    assert!(!colored(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
 }
 
 fn wrong_values_name_file_line_group_and_cell() {

@@ -128,6 +128,21 @@ pub fn run_into(out: impl Into<Stdio>, command: &mut Command) -> Ran {
     Ran { code: output.status.code(), out: String::new(), err }
 }
 
+/// Runs a command on a terminal of its own that is called so, and returns its exit code with all that it wrote there.
+pub fn run_on_terminal(term: Option<&str>, command: &mut Command) -> (Option<i32>, String) {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let slave = || Stdio::from(terminal.slave.try_clone().unwrap());
+    command.env_remove("TERM").env_remove("NO_COLOR").env_remove("CARGO_TERM_COLOR");
+    command.envs(term.map(|term| ("TERM", term)));
+    let mut child = command.stdin(Stdio::null()).stdout(slave()).stderr(slave()).spawn().unwrap();
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    drop(terminal.slave);
+    // Reading ends with an error as soon as nobody has the other end open.
+    let text = drained(std::fs::File::from(terminal.master));
+    let code = child.wait().unwrap().code();
+    (code, text.join().unwrap())
+}
+
 /// A pipe whose reader has gone.
 pub fn closed_pipe() -> Stdio {
     let (_, writer) = std::io::pipe().unwrap();
