@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 
-use crate::plan::{Group, Plan, ServiceKind, Settings, heading, parse_service_text};
-use crate::session::{BaselineUse, Color, Confirm, DuetOptions, FailOn, OwnBase, Save};
+use crate::plan::{Group, Plan, ServiceKind, Settings, heading, parse_duration, parse_service_text};
+use crate::session::{BaselineUse, Color, Confirm, DuetOptions, FailOn, OutputFormat, OwnBase, Save};
 
 /// The last lines of `--help`.
 const AFTER_HELP: &str = "\
-A flag takes precedence over its variable, and a variable over the bench file. Every flag but --exact, --list, --test and --help \
-has a variable: PLIMSOLL_QUICK=1 means --quick.
+A flag takes precedence over its variable, and a variable over the bench file. Every flag but --discard-baseline, --exact, --list, \
+--profile-time, --test and --help has a variable: PLIMSOLL_QUICK=1 means --quick.
 
 Exit codes: 0 nothing regressed, 1 regressed, 2 usage error, 3 not measured, 130 or 143 interrupted";
 
@@ -34,6 +35,9 @@ pub(crate) struct Flags {
     /// Send each request once and check its response, without measuring
     #[arg(long, help_heading = heading::MEASURE)]
     pub(crate) test: bool,
+    /// Only load each cell for this time, for a profiler
+    #[arg(long, value_name = "TIME", value_parser = parse_positive, help_heading = heading::MEASURE)]
+    pub(crate) profile_time: Option<Duration>,
     /// Shorter runs while developing: 10 rounds in 2s, 5 launches
     #[arg(long, env = "PLIMSOLL_QUICK", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::MEASURE)]
@@ -73,6 +77,9 @@ pub(crate) struct Flags {
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::BASELINES)]
     append: bool,
+    /// Store no run, whatever the variables say
+    #[arg(long, help_heading = heading::BASELINES)]
+    discard_baseline: bool,
     /// Use this stored baseline as head instead of measuring
     #[arg(long, value_name = "NAME", env = "PLIMSOLL_LOAD_BASELINE")]
     #[arg(value_parser = NonEmptyStringValueParser::new(), help_heading = heading::BASELINES)]
@@ -89,8 +96,19 @@ pub(crate) struct Flags {
     #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) noplot: bool,
+    /// Printed format: criterion or bencher
+    #[arg(long, value_name = "FORMAT", default_value = "criterion", env = "PLIMSOLL_OUTPUT_FORMAT")]
+    #[arg(hide_possible_values = true, help_heading = heading::OUTPUT)]
+    pub(crate) output_format: OutputFormat,
     /// When to use colors
-    #[arg(long, short = 'c', value_name = "WHEN", default_value = "auto", env = "PLIMSOLL_COLOR")]
+    #[arg(
+        long,
+        short = 'c',
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "PLIMSOLL_COLOR",
+        alias = "colour"
+    )]
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) color: Color,
     /// Show all metrics and how they were compared
@@ -124,6 +142,8 @@ const IGNORED_SWITCHES: [&str; 6] =
     ["include-ignored", "nocapture", "no-capture", "show-output", "report-time", "shuffle"];
 /// The same, with a value.
 const IGNORED_OPTIONS: [&str; 3] = ["format", "test-threads", "logfile"];
+/// A flag of criterion that chooses between gnuplot and plotters.
+const PLOTTING_BACKEND: &str = "plotting-backend";
 
 /// The whole command line: [`Flags`], [`Settings`] and what is ignored.
 fn command() -> Command {
@@ -131,11 +151,17 @@ fn command() -> Command {
     Settings::augment_args_for_update(Flags::command())
         .args(IGNORED_SWITCHES.map(|name| ignored(name).action(ArgAction::SetTrue)))
         .args(IGNORED_OPTIONS.map(ignored))
+        .arg(ignored(PLOTTING_BACKEND))
         .arg(Arg::new("unstable").short('Z').hide(true).action(ArgAction::Append))
         .about(
             "Loads each endpoint, compares it with a baseline or an old build, and fails if it became slower",
         )
         .mut_args(prepare_variable)
+}
+
+fn parse_positive(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).map_err(|error| error.to_string())?;
+    if time.is_zero() { Err("it must be longer than 0".to_owned()) } else { Ok(time) }
 }
 
 impl Flags {
@@ -148,6 +174,11 @@ impl Flags {
     ) -> Result<Self, clap::Error> {
         let mut command = command();
         let mut matches = command.try_get_matches_from_mut(args)?;
+        if matches.contains_id(PLOTTING_BACKEND) {
+            let message = "--plotting-backend has no effect, because plimsoll draws its charts itself and never with gnuplot: leave it \
+                           out, or pass --noplot to draw none";
+            return Err(command.error(ErrorKind::UnknownArgument, message));
+        }
         for id in overruled_variables(&matches, &mut command)? {
             _ = matches.try_clear_id(id);
         }
@@ -202,12 +233,19 @@ impl Flags {
             command.get_arguments().filter(has_heading).map(|arg| arg.get_id().as_str()).collect()
         };
         let judging = [heading::DECIDE, heading::BASELINES, heading::DUETS];
+        let is_bencher = self.output_format == OutputFormat::Bencher;
         for (applies, flags, why) in [
             (
                 self.list || !self.measures(),
                 [&below(&judging)[..], &MEASURED[..]].concat(),
                 "without a measurement (`cargo bench` without --list and --test)",
             ),
+            (
+                self.profile_time.is_some(),
+                [&below(&judging[..2])[..], &JUDGED[..]].concat(),
+                "with --profile-time, which judges and writes nothing",
+            ),
+            (is_bencher, vec!["verbose", "quiet", "color"], "with --output-format bencher"),
             (self.load_baseline.is_some(), LIVE.to_vec(), "with --load-baseline, which measures nothing"),
             (
                 !has_pairs && !screens,
@@ -261,7 +299,9 @@ fn prepare_variable(arg: Arg) -> Arg {
 }
 
 /// Pairs of arguments that contradict each other.
-const CONTRADICTIONS: [(&str, &str); 22] = [
+const CONTRADICTIONS: [(&str, &str); 24] = [
+    ("discard_baseline", "save_baseline"),
+    ("discard_baseline", "append"),
     ("baseline", "baseline_lenient"),
     ("load_baseline", "save_baseline"),
     ("load_baseline", "append"),
@@ -305,7 +345,23 @@ pub(crate) enum CallError {
 }
 
 /// Flags that only a measurement obeys, apart from those of deciding, baselines and duets.
-const MEASURED: [&str; 1] = ["max_time"];
+const MEASURED: [&str; 3] = ["max_time", "profile_time", "output_format"];
+/// Flags that loading for a profiler does not obey, apart from those of deciding and baselines.
+const JUDGED: [&str; 13] = [
+    "quick",
+    "runs",
+    "sample_size",
+    "measurement_time",
+    "warm_up_time",
+    "launches",
+    "max_time",
+    "confirm",
+    "confirm_pairs",
+    "noplot",
+    "output_format",
+    "verbose",
+    "quiet",
+];
 /// Flags that a stored run in place of a measurement does not obey.
 const LIVE: [&str; 15] = [
     "quick",
@@ -379,8 +435,6 @@ fn flag(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::plan::{Location, Service};
 
@@ -476,6 +530,42 @@ mod tests {
         let append = Save { name: "main".into(), append: true };
         assert_eq!(parsed(&["--append"]).save(), Some(append));
         assert_eq!(parsed(&[]).save(), None);
+    }
+
+    #[test]
+    fn criterions_other_flags_are_known() {
+        assert_eq!(parsed(&["--output-format", "bencher"]).output_format, OutputFormat::Bencher);
+        assert_eq!(parsed(&["--colour", "always"]).color, Color::Always);
+        assert_eq!(parsed(&["--profile-time", "1.5"]).profile_time, Some(Duration::from_millis(1_500)));
+        assert_eq!(parsed(&["--discard-baseline"]).save(), None);
+        let refused =
+            |args: &[&str]| Flags::read(std::iter::once(&"bench").chain(args)).unwrap_err().to_string();
+        for args in [&["--plotting-backend", "gnuplot"][..], &["--plotting-backend=plotters"]] {
+            let error = refused(args);
+            assert!(error.contains("plimsoll draws its charts itself"), "{error}");
+        }
+        assert!(refused(&["--profile-time", "0"]).contains("longer than 0"));
+        let error = refused(&["--discard-baseline", "--save-baseline", "x"]);
+        assert!(error.contains("--discard-baseline cannot be used with --save-baseline"), "{error}");
+    }
+
+    #[test]
+    fn a_profiler_needs_no_flags_of_judging() {
+        let built = plan(Service::command("shop"), false);
+        for args in [
+            &["--fail-on", "inconclusive"][..],
+            &["--baseline", "x"],
+            &["--save-baseline", "x"],
+            &["--quick"],
+        ] {
+            let found = without_effect(&[args, &["--profile-time", "1"]].concat(), &built);
+            assert_eq!(found.as_deref(), Some(args[0]));
+        }
+        let duet =
+            ["--profile-time", "1", "--base-ref", "main", "--alone", "--service-arg", "x", "--seed", "2"];
+        assert_eq!(without_effect(&duet, &built), None);
+        let bencher = ["--output-format", "bencher", "--verbose"];
+        assert_eq!(without_effect(&bencher, &built).as_deref(), Some("--verbose"));
     }
 
     #[test]

@@ -140,7 +140,9 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget) -> Options {
         bench_args: std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
         // Also if it matches all cells that are left: it may leave out one that was removed.
         is_filtered: flags.filter.is_some() || !flags.skip.is_empty(),
+        profile_time: flags.profile_time,
         plots: !flags.noplot,
+        output_format: flags.output_format,
         color: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,
         quiet: flags.quiet,

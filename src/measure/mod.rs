@@ -27,7 +27,7 @@ mod window;
 pub(crate) use control::measure_if_asked;
 #[cfg(feature = "cli")]
 pub(crate) use run::load;
-pub(crate) use run::{MeasureOptions, check, measure};
+pub(crate) use run::{MeasureOptions, check, measure, profile};
 pub(crate) use signals::{Interrupt, SIGNAL_BASE, output_unless_interrupted, watch_parent};
 
 use crate::measure::service::ServiceError;

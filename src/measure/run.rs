@@ -47,6 +47,9 @@ const OTHER_FILES: u64 = 64;
 /// connection as well; a proxy needs two.
 const FILES_FACTOR: u64 = 2;
 
+/// How long a side is loaded before the other side has its turn, for a profiler.
+const PROFILE_TURN: Duration = Duration::from_secs(1);
+
 /// The time between two updates of the progress of [`load`].
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -105,6 +108,33 @@ pub(crate) fn check(
             running.stop().await;
         }
         Ok(())
+    })
+}
+
+/// The services that are loaded for a profiler: in a duet the side of each, and its process if it is known.
+pub(crate) type Processes = [(Option<Side>, Option<u32>)];
+
+/// Keeps load on each cell for `time`, in a duet on each side in turns, and counts nothing. `on_cell` gets the id of each cell before it
+/// is loaded. Returns the signal that ended it early.
+///
+/// # Errors
+/// If a service does not start or dies, or a test request fails.
+pub(crate) fn profile(
+    plan: &Plan,
+    options: MeasureOptions<'_>,
+    time: Duration,
+    on_cell: &mut dyn FnMut(&str, &Processes),
+) -> Result<Option<i32>, MeasureError> {
+    let interrupt = Interrupt::subscribe()?;
+    on_one_thread(async {
+        let mut ignore = |_: Event| {};
+        let measurement = Measurement::prepare(plan, options, &mut ignore)?;
+        allow_connections(measurement.max_connections())?;
+        tokio::select! {
+            biased;
+            signal = interrupt.wait() => Ok(Some(signal)),
+            profiled = measurement.profile(time, on_cell) => profiled.map(|()| None),
+        }
     })
 }
 
@@ -269,6 +299,70 @@ impl<'a, 'e> Measurement<'a, 'e> {
         }
         (self.on_event)(Event::Finished);
         Ok(runs)
+    }
+
+    /// Loads the cells of one launch after the other.
+    async fn profile(
+        &self,
+        time: Duration,
+        on_cell: &mut dyn FnMut(&str, &Processes),
+    ) -> Result<(), MeasureError> {
+        for service in &self.services {
+            let sides = service.sides();
+            let at_a_time = if self.plan.alone { 1 } else { sides.len() };
+            for sides in sides.chunks(at_a_time) {
+                let mut live = Vec::new();
+                for &side in sides {
+                    let started = service.launcher(side).start(service.group.settings.ready_timeout).await;
+                    let started = started.map_err(|source| match service.base {
+                        None => MeasureError::Service(source),
+                        Some(_) => MeasureError::SideStart { side, source },
+                    });
+                    live.push((service.base.is_some().then_some(side), started?));
+                }
+                for &index in &service.cells {
+                    self.profile_cell(index, &mut live, time, on_cell).await?;
+                }
+                for (_, running) in live {
+                    running.stop().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn profile_cell(
+        &self,
+        index: usize,
+        live: &mut [(Option<Side>, Running)],
+        time: Duration,
+        on_cell: &mut dyn FnMut(&str, &Processes),
+    ) -> Result<(), MeasureError> {
+        let (id, seed) = (self.id(index), self.seed(index, WARM_UP, 0));
+        let mut cells = Vec::new();
+        for (side, running) in live.iter_mut() {
+            let mut cell = self.live_cell(index, running)?;
+            if let Err(error) = cell.test(MAX_TESTED, ATTEMPTS).await {
+                running.check_alive(&id)?;
+                return Err(match *side {
+                    Some(side) => MeasureError::OfSide { side, error: Box::new(error) },
+                    None => error,
+                });
+            }
+            cells.push(cell);
+        }
+        let processes: Vec<_> = live.iter().map(|(side, running)| (*side, running.process())).collect();
+        on_cell(&id, &processes);
+        let mut loaded = Duration::ZERO;
+        while loaded < time {
+            let turn = PROFILE_TURN.min(time - loaded);
+            for (cell, (_, running)) in cells.iter_mut().zip(live.iter_mut()) {
+                cell.warm_up(turn, seed).await;
+                running.check_alive(&id)?;
+            }
+            loaded += turn;
+        }
+        Ok(())
     }
 
     /// Starts each service once. Each request is tested, and each cell has a round that does not count but decides the number of
@@ -840,6 +934,28 @@ mod tests {
         });
         let foreign = condition(Service::url(url));
         assert!(foreign.others_share.is_none() && foreign.stolen_share.is_some(), "{foreign:?}");
+    }
+
+    #[test]
+    fn for_a_profiler_each_cell_is_loaded_on_each_side_and_nothing_is_counted() {
+        let root = tempfile::tempdir().unwrap();
+        let mut plan = plan(answering(OK), &[Load::closed(1), Load::burst(3)]);
+        let both = vec![Some(Side::Base), Some(Side::Head)];
+        for (base, sides) in [(None, vec![None]), (Some(answering(OK)), both)] {
+            plan.groups[0].base = base;
+            let mut told = Vec::new();
+            let began = Instant::now();
+            let time = Duration::from_millis(100);
+            let ended = profile(&plan, options(&root), time, &mut |cell, processes| {
+                told.push((cell.to_owned(), processes.to_vec()));
+            });
+            assert_eq!(ended.unwrap(), None);
+            assert!(began.elapsed() >= time * 2 * sides.len() as u32);
+            // Both servers are in this process.
+            let own: Vec<_> = sides.into_iter().map(|side| (side, Some(std::process::id()))).collect();
+            let expected = ["g/closed(1)", "g/burst(3)"].map(|cell| (cell.to_owned(), own.clone()));
+            assert_eq!(told, expected);
+        }
     }
 
     #[test]

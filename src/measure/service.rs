@@ -287,6 +287,15 @@ impl Running {
         }
     }
 
+    /// The id of its process; of this process for a server in it. `None` if somebody else started it.
+    pub(crate) fn process(&self) -> Option<u32> {
+        match &self.life {
+            Life::External => None,
+            Life::InProcess(_) => Some(process::id()),
+            Life::Process { process, .. } => u32::try_from(process.groups()[1]).ok(),
+        }
+    }
+
     /// Whether it still runs, or somebody else started it. `cell` is the id of the cell that is measured.
     ///
     /// # Errors

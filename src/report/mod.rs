@@ -29,5 +29,6 @@ pub(crate) use progress::{Mode, Progress};
 #[cfg(feature = "cli")]
 pub(crate) use text::NO_CONTENT_TYPE;
 pub(crate) use text::{
-    NO_COMMIT, NO_LAST_PROGRAM, NOT_COMMITTED, ONLY_HEADS, OPEN_GATE, base_warnings, last_program, same_trees,
+    NO_COMMIT, NO_LAST_PROGRAM, NOT_COMMITTED, ONLY_HEADS, OPEN_GATE, base_warnings, last_program, profiled,
+    same_trees,
 };

@@ -2,11 +2,12 @@
 
 use crate::judge::{Change, Comparison, Estimate, LimitOutcome, Note, Stage, Verdict};
 use crate::plan::{CellId, Side, metric};
-use crate::record::Unit;
+use crate::record::{Round, Unit};
 use crate::report::chart::svg::{clean, wrap};
 use crate::report::model::{Cell, Report, Row};
 use crate::report::number;
 use crate::report::text;
+use crate::stats::describe::sample_variance;
 
 /// The columns that all text is made for.
 const WIDTH: usize = 80;
@@ -50,6 +51,28 @@ impl Report<'_> {
             Some(verdict) => format!("{}\n", printer.verdict(verdict, &sentence)),
             None => format!("{sentence}\n"),
         }
+    }
+}
+
+impl Report<'_> {
+    /// A line per cell as libtest and the `bencher` crate print it: the median latency, and in brackets the standard deviation of the
+    /// medians of the rounds. A cell without a success has no line.
+    pub(crate) fn bencher(&self) -> String {
+        let line = |cell: &Cell| {
+            let rounds = || cell.runs.iter().flat_map(|run| &run.rounds);
+            let shown = cell.row(metric::LATENCY_P50).and_then(|row| row.value(Side::Head));
+            let median = shown.map(|median| median.value).or_else(|| text::median_ns(rounds()))?;
+            let of_round = |round: &Round| {
+                let recorded = round.values.get(metric::LATENCY_P50).copied();
+                recorded.or_else(|| text::median_ns([round]))
+            };
+            let medians: Vec<f64> = rounds().filter_map(of_round).collect();
+            let spread = sample_variance(&medians).map_or(0.0, f64::sqrt);
+            let [median, spread] = [median, spread].map(|ns| number::count(ns.round() as u64));
+            let id = clean(&cell.judged.id.to_string());
+            Some(format!("test {id} ... bench: {median:>11} ns/iter (+/- {spread})\n"))
+        };
+        self.cells().iter().filter_map(line).collect()
     }
 }
 
@@ -261,6 +284,15 @@ mod tests {
 
         p values are corrected for 4 tests; intervals are not
         1 cell: 1 regressed (tokenizer/3k_tokens/5).
+        ");
+    }
+
+    #[test]
+    fn the_lines_of_bencher_are_those_that_its_readers_know() {
+        let verdicts = [Verdict::Regressed, Verdict::Invalid, Verdict::New];
+        insta::assert_snapshot!(Sampled::new(&verdicts).report().bencher(), @r"
+        test tokenizer/3k_tokens/5 ... bench:  28,389,938 ns/iter (+/- 343,819)
+        test tokenizer/3k_tokens/15 ... bench:  85,577,250 ns/iter (+/- 1,036,392)
         ");
     }
 

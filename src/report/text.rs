@@ -11,7 +11,7 @@ use crate::judge::{
 };
 use crate::plan::{CellId, Side, metric, whole_seconds};
 use crate::record::{
-    BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Run, Stop,
+    BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Round, Run, Stop,
     TestBed, Unit,
 };
 use crate::report::model::{Cell, Report, ReportOptions, by_key};
@@ -140,10 +140,16 @@ pub(crate) fn median_of_all(cell: &Cell) -> String {
     if cell.row(metric::LATENCY_P50).is_some_and(|row| row.value(Side::Head).is_some()) {
         return String::new();
     }
-    let mut all = LatencyHistogram::new();
-    cell.runs.iter().flat_map(|run| &run.rounds).for_each(|round| round.latency.add_to(&mut all));
-    let median = all.quantile_ns(0.5).map(|ns| format!("p50 {} over all rounds together", duration_ns(ns)));
+    let median = median_ns(cell.runs.iter().flat_map(|run| &run.rounds));
+    let median = median.map(|ns| format!("p50 {} over all rounds together", duration_ns(ns)));
     median.unwrap_or_default()
+}
+
+/// The same in nanoseconds, of any rounds; `None` without a success.
+pub(crate) fn median_ns<'a>(rounds: impl IntoIterator<Item = &'a Round>) -> Option<f64> {
+    let mut all = LatencyHistogram::new();
+    rounds.into_iter().for_each(|round| round.latency.add_to(&mut all));
+    all.quantile_ns(0.5)
 }
 
 /// The client of a cell: its lag, the clock that timed the responses, reconnects, dropped connections and slow sends.
@@ -914,6 +920,21 @@ pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
     warnings
 }
 
+/// Which cell is loaded for a profiler, and the process of each service if it is known. In a duet it has a side.
+pub(crate) fn profiled(cell: &str, time: Duration, processes: &[(Option<Side>, Option<u32>)]) -> String {
+    let time = duration_ns(time.as_nanos() as f64);
+    let process = |(side, process): &(Option<Side>, Option<u32>)| {
+        let side = side.map(|side| format!("{side} is ")).unwrap_or_default();
+        match process {
+            Some(process) => format!("{side}process {process}"),
+            None => format!("{side}a service that plimsoll did not start"),
+        }
+    };
+    let processes: Vec<String> = processes.iter().map(process).collect();
+    let each = if processes.len() > 1 { " for each side, in turns" } else { "" };
+    format!("Loading {cell} for {time}{each}: {}", list(&processes))
+}
+
 /// The whole report of a call in which the two trees are the same.
 pub(crate) fn same_trees(base: &BaseRef) -> String {
     format!(
@@ -1369,6 +1390,26 @@ mod tests {
         for unknown in [&[run(None)][..], &[run(Some(Condition::default()))], &[]] {
             assert_eq!(machine_load(unknown), None);
         }
+    }
+
+    #[test]
+    fn a_profiler_is_told_the_processes_of_both_sides() {
+        let told = |processes: &[_]| profiled("g/c", Duration::from_secs(10), processes);
+        let (base, head) = (Some(Side::Base), Some(Side::Head));
+        let lines = [
+            told(&[(None, Some(12))]),
+            told(&[(base, Some(11)), (head, Some(12))]),
+            told(&[(base, None), (head, Some(12))]),
+            told(&[(head, Some(12))]),
+            told(&[(None, None)]),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        Loading g/c for 10.00 s: process 12
+        Loading g/c for 10.00 s for each side, in turns: base is process 11 and head is process 12
+        Loading g/c for 10.00 s for each side, in turns: base is a service that plimsoll did not start and head is process 12
+        Loading g/c for 10.00 s: head is process 12
+        Loading g/c for 10.00 s: a service that plimsoll did not start
+        ");
     }
 
     fn sentence(sampled: &Sampled) -> String {

@@ -16,7 +16,9 @@ pub(crate) use baselines::{accept, drop_baseline, list as list_baselines, show a
 pub(crate) use cargo::is_only_bench;
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadFormat, load};
-pub(crate) use options::{BaselineUse, Color, Confirm, DuetOptions, Options, OwnBase, Paths, Save};
+pub(crate) use options::{
+    BaselineUse, Color, Confirm, DuetOptions, Options, OutputFormat, OwnBase, Paths, Save,
+};
 #[cfg(feature = "cli")]
 pub(crate) use outcome::NOT_MEASURED;
 pub(crate) use outcome::{FailOn, Outcome, SessionError, WRONG_CALL, exit_code};

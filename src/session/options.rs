@@ -28,7 +28,10 @@ pub(crate) struct Options {
     pub(crate) bench_args: Vec<String>,
     /// Whether a filter may leave out cells of the bench. If not, a cell that only the baseline has was removed.
     pub(crate) is_filtered: bool,
+    /// Only keep load on each cell for this time, for a profiler.
+    pub(crate) profile_time: Option<Duration>,
     pub(crate) plots: bool,
+    pub(crate) output_format: OutputFormat,
     pub(crate) color: bool,
     pub(crate) verbose: bool,
     pub(crate) quiet: bool,
@@ -102,7 +105,7 @@ impl Paths {
 /// The flags of a duet: what base is, and how apparent changes are confirmed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct DuetOptions {
-    /// Compare with "baseline" (its first code) or "last" (the program before)
+    /// Base: "baseline" (its first code) or "last" (the program before)
     #[arg(long, value_name = "WHAT", env = "PLIMSOLL_BASE", value_parser = parse_base)]
     #[arg(help_heading = heading::DUETS)]
     pub(crate) base: Option<OwnBase>,
@@ -186,6 +189,16 @@ impl DuetOptions {
             None => Confirmation::default(),
         });
     }
+}
+
+/// What to print of a measurement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// A report in words like criterion's
+    #[default]
+    Criterion,
+    /// One line per cell, for programs that read the output of the `bencher` crate
+    Bencher,
 }
 
 /// When to use colors.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
@@ -19,7 +19,7 @@ use crate::session::baselines::{
 use crate::session::cargo::{call_id, command_line};
 use crate::session::git::Files;
 use crate::session::last::Programs;
-use crate::session::options::{BaselineUse, Confirm, Options, Paths};
+use crate::session::options::{BaselineUse, Confirm, Options, OutputFormat, Paths};
 use crate::session::outcome::{FailOn, Outcome, Result, SessionError};
 
 /// Measures a plan, judges it and reports. Everything that a user can get wrong is found before a byte is sent.
@@ -48,6 +48,9 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     };
     // Validated again, with the base that the call names.
     let mut plan = plan.validated()?;
+    if let Some(time) = options.profile_time {
+        return profile(&plan, time, options);
+    }
     let baseline = read_for(&plan, options)?;
     pin_to(&mut plan, &baseline, options);
     let place = Place::below(&options.paths.reports(), &plan.bench);
@@ -86,6 +89,18 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
         output::log(report::NOT_COMMITTED);
     }
     outcome
+}
+
+/// Keeps load on each cell for some time. Judges and writes nothing.
+fn profile(plan: &Plan, time: Duration, options: &Options) -> Result<Outcome> {
+    let mut printed = Ok(());
+    let signal = measure::profile(plan, measure_options(options, None), time, &mut |cell, processes| {
+        if let Err(error) = output::print(format_args!("{}\n", report::profiled(cell, time, processes))) {
+            printed = Err(error);
+        }
+    })?;
+    printed?;
+    Ok(signal.map_or(Outcome::Passed, Outcome::Interrupted))
 }
 
 /// Says why nothing was measured.
@@ -453,7 +468,10 @@ fn conclude(
     let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
     if !options.quiet {
         // If that fails, page and baseline are written all the same.
-        let printed = output::print(report.terminal(options.color, options.verbose));
+        let printed = output::print(match options.output_format {
+            OutputFormat::Criterion => report.terminal(options.color, options.verbose),
+            OutputFormat::Bencher => report.bencher(),
+        });
         failures.extend(printed.err().map(SessionError::from));
     }
     match report::write(place, &report) {
@@ -467,7 +485,8 @@ fn conclude(
     if let Some(signal) = signals.signalled() {
         outcome = outcome.min(Outcome::Interrupted(signal));
     }
-    if options.quiet && outcome != Outcome::Passed {
+    // Where standard output does not say it.
+    if options.output_format == OutputFormat::Bencher || options.quiet && outcome != Outcome::Passed {
         output::log(report.headline());
     }
     let mut saved = save(runs, &judgement, outcome, options)?;

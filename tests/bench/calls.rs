@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{run, run_on_terminal};
+use crate::common::{Running, alive, ending_signals, run, run_on_terminal, wait_until};
 use crate::suite::{CELL, Package};
 
 crate::checks!(calls:
@@ -19,6 +19,7 @@ crate::checks!(calls:
     a_broken_filter_is_a_wrong_call,
     bench_measures_and_reports,
     a_dumb_terminal_gets_lines_and_the_usual_variables_decide_on_colors,
+    criterions_other_flags_do_what_they_do_there,
     wrong_values_name_file_line_group_and_cell,
     wrong_flags_are_refused_before_anything_is_started,
     a_flag_overrules_variables_and_an_empty_variable_says_nothing,
@@ -200,6 +201,58 @@ fn a_dumb_terminal_gets_lines_and_the_usual_variables_decide_on_colors() {
     };
     assert!(colored(&[("CARGO_TERM_COLOR", "always")]), "cargo is told to use colors");
     assert!(!colored(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+fn criterions_other_flags_do_what_they_do_there() {
+    let package = Package::new();
+    let bencher = package.bench("two", &["--output-format", "bencher", "--noplot"]);
+    assert!(matches!(bencher.code, Some(0 | 3)), "{}", bencher.err);
+    let lines: Vec<&str> = bencher.out.lines().collect();
+    for (line, id) in lines.iter().zip(["api/hello/4", "api/hello/2"]) {
+        // `test api/hello/4 ... bench:   2,134,567 ns/iter (+/- 12,345)`
+        let rest = line.strip_prefix(&format!("test {id} ... bench: ")).unwrap();
+        let (median, spread) = rest.split_once(" ns/iter (+/- ").unwrap();
+        let number = |text: &str| text.trim().replace(',', "").parse::<u64>().unwrap();
+        assert!(number(median) >= 2_000_000 && number(spread.strip_suffix(')').unwrap()) > 0, "{line}");
+    }
+    assert_eq!(lines.len(), 2, "{}", bencher.out);
+    bencher.expect_err("NOT COMPARED").expect_err("Report: ");
+    fs::remove_dir_all(package.path("reports")).unwrap();
+
+    // The service of a profile has the process that is told, and nothing is written.
+    let mut command = package.command("usual", &["--profile-time", "2s", "--bench"]);
+    let profiled = run(&mut command).expect_code(0);
+    package.expect_nothing_left();
+    let process = profiled.out.trim().strip_prefix("Loading api/hello/4 for 2.000 s: process ").unwrap();
+    assert!(process.parse::<u32>().is_ok() && profiled.err.is_empty(), "{}\n{}", profiled.out, profiled.err);
+    let base = format!("{} serve --port {{port}} --service-time 1ms", env!("CARGO_BIN_EXE_plimsoll"));
+    for alone in [&[][..], &["--alone"]] {
+        let duet = ["--base-command", &base, "--profile-time", "100ms"];
+        let ran = package.bench("two", &[&duet[..], alone].concat()).expect_code(0);
+        let lines = if alone.is_empty() { 2 } else { 4 };
+        assert_eq!(ran.out.lines().count(), lines, "{}", ran.out);
+        for side in ["base", "head"] {
+            assert_eq!(ran.out.matches(&format!("{side} is process")).count(), 2, "{}", ran.out);
+        }
+    }
+    package.bench("dies", &["--profile-time", "1s"]).expect_code(3).expect_err("my last words");
+    let endless = Running::start(&mut package.command("usual", &["--profile-time", "1h", "--bench"]));
+    wait_until("the service runs", Duration::from_secs(60), || {
+        alive(package.root()).iter().any(|(_, line)| line.contains("serve --port"))
+    });
+    let (signal, code) = ending_signals()[0];
+    endless.signal(signal);
+    endless.finish().expect_code(code);
+    package.expect_nothing_left();
+    assert!(!package.path("reports").exists() && !package.path("baselines").exists());
+
+    let saved = ("PLIMSOLL_SAVE_BASELINE", "main");
+    run(package.command("usual", &["--discard-baseline", "--noplot", "--bench"]).envs([saved]));
+    assert!(!package.path("baselines").exists() && package.reports().is_dir());
+    package
+        .bench("absent", &["--plotting-backend", "gnuplot"])
+        .expect_code(2)
+        .expect_err("--plotting-backend has no effect, because plimsoll draws its charts itself");
 }
 
 fn wrong_values_name_file_line_group_and_cell() {
