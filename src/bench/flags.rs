@@ -209,19 +209,21 @@ impl Flags {
         self.duet.apply(plan);
     }
 
-    /// Checks that each flag changes something in this call. Variables may be there for other calls.
+    /// Checks that each flag changes something in this call. Variables may be there for other calls, and so may flags that depend on the
+    /// cells of this bench target if cargo runs `others`, too.
     ///
     /// # Errors
     /// The first flag that has no effect, and why.
-    pub(crate) fn check_effects(&self, plan: &Plan) -> Result<(), CallError> {
+    pub(crate) fn check_effects(&self, plan: &Plan, others: bool) -> Result<(), CallError> {
         let duet = &self.duet;
         let is_named = duet.base.is_some()
             || duet.base_ref.is_some()
             || duet.base_command.is_some()
             || duet.base_url.is_some();
         let has_pairs = is_named || plan.groups.iter().any(|group| group.base.is_some());
-        let replaces =
-            self.save().is_some_and(|save| !save.append && save.name == self.baseline_use().name());
+        let replaces = self.is_flag("save_baseline")
+            && self.save().is_some_and(|save| !save.append && save.name == self.baseline_use().name());
+        let is_known = plan.errors.is_empty() && !plan.groups.is_empty() && !others;
         // Candidates of stored runs are measured again in pairs, if their service can be built.
         let is_command = |group: &Group| matches!(group.service.0, ServiceKind::Command(_));
         let can_screen = |group: &Group| group.base.is_none() && is_command(group);
@@ -233,7 +235,6 @@ impl Flags {
             command.get_arguments().filter(has_heading).map(|arg| arg.get_id().as_str()).collect()
         };
         let judging = [heading::DECIDE, heading::BASELINES, heading::DUETS];
-        let is_bencher = self.output_format == OutputFormat::Bencher;
         for (applies, flags, why) in [
             (
                 self.list || !self.measures(),
@@ -241,23 +242,26 @@ impl Flags {
                 "without a measurement (`cargo bench` without --list and --test)",
             ),
             (
-                self.profile_time.is_some(),
+                self.is_flag("profile_time"),
                 [&below(&judging[..2])[..], &JUDGED[..]].concat(),
                 "with --profile-time, which judges and writes nothing",
             ),
-            (is_bencher, vec!["verbose", "quiet", "color"], "with --output-format bencher"),
-            (self.load_baseline.is_some(), LIVE.to_vec(), "with --load-baseline, which measures nothing"),
+            (self.is_flag("load_baseline"), LIVE.to_vec(), "with --load-baseline, which measures nothing"),
             (
-                !has_pairs && !screens,
+                is_known && !has_pairs && !screens,
                 PAIRS.to_vec(),
                 "without a base, or a baseline whose slower cells can be measured again",
             ),
             (
-                !builds,
+                is_known && !builds,
                 TREES.to_vec(),
                 "where no tree is built: pass --base-ref, or compare with a baseline whose slower cells can be measured again",
             ),
-            (duet.confirm == Confirm::None, vec!["confirm_pairs"], "with --confirm none"),
+            (
+                self.is_flag("confirm") && duet.confirm == Confirm::None,
+                vec!["confirm_pairs"],
+                "with --confirm none",
+            ),
             (replaces, vec!["fail_on"], "with --save-baseline alone, which accepts what was measured"),
         ] {
             if let Some(id) = flags.into_iter().find(|id| applies && self.is_flag(id)) {
@@ -274,7 +278,10 @@ impl Flags {
 
     /// The baseline to compare with. One that is replaced afterwards is compared with first, if it is there.
     pub(crate) fn baseline_use(&self) -> BaselineUse {
-        match (&self.baseline, &self.baseline_lenient, &self.save_baseline) {
+        // A flag that saves overrules the variable of the baseline.
+        let counts = self.is_flag("baseline") || !self.is_flag("save_baseline");
+        let baseline = self.baseline.as_ref().filter(|_| counts);
+        match (baseline, &self.baseline_lenient, &self.save_baseline) {
             (Some(name), _, save) if save.as_ref() != Some(name) => BaselineUse::Strict(name.clone()),
             (_, Some(name), _) | (_, _, Some(name)) => BaselineUse::Lenient(name.clone()),
             _ => BaselineUse::Usual,
@@ -347,7 +354,7 @@ pub(crate) enum CallError {
 /// Flags that only a measurement obeys, apart from those of deciding, baselines and duets.
 const MEASURED: [&str; 3] = ["max_time", "profile_time", "output_format"];
 /// Flags that loading for a profiler does not obey, apart from those of deciding and baselines.
-const JUDGED: [&str; 13] = [
+const JUDGED: [&str; 9] = [
     "quick",
     "runs",
     "sample_size",
@@ -357,10 +364,6 @@ const JUDGED: [&str; 13] = [
     "max_time",
     "confirm",
     "confirm_pairs",
-    "noplot",
-    "output_format",
-    "verbose",
-    "quiet",
 ];
 /// Flags that a stored run in place of a measurement does not obey.
 const LIVE: [&str; 15] = [
@@ -564,8 +567,9 @@ mod tests {
         let duet =
             ["--profile-time", "1", "--base-ref", "main", "--alone", "--service-arg", "x", "--seed", "2"];
         assert_eq!(without_effect(&duet, &built), None);
-        let bencher = ["--output-format", "bencher", "--verbose"];
-        assert_eq!(without_effect(&bencher, &built).as_deref(), Some("--verbose"));
+        for output in ["--verbose", "--quiet", "--noplot"] {
+            assert_eq!(without_effect(&["--profile-time", "1", output], &built), None, "it is only output");
+        }
     }
 
     #[test]
@@ -622,7 +626,7 @@ mod tests {
     }
 
     fn without_effect(args: &[&str], plan: &Plan) -> Option<String> {
-        let error = parsed(&[args, &["--bench"]].concat()).check_effects(plan).err();
+        let error = parsed(&[args, &["--bench"]].concat()).check_effects(plan, false).err();
         error.map(|error| error.to_string().split(' ').next().unwrap_or_default().to_owned())
     }
 
@@ -643,6 +647,11 @@ mod tests {
             let compared = [&recorded[..], &["--baseline", "other"]].concat();
             assert_eq!(without_effect(&compared, &built), None);
         }
+        let beside_others = parsed(&["--alone", "--bench"]).check_effects(&url, true);
+        assert!(beside_others.is_ok(), "another bench target may need it");
+        let mut filtered = plan(Service::url("http://h/"), false);
+        filtered.groups.clear();
+        assert_eq!(without_effect(&["--alone"], &filtered), None, "the filter leaves no cell here");
         for base in [["--base-url", "http://h/"], ["--base", "last"], ["--base-command", "x"]] {
             assert_eq!(without_effect(&[&base[..], &["--alone"]].concat(), &built), None);
             let built = without_effect(&[&base[..], &["--base-build", "make"]].concat(), &built);
@@ -689,7 +698,7 @@ mod tests {
             let harmless = ["--quick", "--service-arg", "x", "--noplot", "--quiet", mode];
             assert_eq!(without_effect(&harmless, &built), None);
         }
-        assert!(parsed(&["--base-ref", "main"]).check_effects(&built).is_err(), "without --bench");
+        assert!(parsed(&["--base-ref", "main"]).check_effects(&built, false).is_err(), "without --bench");
     }
 
     /// Parses `args` as if each of `variables` were set. A test cannot set a variable: `PATH` stands for all of them.

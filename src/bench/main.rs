@@ -96,7 +96,7 @@ fn run(flags: &Flags, root: &Path, target: BenchTarget, mut plan: Plan) -> Resul
     }
     plan.groups.retain(|group| !group.cells.is_empty());
     flags.apply_to_plan(&mut plan);
-    if let Err(error) = flags.check_effects(&plan) {
+    if let Err(error) = flags.check_effects(&plan, !session::is_only_bench()) {
         return wrong(error);
     }
     if flags.list && plan.errors.is_empty() {

@@ -332,11 +332,10 @@ fn a_flag_overrules_variables_and_an_empty_variable_says_nothing() {
     told(&[("PLIMSOLL_QUIET", "1"), verbose], &[])
         .expect_code(2)
         .expect_err("PLIMSOLL_QUIET cannot be used with PLIMSOLL_VERBOSE");
-    // A variable that says what to compare with does not keep a baseline of that name from being recorded.
-    told(&[("PLIMSOLL_BASELINE", "main")], &["--save-baseline", "main"])
-        .expect_code(3)
-        .expect_err("`/no/such/program` was not found");
-    told(&[("PLIMSOLL_BASELINE", "other")], &["--save-baseline", "main"])
-        .expect_code(2)
-        .expect_err("the baseline `other` does not hold");
+    // A variable that says what to compare with does not keep a baseline from being recorded.
+    for baseline in ["main", "other"] {
+        told(&[("PLIMSOLL_BASELINE", baseline)], &["--save-baseline", "main"])
+            .expect_code(3)
+            .expect_err("`/no/such/program` was not found");
+    }
 }
