@@ -353,14 +353,15 @@ impl<'a, 'e> Measurement<'a, 'e> {
         }
         let processes: Vec<_> = live.iter().map(|(side, running)| (*side, running.process())).collect();
         on_cell(&id, &processes);
-        let mut loaded = Duration::ZERO;
-        while loaded < time {
-            let turn = PROFILE_TURN.min(time - loaded);
+        let length = if cells.len() == 1 { time } else { PROFILE_TURN.min(time) };
+        let (began, whole) = (Instant::now(), times(time, cells.len()));
+        let mut turn = 0;
+        while began.elapsed() < whole {
             for (cell, (_, running)) in cells.iter_mut().zip(live.iter_mut()) {
-                cell.warm_up(turn, seed).await;
+                cell.warm_up(length, mix(seed, turn)).await;
                 running.check_alive(&id)?;
             }
-            loaded += turn;
+            turn += 1;
         }
         Ok(())
     }
