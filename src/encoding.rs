@@ -20,14 +20,15 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
+    /// What is no coding, such as `utf-8`, says nothing: some servers send that, and clients ignore it.
     pub(crate) fn from_header(value: &[u8]) -> Self {
-        let is = |name: &str| value.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
-        match () {
-            () if is("") || is("identity") => Self::Identity,
-            () if is("gzip") || is("x-gzip") => Self::Gzip,
-            () if is("deflate") => Self::Deflate,
-            () => Self::Unknown,
-        }
+        let coding = |part: &[u8]| match part.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"gzip" | b"x-gzip" => Self::Gzip,
+            b"deflate" => Self::Deflate,
+            b"br" | b"zstd" | b"compress" | b"x-compress" => Self::Unknown,
+            _ => Self::Identity,
+        };
+        value.split(|&byte| byte == b',').map(coding).fold(Self::Identity, Self::and)
     }
 
     /// Of something that was encoded twice.
@@ -103,6 +104,8 @@ mod tests {
             ("", Encoding::Identity),
             ("br", Encoding::Unknown),
             ("gzip, gzip", Encoding::Unknown),
+            ("identity, gzip", Encoding::Gzip),
+            ("utf-8", Encoding::Identity),
         ] {
             assert_eq!(Encoding::from_header(value.as_bytes()), encoding, "{value:?}");
         }

@@ -146,7 +146,7 @@ impl BodyScan {
     pub(crate) fn fault(&self, checks: &BodyChecks) -> Option<Fault> {
         match &self.texts {
             [_, lacked] if lacked.is_found => Some(Fault::RejectedBody),
-            _ if self.is_unreadable => Some(Fault::Encoding),
+            _ if self.is_unreadable && checks.texts.iter().any(Option::is_some) => Some(Fault::Encoding),
             [contained, _] if checks.texts[0].is_some() && !contained.is_found => Some(Fault::Body),
             _ => None,
         }

@@ -1,8 +1,10 @@
 //! The client for what plimsoll's own does not do: https, HTTP/2, proxies and redirects. It reads the clock after each read.
 //!
-//! It reports the same outcomes, except for what reqwest hides: the latency includes opening a connection; retries are not seen;
-//! what is wrong with a malformed response is not known, and odd header lines are refused that plimsoll's own client accepts; a request sent on a connection that the server then closes is a fault; paths with `..` are shortened; an early answer to a
-//! long request may be lost if a reset follows; a reset stream of HTTP/2 counts as malformed.
+//! It reports the same outcomes, except for what reqwest hides:
+//! - The latency includes opening a connection. Retries are not seen.
+//! - It is not known what is wrong with a malformed response. Some header lines are refused that plimsoll's own client accepts.
+//! - A request on a connection that the server then closes is a fault. An early answer to a long request may be lost if a reset follows.
+//! - A reset stream of HTTP/2 counts as malformed. Paths with `..` are shortened.
 
 use std::error::Error as StdError;
 use std::io;
@@ -84,8 +86,9 @@ impl ViaReqwest {
         if !(200..600).contains(&status) {
             return Err(Fault::Malformed);
         }
-        let encoding = response.headers().get("content-encoding");
-        let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::from_header(value.as_bytes()));
+        let encodings = response.headers().get_all("content-encoding").into_iter();
+        let encodings = encodings.map(|value| Encoding::from_header(value.as_bytes()));
+        let encoding = encodings.fold(Encoding::Identity, Encoding::and);
         exchange.ended = Wall::now();
         while let Some(piece) = response.chunk().await.map_err(|error| fault_of(&error))? {
             exchange.ended = Wall::now();

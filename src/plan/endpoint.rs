@@ -154,9 +154,9 @@ impl Endpoint {
         self
     }
 
-    /// Sets the JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body. Without it they are found
-    /// at `/input_tokens` and `/output_tokens`, or below `/usage` as `prompt_tokens` and `completion_tokens` or by the same names, except
-    /// in compressed responses, which are decoded (gzip, deflate) only for what the bench file asks for.
+    /// Sets the JSON pointers (RFC 6901) to the numbers of input and output tokens in the response's body. Without it plimsoll
+    /// looks for `/input_tokens` and `/output_tokens`, `/usage/prompt_tokens` and `/usage/completion_tokens`, and `/usage/input_tokens` and
+    /// `/usage/output_tokens`. Compressed responses (gzip, deflate) are only decoded if pointers or texts to look for are given.
     #[must_use]
     pub fn tokens(mut self, input: impl Into<String>, output: impl Into<String>) -> Self {
         self.input_tokens = Some(input.into());

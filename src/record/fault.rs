@@ -28,11 +28,11 @@ pub enum Fault {
     Malformed,
     /// A whole response with another status than the expected one.
     Status(u16),
-    /// A whole response with the expected status, the body of which lacks the expected text.
+    /// A whole response with the expected status, whose body lacks the expected text.
     Body,
-    /// A whole response with the expected status, the body of which contains a text that it must not contain.
+    /// A whole response with the expected status, whose body contains a text that it must not contain.
     RejectedBody,
-    /// A whole response with the expected status, in the body of which something had to be found, and which could not be decoded.
+    /// A whole response with the expected status, whose body has a text to look for but could not be decoded.
     Encoding,
     /// This machine had no free port to connect from: the client's error, not the service's.
     NoFreePort,
