@@ -96,8 +96,12 @@ impl<'a> Cell<'a> {
     fn resized(&self) -> Option<(f64, f64)> {
         let sizes = self.metrics.iter().map(|undecided| &undecided.comparison);
         let sizes = sizes.filter(|comparison| comparison.metric.id == RESPONSE_BYTES);
-        let (base, head) = sizes.filter_map(|sizes| sizes.base.zip(sizes.head)).next()?;
-        ((head - base).abs() > MAX_SIZE_CHANGE * base).then_some((base, head))
+        let (change, (base, head)) =
+            sizes.filter_map(|sizes| Some((sizes.change.as_ref(), sizes.base.zip(sizes.head)?))).next()?;
+        // Sizes that differ between requests differ between sides by chance.
+        let may_be_equal =
+            change.is_some_and(|change| change.low <= MAX_SIZE_CHANGE && change.high >= -MAX_SIZE_CHANGE);
+        ((head - base).abs() > MAX_SIZE_CHANGE * base && !may_be_equal).then_some((base, head))
     }
 
     /// Whether an improvement of a metric does not count, because the responses have another size.
