@@ -43,7 +43,7 @@ pub(crate) enum Problem {
     Coding,
     #[error("a line that is not the size of a chunk")]
     ChunkSize,
-    #[error("a chunk that is longer than its size, which ends in")]
+    #[error("a chunk longer than its declared size; it ends with")]
     ChunkEnd,
     #[error("a trailer line without a colon")]
     Trailer,
@@ -52,7 +52,13 @@ pub(crate) enum Problem {
 impl Malformed {
     /// Quotes the first line of `bytes`.
     pub(crate) fn new(problem: Problem, bytes: &[u8]) -> Self {
-        let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let mut line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        // The value of a header may be a secret.
+        if matches!(problem, Problem::Nul | Problem::Header)
+            && let Some(colon) = line.iter().position(|&byte| byte == b':')
+        {
+            line = &line[..=colon];
+        }
         let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
         let mut line: String = text.chars().take(MAX_QUOTED).collect();
         if line.len() < text.len() {
@@ -512,11 +518,11 @@ mod tests {
         no status line of HTTP/1.1: "SSH-2.0-OpenSSH_9.2"
         a status that is not between 200 and 599: "HTTP/1.1 101 Switching Protocols"
         a header line without a colon: "Warning in line 7 of xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
-        a header line with a NUL byte: "A: b\0c"
+        a header line with a NUL byte: "A:"
         a Content-Length that is not one number: "5, 6"
         a Transfer-Encoding other than chunked: "br"
         a line that is not the size of a chunk: "five"
-        a chunk that is longer than its size, which ends in: "ello"
+        a chunk longer than its declared size; it ends with: "ello"
         "#
         );
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -232,7 +233,11 @@ impl Line<'_> {
 
     fn read_body(&self, file: &Path) -> Result<Vec<u8>, TargetsError> {
         let file = self.path.parent().unwrap_or(Path::new("")).join(file);
-        fs::read(&file).map_err(|source| {
+        let is_file = |facts: fs::Metadata| {
+            // Reading a device or a pipe might never end.
+            if facts.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
+        };
+        fs::metadata(&file).and_then(is_file).and_then(|()| fs::read(&file)).map_err(|source| {
             let (path, line) = (self.path.to_owned(), self.number);
             TargetsError::BodyFile { path, line, file, source }
         })
@@ -261,7 +266,10 @@ fn json_problem(text: &str) -> String {
     let column = match values.next() {
         Some(Ok(value)) if is_end(&text[values.byte_offset()..]) => {
             let error = RequestLine::deserialize(value).err();
-            return error.map_or_else(|| "a key appears twice".to_owned(), |error| error.to_string());
+            return error.map_or_else(
+                || "a key appears twice".to_owned(),
+                |error| error.to_string().replace(char::is_control, "?"),
+            );
         }
         Some(Err(error)) => error.column(),
         _ => values.byte_offset() + 1,
