@@ -52,7 +52,7 @@ pub(crate) fn measure_if_asked() -> io::Result<bool> {
 
 fn per_second(work: fn()) -> f64 {
     let (began, mut times_s) = (Instant::now(), Vec::new());
-    while began.elapsed() < TIME {
+    while times_s.is_empty() || began.elapsed() < TIME {
         let began = Instant::now();
         work();
         times_s.push(began.elapsed().as_secs_f64());
