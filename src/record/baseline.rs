@@ -69,8 +69,8 @@ impl Baseline {
         Ok(found)
     }
 
-    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. A new epoch of whole runs ends
-    /// that of cells that they lack, too: those were removed. Returns the paths of the files.
+    /// Adds runs to the current epoch of their test bed, or with a reason as the beginning of a new one. Whole runs with a
+    /// reason also end the epoch of cells that they lack, since those were removed. Returns the paths of the files.
     ///
     /// # Errors
     /// When a file cannot be written, or an old one cannot be removed.

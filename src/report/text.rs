@@ -39,7 +39,7 @@ pub(crate) const NO_COMMIT: &str = "no commit has the files that the baseline be
      runs decide alone. If this is a shallow clone, fetch its history; otherwise commit and record a new baseline";
 /// What is told if duets are compared with each other.
 pub(crate) const ONLY_HEADS: &str =
-    "The files hold duets. Head is compared with head; what both were compared with then is left out.";
+    "The files hold duets. Head is compared with head, and their bases are ignored.";
 /// The latency percentiles that charts show, with their names there.
 pub(crate) const LATENCIES: [(&str, &str); 4] = [
     (metric::LATENCY_P50, "p50"),

@@ -174,8 +174,11 @@ pub(crate) fn load_runs(plan: &Plan, name: &str, options: &Options) -> Result<Ve
         }
         cells
     };
-    let is_filtered = options.is_filtered;
-    Ok(current.map(|run| Run { cells: planned(run), is_filtered, epoch: None, ..run.clone() }).collect())
+    let planned = |run: &Run| {
+        let is_filtered = options.is_filtered || run.is_filtered;
+        Run { cells: planned(run), is_filtered, epoch: None, ..run.clone() }
+    };
+    Ok(current.map(planned).collect())
 }
 
 /// Saves runs in a baseline if the call asks for it, and returns the outcome of the call.

@@ -432,8 +432,8 @@ fn cargo_process() -> Option<u32> {
     std::iter::successors(Some(parent), |pid| parent_of(*pid)).take(MAX_ANCESTORS).find(is_cargo)
 }
 
-/// Whether this is the only bench target of the call: it was started by hand, or cargo was asked for one target by its name. Not, if
-/// that is not known.
+/// Whether this is the only bench target of the call: it was started by hand, or cargo was asked for one target by its name. `false` if
+/// the call of cargo cannot be found.
 pub(crate) fn is_only_bench() -> bool {
     std::env::var_os("CARGO").is_none() || CargoCall::find().is_some_and(|call| call.names_one_bench())
 }

@@ -466,7 +466,8 @@ fn conclude(
         Origin::Measurement { .. } | Origin::Baseline => bench.clone(),
     };
     let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
-    if !options.quiet {
+    // A tool that asks for lines of a form needs them.
+    if !options.quiet || options.output_format == OutputFormat::Bencher {
         // If that fails, page and baseline are written all the same.
         let printed = output::print(match options.output_format {
             OutputFormat::Criterion => report.terminal(options.color, options.verbose),
