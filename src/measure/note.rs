@@ -14,6 +14,8 @@ pub(crate) enum Note {
     TooFewSuccesses { metrics: Vec<&'static Metric>, round: UsualRound },
     /// Invalid: a single request takes longer than all rounds of its cell may take.
     SlowRequest { took: Duration, measurement_time: Duration, needed: Duration },
+    /// Endpoints whose test requests all failed, and the first of them.
+    FailedTests { failed: usize, of: usize, url: String, what: String },
     /// Connections failed because this machine has no free port in this range, if the system tells it.
     NoFreePort { range: Option<RangeInclusive<u16>> },
 }
@@ -43,6 +45,9 @@ impl fmt::Display for Note {
                 whole_seconds(*measurement_time),
                 whole_seconds(*needed)
             ),
+            Self::FailedTests { failed, of, url, what } => {
+                write!(f, "All test requests to {failed} of {of} endpoints failed ({url}: {what})")
+            }
             Self::NoFreePort { range } => {
                 let range =
                     range.as_ref().map(|range| format!(" in the range {} to {}", range.start(), range.end()));

@@ -18,6 +18,11 @@ use crate::record::{Fault, LatencyHistogram, Tally};
 
 /// A round during which somebody set the clock is repeated.
 const MAX_ATTEMPTS: usize = 3;
+/// Attempts at each test request: an endpoint that succeeds as often as it must fails all of them in one of a thousand cases.
+const TEST_ATTEMPTS: std::ops::RangeInclusive<usize> = 5..=50;
+const ALL_FAIL: f64 = 0.001;
+/// Test requests that may time out.
+const MAX_TIMEOUTS: usize = 2;
 
 /// A cell during one launch: its requests know the port, and its clients keep their connections.
 pub(crate) struct LiveCell<'a> {
@@ -30,6 +35,37 @@ pub(crate) struct LiveCell<'a> {
     tally: Option<Tally>,
     /// How long it took to open each connection of this launch.
     connects: LatencyHistogram,
+}
+
+/// What the first requests of a cell came to.
+#[derive(Debug, Default)]
+pub(crate) struct Tested {
+    pub(crate) requests: usize,
+    /// Those of them that never succeeded.
+    pub(crate) failed: usize,
+    /// The first of those: [`MeasureError::TestRequest`].
+    pub(crate) failure: Option<MeasureError>,
+    /// The latency of the slowest success.
+    pub(crate) slowest: Duration,
+    timeouts: usize,
+}
+
+impl Tested {
+    /// Whether the service hangs. Further requests would take minutes.
+    pub(crate) fn hangs(&self) -> bool {
+        self.timeouts >= MAX_TIMEOUTS
+    }
+
+    pub(crate) fn has_success(&self) -> bool {
+        self.failed < self.requests
+    }
+
+    /// # Errors
+    /// The first failure, if a smaller share of the requests than `min_ratio` succeeded.
+    pub(crate) fn at_least(self, min_ratio: f64) -> Result<(), MeasureError> {
+        let succeeded = (self.requests - self.failed) as f64;
+        self.failure.filter(|_| succeeded < min_ratio * self.requests as f64).map_or(Ok(()), Err)
+    }
 }
 
 /// What the workers of one round share. All of them run on one thread.
@@ -63,36 +99,41 @@ impl<'a> LiveCell<'a> {
         Ok(Self { group, cell, requests, clients, tally: None, connects })
     }
 
-    /// Makes each of the first `max_requests` requests until it succeeds, at most `attempts` times, and returns the latency of
-    /// the slowest.
-    ///
-    /// # Errors
-    /// [`MeasureError::TestRequest`] for the first request that never succeeds.
-    pub(crate) async fn test(
-        &mut self,
-        max_requests: usize,
-        attempts: usize,
-    ) -> Result<Duration, MeasureError> {
-        let mut slowest = Duration::ZERO;
+    /// Makes each of the first `max_requests` requests until it succeeds, at most as often as an endpoint may fail that succeeds
+    /// as often as the cell requires.
+    pub(crate) async fn test(&mut self, max_requests: usize) -> Tested {
+        let attempts = attempts(self.group.settings.min_success_ratio);
+        let mut tested = Tested::default();
         let client = self.clients.first_mut().expect("a load has at least one worker");
         for request in self.requests.iter().take(max_requests) {
+            let started = Instant::now();
             let mut exchange = client.exchange(request).await;
             for _ in 1..attempts {
-                // To wait for a service that hangs again and again would take minutes.
-                if matches!(exchange.fault, None | Some(Fault::Timeout)) {
+                tested.timeouts += usize::from(exchange.fault == Some(Fault::Timeout));
+                if exchange.fault.is_none() || tested.hangs() || started.elapsed() > 2 * request.timeout {
                     break;
                 }
                 exchange = client.exchange(request).await;
             }
-            if let Some(fault) = exchange.fault {
-                let (cell, url) = (self.cell.id.to_string(), request.uri.to_string());
-                let what = describe_failure(fault, &exchange, &request.endpoint)
-                    + content_type_advice(fault, &request.endpoint);
-                return Err(MeasureError::TestRequest { cell, url, fault, what });
+            tested.requests += 1;
+            match exchange.fault {
+                None => tested.slowest = tested.slowest.max(exchange.latency()),
+                Some(fault) => {
+                    tested.failed += 1;
+                    tested.failure.get_or_insert_with(|| MeasureError::TestRequest {
+                        cell: self.cell.id.to_string(),
+                        url: request.uri.to_string(),
+                        fault,
+                        what: describe_failure(fault, &exchange, &request.endpoint)
+                            + content_type_advice(fault, &request.endpoint),
+                    });
+                }
             }
-            slowest = slowest.max(exchange.latency());
+            if tested.hangs() {
+                break;
+            }
         }
-        Ok(slowest)
+        tested
     }
 
     /// Loads the service without counting, until `time` has passed.
@@ -169,6 +210,11 @@ impl<'a> LiveCell<'a> {
         stopped
     }
 
+    /// What the last round counted.
+    pub(crate) fn last_round(&self) -> Option<&Tally> {
+        self.tally.as_ref()
+    }
+
     /// The counts of the last round, empty if there was none.
     pub(crate) fn into_tally(self) -> Tally {
         self.tally.unwrap_or_default()
@@ -216,6 +262,12 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Attempts at the test request of an endpoint that must succeed this often.
+fn attempts(min_success_ratio: f64) -> usize {
+    let attempts = (ALL_FAIL.ln() / (1.0 - min_success_ratio).ln()).abs().ceil() as usize;
+    attempts.clamp(*TEST_ATTEMPTS.start(), *TEST_ATTEMPTS.end())
 }
 
 fn describe_failure(fault: Fault, exchange: &Exchange, endpoint: &Endpoint) -> String {
@@ -296,6 +348,11 @@ mod tests {
             pass.sort_unstable();
             assert_eq!(pass, &[0, 1, 2, 3, 4]);
         }
+    }
+
+    #[test]
+    fn an_endpoint_that_may_fail_more_often_gets_more_attempts() {
+        assert_eq!([1.0, 0.95, 0.8, 0.5, 0.1, 0.0].map(attempts), [5, 5, 5, 10, 50, 50]);
     }
 
     #[test]

@@ -35,8 +35,8 @@ use crate::record::{
 
 /// Lines of a targets file that are tested before measuring; a check tests all.
 const MAX_TESTED: usize = 100;
-/// Attempts at each test request, since an endpoint may fail now and then. How often it does is measured.
-const ATTEMPTS: usize = 5;
+/// Rounds of the trial, if fewer requests succeed than the cell requires: caches may still be cold.
+const TRIAL_ROUNDS: usize = 3;
 /// The round number of warm-ups, which no round has: their seed is never that of a round.
 const WARM_UP: usize = usize::MAX;
 /// Statuses from here on mean that the server failed.
@@ -102,7 +102,8 @@ pub(crate) fn check(
         for service in &measurement.services {
             let running = service.head.start(service.group.settings.ready_timeout).await?;
             for &index in &service.cells {
-                let tested = measurement.live_cell(index, &running)?.test(usize::MAX, 1).await;
+                let tested = measurement.live_cell(index, &running)?.test(usize::MAX).await;
+                let tested = tested.at_least(service.group.settings.min_success_ratio);
                 on_cell(&measurement.id(index), tested.as_ref().err());
             }
             running.stop().await;
@@ -342,7 +343,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let mut cells = Vec::new();
         for (side, running) in live.iter_mut() {
             let mut cell = self.live_cell(index, running)?;
-            if let Err(error) = cell.test(MAX_TESTED, ATTEMPTS).await {
+            let tested = cell.test(MAX_TESTED).await;
+            if let Err(error) = tested.at_least(self.planned[index].settings.min_success_ratio) {
                 running.check_alive(&id)?;
                 return Err(match *side {
                     Some(side) => MeasureError::OfSide { side, error: Box::new(error) },
@@ -367,7 +369,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     /// Starts each service once. Each request is tested, and each cell has a round that does not count but decides the number of
-    /// launches and the metrics. In a duet the rounds of base decide: a metric must not disappear because head is slow. A cell
+    /// launches and the metrics. A request may fail; only a cell of head that never succeeds ends the call. In a duet the rounds of base decide: a metric must not disappear because head is slow. A cell
     /// that base cannot answer is new, and is measured on head alone.
     async fn trial(&mut self) -> Result<(), MeasureError> {
         for index in 0..self.services.len() {
@@ -416,14 +418,21 @@ impl<'a, 'e> Measurement<'a, 'e> {
         for index in self.services[service].cells.clone() {
             let (group, cell) = self.cells[index];
             let mut live = self.live_cell(index, running)?;
-            let tested = live.test(MAX_TESTED, ATTEMPTS).await;
-            if tested.is_err() {
+            let seed = self.seed(index, WARM_UP, 0);
+            let tested = live.test(MAX_TESTED).await;
+            if tested.failure.is_some() {
                 // The death of the service says more than the request that failed because of it.
                 running.check_alive(&self.id(index))?;
             }
-            let slowest = match tested {
-                Ok(slowest) => slowest,
-                Err(MeasureError::TestRequest { fault, what, .. }) if side == Side::Base => {
+            let mut has_success = tested.has_success();
+            if !has_success && !tested.hangs() {
+                live.warm_up(group.settings.warm_up_time, seed).await;
+                let first = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
+                has_success = first.counts.successes > 0;
+                running.check_alive(&self.id(index))?;
+            }
+            match tested.failure {
+                Some(MeasureError::TestRequest { fault, what, .. }) if !has_success && side == Side::Base => {
                     let is_broken = match fault {
                         Fault::Status(status) => status >= SERVER_ERRORS,
                         fault => !fault.is_response(),
@@ -431,18 +440,28 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     self.planned[index].base_failure = Some(BaseFailure { what, is_broken });
                     continue;
                 }
-                Err(error) => return Err(error),
-            };
-            let invalid = slow_request(group, cell.load, slowest).map(|note| note.to_string());
+                Some(error) if !has_success => return Err(error),
+                Some(MeasureError::TestRequest { url, what, .. }) if side == Side::Head => {
+                    let note = Note::FailedTests { failed: tested.failed, of: tested.requests, url, what };
+                    self.planned[index].notes.push(note.to_string());
+                }
+                _ => {}
+            }
+            let invalid = slow_request(group, cell.load, tested.slowest).map(|note| note.to_string());
             self.planned[index].invalid = self.planned[index].invalid.take().or(invalid);
             let decides =
                 side == Side::Base || group.base.is_none() || self.planned[index].base_failure.is_some();
             if !decides || !self.is_measured(index, side) {
                 continue;
             }
-            let seed = self.seed(index, WARM_UP, 0);
             live.warm_up(group.settings.warm_up_time, seed).await;
-            let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
+            for _ in 0..TRIAL_ROUNDS {
+                let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
+                if trial.counts.success_ratio() >= Some(group.settings.min_success_ratio) {
+                    break;
+                }
+            }
+            let trial = live.last_round().ok_or(MeasureError::ClockSet)?;
             round_times += if cell.load.is_timed() { group.settings.window() } else { trial.window };
             let metrics = reachable_metrics(trial, cell.metrics.as_deref().unwrap_or_default());
             let note = missing_metrics(&metrics, group, cell.load, &trial.counts);
@@ -967,6 +986,87 @@ mod tests {
             error.contains("`g/closed(1)`") && error.contains("/x") && error.contains("503 instead of a 2xx"),
             "{error}"
         );
+    }
+
+    /// A server that answers 503 to the first requests of all.
+    fn failing_at_first(failures: usize) -> Service {
+        let served = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        Service::in_process(move |listener: TcpListener| {
+            let served = Arc::clone(&served);
+            async move {
+                while let Ok((mut connection, _)) = listener.accept().await {
+                    let served = Arc::clone(&served);
+                    tokio::task::spawn_local(async move {
+                        let mut request = [0; 4096];
+                        while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                            let is_early =
+                                served.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < failures;
+                            let early: &[u8] = b"HTTP/1.1 503 Cold\r\nContent-Length: 0\r\n\r\n";
+                            if connection.write_all(if is_early { early } else { OK }).await.is_err() {
+                                return;
+                            }
+                        }
+                    });
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn a_cell_whose_first_requests_all_fail_is_measured() {
+        for failures in [3, 6] {
+            let mut plan = plan(failing_at_first(failures), &[Load::closed(1)]);
+            plan.groups[0].settings.min_success_ratio = 0.8;
+            let run = measured(&plan).0.unwrap().remove(0);
+            assert_eq!((run.cells[0].rounds.len(), run.stop), (10, None));
+            assert_eq!(run.cells[0].counts().success_ratio(), Some(1.0));
+        }
+    }
+
+    /// A server that knows no path but `/x`.
+    fn knowing_x() -> Service {
+        Service::in_process(|listener: TcpListener| async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                tokio::task::spawn_local(async move {
+                    let mut request = [0; 4096];
+                    while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        let unknown: &[u8] = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+                        let is_known = request.starts_with(b"GET /x");
+                        if connection.write_all(if is_known { OK } else { unknown }).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        })
+    }
+
+    #[test]
+    fn an_endpoint_that_never_succeeds_counts_by_the_ratio_of_its_cell() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("endpoints.txt");
+        std::fs::write(&file, "/x/1\n/x/2\n/x/3\n/gone\n/x/4\n").unwrap();
+        let mut plan = plan(knowing_x(), &[Load::closed(1)]);
+        plan.groups[0].cells[0].targets = crate::plan::Targets::from_file(file).unwrap();
+        plan.groups[0].settings.min_success_ratio = 0.7;
+        let run = measured(&plan).0.unwrap().remove(0);
+        let cell = &run.cells[0];
+        assert!(cell.rounds.len() == 10 && cell.is_fair());
+        let note = &cell.notes[0];
+        assert!(
+            note.starts_with("All test requests to 1 of 5 endpoints failed (http://127.0.0.1:"),
+            "{note}"
+        );
+        assert!(note.ends_with("/gone: unexpected status 404 instead of a 2xx)"), "{note}");
+        let mut is_wrong = |ratio| {
+            plan.groups[0].settings.min_success_ratio = ratio;
+            let mut wrong = None;
+            check(&plan, options(&root), &mut |_, error| wrong = error.map(|error| error.to_string()))
+                .unwrap();
+            wrong
+        };
+        assert_eq!(is_wrong(0.8), None);
+        assert!(is_wrong(0.95).unwrap().contains("/gone"));
     }
 
     #[test]
