@@ -397,6 +397,29 @@ fn an_interrupt_prints_what_there_is() {
 }
 
 #[test]
+fn a_server_that_is_still_loading_is_waited_for() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(400));
+        let listener = TcpListener::bind(address).unwrap();
+        for (number, mut stream) in listener.incoming().flatten().enumerate() {
+            _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+            let status = if number < 2 { "503 Loading" } else { "200 OK" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            _ = std::io::Write::write_all(&mut stream, answer.as_bytes());
+        }
+    });
+    let url = format!("http://{address}/");
+    let ran = load(&[&url, "-n", "2", "-c", "1", "--wait", "60s", "--format", "script"]).expect_code(0);
+    assert_eq!(times(&ran.out, "200"), 2, "{}", ran.out);
+    load(&[&format!("http://{}/", free()), "--wait", "200ms"])
+        .expect_code(3)
+        .expect_err("was not ready within 200ms")
+        .expect_err("raise the timeout with --wait");
+}
+
+#[test]
 fn a_refused_connection_was_not_measured() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     load(&[&format!("http://{free}/"), "-n", "4"])

@@ -323,7 +323,7 @@ impl BenchmarkGroup<'_> {
         self
     }
 
-    /// Maximum time for the service to start. Default: 30 s.
+    /// Maximum time until the service is ready, wherever it runs. Default: 30 s.
     pub fn ready_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.settings().ready_timeout = timeout;
         self

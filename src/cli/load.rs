@@ -58,6 +58,9 @@ pub(crate) struct LoadArgs {
     #[arg(long, short = 't', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     #[arg(default_value = "30s")]
     timeout: Duration,
+    /// Wait up to this time until the service responds, other than with a 5xx
+    #[arg(long, value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
+    wait: Option<Duration>,
     /// Count only this status as a success [default: every 2xx]
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<u16>,
@@ -117,7 +120,7 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         metrics: None,
     });
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    Ok(exit_code(session::load(group, args.duration, seed, args.format)?))
+    Ok(exit_code(session::load(group, args.duration, args.wait, seed, args.format)?))
 }
 
 /// A URL without a scheme means http.

@@ -1,92 +1,327 @@
-//! Whether a service is ready: its port accepts connections, or its ready path responds with a 2xx.
+//! Whether a service is ready: its port accepts connections, or its ready request gets a 2xx or 3xx.
 //!
-//! A service that keeps refusing the path is a mistake in the bench file, and is reported soon ([`Patience`]). Everything else may only
-//! need more time. The request is made here and not by a client of a measurement: it needs no speed, no kept connections and no kernel
-//! stamps, and must not depend on which client a run uses.
+//! An answer that says that the request is wrong is a mistake in the bench file, and is reported soon ([`Patience`]). Everything else
+//! may only need more time.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::measure::decoder::Decoder;
+use crate::measure::exchange::{Exchange, Request};
+use crate::measure::http1::Http1;
+#[cfg(feature = "reqwest")]
+use crate::measure::via_reqwest::ViaReqwest;
+use crate::plan::{Endpoint, Transport};
+use crate::record::Fault;
 
-/// Timeout of one attempt. A service may accept connections before it can respond.
+/// Timeout of the first attempts. A service may accept connections before it can respond. Each attempt that times out doubles it.
 const ATTEMPT: Duration = Duration::from_secs(1);
-/// Time to read the rest of a response, so the service does not see its connection reset.
-const REST: Duration = Duration::from_millis(50);
-/// Maximum length of a response's head.
-const HEAD_BYTES: usize = 16 * 1024;
-/// Statuses that say that the request itself is wrong. 5xx, 429 and others say "not yet".
-const REFUSALS: [u16; 6] = [400, 401, 403, 404, 405, 410];
+/// Interval at which a service is checked that plimsoll has started, and one elsewhere.
+const POLL: Duration = Duration::from_millis(3);
+const POLL_ELSEWHERE: Duration = Duration::from_millis(100);
+/// The most that a service takes from listening on one address to listening on the next.
+const BETWEEN_LISTENS: Duration = Duration::from_millis(20);
+/// Statuses of 4xx that say "not yet", as each 5xx does: request timeout, too early, too many requests.
+const NOT_YET: [u16; 3] = [408, 425, 429];
 
 /// Limits for waiting until a service is ready.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) timeout: Duration,
-    /// Limit for refusals of the ready path with the same status.
-    pub(crate) refused: Duration,
+    /// Limit for answers that there is no such path, and for names that cannot be resolved.
+    pub(crate) unknown: Duration,
 }
 
 impl Patience {
     /// Some services listen before they have their routes, for example until their database responds. Three seconds are enough for that on
-    /// a busy machine, and a tenth of the default timeout. A longer timeout allows more time for refusals, too.
+    /// a busy machine, and a tenth of the default timeout. A longer timeout allows more time, too.
     pub(crate) fn within(timeout: Duration) -> Self {
-        Self { timeout, refused: Duration::from_secs(3).max(timeout / 10) }
+        Self { timeout, unknown: Duration::from_secs(3).max(timeout / 10) }
     }
 }
 
-/// Why a service is not ready.
+/// Where a service is expected.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// On this port of this machine, by either version of IP.
+    Port(u16),
+    Url(String),
+}
+
+/// Where to allow a service more time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Setting {
+    ReadyTimeout,
+    /// `plimsoll load --wait`.
+    Wait,
+}
+
+/// Why a service did not become ready.
 #[derive(Debug)]
-pub(crate) struct NotReady {
-    pub(crate) reason: String,
-    /// The status by which it refused the ready path, `None` if it did not.
-    pub(crate) refusal: Option<u16>,
+pub(crate) enum Unready {
+    TimedOut {
+        waited: Duration,
+        reason: String,
+        /// Whether it is expected on a port that plimsoll chose, where nothing listens.
+        is_deaf: bool,
+        setting: Setting,
+    },
+    /// By its answer the request itself is wrong.
+    Refused { reason: String, explanation: &'static str },
 }
 
-/// The status by which a service now refuses its ready path, and since when. `before` is the same after the attempt before.
-pub(crate) fn refused_since(
-    before: Option<(u16, Instant)>,
-    refusal: Option<u16>,
-    now: Instant,
-) -> Option<(u16, Instant)> {
-    let status = refusal?;
-    // Another status, or none, shows that the service is still starting.
-    before.filter(|(known, _)| *known == status).or(Some((status, now)))
-}
-
-/// What a refusal says about the path.
-pub(crate) fn explain(status: u16) -> &'static str {
-    match status {
-        400 => "the path needs more than a plain GET",
-        401 | 403 => "the path needs credentials, and plimsoll sends none",
-        405 => "the path does not support GET, which plimsoll uses",
-        _ => "there is no such path",
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut { waited, reason, is_deaf, setting } => {
+                write!(f, "was not ready within {waited:?}: {reason}; ")?;
+                if *is_deaf {
+                    f.write_str(
+                        "it must listen on 127.0.0.1 or ::1, on the port that it gets in place of {port} and that the \
+                         variable PORT holds; ",
+                    )?;
+                }
+                let setting = match setting {
+                    Setting::ReadyTimeout => "group.ready_timeout(…)",
+                    Setting::Wait => "--wait",
+                };
+                write!(f, "if it only needs longer, raise the timeout with {setting}")
+            }
+            Self::Refused { reason, explanation } => write!(
+                f,
+                "is not ready: {reason} ({explanation}); correct .ready(…), or leave it out: the service then counts as \
+                 ready once its port accepts connections"
+            ),
+        }
     }
 }
 
-/// Tries once.
-pub(crate) async fn check(port: u16, path: Option<&str>) -> Result<(), NotReady> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = match timeout(ATTEMPT, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) if is_to_another(&stream) => stream,
-        _ => {
-            let reason = format!("nothing accepts connections at {address}");
-            return Err(NotReady { reason, refusal: None });
+/// The outcome of one attempt.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// Ready at this URL, `http://host:port`.
+    Ready(String),
+    NotYet,
+    GiveUp(Unready),
+}
+
+/// Why one attempt failed.
+#[derive(Debug)]
+struct NotReady {
+    reason: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Nothing accepts connections.
+    Deaf,
+    /// It may only need more time.
+    Starting,
+    /// It may not have its routes yet, or its name.
+    Unknown(&'static str),
+    /// More time does not help.
+    Wrong(&'static str),
+}
+
+/// The attempts at one service, whose connections are closed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct ReadyCheck {
+    endpoint: Option<Endpoint>,
+    transport: Transport,
+    patience: Patience,
+    setting: Setting,
+    pub(crate) began: Instant,
+    /// Since when all answers were [`Kind::Unknown`].
+    unknown_since: Option<Instant>,
+    attempt: Duration,
+    http1: Http1,
+    #[cfg(feature = "reqwest")]
+    reqwest: ViaReqwest,
+}
+
+impl ReadyCheck {
+    /// Without an endpoint a service is ready when its port accepts connections.
+    pub(crate) fn new(
+        endpoint: Option<&Endpoint>,
+        transport: &Transport,
+        patience: Patience,
+        setting: Setting,
+    ) -> Self {
+        // A redirect is an answer.
+        let transport = Transport { follow: false, ..transport.clone() };
+        let resolver = Arc::default();
+        Self {
+            endpoint: endpoint.cloned(),
+            patience,
+            setting,
+            began: Instant::now(),
+            unknown_since: None,
+            attempt: ATTEMPT,
+            http1: Http1::new(&resolver, ATTEMPT),
+            #[cfg(feature = "reqwest")]
+            reqwest: ViaReqwest::new(&transport, ATTEMPT, &resolver),
+            transport,
         }
+    }
+
+    /// Tries once.
+    pub(crate) async fn attempt(&mut self, place: &Place) -> Attempt {
+        let NotReady { reason, kind } = match self.find(place).await {
+            Ok(url) => return Attempt::Ready(url),
+            Err(not_ready) => not_ready,
+        };
+        let now = Instant::now();
+        let unknown = matches!(kind, Kind::Unknown(_));
+        // Another answer shows that the service is still starting.
+        self.unknown_since = self.unknown_since.filter(|_| unknown).or(unknown.then_some(now));
+        match (kind, self.unknown_since) {
+            (Kind::Wrong(explanation), _) => {
+                return Attempt::GiveUp(Unready::Refused { reason, explanation });
+            }
+            (Kind::Unknown(explanation), Some(since)) if now - since >= self.patience.unknown => {
+                return Attempt::GiveUp(Unready::Refused { reason, explanation });
+            }
+            _ => {}
+        }
+        let waited = self.patience.timeout;
+        if self.began.elapsed() >= waited {
+            let is_deaf = kind == Kind::Deaf && matches!(place, Place::Port(_));
+            return Attempt::GiveUp(Unready::TimedOut { waited, reason, is_deaf, setting: self.setting });
+        }
+        tokio::time::sleep(if matches!(place, Place::Port(_)) { POLL } else { POLL_ELSEWHERE }).await;
+        Attempt::NotYet
+    }
+
+    /// The URL at which it is ready.
+    async fn find(&mut self, place: &Place) -> Result<String, NotReady> {
+        let url = match place {
+            Place::Port(port) => format!("http://{}", accepting(*port).await?),
+            Place::Url(url) => url.clone(),
+        };
+        match self.endpoint.clone() {
+            Some(endpoint) => self.ask(&endpoint, &url).await?,
+            // A proxy may be the only way to a URL.
+            None if matches!(place, Place::Url(_)) && self.transport.proxy.is_none() => accepts(&url).await?,
+            None => {}
+        }
+        Ok(url)
+    }
+
+    /// Makes the ready request.
+    async fn ask(&mut self, endpoint: &Endpoint, service_url: &str) -> Result<(), NotReady> {
+        let remaining = self.patience.timeout.saturating_sub(self.began.elapsed());
+        let timeout = self.attempt.min(remaining.max(ATTEMPT));
+        let request = Request::new(endpoint, Some(service_url), timeout).map_err(|error| NotReady {
+            reason: error.to_string(),
+            kind: Kind::Wrong("the request cannot be made"),
+        })?;
+        let exchange = self.exchange(&request).await;
+        let Some(fault) = exchange.fault.filter(|fault| !is_redirect(endpoint, *fault)) else {
+            return Ok(());
+        };
+        let kind = match fault {
+            Fault::Status(status) => kind_of(status),
+            Fault::Dns => Kind::Unknown("the name may be misspelled"),
+            Fault::Refused | Fault::ConnectTimeout | Fault::Unreachable => Kind::Deaf,
+            Fault::Timeout => {
+                self.attempt *= 2;
+                Kind::Starting
+            }
+            _ => Kind::Starting,
+        };
+        let uri = &request.uri;
+        let reason = match fault {
+            Fault::Status(status) => {
+                format!("{uri} responds with status {status} instead of {}", expected(endpoint))
+            }
+            Fault::Malformed if self.transport.is_plain() => format!(
+                "{uri} does not respond with HTTP/1.1 (if the service only speaks HTTP/2, call group.http2())"
+            ),
+            fault => format!("{uri} does not respond as expected ({})", fault.in_words()),
+        };
+        Err(NotReady { reason, kind })
+    }
+
+    async fn exchange(&mut self, request: &Request) -> Exchange {
+        if self.transport.is_plain() && !request.is_https {
+            return self.http1.exchange(request).await;
+        }
+        #[cfg(feature = "reqwest")]
+        return self.reqwest.exchange(request).await;
+        #[cfg(not(feature = "reqwest"))]
+        return Exchange::begin().failed(Fault::Client);
+    }
+}
+
+/// Whether it is a redirect, which shows that the service works, unless another status is expected.
+fn is_redirect(endpoint: &Endpoint, fault: Fault) -> bool {
+    endpoint.status.is_none() && matches!(fault, Fault::Status(300..400))
+}
+
+fn expected(endpoint: &Endpoint) -> String {
+    endpoint.status.map_or("2xx or 3xx".to_owned(), |status| status.to_string())
+}
+
+/// What an unexpected status says about the request.
+fn kind_of(status: u16) -> Kind {
+    match status {
+        _ if NOT_YET.contains(&status) => Kind::Starting,
+        404 => Kind::Unknown("there is no such path"),
+        410 => Kind::Wrong("there is no such path"),
+        401 | 403 => Kind::Wrong(
+            "it needs credentials: pass them as in .ready(Endpoint::get(path).header(\"Authorization\", …))",
+        ),
+        405 => Kind::Wrong(
+            "it does not support this method: pass another one, as in .ready(Endpoint::new(method, path))",
+        ),
+        400..500 => Kind::Wrong(
+            "it needs another request: pass one, as in .ready(Endpoint::get(path).header(\"Host\", …))",
+        ),
+        _ => Kind::Starting,
+    }
+}
+
+/// The address of this machine at which something accepts connections on this port, preferably of IPv4.
+async fn accepting(port: u16) -> Result<SocketAddr, NotReady> {
+    let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let accepts = async |address: SocketAddr| {
+        let connected = timeout(ATTEMPT, TcpStream::connect(address)).await;
+        matches!(connected, Ok(Ok(stream)) if is_to_another(&stream))
     };
-    let Some(path) = path.map(request_target) else { return Ok(()) };
-    let (problem, status) = match timeout(ATTEMPT, status_of(stream, address, &path)).await {
-        Ok(Ok(200..300)) => return Ok(()),
-        Ok(Ok(status)) => (format!("responds with status {status} instead of 2xx"), Some(status)),
-        Ok(Err(error)) => (format!("does not respond ({error})"), None),
-        Err(_) => ("accepts the connection but does not respond".to_owned(), None),
+    if accepts(v4).await {
+        return Ok(v4);
+    }
+    if accepts(v6).await {
+        // All launches must use the same address, also those of a service that listens on one after the other.
+        tokio::time::sleep(BETWEEN_LISTENS).await;
+        return Ok(if accepts(v4).await { v4 } else { v6 });
+    }
+    Err(NotReady { reason: format!("nothing accepts connections at {v4} or {v6}"), kind: Kind::Deaf })
+}
+
+/// Whether the host of a URL accepts connections.
+async fn accepts(url: &str) -> Result<(), NotReady> {
+    // The plan was checked: it is a URL with a host.
+    let Ok(request) = Request::new(&Endpoint::get("/"), Some(url), ATTEMPT) else { return Ok(()) };
+    let (host, port) = (request.host.as_str(), request.port);
+    let unresolved = |_| NotReady {
+        reason: format!("the name `{host}` is not resolved"),
+        kind: Kind::Unknown("it may be misspelled"),
     };
-    let refusal = status.filter(|status| REFUSALS.contains(status));
-    Err(NotReady { reason: format!("http://{address}{path} {problem}"), refusal })
+    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(unresolved)?.collect();
+    match timeout(ATTEMPT, TcpStream::connect(&addresses[..])).await {
+        Ok(Ok(stream)) if is_to_another(&stream) => Ok(()),
+        _ => Err(NotReady {
+            reason: format!("nothing accepts connections at {host}:{port}"),
+            kind: Kind::Deaf,
+        }),
+    }
 }
 
 /// A socket that gets the port to which it connects as its own connects to itself.
@@ -94,98 +329,180 @@ fn is_to_another(stream: &TcpStream) -> bool {
     matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local != peer)
 }
 
-/// The path, encoded so that it can stand in a request line.
-fn request_target(path: &str) -> String {
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    let encode = |byte: &u8| match byte {
-        0x21..=0x7e => char::from(*byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    slash.to_owned() + &path.as_bytes().iter().map(encode).collect::<String>()
-}
-
-async fn status_of(mut stream: TcpStream, address: SocketAddr, path: &str) -> io::Result<u16> {
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: */*\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let (mut decoder, mut received) = (Decoder::new(false), Vec::with_capacity(1024));
-    while received.len() <= HEAD_BYTES {
-        if stream.read_buf(&mut received).await? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before a whole response"));
-        }
-        let decoded = decoder.take(&received, |_, _| {});
-        if let Some(status) = decoder.status {
-            _ = timeout(REST, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
-            return Ok(status);
-        }
-        let refused = |malformed| io::Error::other(format!("the response is not HTTP/1.1: {malformed}"));
-        let taken = decoded.map_err(refused)?;
-        received.drain(..taken);
-    }
-    Err(io::Error::other("the head of the response is too long"))
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
-    /// The outcome for a server that answers with these bytes and closes.
-    async fn answered(bytes: &'static str) -> Result<(), NotReady> {
-        let server = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = server.local_addr().unwrap().port();
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn check_of(endpoint: Endpoint, unknown: Duration) -> ReadyCheck {
+        let patience = Patience { timeout: LONG, unknown };
+        ReadyCheck::new(Some(&endpoint), &Transport::default(), patience, Setting::ReadyTimeout)
+    }
+
+    /// The outcome of an attempt at a server that answers with these bytes and closes, and the request that it read.
+    async fn answered(bytes: &str, check: &mut ReadyCheck) -> (Attempt, String) {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let place = Place::Port(server.local_addr().unwrap().port());
         let answer = async {
+            // The first connection only shows that the port accepts.
+            _ = server.accept().await.unwrap();
             let (mut stream, _) = server.accept().await.unwrap();
-            _ = stream.read(&mut [0; 1024]).await;
+            let mut request = vec![0; 1024];
+            let read = stream.read(&mut request).await.unwrap_or(0);
+            request.truncate(read);
             stream.write_all(bytes.as_bytes()).await.unwrap();
+            String::from_utf8(request).unwrap()
         };
-        tokio::join!(check(port, Some("/x")), answer).0
+        tokio::join!(check.attempt(&place), answer)
+    }
+
+    async fn outcome(bytes: &str) -> Attempt {
+        answered(bytes, &mut check_of(Endpoint::get("/x"), LONG)).await.0
     }
 
     #[tokio::test]
-    async fn the_status_is_that_of_the_final_response() {
-        assert!(answered("HTTP/1.1 200 OK\r\n\r\n").await.is_ok());
-        for (bytes, expected) in [
-            (
-                "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.0 503 No\r\n\r\n",
-                "responds with status 503 instead",
-            ),
-            ("HTTP/1.1 100 Continue\r\n\r\n", "(closed before a whole response)"),
-            ("HTTP/1.1 204 No Cont", "(closed before a whole response)"),
-            ("", "(closed before a whole response)"),
-            (
-                "SSH-2.0-OpenSSH\r\n",
-                "(the response is not HTTP/1.1: no status line of HTTP/1.1: \"SSH-2.0-OpenSSH\")",
-            ),
-        ] {
-            let reason = answered(bytes).await.unwrap_err().reason;
-            assert!(reason.contains(expected), "{reason}");
+    async fn successes_and_redirects_are_ready_and_server_errors_are_waited_for() {
+        for status in ["200 OK", "204 No Content", "301 Moved\r\nLocation: /login", "307 Moved", "308 Moved"]
+        {
+            let bytes = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            assert!(matches!(outcome(&bytes).await, Attempt::Ready(_)), "{status}");
+        }
+        for status in ["503 No", "500 No", "502 No", "429 Slow", "408 Late", "425 Early", "404 Not yet"] {
+            let bytes = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            assert!(matches!(outcome(&bytes).await, Attempt::NotYet), "{status}");
+        }
+        for bytes in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 O", "", "SSH-2.0-OpenSSH\r\n"] {
+            assert!(matches!(outcome(bytes).await, Attempt::NotYet), "{bytes}");
         }
     }
 
-    #[test]
-    fn a_longer_timeout_allows_more_time_for_refusals() {
-        let refused_s = |timeout_s| Patience::within(Duration::from_secs(timeout_s)).refused.as_secs();
-        assert_eq!([1, 30, 60, 120].map(refused_s), [3, 3, 6, 12]);
+    #[tokio::test]
+    async fn other_client_errors_are_reported_by_the_first_attempt_with_what_to_do() {
+        for (status, part) in [
+            (400, ".header(\"Host\", …)"),
+            (401, "needs credentials"),
+            (403, "needs credentials"),
+            (405, "Endpoint::new(method, path)"),
+            (410, "no such path"),
+            (421, ".header(\"Host\", …)"),
+            (426, "needs another request"),
+        ] {
+            let bytes = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let Attempt::GiveUp(why) = outcome(&bytes).await else { panic!("{status}") };
+            let why = why.to_string();
+            assert!(
+                why.contains(part) && why.contains(&format!("/x responds with status {status}")),
+                "{why}"
+            );
+        }
     }
 
-    #[test]
-    fn a_refusal_lasts_until_the_service_answers_differently() {
-        let start = Instant::now();
-        let mut refused = None;
-        let mut since_ms = |refusal: Option<u16>, at_ms: u64| {
-            refused = refused_since(refused, refusal, start + Duration::from_millis(at_ms));
-            refused.map(|(_, since)| since.duration_since(start).as_millis())
+    #[tokio::test]
+    async fn the_ready_request_has_its_headers_and_its_own_checks() {
+        let ok = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nloading";
+        let endpoint = Endpoint::get("/x").header("Host", "shop.example").header("X-Key", "1");
+        let (attempt, request) = answered(ok, &mut check_of(endpoint.clone(), LONG)).await;
+        assert!(matches!(attempt, Attempt::Ready(_)), "{attempt:?}");
+        assert!(request.contains("Host: shop.example\r\n") && request.contains("X-Key: 1\r\n"), "{request}");
+        let loaded = endpoint.clone().expect_body_contains("loaded");
+        assert!(matches!(answered(ok, &mut check_of(loaded, LONG)).await.0, Attempt::NotYet));
+        let unauthorized = "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let expected = endpoint.expect_status(401);
+        assert!(matches!(answered(unauthorized, &mut check_of(expected, LONG)).await.0, Attempt::Ready(_)));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_path_is_waited_for_only_while_nothing_else_is_answered() {
+        let unknown = "HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let starting = "HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let mut check = check_of(Endpoint::get("/x"), LONG);
+        assert!(matches!(answered(unknown, &mut check).await.0, Attempt::NotYet));
+        let since = check.unknown_since;
+        assert!(matches!(answered(unknown, &mut check).await.0, Attempt::NotYet));
+        assert!(since.is_some() && check.unknown_since == since);
+        assert!(matches!(answered(starting, &mut check).await.0, Attempt::NotYet));
+        assert_eq!(check.unknown_since, None);
+        check.patience.unknown = Duration::ZERO;
+        let Attempt::GiveUp(why) = answered(unknown, &mut check).await.0 else { panic!("it is over") };
+        assert!(why.to_string().contains("there is no such path"), "{why}");
+    }
+
+    #[cfg(feature = "reqwest")]
+    #[tokio::test]
+    async fn a_service_that_only_speaks_http2_is_asked_by_http2_where_the_group_says_so() {
+        /// Frames of RFC 9113: settings, their acknowledgement, and headers of stream 1 with `:status: 200`.
+        const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+        const ANSWER: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88];
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let place = Place::Port(server.local_addr().unwrap().port());
+        let serve = async {
+            loop {
+                let (mut stream, _) = server.accept().await.unwrap();
+                stream.write_all(SETTINGS).await.unwrap();
+                let mut received = Vec::new();
+                // A headers frame of the client has the type 1 and ends its stream.
+                while !received.windows(6).any(|bytes| bytes == [1, 5, 0, 0, 0, 1]) {
+                    match stream.read_buf(&mut received).await {
+                        Ok(1..) => {}
+                        _ => break,
+                    }
+                }
+                _ = stream.write_all(ANSWER).await;
+                _ = stream.read(&mut [0; 1024]).await;
+            }
         };
-        assert_eq!(since_ms(None, 0), None);
-        assert_eq!([10, 500, 2_900].map(|at| since_ms(Some(404), at)), [Some(10); 3]);
-        assert_eq!(since_ms(Some(401), 3_000), Some(3_000), "its routes are there now, and need credentials");
-        assert_eq!(since_ms(None, 4_000), None, "as if it had been restarted");
-        assert_eq!([5_000, 5_250].map(|at| since_ms(Some(401), at)), [Some(5_000); 2]);
+        let attempts = async {
+            for http2 in [true, false] {
+                let transport = Transport { http2, ..Transport::default() };
+                let patience = Patience { timeout: Duration::ZERO, unknown: LONG };
+                let endpoint = Endpoint::get("/x");
+                let mut check = ReadyCheck::new(Some(&endpoint), &transport, patience, Setting::ReadyTimeout);
+                match check.attempt(&place).await {
+                    Attempt::Ready(_) => assert!(http2),
+                    Attempt::GiveUp(why) => {
+                        assert!(!http2 && why.to_string().contains("group.http2()"), "{why}")
+                    }
+                    Attempt::NotYet => panic!("the time is over"),
+                }
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = attempts => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_may_listen_on_either_loopback_address() {
+        let Ok(server) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else { return };
+        let address = server.local_addr().unwrap();
+        assert_eq!(accepting(address.port()).await.unwrap(), address);
+    }
+
+    #[tokio::test]
+    async fn a_url_is_ready_once_its_port_accepts() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let patience = Patience { timeout: Duration::ZERO, unknown: LONG };
+        let check = || ReadyCheck::new(None, &Transport::default(), patience, Setting::Wait);
+        let place = Place::Url(url);
+        assert!(matches!(check().attempt(&place).await, Attempt::Ready(_)));
+        drop(server);
+        let Attempt::GiveUp(why) = check().attempt(&place).await else { panic!("nothing listens") };
+        let why = why.to_string();
+        assert!(
+            why.contains("nothing accepts connections at 127.0.0.1:") && why.ends_with("--wait"),
+            "{why}"
+        );
     }
 
     #[test]
-    fn a_path_cannot_break_out_of_its_request_line() {
-        assert_eq!(request_target("health?a=b"), "/health?a=b");
-        assert_eq!(request_target("/a b\r\nx: y"), "/a%20b%0D%0Ax:%20y");
+    fn a_longer_timeout_allows_more_time_for_unknown_paths() {
+        let unknown_s = |timeout_s| Patience::within(Duration::from_secs(timeout_s)).unknown.as_secs();
+        assert_eq!([1, 30, 60, 120].map(unknown_s), [3, 3, 6, 12]);
     }
 }

@@ -4,6 +4,7 @@
 //! order too, and request their endpoints in the same order. Disturbances of the machine then affect both (Bulej et al., Duet
 //! benchmarking, ICPE 2020).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::measure::exchange::Resolver;
 use crate::measure::note::Note;
 use crate::measure::port::ephemeral_ports;
 use crate::measure::round::LiveCell;
-use crate::measure::service::{Launcher, Running};
+use crate::measure::service::{Launcher, Running, wait_for};
 use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::{
@@ -100,10 +101,11 @@ pub(crate) fn check(
         let mut ignore = |_: Event| {};
         let measurement = Measurement::prepare(plan, options, &mut ignore)?;
         for service in &measurement.services {
-            let running = service.head.start(service.group.settings.ready_timeout).await?;
+            let (settings, transport) = (&service.group.settings, &service.group.transport);
+            let running = service.head.start(settings.ready_timeout, transport).await?;
             for &index in &service.cells {
                 let tested = measurement.live_cell(index, &running)?.test(usize::MAX).await;
-                let tested = tested.at_least(service.group.settings.min_success_ratio);
+                let tested = tested.at_least(settings.min_success_ratio);
                 on_cell(&measurement.id(index), tested.as_ref().err());
             }
             running.stop().await;
@@ -151,8 +153,8 @@ pub(crate) struct Loaded {
     pub(crate) note: Option<Note>,
 }
 
-/// Loads one cell once, without warm-up, for `length` or until all its requests are back. Its endpoints must have whole URLs.
-/// `on_progress` gets the counts ten times per second.
+/// Loads one cell once, without warm-up, for `length` or until all its requests are back. Its endpoints must have whole URLs. First
+/// waits up to `wait` until each host responds. `on_progress` gets the counts ten times per second.
 ///
 /// # Errors
 /// If an endpoint cannot be requested. Faults are counted and are not errors.
@@ -160,6 +162,7 @@ pub(crate) fn load(
     group: &Group,
     cell: &Cell,
     length: Option<Duration>,
+    wait: Option<Duration>,
     seed: u64,
     mut on_progress: Option<&mut dyn FnMut(&Counts)>,
 ) -> Result<Loaded, MeasureError> {
@@ -169,6 +172,15 @@ pub(crate) fn load(
     on_one_thread(async {
         let _guard = open_stamp_guard().await;
         let mut live = LiveCell::new(group, cell, None, &Arc::default())?;
+        if let Some(timeout) = wait {
+            tokio::select! {
+                ready = wait_for_hosts(group, cell, timeout) => ready?,
+                signal = interrupt.wait() => {
+                    let (tally, signal) = (Tally::default(), Some(signal));
+                    return Ok(Loaded { tally, elapsed: Duration::ZERO, signal, note: None });
+                }
+            }
+        }
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
         let started = Instant::now();
         let signal = live.run_until(timing, seed, async |window| {
@@ -190,6 +202,19 @@ pub(crate) fn load(
         let note = lacks_ports.then(|| Note::NoFreePort { range: ephemeral_ports() });
         Ok(Loaded { tally, elapsed, signal, note })
     })
+}
+
+/// Waits until each host that a cell names responds to the first endpoint that names it.
+async fn wait_for_hosts(group: &Group, cell: &Cell, timeout: Duration) -> Result<(), MeasureError> {
+    let began = Instant::now();
+    let mut known = BTreeSet::new();
+    for endpoint in cell.targets.endpoints() {
+        let host = endpoint.resolve(None).ok().and_then(|uri| Some(uri.authority()?.to_string()));
+        if known.insert(host) {
+            wait_for(endpoint, &group.transport, began, timeout).await?;
+        }
+    }
+    Ok(())
 }
 
 fn on_one_thread<T>(future: impl Future<Output = Result<T, MeasureError>>) -> Result<T, MeasureError> {
@@ -314,7 +339,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
             for sides in sides.chunks(at_a_time) {
                 let mut live = Vec::new();
                 for &side in sides {
-                    let started = service.launcher(side).start(service.group.settings.ready_timeout).await;
+                    let (settings, transport) = (&service.group.settings, &service.group.transport);
+                    let started = service.launcher(side).start(settings.ready_timeout, transport).await;
                     let started = started.map_err(|source| match service.base {
                         None => MeasureError::Service(source),
                         Some(_) => MeasureError::SideStart { side, source },
@@ -380,7 +406,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 let launcher = self.services[index].launcher(side);
                 (self.on_event)(Event::Launching { service: launcher.describe().to_owned() });
                 let began = Instant::now();
-                let started = launcher.start(settings.ready_timeout).await;
+                let transport = &self.services[index].group.transport;
+                let started = launcher.start(settings.ready_timeout, transport).await;
                 let mut running = started.map_err(|source| match sides.len() {
                     1 => MeasureError::Service(source),
                     _ => MeasureError::SideStart { side, source },
@@ -627,7 +654,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
     async fn start_side(&self, visit: &Visit, side: Side) -> Result<LiveSide<'a>, MeasureError> {
         let service = &self.services[visit.service];
         let settings = &service.group.settings;
-        let mut running = service.launcher(side).start(settings.ready_timeout).await?;
+        let launcher = service.launcher(side);
+        let mut running = launcher.start(settings.ready_timeout, &service.group.transport).await?;
         let warm_up = settings.warm_up_time / u32::try_from(service.cells.len()).unwrap_or(u32::MAX);
         let mut cells = Vec::new();
         for &index in service.cells.iter().filter(|&&index| self.is_measured(index, side)) {
@@ -738,7 +766,7 @@ fn mix(seed: u64, number: u64) -> u64 {
 /// The URLs that a bench file states. Other requests go to a service that plimsoll starts.
 fn given_urls<'a>(group: &'a Group, cell: &'a Cell) -> impl Iterator<Item = &'a str> {
     let service = match &group.service.0 {
-        ServiceKind::Url(url) => Some(url.as_str()),
+        ServiceKind::Url(service) => Some(service.url.as_str()),
         _ => None,
     };
     let endpoints = cell.targets.endpoints().iter().map(Endpoint::url);

@@ -23,11 +23,11 @@ use tokio::task::LocalSet;
 use crate::measure::port::{NoFreePort, PortLease, is_free};
 use crate::measure::process::{Ending, ServiceProcess};
 use crate::measure::program::{Program, ProgramError};
-use crate::measure::ready::{self, NotReady, Patience};
-use crate::plan::{InProcess, Service, ServiceCommand, ServiceKind, with_port};
+use crate::measure::ready::{Attempt, Patience, Place, ReadyCheck, Setting, Unready};
+use crate::plan::{
+    Endpoint, InProcess, Service, ServiceCommand, ServiceKind, ServiceUrl, Transport, with_port,
+};
 
-/// Interval at which a service is checked until it is ready.
-const READY_POLL: Duration = Duration::from_millis(3);
 /// Ports to try if another process takes them before the service does.
 const PORT_TRIES: usize = 5;
 /// The search path of a process without one.
@@ -50,16 +50,9 @@ pub(crate) enum ServiceError {
     Spawn { command: String, directory: PathBuf, source: io::Error },
     #[error("the service ended before it was ready: `{command}` {ending}{output}")]
     DiedEarly { command: String, ending: Ending, output: String },
-    #[error(
-        "the service `{command}` was not ready within {waited:?}: {reason}; it must listen on 127.0.0.1, on the port that it gets in place of {{port}} \
-         and that the variable PORT holds; if it only needs longer, raise the timeout with group.ready_timeout(…){output}"
-    )]
-    NotReady { command: String, waited: Duration, reason: String, output: String },
-    #[error(
-        "the service `{command}` answered its ready path with an error for {waited:?}: {reason} ({explanation}); correct the path in .ready(…), or leave \
-         .ready(…) out: the service then counts as ready once its port accepts connections{output}"
-    )]
-    Refused { command: String, waited: Duration, reason: String, explanation: &'static str, output: String },
+    /// `service` is "the service `./server`" or "the service at http://host".
+    #[error("{service} {why}{output}")]
+    NotReady { service: String, why: Unready, output: String },
     #[error("the service died while cell `{cell}` was measured: `{command}` {ending}{output}")]
     Died { cell: String, command: String, ending: Ending, output: String },
     #[error("could not start the server in this process: {0}")]
@@ -71,8 +64,8 @@ pub(crate) enum ServiceError {
 /// A service that can be started.
 #[derive(Debug)]
 pub(crate) enum Launcher {
-    /// Somebody else has started it, at this URL. `None` if the endpoints have whole URLs.
-    External(Option<String>),
+    /// Somebody else has started it. `None` if the endpoints have whole URLs.
+    External(Option<ServiceUrl>),
     InProcess(InProcess),
     Command(Box<PreparedCommand>),
 }
@@ -113,7 +106,7 @@ impl Launcher {
     pub(crate) fn describe(&self) -> &str {
         match self {
             Self::External(None) => "the endpoints' own hosts",
-            Self::External(Some(url)) => url,
+            Self::External(Some(service)) => &service.url,
             Self::InProcess(_) => "the server in this process",
             Self::Command(command) => &command.command.program,
         }
@@ -125,15 +118,65 @@ impl Launcher {
         command.program.digest()
     }
 
-    /// Starts the service and waits until it is ready. Dropping the future leaves no process behind.
-    pub(crate) async fn start(&self, ready_timeout: Duration) -> Result<Running, ServiceError> {
+    /// Starts the service and waits until it is ready, asking it by `transport`. Dropping the future leaves no process behind.
+    pub(crate) async fn start(
+        &self,
+        ready_timeout: Duration,
+        transport: &Transport,
+    ) -> Result<Running, ServiceError> {
+        let patience = Patience::within(ready_timeout);
         match self {
-            Self::External(url) => Ok(Running { url: url.clone(), life: Life::External }),
-            Self::InProcess(server) => {
-                let server = ServerThread::start(server).map_err(ServiceError::InProcess)?;
-                Ok(Running { url: Some(local_url(server.port)), life: Life::InProcess(server) })
+            Self::External(None) => Ok(Running { url: None, life: Life::External }),
+            Self::External(Some(service)) => {
+                let place = Place::Url(service.url.clone());
+                let mut check =
+                    ReadyCheck::new(service.ready.as_ref(), transport, patience, Setting::ReadyTimeout);
+                let url = wait_at(&mut check, &place, &format!("the service at {}", service.url)).await?;
+                Ok(Running { url: Some(url), life: Life::External })
             }
-            Self::Command(command) => command.start(Patience::within(ready_timeout), PortLease::new).await,
+            Self::InProcess(server) => {
+                let running = ServerThread::start(server).map_err(ServiceError::InProcess)?;
+                let place = Place::Port(running.port);
+                let mut check =
+                    ReadyCheck::new(server.ready.as_ref(), transport, patience, Setting::ReadyTimeout);
+                // Without a ready request it may take connections one by one.
+                let url = match server.ready {
+                    Some(_) => wait_at(&mut check, &place, "the server in this process").await?,
+                    None => local_url(running.port),
+                };
+                Ok(Running { url: Some(url), life: Life::InProcess(running) })
+            }
+            Self::Command(command) => command.start(patience, transport, PortLease::new).await,
+        }
+    }
+}
+
+/// Waits until the service of `endpoint`, which has a whole URL, responds to it, up to `timeout` after `began`.
+pub(crate) async fn wait_for(
+    endpoint: &Endpoint,
+    transport: &Transport,
+    began: Instant,
+    timeout: Duration,
+) -> Result<(), ServiceError> {
+    let mut check = ReadyCheck::new(Some(endpoint), transport, Patience::within(timeout), Setting::Wait);
+    check.began = began;
+    match wait_at(&mut check, &Place::Url(endpoint.url().to_owned()), endpoint.url()).await {
+        // It responds: the load shows what.
+        Ok(_) | Err(ServiceError::NotReady { why: Unready::Refused { .. }, .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for a service that has no process of its own.
+async fn wait_at(check: &mut ReadyCheck, place: &Place, service: &str) -> Result<String, ServiceError> {
+    loop {
+        match check.attempt(place).await {
+            Attempt::Ready(url) => return Ok(url),
+            Attempt::NotYet => {}
+            Attempt::GiveUp(why) => {
+                let (service, output) = (service.to_owned(), String::new());
+                return Err(ServiceError::NotReady { service, why, output });
+            }
         }
     }
 }
@@ -209,6 +252,7 @@ impl PreparedCommand {
     async fn start(
         &self,
         patience: Patience,
+        transport: &Transport,
         mut leases: impl FnMut() -> Result<PortLease, NoFreePort>,
     ) -> Result<Running, ServiceError> {
         self.program.check()?;
@@ -216,43 +260,43 @@ impl PreparedCommand {
         loop {
             let lease = leases()?;
             let port = lease.port;
-            match self.start_on(lease, patience).await {
+            match self.start_on(lease, patience, transport).await {
                 Err(ServiceError::DiedEarly { .. }) if tries < PORT_TRIES && !is_free(port) => tries += 1,
                 outcome => return outcome,
             }
         }
     }
 
-    async fn start_on(&self, lease: PortLease, patience: Patience) -> Result<Running, ServiceError> {
-        let (began, port) = (Instant::now(), lease.port);
+    async fn start_on(
+        &self,
+        lease: PortLease,
+        patience: Patience,
+        transport: &Transport,
+    ) -> Result<Running, ServiceError> {
+        let port = lease.port;
         let command = self.command_line(port);
         let mut process = ServiceProcess::spawn(self.system_command(port)).map_err(|source| {
             ServiceError::Spawn { command: command.clone(), directory: self.directory.clone(), source }
         })?;
-        let mut refused = None;
+        let ready = self.command.ready.as_ref();
+        let mut check = ReadyCheck::new(ready, transport, patience, Setting::ReadyTimeout);
         loop {
-            let checked = ready::check(port, self.command.ready.as_deref()).await;
+            let attempt = check.attempt(&Place::Port(port)).await;
             // Checked after the port, which another process may hold if the service is dead.
             if let Some(ending) = process.ending() {
                 return Err(ServiceError::DiedEarly { command, ending, output: process.last_lines() });
             }
-            let Err(NotReady { reason, refusal }) = checked else {
-                let life = Life::Process { process: Box::new(process), command, _lease: lease };
-                return Ok(Running { url: Some(local_url(port)), life });
-            };
-            refused = ready::refused_since(refused, refusal, Instant::now());
-            if let Some((status, since)) = refused
-                && since.elapsed() >= patience.refused
-            {
-                let (waited, explanation) = (patience.refused, ready::explain(status));
-                let output = process.last_lines();
-                return Err(ServiceError::Refused { command, waited, reason, explanation, output });
+            match attempt {
+                Attempt::Ready(url) => {
+                    let life = Life::Process { process: Box::new(process), command, _lease: lease };
+                    return Ok(Running { url: Some(url), life });
+                }
+                Attempt::NotYet => {}
+                Attempt::GiveUp(why) => {
+                    let (service, output) = (format!("the service `{command}`"), process.last_lines());
+                    return Err(ServiceError::NotReady { service, why, output });
+                }
             }
-            if began.elapsed() >= patience.timeout {
-                let (waited, output) = (patience.timeout, process.last_lines());
-                return Err(ServiceError::NotReady { command, waited, reason, output });
-            }
-            tokio::time::sleep(READY_POLL).await;
         }
     }
 }
@@ -435,7 +479,7 @@ mod tests {
 
     fn start(service: impl Into<Service>, timeout: Duration) -> Result<Running, ServiceError> {
         let launcher = Launcher::prepare(&service.into(), &[], &std::env::temp_dir())?;
-        block_on(launcher.start(timeout))
+        block_on(launcher.start(timeout, &Transport::default()))
     }
 
     fn pid(running: &Running) -> i32 {
@@ -561,33 +605,31 @@ mod tests {
         assert!(get(url(&running), "/").contains("3 ups"));
     }
 
-    /// Starts the server with a limit for refusals of its ready path.
-    fn start_refused(ready: &str, refused: Duration) -> Result<String, ServiceError> {
-        let patience = Patience { timeout: LONG, refused };
-        let running = block_on(prepare(&server().ready(ready)).start(patience, PortLease::new))?;
+    /// Starts the server with a limit for answers that it does not know its ready path.
+    fn start_unknown(ready: &str, unknown: Duration) -> Result<String, ServiceError> {
+        let patience = Patience { timeout: LONG, unknown };
+        let command = prepare(&server().ready(ready));
+        let running = block_on(command.start(patience, &Transport::default(), PortLease::new))?;
         Ok(get(url(&running), "/"))
     }
 
     #[test]
-    fn a_ready_path_that_stays_refused_is_an_error_with_path_status_and_what_to_do() {
-        let error = start_refused("/none", Duration::from_millis(20)).unwrap_err();
-        assert!(matches!(error, ServiceError::Refused { .. }), "{error}");
+    fn a_ready_path_that_stays_unknown_is_an_error_with_path_status_and_what_to_do() {
+        let error = start_unknown("/none", Duration::from_millis(20)).unwrap_err();
+        assert!(matches!(error, ServiceError::NotReady { why: Unready::Refused { .. }, .. }), "{error}");
         let text = error.to_string();
-        for part in [
-            "/none responds with status 404 instead of 2xx",
-            "for 20ms",
-            "there is no such path",
-            ".ready(…)",
-        ] {
+        for part in
+            ["/none responds with status 404 instead of 2xx or 3xx", "there is no such path", ".ready(…)"]
+        {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }
 
     #[test]
     fn late_routes_and_a_service_that_warms_up_are_waited_for() {
-        assert!(start_refused("/late", LONG).unwrap().contains("3 ups"));
-        // A 503 is not a refusal, even if none is allowed.
-        assert!(start_refused("/up", Duration::ZERO).unwrap().contains("3 ups"));
+        assert!(start_unknown("/late", LONG).unwrap().contains("3 ups"));
+        // A 503 says nothing about the path.
+        assert!(start_unknown("/up", Duration::ZERO).unwrap().contains("3 ups"));
     }
 
     #[test]
@@ -598,7 +640,7 @@ mod tests {
         let command = server().args(["--skip", "{{port}}"]).env("ADDRESS", "127.0.0.1:{port}");
         let args = ["--skip=x:{port}".to_owned()];
         let launcher = Launcher::prepare(&command.into(), &args, &std::env::temp_dir()).unwrap();
-        let running = block_on(launcher.start(LONG)).unwrap();
+        let running = block_on(launcher.start(LONG, &Transport::default())).unwrap();
         let port = url(&running).rsplit_once(':').unwrap().1.to_owned();
         let answer = get(url(&running), "/");
         let original = std::env::current_exe().unwrap();
@@ -612,7 +654,9 @@ mod tests {
         let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let lease = PortLease::of(stranger.local_addr().unwrap().port()).unwrap();
         // The port may accept before the service has died. Then the run finds it dead.
-        let died = match block_on(prepare(&shell("exit 1")).start_on(lease, Patience::within(LONG))) {
+        let transport = Transport::default();
+        let command = prepare(&shell("exit 1"));
+        let died = match block_on(command.start_on(lease, Patience::within(LONG), &transport)) {
             Err(error) => matches!(error, ServiceError::DiedEarly { .. }),
             Ok(mut running) => eventually(|| running.check_alive("g/c/4").is_err()),
         };
@@ -625,7 +669,8 @@ mod tests {
         taken.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let taken_port = taken.local_addr().unwrap().port();
         let mut given = Vec::new();
-        let running = block_on(prepare(&server()).start(Patience::within(LONG), || {
+        let transport = Transport::default();
+        let running = block_on(prepare(&server()).start(Patience::within(LONG), &transport, || {
             let lease = if given.is_empty() { PortLease::of(taken_port).unwrap() } else { PortLease::new()? };
             given.push(lease.port);
             Ok(lease)
@@ -755,10 +800,46 @@ mod tests {
         }
     }
 
+    /// The URL of a server that listens after `wait` and answers every request with `status`.
+    fn late_url(wait: Duration, status: &'static str) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let early = wait.is_zero().then_some(listener);
+        thread::spawn(move || {
+            thread::sleep(wait);
+            let listener = early.unwrap_or_else(|| TcpListener::bind(address).unwrap());
+            for mut stream in listener.incoming().flatten() {
+                _ = stream.read(&mut [0; 1024]);
+                _ = write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\n\r\n");
+            }
+        });
+        format!("http://{address}")
+    }
+
     #[test]
-    fn a_url_is_used_as_it_is() {
-        let mut running = start(Service::url("http://127.0.0.1:9/"), LONG).unwrap();
-        assert_eq!(url(&running), "http://127.0.0.1:9/");
-        assert!(running.check_alive("g/c/4").is_ok());
+    fn a_service_at_a_url_is_waited_for_and_used_as_it_is() {
+        let late = late_url(Duration::from_millis(300), "200 OK");
+        for service in [Service::url(&late), Service::url(&late).ready("/x")] {
+            let mut running = start(service, LONG).unwrap();
+            assert_eq!(url(&running), late);
+            assert!(running.check_alive("g/c/4").is_ok());
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_not_ready_is_an_error_that_names_it() {
+        let busy = late_url(Duration::ZERO, "503 Loading");
+        let error =
+            start(Service::url(&busy).ready("/x"), Duration::from_millis(300)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the service at {busy} was not ready within 300ms")), "{error}");
+        assert!(error.contains("status 503") && !error.contains("PORT"), "{error}");
+        let endpoint = Endpoint::get(format!("{busy}/x"));
+        let wait = |endpoint: &Endpoint, timeout| {
+            block_on(wait_for(endpoint, &Transport::default(), Instant::now(), timeout))
+        };
+        let error = wait(&endpoint, Duration::from_millis(300)).unwrap_err().to_string();
+        assert!(error.contains("raise the timeout with --wait"), "{error}");
+        let needs_login = late_url(Duration::from_millis(100), "401 No");
+        wait(&Endpoint::get(format!("{needs_login}/x")), LONG).unwrap();
     }
 }

@@ -283,6 +283,20 @@ fn canonical_method(method: String) -> String {
     known.map_or(method, str::to_owned)
 }
 
+impl From<&str> for Endpoint {
+    /// A `GET` request of a path or URL.
+    fn from(url: &str) -> Self {
+        Self::get(url)
+    }
+}
+
+impl From<String> for Endpoint {
+    /// A `GET` request of a path or URL.
+    fn from(url: String) -> Self {
+        Self::get(url)
+    }
+}
+
 /// Whether an authority has a port, be it a valid one or not.
 fn has_port(authority: &str) -> bool {
     let after_host = authority.rsplit(']').next().unwrap_or(authority);

@@ -13,7 +13,7 @@ use crate::hex::hex;
 use crate::plan::endpoint::Endpoint;
 use crate::plan::id::CellId;
 use crate::plan::load::Load;
-use crate::plan::service::{Service, ServiceKind};
+use crate::plan::service::{Service, ServiceKind, ServiceUrl};
 use crate::plan::settings::{Confirmation, Settings};
 use crate::plan::targets::{Order, Targets};
 
@@ -221,7 +221,7 @@ impl Group {
         match &self.service.0 {
             _ if !url.starts_with('/') => format!("{}{}", scheme(url), path_and_query(url)),
             // It may have a path of its own.
-            ServiceKind::Url(service) => {
+            ServiceKind::Url(ServiceUrl { url: service, .. }) => {
                 format!("{}{}{url}", scheme(service), path_and_query(service).trim_end_matches('/'))
             }
             _ => url.to_owned(),
@@ -239,8 +239,10 @@ impl Group {
         }
         for service in std::iter::once(&self.service).chain(&self.base) {
             match &service.0 {
-                ServiceKind::Url(url) => {
-                    Endpoint::get(url.as_str()).resolve(None).map_err(|error| wrong(error.to_string()))?;
+                ServiceKind::Url(service) => {
+                    Endpoint::get(service.url.as_str())
+                        .resolve(None)
+                        .map_err(|error| wrong(error.to_string()))?;
                 }
                 ServiceKind::Command(command) if command.program.is_empty() => {
                     return Err(wrong("the program of its service is empty".to_owned()));
@@ -252,6 +254,9 @@ impl Group {
                     ));
                 }
                 _ => {}
+            }
+            if let Some(ready) = service.ready_endpoint() {
+                ready.check().map_err(|error| wrong(format!("its ready request: {error}")))?;
             }
         }
         if let Some(proxy) = &self.transport.proxy
@@ -478,6 +483,8 @@ mod tests {
         assert!(error_of(Service::url("localhost")).contains("no scheme"));
         let unknown = error_of(Service::command("./server").env("A", "{Port}").into());
         assert!(unknown.contains("group `g`: `{Port}` is not a placeholder"), "{unknown}");
+        let bad_ready = Service::url("http://h:1").ready(Endpoint::new("GE T", "/x"));
+        assert!(error_of(bad_ready).contains("its ready request: `GE T` is not an HTTP method"));
         let proxy = error(|plan| plan.groups[0].transport.proxy = Some("h:1".to_owned()));
         assert!(proxy.contains("the proxy `h:1` is not an http://"), "{proxy}");
     }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::plan::endpoint::Endpoint;
+
 /// The placeholder of the port.
 const PORT: &str = "port";
 
@@ -31,7 +33,7 @@ pub(crate) enum ServiceKind {
     /// Started again for each launch.
     Command(ServiceCommand),
     /// Runs already, hence has one launch.
-    Url(String),
+    Url(ServiceUrl),
     /// Runs in a thread of this process and has one launch.
     InProcess(InProcess),
 }
@@ -61,12 +63,46 @@ impl Service {
     /// A service that already runs at `http://host:port`. plimsoll cannot restart it, so a run has one launch and finds only
     /// large changes.
     ///
+    /// plimsoll waits up to [`ready_timeout`](crate::BenchmarkGroup::ready_timeout) until its port accepts connections, or until it
+    /// is [`ready`](Self::ready).
+    ///
     /// ```
     /// use plimsoll::Service;
     /// let service = Service::url("http://127.0.0.1:8080");
     /// ```
     pub fn url(url: impl Into<String>) -> Self {
-        Self(ServiceKind::Url(url.into()))
+        Self(ServiceKind::Url(ServiceUrl { url: url.into(), ready: None }))
+    }
+
+    /// Sets the request that is answered with a 2xx or 3xx once the service is ready, as [`ServiceCommand::ready`] does.
+    ///
+    /// ```
+    /// use plimsoll::Service;
+    /// let service = Service::url("http://127.0.0.1:8080").ready("/health");
+    /// ```
+    #[must_use]
+    pub fn ready(mut self, endpoint: impl Into<Endpoint>) -> Self {
+        self.set_ready(Some(ready_request(endpoint)));
+        self
+    }
+
+    pub(crate) fn set_ready(&mut self, endpoint: Option<Endpoint>) {
+        match &mut self.0 {
+            ServiceKind::Absent => {}
+            ServiceKind::Command(command) => command.ready = endpoint,
+            ServiceKind::Url(service) => service.ready = endpoint,
+            ServiceKind::InProcess(server) => server.ready = endpoint,
+        }
+    }
+
+    /// The request that is answered once the service is ready, if there is one.
+    pub(crate) fn ready_endpoint(&self) -> Option<&Endpoint> {
+        match &self.0 {
+            ServiceKind::Absent => None,
+            ServiceKind::Command(command) => command.ready.as_ref(),
+            ServiceKind::Url(service) => service.ready.as_ref(),
+            ServiceKind::InProcess(server) => server.ready.as_ref(),
+        }
     }
 
     /// A server that runs in a thread of this process, on a runtime of its own. A run has one launch, and the server shares its
@@ -87,6 +123,7 @@ impl Service {
         S: Future + 'static,
     {
         Self(ServiceKind::InProcess(InProcess {
+            ready: None,
             serve: Arc::new(move |listener| {
                 let served = serve(listener);
                 Box::pin(async move {
@@ -101,6 +138,22 @@ impl From<ServiceCommand> for Service {
     fn from(command: ServiceCommand) -> Self {
         Self(ServiceKind::Command(command))
     }
+}
+
+/// Where a service runs that somebody else has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceUrl {
+    pub(crate) url: String,
+    pub(crate) ready: Option<Endpoint>,
+}
+
+/// A ready request. A path may lack its slash.
+fn ready_request(endpoint: impl Into<Endpoint>) -> Endpoint {
+    let mut endpoint: Endpoint = endpoint.into();
+    if !endpoint.url.starts_with('/') && !endpoint.url.contains("://") {
+        endpoint.url.insert(0, '/');
+    }
+    endpoint
 }
 
 /// A program to start and how to start it. [`Service::command`] creates it, and it converts into a [`Service`].
@@ -124,7 +177,7 @@ pub struct ServiceCommand {
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) directory: Option<PathBuf>,
-    pub(crate) ready: Option<String>,
+    pub(crate) ready: Option<Endpoint>,
 }
 
 impl ServiceCommand {
@@ -170,14 +223,21 @@ impl ServiceCommand {
         self.args.iter().chain(self.env.values()).try_for_each(|text| parse_service_text(text).map(drop))
     }
 
-    /// Sets the path that answers with a 2xx once the service is ready. Without it the service is ready when its port accepts
-    /// connections.
+    /// Sets the request that is answered with a 2xx or 3xx once the service is ready: a path, or an [`Endpoint`] with its headers and
+    /// checks. Without it the service is ready when its port accepts connections, on 127.0.0.1 or on ::1.
     ///
-    /// plimsoll waits up to [`ready_timeout`](crate::BenchmarkGroup::ready_timeout). If the service keeps refusing the path itself
-    /// (with 404 or 405, for example), it gives up earlier: after 3 seconds, or a tenth of `ready_timeout` if that is longer.
+    /// plimsoll waits up to [`ready_timeout`](crate::BenchmarkGroup::ready_timeout) while connections are refused and while the answer
+    /// is a 5xx. A 4xx is an error: the request is wrong. After a 404 plimsoll waits for 3 seconds, or for a tenth of `ready_timeout` if
+    /// that is longer, since some services listen before they have their routes.
+    ///
+    /// ```
+    /// use plimsoll::{Endpoint, Service};
+    /// let health = Endpoint::get("/health").header("Host", "shop.example").expect_body_contains("loaded");
+    /// let service = Service::command("./server").ready(health);
+    /// ```
     #[must_use]
-    pub fn ready(mut self, path: impl Into<String>) -> Self {
-        self.ready = Some(path.into());
+    pub fn ready(mut self, endpoint: impl Into<Endpoint>) -> Self {
+        self.ready = Some(ready_request(endpoint));
         self
     }
 }
@@ -187,6 +247,7 @@ type Serve = dyn Fn(TcpListener) -> Pin<Box<dyn Future<Output = ()>>> + Send + S
 /// The function that serves in this process.
 #[derive(Clone)]
 pub struct InProcess {
+    pub(crate) ready: Option<Endpoint>,
     pub(crate) serve: Arc<Serve>,
 }
 

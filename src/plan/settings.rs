@@ -72,7 +72,7 @@ pub struct Settings {
     #[arg(skip = Duration::from_secs(5))]
     #[serde(rename = "connect_timeout_s", with = "seconds")]
     pub connect_timeout: Duration,
-    /// Maximum time for the service to start.
+    /// Maximum time until the service is ready.
     #[arg(skip = Duration::from_secs(30))]
     #[serde(rename = "ready_timeout_s", with = "seconds")]
     pub ready_timeout: Duration,

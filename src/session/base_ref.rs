@@ -76,7 +76,11 @@ pub(crate) fn resolve(plan: &mut Plan, options: &Options, signals: &Interrupt) -
         });
     }
     if let Some(url) = &duet.base_url {
-        plan.groups.iter_mut().for_each(|group| group.base = Some(Service::url(url)));
+        for group in &mut plan.groups {
+            let mut base = Service::url(url);
+            base.set_ready(group.service.ready_endpoint().cloned());
+            group.base = Some(base);
+        }
     }
     if let Some(line) = &duet.base_command {
         let words = shlex::split(line).unwrap_or_default();

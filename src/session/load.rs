@@ -20,10 +20,17 @@ pub(crate) enum LoadFormat {
     Json,
 }
 
-/// Loads the only cell of `group` for `length`, or until all its requests are done, and prints the result.
+/// Loads the only cell of `group` for `length`, or until all its requests are done, and prints the result. First waits up to `wait` until
+/// the service responds.
 ///
 /// A service that refuses some of the requests was measured. A service that answers none of them was not.
-pub(crate) fn load(group: Group, length: Option<Duration>, seed: u64, format: LoadFormat) -> Result<Outcome> {
+pub(crate) fn load(
+    group: Group,
+    length: Option<Duration>,
+    wait: Option<Duration>,
+    seed: u64,
+    format: LoadFormat,
+) -> Result<Outcome> {
     let plan = Plan { bench: "load".to_owned(), groups: vec![group], runs: 1, seed, ..Plan::default() };
     let plan = plan.validated()?;
     let group = &plan.groups[0];
@@ -34,7 +41,7 @@ pub(crate) fn load(group: Group, length: Option<Duration>, seed: u64, format: Lo
     let progress = LoadProgress::new(cell.load, length);
     let mut show = progress.as_ref().map(|progress| |counts: &Counts| progress.show(counts));
     let on_progress = show.as_mut().map(|show| show as &mut dyn FnMut(&Counts));
-    let loaded = measure::load(group, cell, length, seed, on_progress);
+    let loaded = measure::load(group, cell, length, wait, seed, on_progress);
     drop(progress);
     let loaded = loaded?;
     let (tally, concurrency) = (&loaded.tally, cell.load.concurrency());
