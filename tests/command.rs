@@ -420,6 +420,33 @@ fn a_server_that_is_still_loading_is_waited_for() {
 }
 
 #[test]
+fn the_limit_of_open_files_is_raised_for_every_host_of_every_worker() {
+    // All of 127.0.0.0/8 is this machine.
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut request = [0; 1024];
+                while std::io::Read::read(&mut stream, &mut request).is_ok_and(|read| read > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    _ = std::io::Write::write_all(&mut stream, answer);
+                }
+            });
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("endpoints.txt");
+    let lines: Vec<String> = (1..=16).map(|host| format!("http://127.0.0.{host}:{port}/")).collect();
+    fs::write(&file, lines.join("\n")).unwrap();
+    let script = "ulimit -Sn 80; exec \"$0\" load --targets \"$1\" -n 1000 -c 10 --format script";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_plimsoll")]).arg(&file);
+    let ran = run(&mut shell).expect_code(0);
+    assert_eq!(times(&ran.out, "200"), 1_000, "{}", ran.out);
+}
+
+#[test]
 fn a_refused_connection_was_not_measured() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     load(&[&format!("http://{free}/"), "-n", "4"])

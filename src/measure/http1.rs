@@ -22,7 +22,7 @@ const RECEIVE_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Sending that takes longer makes the latency uncertain.
 const SLOW_SEND: Duration = Duration::from_millis(1);
 /// Hosts that one worker stays connected to; a targets file may name thousands.
-const MAX_KEPT: usize = 16;
+pub(crate) const MAX_KEPT: usize = 16;
 /// Replaces a timeout that is too long to be added to a clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 

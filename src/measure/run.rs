@@ -19,6 +19,7 @@ use crate::measure::MeasureError;
 use crate::measure::clock::open_stamp_guard;
 use crate::measure::control::{ControlProgram, identity};
 use crate::measure::exchange::Resolver;
+use crate::measure::http1::MAX_KEPT;
 use crate::measure::note::Note;
 use crate::measure::port::ephemeral_ports;
 use crate::measure::round::LiveCell;
@@ -167,7 +168,7 @@ pub(crate) fn load(
     mut on_progress: Option<&mut dyn FnMut(&Counts)>,
 ) -> Result<Loaded, MeasureError> {
     check_features(group, cell)?;
-    allow_connections(cell.load.concurrency())?;
+    allow_connections(max_connections(cell))?;
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let _guard = open_stamp_guard().await;
@@ -692,10 +693,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
         environment
     }
 
-    /// The most connections that a launch can open: each cell keeps its own, in a duet on both sides.
+    /// The most connections that a launch can have open: each cell keeps its own, in a duet on both sides.
     fn max_connections(&self) -> usize {
         let connections = |service: &ServiceUnderTest| {
-            let cells = service.cells.iter().map(|&cell| self.cells[cell].1.load.concurrency());
+            let cells = service.cells.iter().map(|&cell| max_connections(self.cells[cell].1));
             let sides = if self.plan.alone { 1 } else { service.sides().len() };
             // A service in this process holds the other end of each.
             let ends = if matches!(service.group.service.0, ServiceKind::InProcess(_)) { 2 } else { 1 };
@@ -791,6 +792,14 @@ fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
         return Ok(());
     };
     Err(MeasureError::NeedsFeature { cell: cell.id.to_string(), what, feature })
+}
+
+/// The most connections that a cell can have open: each of its workers keeps one to each of some hosts.
+fn max_connections(cell: &Cell) -> usize {
+    // Paths go to the service, which is one host.
+    let uris = cell.targets.endpoints().iter().filter_map(|endpoint| endpoint.resolve(Some("http://-")).ok());
+    let hosts: BTreeSet<String> = uris.filter_map(|uri| Some(uri.authority()?.to_string())).collect();
+    cell.load.concurrency().saturating_mul(hosts.len().clamp(1, MAX_KEPT))
 }
 
 /// Raises the soft limit of open files, 1,024 on most systems, if that many connections need it: a lack of files would be counted
@@ -1256,6 +1265,23 @@ mod tests {
         };
         assert_eq!(needed, Duration::from_secs(720));
         assert_eq!(slow_request(&group, Load::burst(10), took), None);
+    }
+
+    #[test]
+    fn each_worker_keeps_a_connection_to_each_host_but_not_to_thousands() {
+        let connections = |lines: &[String]| {
+            let root = tempfile::tempdir().unwrap();
+            let file = root.path().join("endpoints.txt");
+            std::fs::write(&file, lines.join("\n")).unwrap();
+            let targets = crate::plan::Targets::from_file(file).unwrap();
+            max_connections(&Cell { targets, ..cell(Load::closed(100), Endpoint::get("/")) })
+        };
+        let hosts = |count: usize| (0..count).map(|n| format!("http://10.0.0.1:{}/", 1_000 + n));
+        assert_eq!(connections(&["/a".to_owned(), "/b".to_owned()]), 100);
+        assert_eq!(connections(&hosts(16).collect::<Vec<_>>()), 1_600);
+        assert_eq!(connections(&hosts(5_000).collect::<Vec<_>>()), 1_600);
+        let mixed: Vec<String> = hosts(2).chain(hosts(1)).chain(["/a".to_owned()]).collect();
+        assert_eq!(connections(&mixed), 300);
     }
 
     #[test]
