@@ -4,7 +4,8 @@
 //! the read touched, so the stamp of the read that completes a response is the end of the response.
 
 use std::io;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
@@ -12,9 +13,12 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Slewing never changes the offset between the two clocks this much; setting the clock does.
-const STEP: Duration = Duration::from_micros(1);
+const STEP_NS: u64 = 1_000;
 /// Readings of that offset, of which the most precise counts.
 const OFFSET_READINGS: usize = 5;
+/// Steps of a clock that are seen before its smallest is known, and readings that wait for them.
+const STEPS_SEEN: usize = 16;
+const STEP_READINGS: usize = 1_000_000;
 /// How long to wait for the kernel to start stamping, and how long to sleep between reads so that its worker can run.
 const GUARD_TIMEOUT: Duration = Duration::from_secs(1);
 const GUARD_PAUSE: Duration = Duration::from_micros(500);
@@ -49,21 +53,77 @@ fn now_ns(clock: ClockId) -> u64 {
     Wall::from(clock_gettime(clock).expect("these clocks exist on every Unix")).0
 }
 
-/// Whether somebody has set the wall clock since it had this [offset](clock_offset_ns).
-pub(crate) fn clock_was_set(offset_before_ns: i128) -> bool {
-    (clock_offset_ns() - offset_before_ns).unsigned_abs() > STEP.as_nanos()
+/// A moment on both clocks. Nobody can set the monotonic one: it says when something is over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) wall: Wall,
+    pub(crate) monotonic: Instant,
 }
 
-/// The offset of the wall clock from the monotonic one, from the reading that took least time.
-pub(crate) fn clock_offset_ns() -> i128 {
-    let reading = || {
-        let before = now_ns(ClockId::CLOCK_MONOTONIC);
-        let wall = now_ns(ClockId::CLOCK_REALTIME);
-        let after = now_ns(ClockId::CLOCK_MONOTONIC);
-        (after - before, i128::from(wall) - (i128::from(before) + i128::from(after)) / 2)
+impl Now {
+    pub(crate) fn read() -> Self {
+        Self { wall: Wall::now(), monotonic: Instant::now() }
+    }
+}
+
+/// The offset of the wall clock from the monotonic one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClockOffset {
+    ns: i128,
+    /// The true offset lies within this distance.
+    error_ns: u64,
+}
+
+impl ClockOffset {
+    pub(crate) fn read() -> Self {
+        static SMALLEST_STEP_NS: OnceLock<u64> = OnceLock::new();
+        let step_ns = *SMALLEST_STEP_NS.get_or_init(|| smallest_step_ns(&mut now_ns));
+        Self::of(&mut now_ns, step_ns)
+    }
+
+    /// Of the reading that took least time, by clocks that advance by `step_ns`.
+    fn of(now_ns: &mut impl FnMut(ClockId) -> u64, step_ns: u64) -> Self {
+        let mut reading = || {
+            let before = now_ns(ClockId::CLOCK_MONOTONIC);
+            let wall = now_ns(ClockId::CLOCK_REALTIME);
+            let after = now_ns(ClockId::CLOCK_MONOTONIC);
+            let ns = i128::from(wall) - (i128::from(before) + i128::from(after)) / 2;
+            Self { ns, error_ns: (after - before) / 2 + step_ns }
+        };
+        let readings = (0..OFFSET_READINGS).map(|_| reading());
+        readings.min_by_key(|offset| offset.error_ns).expect("at least one reading is made")
+    }
+
+    /// Whether somebody has set the wall clock since this reading.
+    pub(crate) fn was_set(self) -> bool {
+        self.differs_from(Self::read())
+    }
+
+    fn differs_from(self, other: Self) -> bool {
+        (self.ns - other.ns).unsigned_abs() > u128::from(STEP_NS + self.error_ns + other.error_ns)
+    }
+}
+
+/// The smallest difference between readings of a clock: what it advances by, or what a reading takes if that is longer. The larger one of
+/// both clocks.
+fn smallest_step_ns(now_ns: &mut impl FnMut(ClockId) -> u64) -> u64 {
+    let mut of = |clock| {
+        let (mut last, mut smallest, mut seen) = (now_ns(clock), u64::MAX, 0);
+        for _ in 0..STEP_READINGS {
+            let now = now_ns(clock);
+            // The wall clock may be set back meanwhile.
+            if now > last {
+                smallest = smallest.min(now - last);
+                seen += 1;
+            }
+            last = now;
+            if seen == STEPS_SEEN {
+                break;
+            }
+        }
+        if seen == 0 { 0 } else { smallest }
     };
-    let fastest = (0..OFFSET_READINGS).map(|_| reading()).min_by_key(|(took, _)| *took);
-    fastest.map(|(_, offset)| offset).expect("at least one reading is made")
+    of(ClockId::CLOCK_MONOTONIC).max(of(ClockId::CLOCK_REALTIME))
 }
 
 /// What one read returned.
@@ -164,7 +224,7 @@ pub(crate) async fn open_stamp_guard() -> io::Result<(TcpStream, TcpStream)> {
     let (near, (far, _)) = (near?, far?);
     far.set_nodelay(true)?;
     enable_stamps(&near);
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     while started.elapsed() < GUARD_TIMEOUT {
         far.writable().await?;
         far.try_write(b"?")?;
@@ -190,9 +250,36 @@ mod tests {
 
     #[test]
     fn an_undisturbed_clock_was_not_set() {
-        let offsets: Vec<_> = (0..20).map(|_| clock_offset_ns()).collect();
-        let steps = offsets.iter().filter(|offset| clock_was_set(**offset)).count();
+        let offsets: Vec<_> = (0..20).map(|_| ClockOffset::read()).collect();
+        let steps = offsets.iter().filter(|offset| offset.was_set()).count();
         assert!(steps < offsets.len(), "each of {} readings saw a step", offsets.len());
+    }
+
+    /// Two clocks that advance by `step_ns`, each reading of which takes a random time up to `cost_ns`.
+    fn clocks(step_ns: u64, cost_ns: u64, offset_ns: &std::cell::Cell<u64>) -> impl FnMut(ClockId) -> u64 {
+        let (mut rng, mut true_ns) = (fastrand::Rng::with_seed(7), 1_000_000_123);
+        move |clock| {
+            true_ns += rng.u64(cost_ns / 2..=cost_ns);
+            let offset_ns = if clock == ClockId::CLOCK_REALTIME { offset_ns.get() } else { 0 };
+            (true_ns + offset_ns) / step_ns * step_ns
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_read_in_microseconds_shows_no_false_steps_and_true_ones() {
+        for (step_ns, cost_ns) in [(1, 25), (279, 1_300), (1_000, 60), (1_000, 4_000), (4_000_000, 30)] {
+            let offset_ns = std::cell::Cell::new(1_700_000_000_123_456_789);
+            let mut now_ns = clocks(step_ns, cost_ns, &offset_ns);
+            let smallest = smallest_step_ns(&mut now_ns);
+            let first = ClockOffset::of(&mut now_ns, smallest);
+            for _ in 0..10_000 {
+                let next = ClockOffset::of(&mut now_ns, smallest);
+                assert!(!first.differs_from(next), "{step_ns} ns, {cost_ns} ns: {first:?} {next:?}");
+            }
+            offset_ns.set(offset_ns.get() - 20_000_000);
+            let next = ClockOffset::of(&mut now_ns, smallest);
+            assert!(first.differs_from(next), "{step_ns} ns, {cost_ns} ns: {first:?} {next:?}");
+        }
     }
 
     #[cfg(target_os = "linux")]

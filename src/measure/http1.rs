@@ -47,7 +47,7 @@ struct Connection {
     host: String,
     port: u16,
     stream: TcpStream,
-    last_used: Wall,
+    last_used: Instant,
 }
 
 /// Why an attempt over one connection failed.
@@ -84,11 +84,12 @@ impl Http1 {
     /// Opens the connection that `request` needs and returns how long that took, `None` if it was open already. Errors are left
     /// to the exchange.
     pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
-        if let (Some(kept), _) = self.take_usable(request) {
+        let now = Instant::now();
+        if let (Some(kept), _) = self.take_usable(request, now) {
             self.kept.push(kept);
             return None;
         }
-        let (connection, took) = self.connect(request, deadline_after(request.timeout)).await.ok()?;
+        let (connection, took) = self.connect(request, deadline_after(now, request.timeout)).await.ok()?;
         self.kept.push(connection);
         Some(took)
     }
@@ -100,14 +101,15 @@ impl Http1 {
     }
 
     async fn try_exchange(&mut self, request: &Request) -> Exchange {
-        let deadline = deadline_after(request.timeout);
+        let now = Instant::now();
+        let deadline = deadline_after(now, request.timeout);
         let mut exchange = Exchange::begin();
-        let (mut kept, was_closed) = self.take_usable(request);
+        let (mut kept, was_closed) = self.take_usable(request, now);
         exchange.reconnected = was_closed;
         loop {
             let is_reused = kept.is_some();
             let mut connection = match kept.take() {
-                Some(kept) => kept,
+                Some(kept) => Connection { last_used: now, ..kept },
                 None => match self.connect(request, deadline).await {
                     Ok((connection, took)) => {
                         exchange.connect = Some(took);
@@ -122,7 +124,7 @@ impl Http1 {
                 Err(_) => return exchange.failed(Fault::Timeout),
                 Ok(Ok(keep)) => {
                     if keep {
-                        connection.last_used = exchange.ended;
+                        connection.last_used += exchange.latency();
                         self.kept.push(connection);
                     }
                     return exchange;
@@ -220,11 +222,11 @@ impl Http1 {
 
     /// The kept connection to the host of `request`, unless it was idle for too long or something arrived meanwhile, and whether
     /// the server closed it.
-    fn take_usable(&mut self, request: &Request) -> (Option<Connection>, bool) {
+    fn take_usable(&mut self, request: &Request, now: Instant) -> (Option<Connection>, bool) {
         let is_wanted = |kept: &Connection| kept.port == request.port && kept.host == request.host;
         let Some(at) = self.kept.iter().position(is_wanted) else { return (None, false) };
         let kept = self.kept.remove(at);
-        if Wall::now().since(kept.last_used) > self.max_idle {
+        if now.saturating_duration_since(kept.last_used) > self.max_idle {
             return (None, false);
         }
         match kept.arrived_while_idle() {
@@ -244,7 +246,7 @@ impl Http1 {
         deadline: Instant,
     ) -> Result<(Connection, Duration), Fault> {
         self.make_room();
-        let connect_deadline = deadline_after(self.connect_timeout);
+        let connect_deadline = deadline_after(Instant::now(), self.connect_timeout);
         let opening = async {
             let addresses = self.resolver.resolve(&request.host, request.port).await;
             connect_to_any(&addresses.map_err(|_| Fault::Dns)?, connect_deadline).await
@@ -255,13 +257,13 @@ impl Http1 {
             Err(_) => return Err(Fault::ConnectTimeout),
         };
         let (host, port) = (request.host.clone(), request.port);
-        Ok((Connection { host, port, stream, last_used: Wall::now() }, took))
+        Ok((Connection { host, port, stream, last_used: Instant::now() }, took))
     }
 
     /// Closes connections that were idle for too long and, if there are still too many, the one that was idle longest.
     fn make_room(&mut self) {
-        let (now, max_idle) = (Wall::now(), self.max_idle);
-        self.kept.retain(|kept| now.since(kept.last_used) <= max_idle);
+        let (now, max_idle) = (Instant::now(), self.max_idle);
+        self.kept.retain(|kept| now.saturating_duration_since(kept.last_used) <= max_idle);
         if self.kept.len() >= MAX_KEPT {
             self.kept.remove(0);
         }
@@ -316,18 +318,18 @@ impl Sending<'_> {
     }
 }
 
-fn deadline_after(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(MAX_TIMEOUT)
+fn deadline_after(now: Instant, timeout: Duration) -> Instant {
+    now + timeout.min(MAX_TIMEOUT)
 }
 
 /// Tries the addresses in turn. Each gets its share of the remaining time, so that a silent one does not starve the next.
 async fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> Result<(TcpStream, Duration), Fault> {
-    let started = Wall::now();
+    let started = Instant::now();
     let mut reported = None;
     for (address, remaining) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let share = deadline.saturating_duration_since(Instant::now()).div_f64(remaining as f64);
         let fault = match timeout(share, connect_to(*address)).await {
-            Ok(Ok(stream)) => return Ok((stream, Wall::now().since(started))),
+            Ok(Ok(stream)) => return Ok((stream, started.elapsed())),
             Ok(Err(error)) => connect_fault(&error),
             Err(_) => Fault::ConnectTimeout,
         };
@@ -354,6 +356,6 @@ mod tests {
 
     #[test]
     fn the_longest_timeout_can_be_added_to_the_clock() {
-        assert!(deadline_after(Duration::MAX) > Instant::now());
+        assert!(deadline_after(Instant::now(), Duration::MAX) > Instant::now());
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Note {
     FailedTests { failed: usize, of: usize, url: String, what: String },
     /// Connections failed because this machine has no free port in this range, if the system tells it.
     NoFreePort { range: Option<RangeInclusive<u16>> },
+    /// Somebody set the clock during a load.
+    ClockSet,
 }
 
 impl fmt::Display for Note {
@@ -58,6 +60,9 @@ impl fmt::Display for Note {
                     range.unwrap_or_default()
                 )
             }
+            Self::ClockSet => f.write_str(
+                "the system clock was changed during the load, so latencies and rates are wrong: load again",
+            ),
         }
     }
 }

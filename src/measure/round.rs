@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::measure::MeasureError;
 use crate::measure::client::Client;
-use crate::measure::clock::{Wall, clock_offset_ns, clock_was_set};
+use crate::measure::clock::{ClockOffset, Now, Wall};
 use crate::measure::exchange::{Exchange, Request, Resolver};
 use crate::measure::window::{Timing, Window};
 use crate::plan::{Cell, Departure, Endpoint, Group, Load, Order};
@@ -152,7 +152,7 @@ impl<'a> LiveCell<'a> {
     /// Measures one round. `None` if somebody set the clock during each of several attempts.
     pub(crate) async fn round(&mut self, seed: u64) -> Option<&Tally> {
         for _ in 0..MAX_ATTEMPTS {
-            let offset_ns = clock_offset_ns();
+            let offset = ClockOffset::read();
             if self.cell.load.is_timed() {
                 let workers = self.cell.load.concurrency();
                 self.run(Timing::Settled { workers, length: self.group.settings.window() }, seed).await;
@@ -160,7 +160,7 @@ impl<'a> LiveCell<'a> {
                 self.open_connections().await;
                 self.run(Timing::Whole, seed).await;
             }
-            if !clock_was_set(offset_ns) {
+            if !offset.was_set() {
                 return self.tally.as_ref();
             }
         }
@@ -242,11 +242,11 @@ impl<'a> LiveCell<'a> {
 async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
     let mut last_ended: Option<Wall> = None;
     loop {
-        let now = Wall::now();
+        let now = Now::read();
         let ticket = {
             let mut window = shared.window.borrow_mut();
             match shared.load.departure(window.sent()) {
-                Departure::WhenFree if !window.is_over(now) => window.depart(now),
+                Departure::WhenFree if !window.is_over(now.monotonic) => window.depart(now),
                 _ => return client,
             }
         };
@@ -255,7 +255,7 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
         let lag = last_ended.map(|ended| exchange.sent.since(ended));
         shared.window.borrow_mut().arrive(ticket, &exchange, lag);
         if last_ended.replace(exchange.ended).is_none() {
-            shared.window.borrow_mut().settle(Wall::now());
+            shared.window.borrow_mut().settle(Now::read());
         }
         if exchange.fault.is_some() {
             // A fault may not have waited for anything, and would then keep the thread from other workers and signals.

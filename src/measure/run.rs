@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use crate::measure::MeasureError;
-use crate::measure::clock::open_stamp_guard;
+use crate::measure::clock::{ClockOffset, open_stamp_guard};
 use crate::measure::control::{ControlProgram, identity};
 use crate::measure::exchange::Resolver;
 use crate::measure::http1::MAX_KEPT;
@@ -151,7 +151,7 @@ pub(crate) struct Loaded {
     /// The signal that ended it early.
     pub(crate) signal: Option<i32>,
     /// Why it was not measured.
-    pub(crate) note: Option<Note>,
+    pub(crate) problem: Option<Note>,
 }
 
 /// Loads one cell once, without warm-up, for `length` or until all its requests are back. Its endpoints must have whole URLs. First
@@ -178,12 +178,12 @@ pub(crate) fn load(
                 ready = wait_for_hosts(group, cell, timeout) => ready?,
                 signal = interrupt.wait() => {
                     let (tally, signal) = (Tally::default(), Some(signal));
-                    return Ok(Loaded { tally, elapsed: Duration::ZERO, signal, note: None });
+                    return Ok(Loaded { tally, elapsed: Duration::ZERO, signal, problem: None });
                 }
             }
         }
         let timing = length.map_or(Timing::Whole, |length| Timing::AtOnce { length });
-        let started = Instant::now();
+        let (started, offset) = (Instant::now(), ClockOffset::read());
         let signal = live.run_until(timing, seed, async |window| {
             let mut signal = pin!(interrupt.wait());
             loop {
@@ -196,12 +196,17 @@ pub(crate) fn load(
             }
         });
         let signal = signal.await;
+        let clock_was_set = offset.was_set();
         // Requests that were sent after the window are not counted, and neither is their time.
         let elapsed = started.elapsed().min(length.unwrap_or(Duration::MAX));
         let tally = live.into_tally();
         let lacks_ports = tally.counts.faults.contains_key(&Fault::NoFreePort);
-        let note = lacks_ports.then(|| Note::NoFreePort { range: ephemeral_ports() });
-        Ok(Loaded { tally, elapsed, signal, note })
+        let problem = if lacks_ports {
+            Some(Note::NoFreePort { range: ephemeral_ports() })
+        } else {
+            clock_was_set.then_some(Note::ClockSet)
+        };
+        Ok(Loaded { tally, elapsed, signal, problem })
     })
 }
 

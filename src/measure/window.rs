@@ -4,10 +4,12 @@
 //! Latency belongs to the exchanges *sent* inside it. After it closes the workers keep sending, uncounted, until the last exchange
 //! sent before the close is back: no slow exchange is lost, and the load stays constant while one is being timed. Throughput
 //! counts each success by the share of it that lies inside. A burst or a batch is its own window: all of it counts.
+//!
+//! Exchanges are timed by the wall clock, as the kernel's stamps are. The monotonic clock closes the window: nobody can set it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::measure::clock::Wall;
+use crate::measure::clock::{Now, Wall};
 use crate::measure::exchange::Exchange;
 use crate::record::{Counts, Tally};
 
@@ -28,6 +30,8 @@ pub(crate) struct Window {
     timing: Timing,
     opens: Option<Wall>,
     closes: Option<Wall>,
+    /// The same moment on the monotonic clock.
+    deadline: Option<Instant>,
     /// Workers that had their first response.
     settled: usize,
     /// Exchanges that departed before the close and are not back.
@@ -47,7 +51,17 @@ pub(crate) struct Ticket {
 impl Window {
     /// A round that counts into `tally`, which must be empty.
     pub(crate) fn new(timing: Timing, tally: Tally) -> Self {
-        Self { timing, opens: None, closes: None, settled: 0, awaited: 0, sent: 0, last_ended: None, tally }
+        Self {
+            timing,
+            opens: None,
+            closes: None,
+            deadline: None,
+            settled: 0,
+            awaited: 0,
+            sent: 0,
+            last_ended: None,
+            tally,
+        }
     }
 
     /// The number of requests that departed.
@@ -61,12 +75,12 @@ impl Window {
     }
 
     /// A request departs.
-    pub(crate) fn depart(&mut self, now: Wall) -> Ticket {
+    pub(crate) fn depart(&mut self, now: Now) -> Ticket {
         self.sent += 1;
         if self.opens.is_none() && !matches!(self.timing, Timing::Settled { .. }) {
             self.open(now);
         }
-        let is_awaited = self.closes.is_none_or(|closes| now < closes);
+        let is_awaited = self.deadline.is_none_or(|deadline| now.monotonic < deadline);
         self.awaited += usize::from(is_awaited);
         Ticket { is_awaited }
     }
@@ -82,7 +96,7 @@ impl Window {
         }
         let Some(opens) = self.opens else { return };
         let is_inside = exchange.sent >= opens && self.closes.is_none_or(|closes| exchange.sent < closes);
-        if is_inside {
+        if is_inside && ticket.is_awaited {
             self.count(exchange, lag);
         }
         if exchange.fault.is_none() {
@@ -91,7 +105,7 @@ impl Window {
     }
 
     /// A worker had its first response.
-    pub(crate) fn settle(&mut self, now: Wall) {
+    pub(crate) fn settle(&mut self, now: Now) {
         self.settled += 1;
         if let Timing::Settled { workers, .. } = self.timing
             && self.settled == workers
@@ -101,8 +115,8 @@ impl Window {
     }
 
     /// Whether the window has closed and no counted exchange is outstanding.
-    pub(crate) fn is_over(&self, now: Wall) -> bool {
-        self.awaited == 0 && self.closes.is_some_and(|closes| now >= closes)
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.awaited == 0 && self.deadline.is_some_and(|deadline| now >= deadline)
     }
 
     pub(crate) fn close(mut self) -> Tally {
@@ -113,12 +127,12 @@ impl Window {
         self.tally
     }
 
-    fn open(&mut self, now: Wall) {
-        self.opens = Some(now);
-        self.closes = match self.timing {
-            Timing::Settled { length, .. } | Timing::AtOnce { length } => Some(now.after(length)),
-            Timing::Whole => None,
-        };
+    fn open(&mut self, now: Now) {
+        self.opens = Some(now.wall);
+        if let Timing::Settled { length, .. } | Timing::AtOnce { length } = self.timing {
+            self.closes = Some(now.wall.after(length));
+            self.deadline = now.monotonic.checked_add(length);
+        }
     }
 
     /// Counts an exchange that was sent inside the window.
@@ -181,6 +195,7 @@ impl Window {
 mod tests {
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
+    use std::sync::LazyLock;
 
     use fastrand::Rng;
 
@@ -193,6 +208,12 @@ mod tests {
         Wall(milliseconds * MS)
     }
 
+    /// A moment while nobody sets the clock.
+    fn now(wall: Wall) -> Now {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Now { wall, monotonic: *START + Duration::from_nanos(wall.0) }
+    }
+
     fn exchange(sent: Wall, ended: Wall) -> Exchange {
         Exchange { sent, ended, status: Some(200), stamped: true, ..Exchange::begin() }
     }
@@ -201,24 +222,24 @@ mod tests {
     fn latency_counts_exchanges_sent_inside_and_throughput_the_share_inside() {
         let length = Duration::from_millis(100);
         let mut window = Window::new(Timing::Settled { workers: 2, length }, Tally::default());
-        let (a, b) = (window.depart(at(0)), window.depart(at(0)));
+        let (a, b) = (window.depart(now(at(0))), window.depart(now(at(0))));
         window.arrive(a, &exchange(at(0), at(10)), None);
-        window.settle(at(10));
-        let early = window.depart(at(10));
+        window.settle(now(at(10)));
+        let early = window.depart(now(at(10)));
         window.arrive(b, &exchange(at(0), at(40)), None);
-        window.settle(at(40)); // opens at 40, closes at 140
-        let inside = window.depart(at(40));
+        window.settle(now(at(40))); // opens at 40, closes at 140
+        let inside = window.depart(now(at(40)));
         window.arrive(early, &exchange(at(10), at(60)), None); // 2/5 of it lie inside
         window.arrive(inside, &exchange(at(40), at(100)), None); // all of it
-        let (across, failed) = (window.depart(at(120)), window.depart(at(130)));
-        let late = window.depart(at(140));
-        assert!(!window.is_over(at(200)), "two that were sent before the close are not back");
+        let (across, failed) = (window.depart(now(at(120))), window.depart(now(at(130))));
+        let late = window.depart(now(at(140)));
+        assert!(!window.is_over(now(at(200)).monotonic), "two that were sent before the close are not back");
         window.arrive(late, &exchange(at(140), at(150)), None);
         window.arrive(across, &exchange(at(120), at(160)), None); // half of it
         let refusal =
             Exchange { status: Some(429), fault: Some(Fault::Status(429)), ..exchange(at(130), at(131)) };
         window.arrive(failed, &refusal, None);
-        assert!(window.is_over(at(200)));
+        assert!(window.is_over(now(at(200)).monotonic));
         let tally = window.close();
         assert_eq!((tally.counts.requests, tally.counts.successes, tally.latency.len()), (3, 2, 2));
         assert_eq!(tally.counts.faults[&Fault::Status(429)], 1);
@@ -230,7 +251,7 @@ mod tests {
     #[test]
     fn a_burst_is_its_own_window() {
         let mut window = Window::new(Timing::Whole, Tally::default());
-        let tickets: Vec<_> = (0..3).map(|_| window.depart(at(5))).collect();
+        let tickets: Vec<_> = (0..3).map(|_| window.depart(now(at(5)))).collect();
         for (ticket, end) in tickets.into_iter().zip([30, 10, 25]) {
             window.arrive(ticket, &exchange(at(5), at(end)), None);
         }
@@ -243,6 +264,26 @@ mod tests {
     fn a_round_without_a_response_is_empty_and_has_no_rate() {
         let tally = Window::new(Timing::Whole, Tally::default()).close();
         assert_eq!((tally.counts.requests, tally.per_second(0.0)), (0, None));
+    }
+
+    #[test]
+    fn a_window_lasts_as_long_as_it_should_although_somebody_sets_the_clock() {
+        const HOUR_MS: u64 = 3_600_000;
+        let length = Duration::from_millis(100);
+        for (name, set_to) in [("back", 2 * HOUR_MS - HOUR_MS), ("forward", 3 * HOUR_MS)] {
+            let mut window = Window::new(Timing::AtOnce { length }, Tally::default());
+            let wall_at = |ms: u64| at(if ms < 50 { 2 * HOUR_MS + ms } else { set_to + ms });
+            let moment = |ms| Now { wall: wall_at(ms), ..now(at(ms)) };
+            for ms in (0..100).step_by(10) {
+                assert!(!window.is_over(moment(ms).monotonic), "the clock was set {name}");
+                let ticket = window.depart(moment(ms));
+                window.arrive(ticket, &exchange(wall_at(ms), wall_at(ms + 5)), None);
+            }
+            let late = window.depart(moment(100));
+            assert!(window.is_over(moment(100).monotonic), "the clock was set {name}");
+            window.arrive(late, &exchange(wall_at(100), wall_at(105)), None);
+            assert_eq!(window.close().counts.requests, 5, "those from before the clock was set {name}");
+        }
     }
 
     /// Workers in a closed loop over a server that shares its processor among all that it works on.
@@ -297,19 +338,19 @@ mod tests {
                 let mut window = Window::new(Timing::Settled { workers, length }, Tally::default());
                 let mut tickets: Vec<_> = (0..workers)
                     .map(|worker| {
-                        let now = self.send(worker);
-                        window.depart(now)
+                        let sent = self.send(worker);
+                        window.depart(now(sent))
                     })
                     .collect();
                 let mut settled = vec![false; workers];
                 while let Some((worker, sent, ended)) = self.next() {
                     window.arrive(tickets[worker], &exchange(sent, ended), None);
                     if !std::mem::replace(&mut settled[worker], true) {
-                        window.settle(ended);
+                        window.settle(now(ended));
                     }
-                    if !window.is_over(ended) {
-                        let now = self.send(worker);
-                        tickets[worker] = window.depart(now);
+                    if !window.is_over(now(ended).monotonic) {
+                        let sent = self.send(worker);
+                        tickets[worker] = window.depart(now(sent));
                     }
                 }
                 let tally = window.close();

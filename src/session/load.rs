@@ -56,9 +56,9 @@ pub(crate) fn load(
     });
     let failure = report.failure().filter(|_| loaded.signal.is_none());
     let has_own_faults = tally.counts.faults.keys().any(|fault| fault.is_ours());
-    let is_measured = failure.is_none() && printed.is_ok() && !has_own_faults;
-    let errors =
-        [loaded.note.map(|note| note.to_string()), failure, printed.err().map(|error| error.to_string())];
+    let problem = loaded.problem.map(|note| note.to_string());
+    let is_measured = problem.is_none() && failure.is_none() && printed.is_ok() && !has_own_faults;
+    let errors = [problem, failure, printed.err().map(|error| error.to_string())];
     errors.iter().flatten().for_each(|error| output::log(format_args!("error: {error}")));
     Ok(match loaded.signal {
         Some(signal) => Outcome::Interrupted(signal),
