@@ -19,13 +19,25 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(transport: &Transport, connect_timeout: Duration, resolver: &Arc<Resolver>) -> Self {
-        Self {
+    /// Workers with different numbers begin with different addresses of a name.
+    pub(crate) fn new(
+        transport: &Transport,
+        connect_timeout: Duration,
+        resolver: &Arc<Resolver>,
+        worker: usize,
+    ) -> Self {
+        let mut client = Self {
             http1: Http1::new(resolver, connect_timeout),
             #[cfg(feature = "reqwest")]
             reqwest: ViaReqwest::new(transport, connect_timeout, resolver),
             is_plain: transport.is_plain(),
+        };
+        client.http1.turn = worker;
+        #[cfg(feature = "reqwest")]
+        {
+            client.reqwest.turn = worker;
         }
+        client
     }
 
     /// Builds what takes long to build: reqwest's client with its certificates.

@@ -1,9 +1,9 @@
 //! An endpoint as a request that can be sent, and the exchange that both clients make of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
@@ -165,35 +165,112 @@ fn http1_bytes(endpoint: &Endpoint, uri: &Uri, default_port: u16) -> Vec<u8> {
 /// A replacement for the system's name lookup.
 pub(crate) type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
-/// Resolves host names, each once per run.
+/// Resolves host names, each once per run, and spreads connections over the addresses of a name.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
     /// `None` to ask the system.
     pub(crate) lookup: Option<Lookup>,
-    known: Mutex<HashMap<(String, u16), Vec<SocketAddr>>>,
+    known: Mutex<HashMap<(String, u16), Addresses>>,
+}
+
+/// The addresses of a name.
+#[derive(Debug, Default)]
+struct Addresses {
+    /// In the order of preference: the system's preferred version of IP first.
+    working: Vec<SocketAddr>,
+    /// Those that did not accept a connection while another one did. They are the last resort.
+    failed: Vec<SocketAddr>,
+    loaded: BTreeSet<IpAddr>,
+}
+
+/// Which of several addresses of a name were loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spread {
+    pub(crate) host: String,
+    pub(crate) loaded: Vec<IpAddr>,
+    pub(crate) not_loaded: Vec<IpAddr>,
 }
 
 impl Resolver {
+    /// All addresses, in the order in which a connection tries them. Connections with different turns begin at different addresses of the
+    /// preferred version of IP.
+    ///
     /// # Errors
     /// If the host has no address.
-    pub(crate) async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn resolve(&self, host: &str, port: u16, turn: usize) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (host.to_owned(), port);
-        if let Some(addresses) = known().get(&key) {
-            return Ok(addresses.clone());
+        if let Some(known) = self.known().get(&key) {
+            return Ok(known.in_order(turn));
         }
-        let addresses: Vec<SocketAddr> = match self.lookup {
+        let mut working: Vec<SocketAddr> = match self.lookup {
             Some(lookup) => lookup(host, port)?,
             None => tokio::net::lookup_host((host, port)).await?.collect(),
         };
-        if addresses.is_empty() {
+        let Some(first) = working.first().copied() else {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{host}` has no address")));
+        };
+        // Name servers shuffle, but runs must load the same addresses.
+        working.sort_by_key(|address| (address.is_ipv4() != first.is_ipv4(), *address));
+        working.dedup();
+        let mut known = self.known();
+        let addresses = known.entry(key).or_insert(Addresses { working, ..Addresses::default() });
+        Ok(addresses.in_order(turn))
+    }
+
+    /// Notes that a connection to this address was opened, after these others had failed.
+    pub(crate) fn opened(&self, host: &str, port: u16, address: IpAddr, failed: &[SocketAddr]) {
+        let mut known = self.known();
+        // An address that was given as such has no alternative.
+        let Some(addresses) = known.get_mut(&(host.to_owned(), port)) else { return };
+        if addresses.all().any(|known| known.ip() == address) {
+            addresses.loaded.insert(address);
         }
-        known().insert(key, addresses.clone());
-        Ok(addresses)
+        for address in failed {
+            if let Some(at) = addresses.working.iter().position(|working| working == address) {
+                addresses.failed.push(addresses.working.remove(at));
+            }
+        }
+    }
+
+    /// Names with several addresses, of which at least one was loaded.
+    pub(crate) fn spreads(&self) -> Vec<Spread> {
+        let known = self.known();
+        let mut hosts: BTreeMap<&str, (BTreeSet<IpAddr>, BTreeSet<IpAddr>)> = BTreeMap::new();
+        for ((host, _), addresses) in known.iter() {
+            let (all, loaded) = hosts.entry(host).or_default();
+            all.extend(addresses.all().map(SocketAddr::ip));
+            loaded.extend(&addresses.loaded);
+        }
+        let several = hosts.into_iter().filter(|(_, (all, loaded))| all.len() > 1 && !loaded.is_empty());
+        let spread = |(host, (all, loaded)): (&str, (BTreeSet<IpAddr>, BTreeSet<IpAddr>))| Spread {
+            host: host.to_owned(),
+            not_loaded: all.difference(&loaded).copied().collect(),
+            loaded: loaded.into_iter().collect(),
+        };
+        several.map(spread).collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, u16), Addresses>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Addresses {
+    fn all(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.working.iter().chain(&self.failed)
+    }
+
+    fn in_order(&self, turn: usize) -> Vec<SocketAddr> {
+        let mut all: Vec<SocketAddr> = self.all().copied().collect();
+        let is_preferred = |address: &SocketAddr| address.is_ipv4() == self.working[0].is_ipv4();
+        let preferred = self.working.iter().take_while(|address| is_preferred(address)).count();
+        if preferred > 0 {
+            all[..preferred].rotate_left(turn % preferred);
+        }
+        all
     }
 }
 
@@ -287,6 +364,30 @@ mod tests {
     fn a_query_without_a_path_gets_a_slash() {
         let request = Request::new(&Endpoint::get("http://h?a=b"), None, Duration::from_secs(1)).unwrap();
         assert!(request.wire.starts_with(b"GET /?a=b HTTP/1.1\r\n"));
+    }
+
+    #[tokio::test]
+    async fn connections_are_spread_over_the_addresses_of_the_preferred_version_of_ip() {
+        fn lookup(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+            let addresses = ["::3", "127.0.0.9", "::1", "::2", "::1"];
+            Ok(addresses.map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).to_vec())
+        }
+        let resolver = Resolver { lookup: Some(lookup), ..Resolver::default() };
+        let order = async |turn| {
+            let addresses = resolver.resolve("ship.test", 80, turn).await.unwrap();
+            addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order(0).await, "::1 ::2 ::3 127.0.0.9");
+        assert_eq!(order(4).await, "::2 ::3 ::1 127.0.0.9");
+        assert_eq!(resolver.spreads(), []);
+
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let failed = SocketAddr::new(ip("::1"), 80);
+        resolver.opened("ship.test", 80, ip("::2"), &[failed]);
+        resolver.opened("ship.test", 80, ip("10.0.0.1"), &[]);
+        assert_eq!(order(0).await, "::2 ::3 127.0.0.9 ::1");
+        let [loaded, not_loaded] = [vec![ip("::2")], vec![ip("127.0.0.9"), ip("::1"), ip("::3")]];
+        assert_eq!(resolver.spreads(), [Spread { host: "ship.test".to_owned(), loaded, not_loaded }]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 pub(crate) struct Http1 {
     resolver: Arc<Resolver>,
     connect_timeout: Duration,
+    /// Chooses the address of the next connection to a name with several.
+    pub(crate) turn: usize,
     pub(crate) max_idle: Duration,
     /// Those that were used or opened last are at the end.
     kept: Vec<Connection>,
@@ -72,6 +74,7 @@ impl Http1 {
         Self {
             resolver: Arc::clone(resolver),
             connect_timeout,
+            turn: 0,
             max_idle: MAX_IDLE,
             kept: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
@@ -247,16 +250,22 @@ impl Http1 {
     ) -> Result<(Connection, Duration), Fault> {
         self.make_room();
         let connect_deadline = deadline_after(Instant::now(), self.connect_timeout);
+        let (turn, host, port) = (self.turn, request.host.clone(), request.port);
+        self.turn = turn.wrapping_add(1);
         let opening = async {
-            let addresses = self.resolver.resolve(&request.host, request.port).await;
-            connect_to_any(&addresses.map_err(|_| Fault::Dns)?, connect_deadline).await
+            let addresses = self.resolver.resolve(&host, port, turn).await.map_err(|_| Fault::Dns)?;
+            let (stream, took, address) = connect_to_any(&addresses, connect_deadline).await?;
+            if addresses.len() > 1 {
+                let failed = addresses.iter().position(|tried| *tried == address).unwrap_or(0);
+                self.resolver.opened(&host, port, address.ip(), &addresses[..failed]);
+            }
+            Ok((stream, took))
         };
         let (stream, took) = match timeout_at(connect_deadline.min(deadline), opening).await {
             Ok(opened) => opened?,
             Err(_) if deadline < connect_deadline => return Err(Fault::Timeout),
             Err(_) => return Err(Fault::ConnectTimeout),
         };
-        let (host, port) = (request.host.clone(), request.port);
         Ok((Connection { host, port, stream, last_used: Instant::now() }, took))
     }
 
@@ -323,13 +332,16 @@ fn deadline_after(now: Instant, timeout: Duration) -> Instant {
 }
 
 /// Tries the addresses in turn. Each gets its share of the remaining time, so that a silent one does not starve the next.
-async fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> Result<(TcpStream, Duration), Fault> {
+async fn connect_to_any(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<(TcpStream, Duration, SocketAddr), Fault> {
     let started = Instant::now();
     let mut reported = None;
     for (address, remaining) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let share = deadline.saturating_duration_since(Instant::now()).div_f64(remaining as f64);
         let fault = match timeout(share, connect_to(*address)).await {
-            Ok(Ok(stream)) => return Ok((stream, started.elapsed())),
+            Ok(Ok(stream)) => return Ok((stream, started.elapsed(), *address)),
             Ok(Err(error)) => connect_fault(&error),
             Err(_) => Fault::ConnectTimeout,
         };

@@ -1,9 +1,11 @@
 //! Notes on how a cell was measured, as data, and their sentences.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::measure::exchange::Spread;
 use crate::plan::whole_seconds;
 use crate::record::{Metric, Remedy, UsualRound};
 
@@ -18,6 +20,8 @@ pub(crate) enum Note {
     FailedTests { failed: usize, of: usize, url: String, what: String },
     /// Connections failed because this machine has no free port in this range, if the system tells it.
     NoFreePort { range: Option<RangeInclusive<u16>> },
+    /// A name has several addresses.
+    Addresses(Spread),
     /// Somebody set the clock during a load.
     ClockSet,
 }
@@ -59,6 +63,14 @@ impl fmt::Display for Note {
                      connections open, or widen net.ipv4.ip_local_port_range",
                     range.unwrap_or_default()
                 )
+            }
+            Self::Addresses(Spread { host, loaded, not_loaded }) => {
+                let list = |addresses: &[IpAddr]| {
+                    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                };
+                let count = loaded.len() + not_loaded.len();
+                write!(f, "{host} has {count} addresses: connections went to {}", list(loaded))?;
+                if not_loaded.is_empty() { Ok(()) } else { write!(f, ", none to {}", list(not_loaded)) }
             }
             Self::ClockSet => f.write_str(
                 "the system clock was changed during the load, so latencies and rates are wrong: load again",
@@ -105,6 +117,23 @@ mod tests {
         assert_eq!(
             Note::SlowRequest { took, measurement_time, needed }.to_string(),
             "One request took 12.00s, longer than the whole measurement_time of 10s: set measurement_time to at least 720s"
+        );
+    }
+
+    #[test]
+    fn a_name_with_several_addresses_says_which_were_loaded() {
+        let note = |loaded: &[&str], not_loaded: &[&str]| {
+            let [loaded, not_loaded] = [loaded, not_loaded]
+                .map(|addresses| addresses.iter().map(|address| address.parse().unwrap()).collect());
+            Note::Addresses(Spread { host: "ship.test".to_owned(), loaded, not_loaded }).to_string()
+        };
+        assert_eq!(
+            note(&["::1"], &["127.0.0.1"]),
+            "ship.test has 2 addresses: connections went to ::1, none to 127.0.0.1"
+        );
+        assert_eq!(
+            note(&["10.0.0.1", "10.0.0.2"], &[]),
+            "ship.test has 2 addresses: connections went to 10.0.0.1, 10.0.0.2"
         );
     }
 

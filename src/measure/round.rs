@@ -92,7 +92,7 @@ impl<'a> LiveCell<'a> {
         };
         let requests: Vec<Request> =
             cell.targets.endpoints().iter().map(request).collect::<Result<_, _>>()?;
-        let client = |_| Client::new(&group.transport, settings.connect_timeout, resolver);
+        let client = |worker| Client::new(&group.transport, settings.connect_timeout, resolver, worker);
         let mut clients: Vec<Client> = (0..cell.load.concurrency()).map(client).collect();
         clients.iter_mut().for_each(|client| client.prepare(&requests[0]));
         let (requests, connects) = (Rc::new(requests), LatencyHistogram::new());

@@ -152,6 +152,7 @@ pub(crate) struct Loaded {
     pub(crate) signal: Option<i32>,
     /// Why it was not measured.
     pub(crate) problem: Option<Note>,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// Loads one cell once, without warm-up, for `length` or until all its requests are back. Its endpoints must have whole URLs. First
@@ -172,13 +173,15 @@ pub(crate) fn load(
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let _guard = open_stamp_guard().await;
-        let mut live = LiveCell::new(group, cell, None, &Arc::default())?;
+        let resolver = Arc::default();
+        let mut live = LiveCell::new(group, cell, None, &resolver)?;
         if let Some(timeout) = wait {
             tokio::select! {
                 ready = wait_for_hosts(group, cell, timeout) => ready?,
                 signal = interrupt.wait() => {
                     let (tally, signal) = (Tally::default(), Some(signal));
-                    return Ok(Loaded { tally, elapsed: Duration::ZERO, signal, problem: None });
+                    let (elapsed, notes) = (Duration::ZERO, Vec::new());
+                    return Ok(Loaded { tally, elapsed, signal, problem: None, notes });
                 }
             }
         }
@@ -206,7 +209,8 @@ pub(crate) fn load(
         } else {
             clock_was_set.then_some(Note::ClockSet)
         };
-        Ok(Loaded { tally, elapsed, signal, problem })
+        let notes = resolver.spreads().into_iter().map(Note::Addresses).collect();
+        Ok(Loaded { tally, elapsed, signal, problem, notes })
     })
 }
 
@@ -567,14 +571,18 @@ impl<'a, 'e> Measurement<'a, 'e> {
         };
         run.stop = ended.err();
         run.control = control;
-        for (cell, (group, _)) in run.cells.iter_mut().zip(&self.cells) {
+        for (cell, (group, planned)) in run.cells.iter_mut().zip(&self.cells) {
             if group.base.is_some() && cell.base_failure.is_none() {
                 cell.keep_pairs();
             }
             // Notes on rounds mean nothing without any.
             if cell.rounds.is_empty() {
                 cell.notes.clear();
+                continue;
             }
+            let hosts: BTreeSet<String> = given_urls(group, planned).filter_map(host).collect();
+            let spreads = self.resolver.spreads().into_iter().filter(|spread| hosts.contains(&spread.host));
+            cell.notes.extend(spreads.map(|spread| Note::Addresses(spread).to_string()));
         }
         run.elapsed = run_start.elapsed();
         run.environment.condition = self.condition.condition();
@@ -779,9 +787,14 @@ fn given_urls<'a>(group: &'a Group, cell: &'a Cell) -> impl Iterator<Item = &'a 
     service.into_iter().chain(endpoints.filter(|url| !url.starts_with('/')))
 }
 
+/// The host of a URL, without the brackets of an IPv6 address.
+fn host(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    Some(uri.host()?.trim_matches(['[', ']']).to_owned())
+}
+
 fn is_loopback(url: &str) -> bool {
-    let uri: Option<http::Uri> = url.parse().ok();
-    let host = uri.as_ref().and_then(http::Uri::host).unwrap_or_default().trim_matches(['[', ']']);
+    let host = host(url).unwrap_or_default();
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -9,6 +9,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -25,6 +26,8 @@ use crate::plan::Transport;
 use crate::record::Fault;
 
 const MAX_REDIRECTS: usize = 10;
+/// Reqwest resolves names without a port.
+const ANY_PORT: u16 = 0;
 
 /// The reqwest clients of one worker, each built on first use.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct ViaReqwest {
     transport: Transport,
     connect_timeout: Duration,
     resolver: Arc<Resolver>,
+    /// Chooses the address of the first connection to a name with several.
+    pub(crate) turn: usize,
     /// For http and for https, since HTTP/2 begins differently.
     clients: [Option<Client>; 2],
     body: BodyScan,
@@ -43,6 +48,7 @@ impl ViaReqwest {
             transport: transport.clone(),
             connect_timeout,
             resolver: Arc::clone(resolver),
+            turn: 0,
             clients: [None, None],
             body: BodyScan::default(),
         }
@@ -82,6 +88,10 @@ impl ViaReqwest {
         self.body.reset();
         exchange.sent = Wall::now();
         let mut response = sending.send().await.map_err(|error| fault_of(&error))?;
+        // The address of a proxy says nothing about the service.
+        if let Some(address) = response.remote_addr().filter(|_| self.transport.proxy.is_none()) {
+            self.resolver.opened(&request.host, ANY_PORT, address.ip(), &[]);
+        }
         let status = response.status().as_u16();
         if !(200..600).contains(&status) {
             return Err(Fault::Malformed);
@@ -114,7 +124,7 @@ impl ViaReqwest {
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(MAX_IDLE)
             .redirect(follow)
-            .dns_resolver(Arc::new(Names(Arc::clone(&self.resolver))));
+            .dns_resolver(Arc::new(Names { resolver: Arc::clone(&self.resolver), turn: self.turn.into() }));
         #[cfg(feature = "https")]
         {
             builder = builder.tls_backend_preconfigured(tls(transport.http2));
@@ -158,13 +168,17 @@ fn tls(http2: bool) -> rustls::ClientConfig {
 #[error("the name could not be resolved: {0}")]
 struct Unresolved(#[source] io::Error);
 
-struct Names(Arc<Resolver>);
+struct Names {
+    resolver: Arc<Resolver>,
+    turn: AtomicUsize,
+}
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
-        let resolver = Arc::clone(&self.0);
+        let resolver = Arc::clone(&self.resolver);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
-            match resolver.resolve(name.as_str(), 0).await {
+            match resolver.resolve(name.as_str(), ANY_PORT, turn).await {
                 Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Err(error) => Err(Unresolved(error).into()),
             }

@@ -56,6 +56,7 @@ pub(crate) fn load(
     });
     let failure = report.failure().filter(|_| loaded.signal.is_none());
     let has_own_faults = tally.counts.faults.keys().any(|fault| fault.is_ours());
+    loaded.notes.iter().for_each(|note| output::log(format_args!("note: {note}")));
     let problem = loaded.problem.map(|note| note.to_string());
     let is_measured = problem.is_none() && failure.is_none() && printed.is_ok() && !has_own_faults;
     let errors = [problem, failure, printed.err().map(|error| error.to_string())];

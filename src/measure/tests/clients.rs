@@ -164,6 +164,57 @@ fn each_address_of_a_name_is_tried() {
 }
 
 #[test]
+fn workers_spread_over_the_addresses_of_a_name_and_leave_out_those_that_fail() {
+    fn three(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        // Nothing listens on the third.
+        Ok(["127.0.0.7", "127.0.0.6", "127.0.0.5"]
+            .map(|ip| SocketAddr::new(ip.parse().unwrap(), port))
+            .to_vec())
+    }
+    let listener = TcpListener::bind("127.0.0.6:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let Ok(other) = TcpListener::bind(("127.0.0.5", port)) else { return };
+    for listener in [listener, other] {
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+                _ = std::io::Write::write_all(&mut stream, answer);
+            }
+        });
+    }
+    let request = get(&format!("http://ship.test:{port}/"));
+    let spread = |clients: usize, subject: fn(&Arc<Resolver>, usize) -> Subject| {
+        let resolver = resolver(Some(three));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for worker in 0..clients {
+            let mut client = subject(&resolver, worker);
+            runtime.block_on(async {
+                assert_eq!(client.exchange(&request).await.fault, None);
+                assert_eq!(client.exchange(&request).await.fault, None);
+            });
+        }
+        let loaded = resolver.spreads().remove(0).loaded;
+        loaded.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let own = |resolver: &Arc<Resolver>, worker| {
+        let mut client = Http1::new(resolver, LONG);
+        client.turn = worker;
+        Subject::Own(Box::new(client))
+    };
+    assert_eq!(spread(3, own), ["127.0.0.5", "127.0.0.6"]);
+    #[cfg(feature = "reqwest")]
+    {
+        let via_reqwest = |resolver: &Arc<Resolver>, worker| {
+            let mut client = ViaReqwest::new(&Transport::default(), LONG, resolver);
+            client.turn = worker;
+            Subject::Reqwest(Box::new(client))
+        };
+        assert_eq!(spread(3, via_reqwest), ["127.0.0.5", "127.0.0.6"]);
+    }
+}
+
+#[test]
 fn a_reset_before_or_inside_the_response_is_a_reset() {
     assert_each_fails(&[Act::ReadRequest, Act::Reset], LONG, Fault::Reset);
     let inside = [
