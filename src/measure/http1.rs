@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -19,6 +19,8 @@ use crate::record::Fault;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// A response that fits into the receive window is stamped when it arrives, not when it is read.
 const RECEIVE_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// The largest receive buffer that a process may ask for.
+const MAX_RECEIVE_BUFFER: &str = "/proc/sys/net/core/rmem_max";
 /// Sending that takes longer makes the latency uncertain.
 const SLOW_SEND: Duration = Duration::from_millis(1);
 /// Hosts that one worker stays connected to; a targets file may name thousands.
@@ -353,9 +355,20 @@ async fn connect_to_any(
     Err(reported.unwrap_or(Fault::Dns))
 }
 
+/// Whether to fix the receive window rather than let the kernel adapt it. A fixed one limits the throughput of a path with delay, and the
+/// kernel cuts it down to its limit without a word. On this machine the window costs nothing, and the client competes with the service for
+/// CPUs, so that it reads late.
+fn pins_window(address: SocketAddr, max_bytes: Option<u64>) -> bool {
+    address.ip().is_loopback() && max_bytes.is_some_and(|max| max >= RECEIVE_WINDOW_BYTES.into())
+}
+
 async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_recv_buffer_size(RECEIVE_WINDOW_BYTES)?;
+    static MAX_BYTES: LazyLock<Option<u64>> =
+        LazyLock::new(|| std::fs::read_to_string(MAX_RECEIVE_BUFFER).ok()?.trim().parse().ok());
+    if pins_window(address, *MAX_BYTES) {
+        socket.set_recv_buffer_size(RECEIVE_WINDOW_BYTES)?;
+    }
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     clock::enable_stamps(&stream);
@@ -365,6 +378,31 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_adapts_the_window_of_a_path_with_delay_and_where_it_is_limited() {
+        let pins = |address: &str, max_bytes| pins_window(address.parse().unwrap(), max_bytes);
+        assert!(pins("127.0.0.1:80", Some(4_194_304)) && pins("[::1]:80", Some(16_777_216)));
+        assert!(!pins("127.0.0.1:80", Some(212_992)) && !pins("127.0.0.1:80", None));
+        assert!(!pins("10.0.0.1:80", Some(16_777_216)) && !pins("[2001:db8::1]:80", Some(16_777_216)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_socket_to_this_machine_has_the_window_that_was_asked_for_or_the_kernels() {
+        use nix::sys::socket::{getsockopt, sockopt::RcvBuf};
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let bytes = |stream: &TcpStream| getsockopt(stream, RcvBuf).unwrap() as u64;
+        let ours = bytes(&connect_to(address).await.unwrap());
+        let usual = bytes(&TcpStream::connect(address).await.unwrap());
+        let max = std::fs::read_to_string(MAX_RECEIVE_BUFFER).ok().and_then(|max| max.trim().parse().ok());
+        if pins_window(address, max) {
+            assert!(ours >= u64::from(RECEIVE_WINDOW_BYTES), "{ours}");
+        } else {
+            assert_eq!(ours, usual);
+        }
+    }
 
     #[test]
     fn the_longest_timeout_can_be_added_to_the_clock() {
