@@ -26,13 +26,15 @@ use crate::measure::round::LiveCell;
 use crate::measure::service::{Launcher, Running, wait_for};
 use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
+use crate::plan::metric::LATENCY_P50;
 use crate::plan::{
-    Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Visit,
+    Against, Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Visit,
     affordable_launches, is_https,
 };
 use crate::record::{
     BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fault, Judged,
-    METRICS, Metric, Round, Run, Stop, Tally, UsualRound, metric, run_id,
+    METRICS, Metric, Round, Run, Stop, Tally, UsualRound, fall, fall_of_rounds, metric, needs_more_rounds,
+    run_id,
 };
 
 /// Lines of a targets file that are tested before measuring; a check tests all.
@@ -270,6 +272,8 @@ struct Measurement<'a, 'e> {
     services: Vec<ServiceUnderTest<'a>>,
     /// Each cell without rounds: what a run begins with.
     planned: Vec<CellRun>,
+    /// Cells that the trial found to be still warming up, by index.
+    warming: BTreeSet<usize>,
     resolver: Arc<Resolver>,
     control: Option<ControlProgram>,
     /// What else the machine did during the rounds of the current run.
@@ -309,6 +313,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 .iter()
                 .map(|(group, cell)| CellRun::planned(group, cell, &service_args(group, &options)))
                 .collect(),
+            warming: BTreeSet::new(),
             cells,
             services,
             resolver: Arc::default(),
@@ -404,9 +409,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Ok(())
     }
 
-    /// Starts each service once. Each request is tested, and each cell has a round that does not count but decides the number of
-    /// launches and the metrics. A request may fail; only a cell of head that never succeeds ends the call. In a duet the rounds of base decide: a metric must not disappear because head is slow. A cell
-    /// that base cannot answer is new, and is measured on head alone.
+    /// Starts each service once. Each request is tested, and each cell has rounds that do not count but decide the number of launches and
+    /// the metrics. A request may fail; only a cell of head that never succeeds ends the call. In a duet the rounds of base decide: a
+    /// metric must not disappear because head is slow. A cell that base cannot answer is new, and is measured on head alone.
     async fn trial(&mut self) -> Result<(), MeasureError> {
         for index in 0..self.services.len() {
             let settings = &self.services[index].group.settings;
@@ -491,22 +496,66 @@ impl<'a, 'e> Measurement<'a, 'e> {
             if !decides || !self.is_measured(index, side) {
                 continue;
             }
-            live.warm_up(group.settings.warm_up_time, seed).await;
-            for _ in 0..TRIAL_ROUNDS {
-                let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
-                if trial.counts.success_ratio() >= Some(group.settings.min_success_ratio) {
-                    break;
-                }
-            }
+            let warming = self.trial_rounds(index, &mut live, seed).await?;
             let trial = live.last_round().ok_or(MeasureError::ClockSet)?;
             round_times += if cell.load.is_timed() { group.settings.window() } else { trial.window };
             let metrics = reachable_metrics(trial, cell.metrics.as_deref().unwrap_or_default());
             let note = missing_metrics(&metrics, group, cell.load, &trial.counts);
-            self.planned[index].notes.extend(note.map(|note| note.to_string()));
+            self.planned[index].notes.extend(warming.into_iter().chain(note).map(|note| note.to_string()));
             self.planned[index].metrics = metrics;
             running.check_alive(&self.id(index))?;
         }
         Ok(round_times)
+    }
+
+    /// Warms a cell up and makes rounds that do not count: one if they show no trend. Tells that latencies fell, and until when.
+    async fn trial_rounds(
+        &mut self,
+        index: usize,
+        live: &mut LiveCell<'a>,
+        seed: u64,
+    ) -> Result<Option<Note>, MeasureError> {
+        let settings = &self.cells[index].0.settings;
+        let began = Instant::now();
+        live.warm_up(settings.warm_up_time, seed).await;
+        let (mut starts, mut latencies, mut cold_rounds) = (Vec::new(), Vec::new(), 0);
+        while needs_more_rounds(&latencies) {
+            let start = began.elapsed();
+            let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
+            cold_rounds += 1;
+            if trial.counts.success_ratio() < Some(settings.min_success_ratio) && cold_rounds < TRIAL_ROUNDS {
+                continue;
+            }
+            let Some(latency) = trial.latency.quantile_ns(0.5) else { break };
+            starts.push(start);
+            latencies.push(latency);
+            if began.elapsed() > settings.warm_up_time + settings.measurement_time {
+                break;
+            }
+        }
+        let Some(fall) = fall(&[latencies], settings.noise_threshold(Against::StoredRuns)) else {
+            return Ok(None);
+        };
+        self.warming.insert(index);
+        let (by, settled) = (fall.by, starts[fall.settled]);
+        Ok(Some(Note::WarmingUp { by, settled, warm_up_time: times(settled, self.cells_with(index)) }))
+    }
+
+    /// The number of cells that share the warm-up time of a launch with this one.
+    fn cells_with(&self, index: usize) -> usize {
+        let service = self.services.iter().find(|service| service.cells.contains(&index));
+        service.map_or(1, |service| service.cells.len())
+    }
+
+    /// Tells that the latencies of a cell fell over the rounds of its launches, unless the trial has.
+    fn warming_up(&self, index: usize, cell: &CellRun) -> Option<Note> {
+        let settings = &self.cells[index].0.settings;
+        let threshold = settings.noise_threshold(Against::StoredRuns);
+        let (fall, settled) = fall_of_rounds(&cell.rounds, LATENCY_P50, threshold)
+            .filter(|_| !self.warming.contains(&index))?;
+        // All cells of a launch are loaded in turn.
+        let settled = settings.warm_up_time + settled;
+        Some(Note::WarmingUp { by: fall.by, settled, warm_up_time: settled })
     }
 
     fn announce(&mut self) {
@@ -571,7 +620,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
         };
         run.stop = ended.err();
         run.control = control;
-        for (cell, (group, planned)) in run.cells.iter_mut().zip(&self.cells) {
+        for (index, (cell, (group, planned))) in run.cells.iter_mut().zip(&self.cells).enumerate() {
             if group.base.is_some() && cell.base_failure.is_none() {
                 cell.keep_pairs();
             }
@@ -580,6 +629,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 cell.notes.clear();
                 continue;
             }
+            cell.notes.extend(self.warming_up(index, cell).map(|note| note.to_string()));
             let hosts: BTreeSet<String> = given_urls(group, planned).filter_map(host).collect();
             let spreads = self.resolver.spreads().into_iter().filter(|spread| hosts.contains(&spread.host));
             cell.notes.extend(spreads.map(|spread| Note::Addresses(spread).to_string()));
@@ -1201,6 +1251,33 @@ mod tests {
             "{why}"
         );
         assert!(run.cells[0].rounds.is_empty());
+    }
+
+    #[test]
+    fn a_service_that_warms_up_is_noticed_by_the_trial_with_the_time_that_it_needs() {
+        let warming = Service::in_process(|listener: TcpListener| async move {
+            let served = std::rc::Rc::new(std::cell::Cell::new(0_u64));
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let served = std::rc::Rc::clone(&served);
+                tokio::task::spawn_local(async move {
+                    let mut request = [0; 4096];
+                    while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        served.set(served.get() + 1);
+                        tokio::time::sleep(Duration::from_millis(
+                            30_u64.saturating_sub(served.get() / 3).max(4),
+                        ))
+                        .await;
+                        _ = connection.write_all(OK).await;
+                    }
+                });
+            }
+        });
+        let mut plan = plan(warming, &[Load::closed(1)]);
+        plan.groups[0].settings.sample_size = 30;
+        plan.groups[0].settings.measurement_time = Duration::from_secs(3);
+        let run = measured(&plan).0.unwrap().remove(0);
+        let notes = run.cells[0].notes.join("\n");
+        assert!(notes.contains("still warming up") && notes.contains("--warm-up-time"), "{notes}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod round;
 mod run;
 mod tally;
 mod test_bed;
+mod trend;
 
 pub use baseline::{Baseline, KEPT_RUNS};
 pub use condition::Condition;
@@ -37,3 +38,4 @@ pub use run::{
 };
 pub use tally::{Clock, Counts, Tally};
 pub use test_bed::TestBed;
+pub(crate) use trend::{fall, fall_of_rounds, needs_more_rounds};

@@ -102,6 +102,26 @@ pub fn trend(series: &[f64]) -> Option<Statistic> {
     Some(Statistic { value: slope, p: (2.0 * p_above(slope.abs(), 0.0, error, df)).min(1.0) })
 }
 
+/// One-sided p value of "no group falls", given several groups of values in the order of time: the seasonal Kendall test of Hirsch,
+/// Slack & Smith (1982), for one group that of Mann (1945), by the normal approximation. `None` without two values in any group, or with
+/// a value that is not finite.
+pub fn p_falling(groups: &[Vec<f64>]) -> Option<f64> {
+    if !groups.iter().flatten().all(|value| value.is_finite()) {
+        return None;
+    }
+    let (mut falls, mut variance) = (0.0, 0.0);
+    for group in groups {
+        for (at, early) in group.iter().enumerate() {
+            let late = &group[at + 1..];
+            let count = |holds: &dyn Fn(f64) -> bool| late.iter().filter(|late| holds(**late)).count() as f64;
+            falls += count(&|late| late < *early) - count(&|late| late > *early);
+        }
+        let n = group.len() as f64;
+        variance += n * (n - 1.0) * (2.0 * n + 5.0) / 18.0;
+    }
+    (variance > 0.0).then(|| normal_upper_tail((falls - 1.0) / variance.sqrt()))
+}
+
 /// The values less their mean, if there are at least `min_length`, all finite and not all equal.
 fn deviations(series: &[f64], min_length: usize) -> Option<Vec<f64>> {
     let has_spread = series.iter().any(|&value| value != series[0]);
@@ -212,6 +232,22 @@ mod tests {
         assert!((found.value - 0.8).abs() < 1e-12);
         assert!((found.p - 0.104_1).abs() < 1e-4, "{}", found.p);
         assert_eq!(trend(&[1.0, 2.0, 3.0]).map(|found| found.p), Some(0.0));
+    }
+
+    #[test]
+    fn the_kendall_test_matches_a_worked_example() {
+        // Eight falling values: S = -28, variance 8 · 7 · 21 / 18, z = 27 / 8.083 = 3.340.
+        let falling: Vec<f64> = (0..8).map(|value| -f64::from(value)).collect();
+        let p = p_falling(std::slice::from_ref(&falling)).unwrap();
+        assert!((p - 0.000_418).abs() < 2e-6, "{p}");
+        let rising: Vec<f64> = falling.iter().rev().copied().collect();
+        assert!(p_falling(std::slice::from_ref(&rising)).unwrap() > 0.999);
+        // One that falls and one that rises: z = -1 / 11.43.
+        let p = p_falling(&[falling, rising]).unwrap();
+        assert!((p - 0.534_9).abs() < 1e-3, "{p}");
+        assert!((p_falling(&[vec![2.0, 1.0]]).unwrap() - 0.5).abs() < 1e-12);
+        assert_eq!(p_falling(&[vec![1.0], vec![]]), None);
+        assert_eq!(p_falling(&[vec![1.0, f64::NAN]]), None);
     }
 
     #[test]
