@@ -420,6 +420,52 @@ fn a_server_that_is_still_loading_is_waited_for() {
 }
 
 #[test]
+fn requests_can_go_to_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).unwrap();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    });
+    load(&["http://shop.example/x", "--unix-socket", path.to_str().unwrap(), "-n1", "-c1"]).expect_code(0);
+    let request = server.join().unwrap();
+    assert!(request.starts_with("GET /x HTTP/1.1\r\nHost: shop.example\r\n"), "{request}");
+    load(&["http://shop.example/x", "--unix-socket", "/no/such/socket", "-n1"])
+        .expect_code(3)
+        .expect_err("connection refused");
+}
+
+#[test]
+fn connections_can_be_redirected_and_limited_to_a_version_of_ip() {
+    let server = Server::start(&[]);
+    for entry in ["shop.example:80:127.0.0.1:PORT", "shop.example::127.0.0.1:PORT", "::127.0.0.1:PORT"] {
+        let entry = entry.replace("PORT", server.port());
+        let data = load_json(&["http://shop.example/hello", "--connect-to", &entry, "-n", "3"]);
+        assert_eq!(data["status_codes"]["200"], 3, "{data}");
+    }
+    assert_eq!(load_json(&[&server.at("/hello"), "-4", "-n", "3"])["status_codes"]["200"], 3);
+}
+
+#[test]
+fn without_keepalive_each_request_has_a_connection_of_its_own() {
+    let server = Server::start(&[]);
+    let url = server.at("/hello");
+    let opened = |args: &[&str]| {
+        let data = load_json(&[&[&*url, "-n", "20", "-c", "2"], args].concat());
+        assert_eq!(data["status_codes"]["200"], 20, "{data}");
+        data["connections_opened"].as_u64().unwrap()
+    };
+    assert_eq!((opened(&[]), opened(&["--no-keepalive"])), (2, 20));
+    assert!(sent(&["--no-keepalive"]).contains("\r\nConnection: close\r\n"));
+    assert!(!sent(&["--no-keepalive", "-H", "connection: keep-alive"]).contains("close"));
+}
+
+#[test]
 fn the_limit_of_open_files_is_raised_for_every_host_of_every_worker() {
     // All of 127.0.0.0/8 is this machine.
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -498,6 +544,16 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
         (&[URL, "--expect-status", "999"], "999 is not an HTTP status"),
         (&[URL, "--reject-body", ""], "a text to look for in the body is empty"),
         (&[URL, "--input-tokens", "usage"], "`usage` is not a JSON pointer"),
+        (&[URL, "--connect-to", "h:80"], "`h:80` must have four parts, HOST:PORT:HOST:PORT"),
+        (&[URL, "-6"], "127.0.0.1 is not an IPv6 address"),
+        (&[URL, "-4", "-6"], "cannot be used with"),
+        (&[URL, "--unix-socket", "/x", "-4"], "all connections go to its Unix socket"),
+        (&[URL, "--unix-socket", "/x", "--proxy", "http://h:1"], "all connections go to its Unix socket"),
+        (
+            &[URL, "--connect-to", "::h:1", "--follow"],
+            "redirects cannot be followed together with connect-to",
+        ),
+        (&[URL, "--connect-to", "::h:2", "--http2"], "cannot be redirected by connect-to from an IP address"),
         (&[URL, "--bogus"], "unexpected argument '--bogus'"),
         (&[], "no URL to load: pass one, or a file of URLs with --targets"),
         (&["--targets", "/no/such/file"], "the targets file /no/such/file cannot be read"),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::plan::{
-    BenchmarkId, Cell, CellId, Group, IntoTargets, Limit, Load, Location, Plan, PlanError, Service, Settings,
-    Throughput,
+    BenchmarkId, Cell, CellId, Group, IntoTargets, IpVersion, Limit, Load, Location, Plan, PlanError,
+    Service, Settings, Throughput,
 };
 
 /// Collects the groups of a bench file. Each function of [`bench_group!`](crate::bench_group) gets one.
@@ -355,6 +355,79 @@ impl BenchmarkGroup<'_> {
         self
     }
 
+    /// Connects to the Unix socket with this path instead of the host of each URL, also to see whether the service is ready. Kernel
+    /// receive times are not available for Unix sockets.
+    ///
+    /// ```
+    /// # use plimsoll::{Harness, Service};
+    /// # let mut harness = Harness::default();
+    /// let mut group = harness.benchmark_group("shop");
+    /// group.service(Service::command("./shop").args(["--listen", "/tmp/shop.sock"])).unix_socket("/tmp/shop.sock");
+    /// ```
+    pub fn unix_socket(&mut self, path: impl Into<String>) -> &mut Self {
+        self.group().transport.unix_socket = Some(path.into());
+        self
+    }
+
+    /// Connects to another place for requests to a host and port, written `HOST:PORT:HOST:PORT` as curl's `--connect-to`. The `Host`
+    /// header and TLS keep the host of the URL. An empty host or port means any in the first half, and the same one in the second
+    /// half. If several match a request, the first one counts.
+    ///
+    /// ```
+    /// # use plimsoll::{Harness, Service};
+    /// # let mut harness = Harness::default();
+    /// let mut group = harness.benchmark_group("shop");
+    /// group.service(Service::url("http://shop.example")).connect_to("shop.example:80:127.0.0.1:8080");
+    /// ```
+    #[track_caller]
+    pub fn connect_to(&mut self, place: impl AsRef<str>) -> &mut Self {
+        match place.as_ref().parse() {
+            Ok(place) => self.group().transport.connect_to.push(place),
+            Err(error) => {
+                let (location, group) = (Location::caller(), self.group().name.clone());
+                self.harness.errors.push(PlanError::Group { location, group, problem: error.to_string() });
+            }
+        }
+        self
+    }
+
+    /// Uses only IPv4 addresses. The last call of this method and [`ipv6`](Self::ipv6) counts.
+    ///
+    /// ```
+    /// # let mut harness = plimsoll::Harness::default();
+    /// # let mut group = harness.benchmark_group("shop");
+    /// group.ipv4().no_keepalive();
+    /// ```
+    pub fn ipv4(&mut self) -> &mut Self {
+        self.group().transport.ip_version = Some(IpVersion::V4);
+        self
+    }
+
+    /// Uses only IPv6 addresses. The last call of this method and [`ipv4`](Self::ipv4) counts.
+    ///
+    /// ```
+    /// # let mut harness = plimsoll::Harness::default();
+    /// # let mut group = harness.benchmark_group("shop");
+    /// group.ipv6();
+    /// ```
+    pub fn ipv6(&mut self) -> &mut Self {
+        self.group().transport.ip_version = Some(IpVersion::V6);
+        self
+    }
+
+    /// Opens a new connection for each request and asks the server to close it afterwards. Latency does not include opening the
+    /// connection, unless reqwest is used (https, HTTP/2, a proxy or redirects). Throughput always does.
+    ///
+    /// ```
+    /// # let mut harness = plimsoll::Harness::default();
+    /// # let mut group = harness.benchmark_group("shop");
+    /// group.no_keepalive();
+    /// ```
+    pub fn no_keepalive(&mut self) -> &mut Self {
+        self.group().transport.no_keepalive = true;
+        self
+    }
+
     /// Ends the group, as in criterion. Dropping it does the same.
     pub fn finish(self) {}
 }
@@ -453,6 +526,11 @@ mod tests {
         );
         let load = error(|group| _ = group.bench_endpoint("place", Endpoint::get("/"), Load::closed(0)));
         assert!(start(&load, file!()) && load.contains("cell `orders/place`: its load"), "{load}");
+        let detour = error(|group| _ = group.connect_to("h:80"));
+        assert!(
+            start(&detour, file!()) && detour.contains("group `orders`: `h:80` must have four parts"),
+            "{detour}"
+        );
         let targets = error(|group| {
             group.bench_endpoint("place", Targets::from_file("/no/such/file"), Load::closed(1));
         });

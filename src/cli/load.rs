@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::plan::{Cell, CellId, Endpoint, Group, Load, Location, Order, Targets, parse_duration};
+use crate::plan::{
+    Cell, CellId, ConnectTo, Endpoint, Group, IpVersion, Load, Location, Order, Targets, parse_duration,
+};
 use crate::session::{self, LoadFormat, exit_code};
 
 /// The targets file if neither a URL nor a file is given.
@@ -86,6 +88,21 @@ pub(crate) struct LoadArgs {
     /// Follow redirects
     #[arg(long)]
     follow: bool,
+    /// Connect to this Unix socket instead of the host of the URL
+    #[arg(long, value_name = "PATH")]
+    unix_socket: Option<String>,
+    /// Connect to the second host and port for requests to the first, as in curl (repeatable)
+    #[arg(long, value_name = "HOST:PORT:HOST:PORT")]
+    connect_to: Vec<ConnectTo>,
+    /// Use only IPv4 addresses
+    #[arg(long, short = '4', conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use only IPv6 addresses
+    #[arg(long, short = '6')]
+    ipv6: bool,
+    /// Open a new connection for each request
+    #[arg(long)]
+    no_keepalive: bool,
     /// Seed of the random choice of lines [default: a new one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -106,6 +123,10 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     group.transport.http2 = args.http2;
     group.transport.follow = args.follow;
     group.transport.proxy.clone_from(&args.proxy);
+    group.transport.unix_socket.clone_from(&args.unix_socket);
+    group.transport.connect_to.clone_from(&args.connect_to);
+    group.transport.ip_version = args.ipv4.then_some(IpVersion::V4).or(args.ipv6.then_some(IpVersion::V6));
+    group.transport.no_keepalive = args.no_keepalive;
     group.settings.timeout = args.timeout;
     let load = match args.duration {
         Some(_) => Load::closed(args.concurrency),

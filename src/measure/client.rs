@@ -27,7 +27,7 @@ impl Client {
         worker: usize,
     ) -> Self {
         let mut client = Self {
-            http1: Http1::new(resolver, connect_timeout),
+            http1: Http1::new(transport, connect_timeout, resolver),
             #[cfg(feature = "reqwest")]
             reqwest: ViaReqwest::new(transport, connect_timeout, resolver),
             is_plain: transport.is_plain(),

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use crate::measure::body::{BodyChecks, BodyScan, Tokens};
 use crate::measure::clock::Wall;
 use crate::measure::decoder::Malformed;
-use crate::plan::{Endpoint, EndpointError};
+use crate::plan::{Endpoint, EndpointError, IpVersion};
 use crate::record::Fault;
 
 /// A connection that was idle for longer is not used again: the server may be about to close it.
@@ -170,8 +170,11 @@ pub(crate) type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 pub(crate) struct Resolver {
     /// `None` to ask the system.
     pub(crate) lookup: Option<Lookup>,
-    known: Mutex<HashMap<(String, u16), Addresses>>,
+    known: Mutex<HashMap<Key, Addresses>>,
 }
+
+/// A name and a port, and the version of IP that its addresses are limited to.
+type Key = (String, u16, Option<IpVersion>);
 
 /// The addresses of a name.
 #[derive(Debug, Default)]
@@ -197,11 +200,17 @@ impl Resolver {
     ///
     /// # Errors
     /// If the host has no address.
-    pub(crate) async fn resolve(&self, host: &str, port: u16, turn: usize) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        version: Option<IpVersion>,
+        turn: usize,
+    ) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let key = (host.to_owned(), port);
+        let key = (host.to_owned(), port, version);
         if let Some(known) = self.known().get(&key) {
             return Ok(known.in_order(turn));
         }
@@ -209,8 +218,10 @@ impl Resolver {
             Some(lookup) => lookup(host, port)?,
             None => tokio::net::lookup_host((host, port)).await?.collect(),
         };
+        working.retain(|address| version.is_none_or(|version| version.includes(address.ip())));
         let Some(first) = working.first().copied() else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{host}` has no address")));
+            let kind = version.map(|version| format!(" of {version}")).unwrap_or_default();
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{host}` has no address{kind}")));
         };
         // Name servers shuffle, but runs must load the same addresses.
         working.sort_by_key(|address| (address.is_ipv4() != first.is_ipv4(), *address));
@@ -221,10 +232,17 @@ impl Resolver {
     }
 
     /// Notes that a connection to this address was opened, after these others had failed.
-    pub(crate) fn opened(&self, host: &str, port: u16, address: IpAddr, failed: &[SocketAddr]) {
+    pub(crate) fn opened(
+        &self,
+        host: &str,
+        port: u16,
+        version: Option<IpVersion>,
+        address: IpAddr,
+        failed: &[SocketAddr],
+    ) {
         let mut known = self.known();
         // An address that was given as such has no alternative.
-        let Some(addresses) = known.get_mut(&(host.to_owned(), port)) else { return };
+        let Some(addresses) = known.get_mut(&(host.to_owned(), port, version)) else { return };
         if addresses.all().any(|known| known.ip() == address) {
             addresses.loaded.insert(address);
         }
@@ -239,7 +257,7 @@ impl Resolver {
     pub(crate) fn spreads(&self) -> Vec<Spread> {
         let known = self.known();
         let mut hosts: BTreeMap<&str, (BTreeSet<IpAddr>, BTreeSet<IpAddr>)> = BTreeMap::new();
-        for ((host, _), addresses) in known.iter() {
+        for ((host, ..), addresses) in known.iter() {
             let (all, loaded) = hosts.entry(host).or_default();
             all.extend(addresses.all().map(SocketAddr::ip));
             loaded.extend(&addresses.loaded);
@@ -253,7 +271,7 @@ impl Resolver {
         several.map(spread).collect()
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(String, u16), Addresses>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, Addresses>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -277,7 +295,8 @@ impl Addresses {
 /// The fault behind an error of a socket while it connects.
 pub(crate) fn connect_fault(error: &io::Error) -> Fault {
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ECONNREFUSED) => Fault::Refused,
+        // The last two are those of a Unix socket: there is none, or its queue is full.
+        Some(Errno::ECONNREFUSED | Errno::ENOENT | Errno::EAGAIN) => Fault::Refused,
         Some(Errno::EADDRNOTAVAIL) => Fault::NoFreePort,
         Some(Errno::ETIMEDOUT) => Fault::ConnectTimeout,
         Some(Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EHOSTDOWN | Errno::ENETDOWN) => {
@@ -305,6 +324,7 @@ mod tests {
     fn errors_of_a_socket_become_faults() {
         let kind = |errno: Errno| connect_fault(&io::Error::from(errno));
         assert_eq!(kind(Errno::ECONNREFUSED), Fault::Refused);
+        assert_eq!(kind(Errno::ENOENT), Fault::Refused);
         assert_eq!(kind(Errno::EADDRNOTAVAIL), Fault::NoFreePort);
         assert_eq!(kind(Errno::ETIMEDOUT), Fault::ConnectTimeout);
         assert_eq!(kind(Errno::EHOSTUNREACH), Fault::Unreachable);
@@ -374,7 +394,7 @@ mod tests {
         }
         let resolver = Resolver { lookup: Some(lookup), ..Resolver::default() };
         let order = async |turn| {
-            let addresses = resolver.resolve("ship.test", 80, turn).await.unwrap();
+            let addresses = resolver.resolve("ship.test", 80, None, turn).await.unwrap();
             addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(order(0).await, "::1 ::2 ::3 127.0.0.9");
@@ -383,8 +403,8 @@ mod tests {
 
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let failed = SocketAddr::new(ip("::1"), 80);
-        resolver.opened("ship.test", 80, ip("::2"), &[failed]);
-        resolver.opened("ship.test", 80, ip("10.0.0.1"), &[]);
+        resolver.opened("ship.test", 80, None, ip("::2"), &[failed]);
+        resolver.opened("ship.test", 80, None, ip("10.0.0.1"), &[]);
         assert_eq!(order(0).await, "::2 ::3 127.0.0.9 ::1");
         let [loaded, not_loaded] = [vec![ip("::2")], vec![ip("127.0.0.9"), ip("::1"), ip("::3")]];
         assert_eq!(resolver.spreads(), [Spread { host: "ship.test".to_owned(), loaded, not_loaded }]);

@@ -3,17 +3,20 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::measure::body::BodyScan;
 use crate::measure::clock::{self, Received, Wall};
 use crate::measure::decoder::{Decoder, Malformed, Problem};
 use crate::measure::exchange::{Exchange, MAX_IDLE, Request, Resolver, connect_fault, exchange_fault};
+use crate::plan::Transport;
 use crate::record::Fault;
 
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -28,9 +31,13 @@ pub(crate) const MAX_KEPT: usize = 16;
 /// Replaces a timeout that is too long to be added to a clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
+/// Interval at which a connection to a Unix socket is tried again whose queue is full.
+const QUEUE_POLL: Duration = Duration::from_millis(1);
+
 /// The client of one worker, with a kept connection to each host.
 #[derive(Debug)]
 pub(crate) struct Http1 {
+    transport: Transport,
     resolver: Arc<Resolver>,
     connect_timeout: Duration,
     /// Chooses the address of the next connection to a name with several.
@@ -72,8 +79,9 @@ enum Idle {
 }
 
 impl Http1 {
-    pub(crate) fn new(resolver: &Arc<Resolver>, connect_timeout: Duration) -> Self {
+    pub(crate) fn new(transport: &Transport, connect_timeout: Duration, resolver: &Arc<Resolver>) -> Self {
         Self {
+            transport: transport.clone(),
             resolver: Arc::clone(resolver),
             connect_timeout,
             turn: 0,
@@ -89,6 +97,9 @@ impl Http1 {
     /// Opens the connection that `request` needs and returns how long that took, `None` if it was open already. Errors are left
     /// to the exchange.
     pub(crate) async fn open(&mut self, request: &Request) -> Option<Duration> {
+        if self.transport.no_keepalive {
+            return None;
+        }
         let now = Instant::now();
         if let (Some(kept), _) = self.take_usable(request, now) {
             self.kept.push(kept);
@@ -127,6 +138,10 @@ impl Http1 {
             let attempt = self.send_and_receive(&connection.stream, is_reused, request, &mut exchange);
             match timeout_at(deadline, attempt).await {
                 Err(_) => return exchange.failed(Fault::Timeout),
+                Ok(Ok(_)) if self.transport.no_keepalive => {
+                    hang_up(&connection.stream);
+                    return exchange;
+                }
                 Ok(Ok(keep)) => {
                     if keep {
                         connection.last_used += exchange.latency();
@@ -255,11 +270,16 @@ impl Http1 {
         let (turn, host, port) = (self.turn, request.host.clone(), request.port);
         self.turn = turn.wrapping_add(1);
         let opening = async {
-            let addresses = self.resolver.resolve(&host, port, turn).await.map_err(|_| Fault::Dns)?;
+            if let Some(path) = &self.transport.unix_socket {
+                return connect_to_socket(path).await.map_err(|error| connect_fault(&error));
+            }
+            let (host, port) = self.transport.destination(&host, port);
+            let version = self.transport.ip_version;
+            let addresses = self.resolver.resolve(host, port, version, turn).await.map_err(|_| Fault::Dns)?;
             let (stream, took, address) = connect_to_any(&addresses, connect_deadline).await?;
             if addresses.len() > 1 {
                 let failed = addresses.iter().position(|tried| *tried == address).unwrap_or(0);
-                self.resolver.opened(&host, port, address.ip(), &addresses[..failed]);
+                self.resolver.opened(host, port, version, address.ip(), &addresses[..failed]);
             }
             Ok((stream, took))
         };
@@ -269,6 +289,14 @@ impl Http1 {
             Err(_) => return Err(Fault::ConnectTimeout),
         };
         Ok((Connection { host, port, stream, last_used: Instant::now() }, took))
+    }
+
+    /// Opens the connection that `request` needs, and closes it.
+    pub(crate) async fn reach(&mut self, request: &Request) -> Result<(), Fault> {
+        let (connection, _) = self.connect(request, deadline_after(Instant::now(), request.timeout)).await?;
+        let ends = (connection.stream.local_addr(), connection.stream.peer_addr());
+        // A socket that gets the port to which it connects as its own connects to itself.
+        if matches!(ends, (Ok(local), Ok(peer)) if local == peer) { Err(Fault::Refused) } else { Ok(()) }
     }
 
     /// Closes connections that were idle for too long and, if there are still too many, the one that was idle longest.
@@ -373,6 +401,30 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     clock::enable_stamps(&stream);
     Ok(stream)
+}
+
+/// Connects to the Unix socket with this path, and waits while its queue is full.
+async fn connect_to_socket(path: &str) -> io::Result<(TcpStream, Duration)> {
+    let started = Instant::now();
+    let stream = loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE_POLL).await,
+            connected => break connected?,
+        }
+    };
+    let took = started.elapsed();
+    // Both kinds of stream are read, written and waited for by the same system calls. Only the kernel's stamps are missing here.
+    let stream = std::net::TcpStream::from(OwnedFd::from(stream.into_std()?));
+    Ok((TcpStream::from_std(stream)?, took))
+}
+
+/// Prepares a connection to be closed by this side after a whole response. Who closes first keeps the port for a minute, and many
+/// thousands of requests would use up all ports. A reset keeps none; nothing of the response is left that it could destroy.
+fn hang_up(stream: &TcpStream) {
+    let closed = recv(stream.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT);
+    if closed != Ok(0) {
+        _ = stream.set_zero_linger();
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::measure::exchange::{Exchange, Request};
@@ -162,7 +162,7 @@ impl ReadyCheck {
             began: Instant::now(),
             unknown_since: None,
             attempt: ATTEMPT,
-            http1: Http1::new(&resolver, ATTEMPT),
+            http1: Http1::new(&transport, ATTEMPT, &resolver),
             #[cfg(feature = "reqwest")]
             reqwest: ViaReqwest::new(&transport, ATTEMPT, &resolver),
             transport,
@@ -190,7 +190,8 @@ impl ReadyCheck {
         }
         let waited = self.patience.timeout;
         if self.began.elapsed() >= waited {
-            let is_deaf = kind == Kind::Deaf && matches!(place, Place::Port(_));
+            let is_at_port = matches!(place, Place::Port(_)) && self.transport.unix_socket.is_none();
+            let is_deaf = kind == Kind::Deaf && is_at_port;
             return Attempt::GiveUp(Unready::TimedOut { waited, reason, is_deaf, setting: self.setting });
         }
         tokio::time::sleep(if matches!(place, Place::Port(_)) { POLL } else { POLL_ELSEWHERE }).await;
@@ -199,17 +200,43 @@ impl ReadyCheck {
 
     /// The URL at which it is ready.
     async fn find(&mut self, place: &Place) -> Result<String, NotReady> {
+        let at_socket = self.transport.unix_socket.is_some();
         let url = match place {
-            Place::Port(port) => format!("http://{}", accepting(*port).await?),
+            Place::Port(port) if at_socket => format!("http://127.0.0.1:{port}"),
+            Place::Port(port) => format!("http://{}", accepting(*port, &self.transport).await?),
             Place::Url(url) => url.clone(),
         };
         match self.endpoint.clone() {
             Some(endpoint) => self.ask(&endpoint, &url).await?,
+            None if at_socket => self.reach(&url).await?,
             // A proxy may be the only way to a URL.
-            None if matches!(place, Place::Url(_)) && self.transport.proxy.is_none() => accepts(&url).await?,
+            None if matches!(place, Place::Url(_)) && self.transport.proxy.is_none() => {
+                self.reach(&url).await?
+            }
             None => {}
         }
         Ok(url)
+    }
+
+    /// Opens a connection for requests to a URL.
+    async fn reach(&mut self, url: &str) -> Result<(), NotReady> {
+        // The plan was checked: it is a URL with a host.
+        let Ok(request) = Request::new(&Endpoint::get("/"), Some(url), ATTEMPT) else { return Ok(()) };
+        let Err(fault) = self.http1.reach(&request).await else { return Ok(()) };
+        let (host, port) = self.transport.destination(&request.host, request.port);
+        Err(match (&self.transport.unix_socket, fault) {
+            (Some(path), _) => NotReady {
+                reason: format!("nothing accepts connections at the Unix socket {path}"),
+                kind: Kind::Deaf,
+            },
+            (None, Fault::Dns) => NotReady {
+                reason: format!("the name `{host}` is not resolved"),
+                kind: Kind::Unknown("it may be misspelled"),
+            },
+            (None, _) => {
+                NotReady { reason: format!("nothing accepts connections at {host}:{port}"), kind: Kind::Deaf }
+            }
+        })
     }
 
     /// Makes the ready request.
@@ -287,10 +314,13 @@ fn kind_of(status: u16) -> Kind {
 }
 
 /// The address of this machine at which something accepts connections on this port, preferably of IPv4.
-async fn accepting(port: u16) -> Result<SocketAddr, NotReady> {
+async fn accepting(port: u16, transport: &Transport) -> Result<SocketAddr, NotReady> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     let accepts = async |address: SocketAddr| {
+        if !transport.allows(address.ip()) {
+            return false;
+        }
         let connected = timeout(ATTEMPT, TcpStream::connect(address)).await;
         matches!(connected, Ok(Ok(stream)) if is_to_another(&stream))
     };
@@ -302,26 +332,10 @@ async fn accepting(port: u16) -> Result<SocketAddr, NotReady> {
         tokio::time::sleep(BETWEEN_LISTENS).await;
         return Ok(if accepts(v4).await { v4 } else { v6 });
     }
-    Err(NotReady { reason: format!("nothing accepts connections at {v4} or {v6}"), kind: Kind::Deaf })
-}
-
-/// Whether the host of a URL accepts connections.
-async fn accepts(url: &str) -> Result<(), NotReady> {
-    // The plan was checked: it is a URL with a host.
-    let Ok(request) = Request::new(&Endpoint::get("/"), Some(url), ATTEMPT) else { return Ok(()) };
-    let (host, port) = (request.host.as_str(), request.port);
-    let unresolved = |_| NotReady {
-        reason: format!("the name `{host}` is not resolved"),
-        kind: Kind::Unknown("it may be misspelled"),
-    };
-    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(unresolved)?.collect();
-    match timeout(ATTEMPT, TcpStream::connect(&addresses[..])).await {
-        Ok(Ok(stream)) if is_to_another(&stream) => Ok(()),
-        _ => Err(NotReady {
-            reason: format!("nothing accepts connections at {host}:{port}"),
-            kind: Kind::Deaf,
-        }),
-    }
+    let addresses = [v4, v6].into_iter().filter(|address| transport.allows(address.ip()));
+    let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+    let reason = format!("nothing accepts connections at {}", addresses.join(" or "));
+    Err(NotReady { reason, kind: Kind::Deaf })
 }
 
 /// A socket that gets the port to which it connects as its own connects to itself.
@@ -335,6 +349,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::plan::IpVersion;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -480,7 +495,12 @@ mod tests {
     async fn a_service_may_listen_on_either_loopback_address() {
         let Ok(server) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else { return };
         let address = server.local_addr().unwrap();
-        assert_eq!(accepting(address.port()).await.unwrap(), address);
+        let [any, v4, v6] = [None, Some(IpVersion::V4), Some(IpVersion::V6)]
+            .map(|ip_version| Transport { ip_version, ..Transport::default() });
+        assert_eq!(accepting(address.port(), &any).await.unwrap(), address);
+        assert_eq!(accepting(address.port(), &v6).await.unwrap(), address);
+        let deaf = accepting(address.port(), &v4).await.unwrap_err().reason;
+        assert_eq!(deaf, format!("nothing accepts connections at 127.0.0.1:{}", address.port()));
     }
 
     #[tokio::test]
@@ -498,6 +518,29 @@ mod tests {
             why.contains("nothing accepts connections at 127.0.0.1:") && why.ends_with("--wait"),
             "{why}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_service_behind_a_unix_socket_is_ready_once_that_accepts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.sock").to_str().unwrap().to_owned();
+        let transport = Transport { unix_socket: Some(path.clone()), ..Transport::default() };
+        let patience = Patience { timeout: Duration::ZERO, unknown: LONG };
+        let places = [Place::Port(1), Place::Url("http://shop.example/".into())];
+        for place in &places {
+            let mut check = ReadyCheck::new(None, &transport, patience, Setting::ReadyTimeout);
+            let Attempt::GiveUp(why) = check.attempt(place).await else { panic!("nothing listens") };
+            let why = why.to_string();
+            assert!(
+                why.contains(&format!("nothing accepts connections at the Unix socket {path}; if")),
+                "{why}"
+            );
+        }
+        let _server = tokio::net::UnixListener::bind(&path).unwrap();
+        for place in &places {
+            let mut check = ReadyCheck::new(None, &transport, patience, Setting::ReadyTimeout);
+            assert!(matches!(check.attempt(place).await, Attempt::Ready(_)));
+        }
     }
 
     #[test]

@@ -85,14 +85,16 @@ impl<'a> LiveCell<'a> {
         service_url: Option<&str>,
         resolver: &Arc<Resolver>,
     ) -> Result<Self, MeasureError> {
-        let settings = &group.settings;
-        let request = |endpoint| {
+        let (settings, transport) = (&group.settings, &group.transport);
+        let request = |endpoint: &Endpoint| {
+            let endpoint =
+                if transport.sends_close() { &endpoint.clone().asking_to_close() } else { endpoint };
             Request::new(endpoint, service_url, settings.timeout)
                 .map_err(|source| MeasureError::Endpoint { cell: cell.id.to_string(), source })
         };
         let requests: Vec<Request> =
             cell.targets.endpoints().iter().map(request).collect::<Result<_, _>>()?;
-        let client = |worker| Client::new(&group.transport, settings.connect_timeout, resolver, worker);
+        let client = |worker| Client::new(transport, settings.connect_timeout, resolver, worker);
         let mut clients: Vec<Client> = (0..cell.load.concurrency()).map(client).collect();
         clients.iter_mut().for_each(|client| client.prepare(&requests[0]));
         let (requests, connects) = (Rc::new(requests), LatencyHistogram::new());
@@ -252,7 +254,9 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Client {
         };
         let request = shared.order.borrow_mut().next_index();
         let exchange = client.exchange(&shared.requests[request]).await;
-        let lag = last_ended.map(|ended| exchange.sent.since(ended));
+        // Opening a connection is not the client's own time.
+        let connect = exchange.connect.unwrap_or_default();
+        let lag = last_ended.map(|ended| exchange.sent.since(ended).saturating_sub(connect));
         shared.window.borrow_mut().arrive(ticket, &exchange, lag);
         if last_ended.replace(exchange.ended).is_none() {
             shared.window.borrow_mut().settle(Now::read());

@@ -28,8 +28,8 @@ use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::metric::LATENCY_P50;
 use crate::plan::{
-    Against, Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Visit,
-    affordable_launches, is_https,
+    Against, Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Transport,
+    Visit, affordable_launches, is_https,
 };
 use crate::record::{
     BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fault, Judged,
@@ -742,7 +742,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
     }
 
     fn environment(&self) -> Environment {
-        let is_local = self.cells.iter().flat_map(|(group, cell)| given_urls(group, cell)).all(is_loopback);
+        let is_local = self
+            .cells
+            .iter()
+            .all(|(group, cell)| given_urls(group, cell).all(|url| is_local(&group.transport, url)));
         let mut environment = Environment::collect(is_local, self.options.root, self.options.test_bed);
         for service in &self.services {
             for (what, launcher) in
@@ -808,7 +811,16 @@ fn service_args(group: &Group, options: &MeasureOptions) -> Vec<String> {
 fn shares_launches(one: &Group, other: &Group) -> bool {
     let key = |group: &Group| {
         let settings = &group.settings;
-        (settings.sample_size, settings.launches, settings.warm_up_time, settings.ready_timeout)
+        // Where it listens is the same for all its cells.
+        let (socket, version) = (group.transport.unix_socket.clone(), group.transport.ip_version);
+        (
+            settings.sample_size,
+            settings.launches,
+            settings.warm_up_time,
+            settings.ready_timeout,
+            socket,
+            version,
+        )
     };
     one.service == other.service && one.base == other.base && key(one) == key(other)
 }
@@ -843,9 +855,15 @@ fn host(url: &str) -> Option<String> {
     Some(uri.host()?.trim_matches(['[', ']']).to_owned())
 }
 
-fn is_loopback(url: &str) -> bool {
-    let host = host(url).unwrap_or_default();
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+/// Whether requests to a URL stay on this machine.
+fn is_local(transport: &Transport, url: &str) -> bool {
+    let uri: http::Uri = url.parse().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let (host, _) =
+        transport.destination(host, uri.port_u16().unwrap_or(if is_https(url) { 443 } else { 80 }));
+    transport.unix_socket.is_some()
+        || host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// # Errors
@@ -995,11 +1013,16 @@ mod tests {
     #[test]
     fn loopback_is_recognised_by_name_and_by_address() {
         for url in ["http://127.0.0.1:80/x", "http://localhost", "http://[::1]:8080", "http://127.9.9.9/"] {
-            assert!(is_loopback(url), "{url}");
+            assert!(is_local(&Transport::default(), url), "{url}");
         }
         for url in ["http://10.0.0.1/", "https://example.org", "nonsense", "http://localhost.example.org/"] {
-            assert!(!is_loopback(url), "{url}");
+            assert!(!is_local(&Transport::default(), url), "{url}");
         }
+        let detour = vec!["example.org:443:127.0.0.1:8443".parse().unwrap()];
+        let moved = Transport { connect_to: detour, ..Transport::default() };
+        assert!(is_local(&moved, "https://example.org") && !is_local(&moved, "http://example.org"));
+        let socket = Transport { unix_socket: Some("/run/x".into()), ..Transport::default() };
+        assert!(is_local(&socket, "http://10.0.0.1/"));
     }
 
     #[test]

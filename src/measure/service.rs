@@ -9,7 +9,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -25,7 +25,7 @@ use crate::measure::process::{Ending, ServiceProcess};
 use crate::measure::program::{Program, ProgramError};
 use crate::measure::ready::{Attempt, Patience, Place, ReadyCheck, Setting, Unready};
 use crate::plan::{
-    Endpoint, InProcess, Service, ServiceCommand, ServiceKind, ServiceUrl, Transport, with_port,
+    Endpoint, InProcess, IpVersion, Service, ServiceCommand, ServiceKind, ServiceUrl, Transport, with_port,
 };
 
 /// Ports to try if another process takes them before the service does.
@@ -135,14 +135,18 @@ impl Launcher {
                 Ok(Running { url: Some(url), life: Life::External })
             }
             Self::InProcess(server) => {
-                let running = ServerThread::start(server).map_err(ServiceError::InProcess)?;
+                let host = match transport.ip_version {
+                    Some(IpVersion::V6) => IpAddr::from(Ipv6Addr::LOCALHOST),
+                    _ => Ipv4Addr::LOCALHOST.into(),
+                };
+                let running = ServerThread::start(server, host).map_err(ServiceError::InProcess)?;
                 let place = Place::Port(running.port);
                 let mut check =
                     ReadyCheck::new(server.ready.as_ref(), transport, patience, Setting::ReadyTimeout);
                 // Without a ready request it may take connections one by one.
                 let url = match server.ready {
                     Some(_) => wait_at(&mut check, &place, "the server in this process").await?,
-                    None => local_url(running.port),
+                    None => format!("http://{}", SocketAddr::from((host, running.port))),
                 };
                 Ok(Running { url: Some(url), life: Life::InProcess(running) })
             }
@@ -179,10 +183,6 @@ async fn wait_at(check: &mut ReadyCheck, place: &Place, service: &str) -> Result
             }
         }
     }
-}
-
-fn local_url(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
 }
 
 /// A command that only needs a port to start.
@@ -376,9 +376,9 @@ struct ServerThread {
 }
 
 impl ServerThread {
-    /// Binds a port of 127.0.0.1 and serves it. Connections are accepted as soon as this returns.
-    fn start(server: &InProcess) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    /// Binds a port of a loopback address and serves it. Connections are accepted as soon as this returns.
+    fn start(server: &InProcess, host: IpAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((host, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let (stop, stopped) = oneshot::channel();

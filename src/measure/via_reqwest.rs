@@ -6,6 +6,7 @@
 //! - A request on a connection that the server then closes is a fault. An early answer to a long request may be lost if a reset follows.
 //! - A reset stream of HTTP/2 counts as malformed. Paths with `..` are shortened.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::measure::clock::Wall;
 use crate::measure::exchange::{
     Exchange, MAX_IDLE, Request, Resolver, connect_fault, exchange_fault, headers, needs_length,
 };
-use crate::plan::Transport;
+use crate::plan::{ConnectTo, IpVersion, Transport};
 use crate::record::Fault;
 
 const MAX_REDIRECTS: usize = 10;
@@ -37,8 +38,8 @@ pub(crate) struct ViaReqwest {
     resolver: Arc<Resolver>,
     /// Chooses the address of the first connection to a name with several.
     pub(crate) turn: usize,
-    /// For http and for https, since HTTP/2 begins differently.
-    clients: [Option<Client>; 2],
+    /// For http and for https, since HTTP/2 begins differently, and for each place that connections are redirected to.
+    clients: HashMap<(bool, Option<ConnectTo>), Client>,
     body: BodyScan,
 }
 
@@ -49,7 +50,7 @@ impl ViaReqwest {
             connect_timeout,
             resolver: Arc::clone(resolver),
             turn: 0,
-            clients: [None, None],
+            clients: HashMap::new(),
             body: BodyScan::default(),
         }
     }
@@ -64,12 +65,14 @@ impl ViaReqwest {
 
     /// The client that `request` needs, which is built if this is its first request.
     pub(crate) fn client_for(&mut self, request: &Request) -> reqwest::Result<Client> {
-        let which = usize::from(request.is_https);
-        if let Some(client) = &self.clients[which] {
+        let detour = self.transport.detour(&request.host, request.port).cloned();
+        let key = (request.is_https, detour);
+        if let Some(client) = self.clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.build(request.is_https)?;
-        Ok(self.clients[which].insert(client).clone())
+        let client = self.build(request.is_https, key.1.clone())?;
+        self.clients.insert(key, client.clone());
+        Ok(client)
     }
 
     async fn try_exchange(&mut self, request: &Request, exchange: &mut Exchange) -> Result<(), Fault> {
@@ -90,7 +93,11 @@ impl ViaReqwest {
         let mut response = sending.send().await.map_err(|error| fault_of(&error))?;
         // The address of a proxy says nothing about the service.
         if let Some(address) = response.remote_addr().filter(|_| self.transport.proxy.is_none()) {
-            self.resolver.opened(&request.host, ANY_PORT, address.ip(), &[]);
+            let (host, port) = match self.transport.detour(&request.host, request.port) {
+                Some(detour) => detour.apply(&request.host, ANY_PORT),
+                None => (request.host.as_str(), ANY_PORT),
+            };
+            self.resolver.opened(host, port, self.transport.ip_version, address.ip(), &[]);
         }
         let status = response.status().as_u16();
         if !(200..600).contains(&status) {
@@ -108,8 +115,14 @@ impl ViaReqwest {
         Ok(())
     }
 
-    fn build(&self, is_https: bool) -> reqwest::Result<Client> {
+    fn build(&self, is_https: bool, detour: Option<ConnectTo>) -> reqwest::Result<Client> {
         let transport = &self.transport;
+        let names = Names {
+            resolver: Arc::clone(&self.resolver),
+            ip_version: transport.ip_version,
+            detour,
+            turn: self.turn.into(),
+        };
         let follow = if transport.follow { Policy::limited(MAX_REDIRECTS) } else { Policy::none() };
         let mut builder = Client::builder()
             .connect_timeout(self.connect_timeout)
@@ -121,10 +134,13 @@ impl ViaReqwest {
             .no_zstd()
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(usize::from(!transport.no_keepalive))
             .pool_idle_timeout(MAX_IDLE)
             .redirect(follow)
-            .dns_resolver(Arc::new(Names { resolver: Arc::clone(&self.resolver), turn: self.turn.into() }));
+            .dns_resolver(Arc::new(names));
+        if let Some(path) = &transport.unix_socket {
+            builder = builder.unix_socket(path.as_str());
+        }
         #[cfg(feature = "https")]
         {
             builder = builder.tls_backend_preconfigured(tls(transport.http2));
@@ -168,17 +184,24 @@ fn tls(http2: bool) -> rustls::ClientConfig {
 #[error("the name could not be resolved: {0}")]
 struct Unresolved(#[source] io::Error);
 
+/// Finds addresses as plimsoll's own client does.
 struct Names {
     resolver: Arc<Resolver>,
+    ip_version: Option<IpVersion>,
+    detour: Option<ConnectTo>,
     turn: AtomicUsize,
 }
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = Arc::clone(&self.resolver);
+        let (version, detour) = (self.ip_version, self.detour.clone());
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
-            match resolver.resolve(name.as_str(), ANY_PORT, turn).await {
+            let name = name.as_str();
+            let (host, port) =
+                detour.as_ref().map_or((name, ANY_PORT), |detour| detour.apply(name, ANY_PORT));
+            match resolver.resolve(host, port, version, turn).await {
                 Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Err(error) => Err(Unresolved(error).into()),
             }

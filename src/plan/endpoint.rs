@@ -188,6 +188,13 @@ impl Endpoint {
         numbers.map(|(given, usual)| given.as_deref().map_or_else(|| usual.to_vec(), |given| vec![given]))
     }
 
+    /// Asks the server to close the connection afterwards, unless the user says something else about it.
+    #[must_use]
+    pub(crate) fn asking_to_close(self) -> Self {
+        let is_given = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection"));
+        if is_given { self } else { self.header("Connection", "close") }
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -16,10 +16,10 @@ use crate::plan::load::Load;
 use crate::plan::service::{Service, ServiceKind, ServiceUrl};
 use crate::plan::settings::{Confirmation, Settings};
 use crate::plan::targets::{Order, Targets};
+use crate::plan::transport::{IpVersion, Transport};
 
 /// Each request in flight needs a socket, and a process may only have so many files open.
 const MAX_CONCURRENCY: usize = 10_000;
-const PROXY_SCHEMES: [&str; 4] = ["http://", "https://", "socks5://", "socks5h://"];
 const DEFINITION_BYTES: usize = 8;
 
 /// What one request handles. The report then shows bytes or elements per second next to requests per second.
@@ -64,8 +64,9 @@ impl Cell {
             digest.update(bytes);
         };
         // Plain HTTP/1.1 adds nothing, here and below: older definitions without a transport stay the same.
-        if !group.transport.is_plain() {
-            part(group.transport.to_string().as_bytes());
+        let transport = group.transport.to_string();
+        if !transport.is_empty() {
+            part(transport.as_bytes());
         }
         part(self.load.to_string().as_bytes());
         part(match self.targets.order {
@@ -88,7 +89,7 @@ impl Cell {
         format!("sha256:{}", hex(&digest.finalize(), DEFINITION_BYTES))
     }
 
-    fn check(&self, service: &Service) -> Result<(), PlanError> {
+    fn check(&self, group: &Group) -> Result<(), PlanError> {
         let wrong = |problem: String| PlanError::cell(&self.location, &self.id, problem);
         if self.id.benchmark.to_string().trim().is_empty() {
             return Err(wrong("its id is empty".to_owned()));
@@ -104,8 +105,9 @@ impl Cell {
         }
         for endpoint in &self.targets.endpoints {
             endpoint.check().map_err(|error| wrong(error.to_string()))?;
-            if service.0 == ServiceKind::Absent {
-                endpoint.resolve(None).map_err(|error| wrong(error.to_string()))?;
+            let uri = endpoint.resolve(group.service_url()).map_err(|error| wrong(error.to_string()))?;
+            if let Some(problem) = group.transport.problem_with(&uri) {
+                return Err(wrong(format!("the URL `{}` cannot be requested: {problem}", endpoint.url)));
             }
         }
         Ok(())
@@ -150,35 +152,6 @@ impl fmt::Display for Location {
             Some(location) => write!(f, "{}:{}: ", location.file(), location.line()),
             None => Ok(()),
         }
-    }
-}
-
-/// What plimsoll's own HTTP/1.1 client cannot do. If any of these is set, reqwest makes the requests.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Transport {
-    /// HTTP/2: by ALPN over https, with prior knowledge over http.
-    pub http2: bool,
-    /// Follow up to ten redirects.
-    pub follow: bool,
-    /// Send all requests through this proxy.
-    pub proxy: Option<String>,
-}
-
-impl Transport {
-    /// Whether plimsoll's own client can do it.
-    pub fn is_plain(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What differs from plain HTTP/1.1. The proxy's address is left out, as the service's is.
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let proxy =
-            self.proxy.as_deref().map(|proxy| proxy.split_once("://").map_or(proxy, |(scheme, _)| scheme));
-        let proxy = proxy.map(|scheme| format!("{scheme} proxy"));
-        let parts = [self.http2.then_some("HTTP/2"), self.follow.then_some("redirects"), proxy.as_deref()];
-        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -228,6 +201,26 @@ impl Group {
         }
     }
 
+    /// The URL that paths belong to: for a service that plimsoll starts one with any port. `None` without a service.
+    fn service_url(&self) -> Option<&str> {
+        match &self.service.0 {
+            ServiceKind::Absent => None,
+            ServiceKind::Url(service) => Some(&service.url),
+            _ if self.transport.ip_version == Some(IpVersion::V6) => Some("http://[::1]:1"),
+            _ => Some("http://127.0.0.1:1"),
+        }
+    }
+
+    /// Why its services cannot be behind its Unix socket. `None`: they can, or it has none.
+    fn problem_with_socket(&self) -> Option<String> {
+        let path = self.transport.unix_socket.as_ref()?;
+        let mut services = std::iter::once(&self.service).chain(&self.base);
+        if services.any(|service| matches!(service.0, ServiceKind::InProcess(_))) {
+            return Some("a server in this process listens on a port, and not on a Unix socket".to_owned());
+        }
+        self.base.as_ref().map(|_| format!("base and head cannot both listen on the Unix socket `{path}`"))
+    }
+
     fn check(&self) -> Result<(), PlanError> {
         let (location, group) = (self.location, &self.name);
         let wrong = |problem: String| PlanError::Group { location, group: group.clone(), problem };
@@ -259,14 +252,10 @@ impl Group {
                 ready.check().map_err(|error| wrong(format!("its ready request: {error}")))?;
             }
         }
-        if let Some(proxy) = &self.transport.proxy
-            && !PROXY_SCHEMES.iter().any(|scheme| proxy.starts_with(scheme))
-        {
-            return Err(wrong(format!(
-                "the proxy `{proxy}` is not an http://, https:// or socks5:// address"
-            )));
+        if let Some(problem) = self.transport.problem().or_else(|| self.problem_with_socket()) {
+            return Err(wrong(problem));
         }
-        self.cells.iter().try_for_each(|cell| cell.check(&self.service))
+        self.cells.iter().try_for_each(|cell| cell.check(self))
     }
 }
 

@@ -13,12 +13,13 @@ mod schedule;
 mod service;
 mod settings;
 mod targets;
+mod transport;
 
 pub use duration::parse_duration;
 pub(crate) use duration::{seconds, whole_seconds};
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use group::is_https;
-pub use group::{Cell, Group, Location, Plan, PlanError, Throughput, Transport};
+pub use group::{Cell, Group, Location, Plan, PlanError, Throughput};
 pub use id::{BenchmarkId, CellId, Side};
 pub(crate) use load::Departure;
 pub use load::Load;
@@ -29,3 +30,4 @@ pub(crate) use service::{ServiceKind, ServiceUrl, escape_placeholders, parse_ser
 pub(crate) use settings::heading;
 pub use settings::{Against, Confirmation, Limit, Settings};
 pub use targets::{IntoTargets, Order, Targets, TargetsError};
+pub use transport::{ConnectTo, IpVersion, Transport};

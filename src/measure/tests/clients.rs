@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::measure::exchange::Request;
 use crate::measure::tests::*;
-use crate::plan::Endpoint;
+use crate::plan::{Endpoint, Transport};
 use crate::record::Fault;
 
 /// The first line, the sorted headers in lower case, and the body.
@@ -198,7 +198,7 @@ fn workers_spread_over_the_addresses_of_a_name_and_leave_out_those_that_fail() {
         loaded.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let own = |resolver: &Arc<Resolver>, worker| {
-        let mut client = Http1::new(resolver, LONG);
+        let mut client = Http1::new(&Transport::default(), LONG, resolver);
         client.turn = worker;
         Subject::Own(Box::new(client))
     };

@@ -3,6 +3,7 @@
 mod clients;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+mod transport;
 
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
@@ -20,7 +21,6 @@ use crate::measure::http1::Http1;
 #[cfg(feature = "reqwest")]
 use crate::measure::via_reqwest::ViaReqwest;
 use crate::plan::Endpoint;
-#[cfg(feature = "reqwest")]
 use crate::plan::Transport;
 use crate::record::Fault;
 
@@ -252,7 +252,11 @@ pub(super) fn own_client() -> Http1 {
 }
 
 fn own_client_with(connect_timeout: Duration, lookup: Option<Lookup>) -> Http1 {
-    let mut client = Http1::new(&resolver(lookup), connect_timeout);
+    own_client_over(&Transport::default(), connect_timeout, lookup)
+}
+
+fn own_client_over(transport: &Transport, connect_timeout: Duration, lookup: Option<Lookup>) -> Http1 {
+    let mut client = Http1::new(transport, connect_timeout, &resolver(lookup));
     client.max_idle = LONG;
     client
 }
@@ -264,14 +268,18 @@ fn resolver(lookup: Option<Lookup>) -> Arc<Resolver> {
 }
 
 pub(super) fn both_with(connect_timeout: Duration, lookup: Option<Lookup>) -> Vec<Subject> {
+    both_over(&Transport::default(), connect_timeout, lookup)
+}
+
+pub(super) fn both_over(
+    transport: &Transport,
+    connect_timeout: Duration,
+    lookup: Option<Lookup>,
+) -> Vec<Subject> {
     vec![
-        Subject::Own(Box::new(own_client_with(connect_timeout, lookup))),
+        Subject::Own(Box::new(own_client_over(transport, connect_timeout, lookup))),
         #[cfg(feature = "reqwest")]
-        Subject::Reqwest(Box::new(ViaReqwest::new(
-            &Transport::default(),
-            connect_timeout,
-            &resolver(lookup),
-        ))),
+        Subject::Reqwest(Box::new(ViaReqwest::new(transport, connect_timeout, &resolver(lookup)))),
     ]
 }
 
