@@ -13,7 +13,7 @@ use crate::measure::client::Client;
 use crate::measure::clock::{ClockOffset, Now, Wall};
 use crate::measure::exchange::{Exchange, Request, Resolver};
 use crate::measure::window::{Timing, Window};
-use crate::plan::{Cell, Departure, Endpoint, Group, Load, Order};
+use crate::plan::{Cell, Departure, Endpoint, Group, Load, Order, Transport};
 use crate::record::{Fault, LatencyHistogram, Tally};
 
 /// A round during which somebody set the clock is repeated.
@@ -78,14 +78,15 @@ struct Shared {
 
 impl<'a> LiveCell<'a> {
     /// # Errors
-    /// [`MeasureError::Endpoint`] if an endpoint cannot be requested of the service at `service_url`.
+    /// [`MeasureError::Endpoint`] if an endpoint cannot be requested of the service at `service_url` by `transport`.
     pub(crate) fn new(
         group: &'a Group,
         cell: &'a Cell,
         service_url: Option<&str>,
+        transport: &Transport,
         resolver: &Arc<Resolver>,
     ) -> Result<Self, MeasureError> {
-        let (settings, transport) = (&group.settings, &group.transport);
+        let settings = &group.settings;
         let request = |endpoint: &Endpoint| {
             let endpoint =
                 if transport.sends_close() { &endpoint.clone().asking_to_close() } else { endpoint };

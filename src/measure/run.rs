@@ -28,8 +28,8 @@ use crate::measure::signals::Interrupt;
 use crate::measure::window::Timing;
 use crate::plan::metric::LATENCY_P50;
 use crate::plan::{
-    Against, Cell, Endpoint, Group, Load, Plan, Schedule, ServiceKind, ServiceSchedule, Side, Transport,
-    Visit, affordable_launches, is_https,
+    Against, Cell, Endpoint, Group, Load, Plan, Schedule, ServiceCommand, ServiceKind, ServiceSchedule, Side,
+    Transport, Visit, affordable_launches, is_https,
 };
 use crate::record::{
     BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fault, Judged,
@@ -111,7 +111,7 @@ pub(crate) fn check(
                 let tested = tested.at_least(settings.min_success_ratio);
                 on_cell(&measurement.id(index), tested.as_ref().err());
             }
-            running.stop().await;
+            running.stop().await?;
         }
         Ok(())
     })
@@ -176,7 +176,7 @@ pub(crate) fn load(
     on_one_thread(async {
         let _guard = open_stamp_guard().await;
         let resolver = Arc::default();
-        let mut live = LiveCell::new(group, cell, None, &resolver)?;
+        let mut live = LiveCell::new(group, cell, None, &group.transport, &resolver)?;
         if let Some(timeout) = wait {
             tokio::select! {
                 ready = wait_for_hosts(group, cell, timeout) => ready?,
@@ -292,7 +292,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
     ) -> Result<Self, MeasureError> {
         let cells: Vec<(&Group, &Cell)> =
             plan.groups.iter().flat_map(|group| group.cells.iter().map(move |cell| (group, cell))).collect();
-        let launcher = |service, args| Launcher::prepare(service, args, options.root);
+        let launcher = |service, side, args| Launcher::prepare(service, side, args, options.root);
         let mut services: Vec<ServiceUnderTest<'a>> = Vec::new();
         for (index, (group, cell)) in cells.iter().enumerate() {
             check_features(group, cell)?;
@@ -300,8 +300,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 service.cells.push(index);
                 continue;
             }
-            let mut head = launcher(&group.service, options.service_args)?;
-            let mut base = group.base.as_ref().map(|base| launcher(base, &[])).transpose()?;
+            let mut head = launcher(&group.service, Side::Head, options.service_args)?;
+            let mut base = group.base.as_ref().map(|base| launcher(base, Side::Base, &[])).transpose()?;
             base.iter_mut().for_each(|base| Launcher::align_stacks(base, &mut head));
             let (cells, launches, start_time) = (vec![index], 1, Duration::ZERO);
             services.push(ServiceUnderTest { head, base, group, cells, launches, start_time });
@@ -366,7 +366,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     self.profile_cell(index, &mut live, time, on_cell).await?;
                 }
                 for (_, running) in live {
-                    running.stop().await;
+                    running.stop().await?;
                 }
             }
         }
@@ -429,7 +429,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 })?;
                 started_in += began.elapsed();
                 let round_time = self.trial_of_side(index, &mut running, side).await;
-                running.stop().await;
+                let stopped = running.stop().await;
+                let round_time =
+                    round_time.and_then(|time| stopped.map(|()| time).map_err(MeasureError::from));
                 round_times += round_time.map_err(|error| match error {
                     MeasureError::TestRequest { .. } | MeasureError::Service(_) if sides.len() > 1 => {
                         MeasureError::OfSide { side, error: Box::new(error) }
@@ -706,9 +708,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 }
             }
             self.condition.add(&before, &counters(&live));
-            for LiveSide { running, cells, .. } in live {
+            for LiveSide { side, running, cells } in live {
                 drop(cells);
-                running.stop().await;
+                running.stop().await.map_err(|error| self.stop_because(visit, side, &error))?;
             }
         }
         Ok(())
@@ -738,7 +740,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
 
     fn live_cell(&self, index: usize, running: &Running) -> Result<LiveCell<'a>, MeasureError> {
         let (group, cell) = self.cells[index];
-        LiveCell::new(group, cell, running.url.as_deref(), &self.resolver)
+        let transport = running.transport(&group.transport);
+        LiveCell::new(group, cell, running.url.as_deref(), &transport, &self.resolver)
     }
 
     fn environment(&self) -> Environment {
@@ -800,11 +803,22 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// The arguments of a group's service. Paths in the package are the same wherever it lies.
+/// The arguments of a group's service, and the commands around its launches. Paths in the package are the same wherever it lies.
 fn service_args(group: &Group, options: &MeasureOptions) -> Vec<String> {
     let ServiceKind::Command(command) = &group.service.0 else { return Vec::new() };
     let root = options.root.to_string_lossy();
-    command.args.iter().chain(options.service_args).map(|arg| arg.replace(&*root, ".")).collect()
+    let hooks = [("before_launch", &command.before), ("after_launch", &command.after)];
+    let hooks = hooks.into_iter().flat_map(|(name, hooks)| {
+        let words = |hook: &ServiceCommand| {
+            // The program lies elsewhere if it was built for a duet.
+            let program =
+                Path::new(hook.program()).file_name().map(|name| name.to_string_lossy().into_owned());
+            [name.to_owned()].into_iter().chain(program).chain(hook.args.clone()).collect::<Vec<_>>()
+        };
+        hooks.iter().flat_map(words).collect::<Vec<_>>()
+    });
+    let args = command.args.iter().chain(options.service_args).cloned();
+    args.chain(hooks).map(|arg| arg.replace(&*root, ".")).collect()
 }
 
 /// Whether the same launches can serve the cells of both groups.
@@ -946,6 +960,8 @@ fn slow_request(group: &Group, load: Load, took: Duration) -> Option<Note> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -1305,25 +1321,28 @@ mod tests {
 
     #[test]
     fn rounds_before_the_death_of_the_service_are_kept() {
-        let dying = Service::in_process(|listener: TcpListener| async move {
-            let begun = Instant::now();
-            let mut served = 0;
-            while let Ok((mut connection, _)) = listener.accept().await {
-                let mut request = [0; 4096];
-                while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
-                    served += 1;
-                    assert!(
-                        served < 200 || begun.elapsed() < Duration::from_millis(150),
-                        "too many requests"
-                    );
-                    _ = connection.write_all(OK).await;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_over);
+        let dying = Service::in_process(move |listener: TcpListener| {
+            let seen = Arc::clone(&seen);
+            async move {
+                while let Ok((mut connection, _)) = listener.accept().await {
+                    let mut request = [0; 4096];
+                    while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        assert!(!seen.load(Ordering::Relaxed), "too many requests");
+                        _ = connection.write_all(OK).await;
+                    }
                 }
             }
         });
-        let run = &measured(&plan(dying, &[Load::closed(1)])).0.unwrap()[0];
+        let root = tempfile::tempdir().unwrap();
+        let runs = measure(&plan(dying, &[Load::closed(1)]), options(&root), &mut |event| {
+            is_over.fetch_or(matches!(event, Event::Round { done: 3, .. }), Ordering::Relaxed);
+        });
+        let run = &runs.unwrap()[0];
         let Some(Stop::Failed(why)) = &run.stop else { panic!("{:?}", run.stop) };
         assert!(why.contains("too many requests"), "{why}");
-        assert!(run.cells[0].rounds.len() < 10);
+        assert_eq!(run.cells[0].rounds.len(), 3);
     }
 
     #[test]

@@ -8,11 +8,14 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -24,12 +27,18 @@ use crate::measure::port::{NoFreePort, PortLease, is_free};
 use crate::measure::process::{Ending, ServiceProcess};
 use crate::measure::program::{Program, ProgramError};
 use crate::measure::ready::{Attempt, Patience, Place, ReadyCheck, Setting, Unready};
+use crate::output;
 use crate::plan::{
-    Endpoint, InProcess, IpVersion, Service, ServiceCommand, ServiceKind, ServiceUrl, Transport, with_port,
+    Endpoint, InProcess, IpVersion, LaunchValues, Service, ServiceCommand, ServiceKind, ServiceUrl, Side,
+    Transport,
 };
 
 /// Ports to try if another process takes them before the service does.
 const PORT_TRIES: usize = 5;
+/// The number of the first launch. All numbers of a call have four digits, so that each launch has equally long arguments.
+const FIRST_LAUNCH: usize = 1_001;
+/// Interval at which a command before or after a launch is checked until it has ended.
+const HOOK_POLL: Duration = Duration::from_millis(1);
 /// The search path of a process without one.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The variable that pads the stack of a duet's side.
@@ -46,8 +55,18 @@ pub(crate) enum ServiceError {
     Program(#[from] ProgramError),
     #[error(transparent)]
     NoFreePort(#[from] NoFreePort),
-    #[error("could not start the service `{command}` in {}: {source}", directory.display())]
-    Spawn { command: String, directory: PathBuf, source: io::Error },
+    /// `what` is "the service" or "the command of before_launch".
+    #[error("could not start {what} `{command}` in {}: {source}", directory.display())]
+    Spawn { what: String, command: String, directory: PathBuf, source: io::Error },
+    #[error("the command of {hook} failed: `{command}` {ending}{output}")]
+    Hook { hook: Hook, command: String, ending: Ending, output: String },
+    #[error(
+        "the command of {hook} did not end within {waited:?}: `{command}`; if it only needs longer, raise the timeout with \
+         group.ready_timeout(…){output}"
+    )]
+    HookTimeout { hook: Hook, command: String, waited: Duration, output: String },
+    #[error("{launch}\nand then {cleanup}")]
+    Cleanup { launch: Box<Self>, cleanup: Box<Self> },
     #[error("the service ended before it was ready: `{command}` {ending}{output}")]
     DiedEarly { command: String, ending: Ending, output: String },
     /// `service` is "the service `./server`" or "the service at http://host".
@@ -61,6 +80,22 @@ pub(crate) enum ServiceError {
     DiedInProcess { cell: String, how: String },
 }
 
+/// When a command of the bench file runs. Displayed as the method that sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Before,
+    After,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Before => "before_launch",
+            Self::After => "after_launch",
+        })
+    }
+}
+
 /// A service that can be started.
 #[derive(Debug)]
 pub(crate) enum Launcher {
@@ -71,10 +106,11 @@ pub(crate) enum Launcher {
 }
 
 impl Launcher {
-    /// Finds the program and copies it. Starts nothing. The program's path and its working directory are relative to `root`, the package's
-    /// folder. `service_args` are appended to the command line.
+    /// Finds the program and those of its hooks, and copies them. Starts nothing. Their paths and working directories are relative to
+    /// `root`, the package's folder. `service_args` are appended to the command line.
     pub(crate) fn prepare(
         service: &Service,
+        side: Side,
         service_args: &[String],
         root: &Path,
     ) -> Result<Self, ServiceError> {
@@ -83,7 +119,7 @@ impl Launcher {
             ServiceKind::Url(url) => Self::External(Some(url.clone())),
             ServiceKind::InProcess(server) => Self::InProcess(server.clone()),
             ServiceKind::Command(command) => {
-                Self::Command(Box::new(PreparedCommand::new(command, service_args, root)?))
+                Self::Command(Box::new(PreparedCommand::new(command, side, service_args, root)?))
             }
         })
     }
@@ -126,13 +162,13 @@ impl Launcher {
     ) -> Result<Running, ServiceError> {
         let patience = Patience::within(ready_timeout);
         match self {
-            Self::External(None) => Ok(Running { url: None, life: Life::External }),
+            Self::External(None) => Ok(Running::new(None, transport, Life::External)),
             Self::External(Some(service)) => {
                 let place = Place::Url(service.url.clone());
                 let mut check =
                     ReadyCheck::new(service.ready.as_ref(), transport, patience, Setting::ReadyTimeout);
                 let url = wait_at(&mut check, &place, &format!("the service at {}", service.url)).await?;
-                Ok(Running { url: Some(url), life: Life::External })
+                Ok(Running::new(Some(url), transport, Life::External))
             }
             Self::InProcess(server) => {
                 let host = match transport.ip_version {
@@ -148,7 +184,7 @@ impl Launcher {
                     Some(_) => wait_at(&mut check, &place, "the server in this process").await?,
                     None => format!("http://{}", SocketAddr::from((host, running.port))),
                 };
-                Ok(Running { url: Some(url), life: Life::InProcess(running) })
+                Ok(Running::new(Some(url), transport, Life::InProcess(running)))
             }
             Self::Command(command) => command.start(patience, transport, PortLease::new).await,
         }
@@ -185,31 +221,53 @@ async fn wait_at(check: &mut ReadyCheck, place: &Place, service: &str) -> Result
     }
 }
 
-/// A command that only needs a port to start.
+/// A command that only needs the values of its placeholders to start.
 #[derive(Debug)]
 pub(crate) struct PreparedCommand {
     program: Program,
     command: ServiceCommand,
     directory: PathBuf,
+    side: Side,
     /// In a duet, the value of [`PADDING`].
     padding: Option<String>,
+    before: Vec<PreparedCommand>,
+    after: Arc<[PreparedCommand]>,
 }
 
 impl PreparedCommand {
-    fn new(command: &ServiceCommand, service_args: &[String], root: &Path) -> Result<Self, ServiceError> {
+    fn new(
+        command: &ServiceCommand,
+        side: Side,
+        service_args: &[String],
+        root: &Path,
+    ) -> Result<Self, ServiceError> {
         let own_path = || std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         let search_path = command.env.get("PATH").map_or_else(own_path, OsString::from);
+        let hooks = |hooks: &[ServiceCommand]| {
+            let prepare = |hook: &ServiceCommand| {
+                let mut hook = hook.clone();
+                command.env.iter().for_each(|(name, value)| {
+                    hook.env.entry(name.clone()).or_insert_with(|| value.clone());
+                });
+                hook.directory = hook.directory.or_else(|| command.directory.clone());
+                Self::new(&hook, side, &[], root)
+            };
+            hooks.iter().map(prepare).collect::<Result<Vec<Self>, ServiceError>>()
+        };
         Ok(Self {
             program: Program::prepare(&command.program, root, &search_path)?,
             directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),
+            side,
+            before: hooks(&command.before)?,
+            after: hooks(&command.after)?.into(),
             command: command.clone().args(service_args),
             padding: None,
         })
     }
 
-    /// The arguments on this port.
-    fn args(&self, port: u16) -> impl Iterator<Item = String> {
-        self.command.args.iter().map(move |arg| with_port(arg, port))
+    /// The arguments in a launch with these values.
+    fn args(&self, values: &LaunchValues) -> impl Iterator<Item = String> {
+        self.command.args.iter().map(move |arg| values.fill(arg))
     }
 
     /// Bytes that the kernel puts on its stack, without padding: the path, the arguments and the environment, each with an end, and a
@@ -218,11 +276,13 @@ impl PreparedCommand {
         const END: usize = 1;
         const EQUALS: usize = 1;
         const POINTER: usize = size_of::<usize>();
-        // All ports have the same number of digits.
+        // All values of a placeholder have the same length.
         const ANY_PORT: u16 = u16::MAX;
+        let ports = self.command.port_names(None).into_iter().map(|name| (name, ANY_PORT)).collect();
+        let values = LaunchValues { side: self.side, launch: FIRST_LAUNCH, port: ANY_PORT, ports };
         let path = self.program.file().as_os_str().len() + END;
         let name = self.program.original.as_os_str().len() + END + POINTER;
-        let command = self.system_command(ANY_PORT);
+        let command = self.system_command(&values);
         let args = command.get_args().map(|arg| arg.len() + END + POINTER);
         let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         env.extend(command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
@@ -230,22 +290,43 @@ impl PreparedCommand {
         path + name + args.sum::<usize>() + env.sum::<usize>()
     }
 
-    fn system_command(&self, port: u16) -> process::Command {
+    fn system_command(&self, values: &LaunchValues) -> process::Command {
         let mut command = process::Command::new(self.program.file());
         command.arg0(&self.program.original);
-        command.args(self.args(port));
-        command.env("PORT", port.to_string());
-        command.envs(self.command.env.iter().map(|(name, value)| (name, with_port(value, port))));
+        command.args(self.args(values));
+        command.env("PORT", values.port.to_string());
+        command.envs(self.command.env.iter().map(|(name, value)| (name, values.fill(value))));
         command.envs(self.padding.as_ref().map(|padding| (PADDING, padding)));
         command.current_dir(&self.directory);
         command
     }
 
     /// The command line as errors show it.
-    fn command_line(&self, port: u16) -> String {
+    fn command_line(&self, values: &LaunchValues) -> String {
         let words: Vec<String> =
-            std::iter::once(self.command.program.clone()).chain(self.args(port)).collect();
+            std::iter::once(self.command.program.clone()).chain(self.args(values)).collect();
         words.join(" ")
+    }
+
+    fn spawn(&self, values: &LaunchValues, what: impl fmt::Display) -> Result<ServiceProcess, ServiceError> {
+        self.program.check()?;
+        ServiceProcess::spawn(self.system_command(values)).map_err(|source| ServiceError::Spawn {
+            what: what.to_string(),
+            command: self.command_line(values),
+            directory: self.directory.clone(),
+            source,
+        })
+    }
+
+    /// Starts it as a command before or after a launch.
+    fn start_hook(
+        &self,
+        hook: Hook,
+        values: &LaunchValues,
+        timeout: Duration,
+    ) -> Result<RunningHook, ServiceError> {
+        let process = self.spawn(values, format_args!("the command of {hook}"))?;
+        Ok(RunningHook { hook, command: self.command_line(values), process, began: Instant::now(), timeout })
     }
 
     /// Starts it on a port, and on another one if it died because somebody took the port.
@@ -255,47 +336,195 @@ impl PreparedCommand {
         transport: &Transport,
         mut leases: impl FnMut() -> Result<PortLease, NoFreePort>,
     ) -> Result<Running, ServiceError> {
-        self.program.check()?;
         let mut tries = 1;
         loop {
-            let lease = leases()?;
-            let port = lease.port;
-            match self.start_on(lease, patience, transport).await {
-                Err(ServiceError::DiedEarly { .. }) if tries < PORT_TRIES && !is_free(port) => tries += 1,
+            let launch = self.launch(transport, &mut leases)?;
+            let ports: Vec<u16> = launch.ports().collect();
+            match self.start_on(launch, patience, transport).await {
+                Err(ServiceError::DiedEarly { .. })
+                    if tries < PORT_TRIES && !ports.iter().all(|port| is_free(*port)) =>
+                {
+                    tries += 1;
+                }
                 outcome => return outcome,
             }
         }
     }
 
+    /// Leases what one launch has for itself.
+    fn launch(
+        &self,
+        transport: &Transport,
+        leases: &mut impl FnMut() -> Result<PortLease, NoFreePort>,
+    ) -> Result<Launch, NoFreePort> {
+        static NEXT: AtomicUsize = AtomicUsize::new(FIRST_LAUNCH);
+        let first = leases()?;
+        let mut ports = BTreeMap::new();
+        let port = first.port;
+        let mut leased = vec![first];
+        for name in self.command.port_names(transport.unix_socket.as_ref()) {
+            let lease = leases()?;
+            ports.insert(name, lease.port);
+            leased.push(lease);
+        }
+        let launch = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Launch { values: LaunchValues { side: self.side, launch, port, ports }, leases: leased })
+    }
+
     async fn start_on(
         &self,
-        lease: PortLease,
+        launch: Launch,
         patience: Patience,
         transport: &Transport,
     ) -> Result<Running, ServiceError> {
-        let port = lease.port;
-        let command = self.command_line(port);
-        let mut process = ServiceProcess::spawn(self.system_command(port)).map_err(|source| {
-            ServiceError::Spawn { command: command.clone(), directory: self.directory.clone(), source }
-        })?;
+        let values = launch.values.clone();
+        let cleanup = Cleanup { launch, after: Arc::clone(&self.after), done: 0, timeout: patience.timeout };
+        let mut transport = transport.clone();
+        transport.unix_socket = transport.unix_socket.map(|path| values.fill(&path));
+        match self.start_with(&values, patience, &transport).await {
+            Ok((url, process)) => {
+                let (process, command) = (Box::new(process), self.command_line(&values));
+                let life = Life::Process { process, command };
+                Ok(Running { cleanup: Some(cleanup), ..Running::new(Some(url), &transport, life) })
+            }
+            Err(error) => match cleanup.run().await {
+                Ok(()) => Err(error),
+                Err(cleanup) => {
+                    Err(ServiceError::Cleanup { launch: Box::new(error), cleanup: Box::new(cleanup) })
+                }
+            },
+        }
+    }
+
+    /// Runs the commands before a launch, starts it and waits until it is ready. Returns its URL, too.
+    async fn start_with(
+        &self,
+        values: &LaunchValues,
+        patience: Patience,
+        transport: &Transport,
+    ) -> Result<(String, ServiceProcess), ServiceError> {
+        for hook in &self.before {
+            hook.start_hook(Hook::Before, values, patience.timeout)?.finish().await?;
+        }
+        let mut process = self.spawn(values, "the service")?;
         let ready = self.command.ready.as_ref();
         let mut check = ReadyCheck::new(ready, transport, patience, Setting::ReadyTimeout);
         loop {
-            let attempt = check.attempt(&Place::Port(port)).await;
+            let attempt = check.attempt(&Place::Port(values.port)).await;
             // Checked after the port, which another process may hold if the service is dead.
             if let Some(ending) = process.ending() {
-                return Err(ServiceError::DiedEarly { command, ending, output: process.last_lines() });
+                let (command, output) = (self.command_line(values), process.last_lines());
+                return Err(ServiceError::DiedEarly { command, ending, output });
             }
             match attempt {
-                Attempt::Ready(url) => {
-                    let life = Life::Process { process: Box::new(process), command, _lease: lease };
-                    return Ok(Running { url: Some(url), life });
-                }
+                Attempt::Ready(url) => return Ok((url, process)),
                 Attempt::NotYet => {}
                 Attempt::GiveUp(why) => {
-                    let (service, output) = (format!("the service `{command}`"), process.last_lines());
-                    return Err(ServiceError::NotReady { service, why, output });
+                    let service = format!("the service `{}`", self.command_line(values));
+                    return Err(ServiceError::NotReady { service, why, output: process.last_lines() });
                 }
+            }
+        }
+    }
+}
+
+/// What one launch has for itself.
+#[derive(Debug)]
+struct Launch {
+    values: LaunchValues,
+    leases: Vec<PortLease>,
+}
+
+impl Launch {
+    fn ports(&self) -> impl Iterator<Item = u16> {
+        self.leases.iter().map(|lease| lease.port)
+    }
+}
+
+/// A command before or after a launch while it runs. Dropping it kills all processes of its group.
+#[derive(Debug)]
+struct RunningHook {
+    hook: Hook,
+    command: String,
+    process: ServiceProcess,
+    began: Instant,
+    timeout: Duration,
+}
+
+impl RunningHook {
+    /// `None` if it still runs and may do so.
+    fn outcome(&mut self) -> Option<Result<(), ServiceError>> {
+        let ending = self.process.ending();
+        let is_late = self.began.elapsed() >= self.timeout;
+        if matches!(ending, Some(Ending::Exit(0) | Ending::Unknown)) {
+            return Some(Ok(()));
+        }
+        if ending.is_none() && !is_late {
+            return None;
+        }
+        let (hook, command, output) = (self.hook, self.command.clone(), self.process.last_lines());
+        Some(Err(match ending {
+            Some(ending) => ServiceError::Hook { hook, command, ending, output },
+            None => ServiceError::HookTimeout { hook, command, waited: self.timeout, output },
+        }))
+    }
+
+    async fn finish(mut self) -> Result<(), ServiceError> {
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            tokio::time::sleep(HOOK_POLL).await;
+        }
+    }
+
+    /// The same without a runtime.
+    fn finish_blocking(mut self) -> Result<(), ServiceError> {
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            thread::sleep(HOOK_POLL);
+        }
+    }
+}
+
+/// The commands after a launch. Dropping it runs those that have not ended yet: a launch that is interrupted is cleaned up, too.
+#[derive(Debug)]
+struct Cleanup {
+    /// Its ports stay leased until the end.
+    launch: Launch,
+    after: Arc<[PreparedCommand]>,
+    /// How many of them have ended.
+    done: usize,
+    timeout: Duration,
+}
+
+impl Cleanup {
+    /// Runs all of them, also if one fails.
+    ///
+    /// # Errors
+    /// The first failure.
+    async fn run(mut self) -> Result<(), ServiceError> {
+        let mut outcome = Ok(());
+        while let Some(hook) = self.after.get(self.done) {
+            let ended = match hook.start_hook(Hook::After, &self.launch.values, self.timeout) {
+                Ok(running) => running.finish().await,
+                Err(error) => Err(error),
+            };
+            self.done += 1;
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        for hook in &self.after[self.done..] {
+            let started = hook.start_hook(Hook::After, &self.launch.values, self.timeout);
+            if let Err(error) = started.and_then(RunningHook::finish_blocking) {
+                output::log(format_args!("error: {error}"));
             }
         }
     }
@@ -306,7 +535,11 @@ impl PreparedCommand {
 pub(crate) struct Running {
     /// `http://host:port`, to which an endpoint's path is appended. `None` for a group without a service, whose endpoints have whole URLs.
     pub(crate) url: Option<String>,
+    /// The path of the Unix socket that it listens on.
+    unix_socket: Option<String>,
     life: Life,
+    // Dropped after the service was killed.
+    cleanup: Option<Cleanup>,
 }
 
 #[derive(Debug)]
@@ -317,11 +550,19 @@ enum Life {
     Process {
         process: Box<ServiceProcess>,
         command: String,
-        _lease: PortLease,
     },
 }
 
 impl Running {
+    fn new(url: Option<String>, transport: &Transport, life: Life) -> Self {
+        Self { url, unix_socket: transport.unix_socket.clone(), life, cleanup: None }
+    }
+
+    /// The transport of a group whose requests go to this launch.
+    pub(crate) fn transport(&self, of_group: &Transport) -> Transport {
+        Transport { unix_socket: self.unix_socket.clone(), ..of_group.clone() }
+    }
+
     /// The process groups of its processes, none for a server in this process. `None` if somebody else started it.
     pub(crate) fn groups(&self) -> Option<Vec<i32>> {
         match &self.life {
@@ -358,10 +599,17 @@ impl Running {
         }
     }
 
-    /// Stops it: SIGTERM to its group, a moment's grace, then SIGKILL.
-    pub(crate) async fn stop(self) {
+    /// Stops it: SIGTERM to its group, a moment's grace, then SIGKILL. Then runs the commands after the launch.
+    ///
+    /// # Errors
+    /// If one of these fails.
+    pub(crate) async fn stop(self) -> Result<(), ServiceError> {
         if let Life::Process { process, .. } = self.life {
             process.stop().await;
+        }
+        match self.cleanup {
+            Some(cleanup) => cleanup.run().await,
+            None => Ok(()),
         }
     }
 }
@@ -451,6 +699,8 @@ mod tests {
     const KILLED_ENTRY: &str = "measure::service::tests::nothing_is_left_when_plimsoll_is_killed_by_sigkill";
     /// The file to which the server writes the ids of the processes that it starts.
     const PIDS: &str = "PLIMSOLL_TEST_PIDS";
+    /// The path of a Unix socket for the server to listen on instead of the port.
+    const SOCKET: &str = "PLIMSOLL_TEST_SOCKET";
     /// Makes the server leave its group immediately, as a daemon does.
     const LEAVES: &str = "PLIMSOLL_TEST_LEAVES";
     /// Longer than anything takes on a busy machine.
@@ -474,11 +724,11 @@ mod tests {
     }
 
     fn prepare(command: &ServiceCommand) -> PreparedCommand {
-        PreparedCommand::new(command, &[], &std::env::temp_dir()).unwrap()
+        PreparedCommand::new(command, Side::Head, &[], &std::env::temp_dir()).unwrap()
     }
 
     fn start(service: impl Into<Service>, timeout: Duration) -> Result<Running, ServiceError> {
-        let launcher = Launcher::prepare(&service.into(), &[], &std::env::temp_dir())?;
+        let launcher = Launcher::prepare(&service.into(), Side::Head, &[], &std::env::temp_dir())?;
         block_on(launcher.start(timeout, &Transport::default()))
     }
 
@@ -538,10 +788,19 @@ mod tests {
             Process::new("sh").arg("-c").arg(script).arg(&file).spawn().unwrap();
         }
         let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let accept: Box<dyn Fn() -> TcpStream> = match std::env::var(SOCKET) {
+            Ok(path) => {
+                let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+                Box::new(move || std::os::fd::OwnedFd::from(listener.accept().unwrap().0).into())
+            }
+            Err(_) => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+                Box::new(move || listener.accept().unwrap().0)
+            }
+        };
         let mut ups = 0;
         loop {
-            let (mut stream, _) = listener.accept().unwrap();
+            let mut stream = accept();
             let mut head = [0; 1024];
             let read = stream.read(&mut head).unwrap_or(0);
             let asks_for = |path: &str| head[..read].starts_with(format!("GET {path}").as_bytes());
@@ -639,7 +898,7 @@ mod tests {
         }
         let command = server().args(["--skip", "{{port}}"]).env("ADDRESS", "127.0.0.1:{port}");
         let args = ["--skip=x:{port}".to_owned()];
-        let launcher = Launcher::prepare(&command.into(), &args, &std::env::temp_dir()).unwrap();
+        let launcher = Launcher::prepare(&command.into(), Side::Head, &args, &std::env::temp_dir()).unwrap();
         let running = block_on(launcher.start(LONG, &Transport::default())).unwrap();
         let port = url(&running).rsplit_once(':').unwrap().1.to_owned();
         let answer = get(url(&running), "/");
@@ -650,13 +909,169 @@ mod tests {
     }
 
     #[test]
+    fn each_launch_has_its_side_its_number_and_further_ports_everywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let text = "{side} {launch} {port} {port:admin} {port:other}";
+        let note = |when: &str| {
+            let script = "echo \"$0 $1 $PORT $ADDRESS $OWN\" >> \"$LOG\"";
+            Service::command("sh").args(["-c", script, when, text]).env("OWN", "{port:admin}")
+        };
+        let command = server()
+            .arg("{side}-{launch}-{port:admin}")
+            .env("ADDRESS", text)
+            .env("LOG", log.to_str().unwrap())
+            .before_launch(note("before"))
+            .after_launch(note("after"));
+        let launch = |side: Side| {
+            let launcher =
+                Launcher::prepare(&command.clone().into(), side, &[], &std::env::temp_dir()).unwrap();
+            let running = block_on(launcher.start(LONG, &Transport::default())).unwrap();
+            let answer = get(url(&running), "/");
+            let port = url(&running).rsplit_once(':').unwrap().1.to_owned();
+            block_on(running.stop()).unwrap();
+            let values = answer.lines().last().unwrap().to_owned();
+            let lines = fs::read_to_string(&log).unwrap();
+            fs::remove_file(&log).unwrap();
+            let [_, _, _, admin, other] = values.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{values}")
+            };
+            let expected = |when: &str| format!("{when} {values} {port} {values} {admin}\n");
+            assert_eq!(lines, expected("before") + &expected("after"));
+            assert!(admin != other && admin != port && other != port, "{values}");
+            let number = values.split(' ').nth(1).unwrap().to_owned();
+            assert!(values.starts_with(&format!("{side} {number} {port} ")), "{values}");
+            assert!(answer.contains(&format!("\n{side}-{number}-{admin}\n")), "{answer}");
+            number
+        };
+        assert_ne!(launch(Side::Head), launch(Side::Base));
+    }
+
+    /// A command that writes its name to a file, and the lines of that file.
+    fn noted(folder: &Path, name: &str) -> ServiceCommand {
+        Service::command("sh").args([
+            "-c",
+            "echo \"$0\" >> \"$1\"",
+            name,
+            folder.join("log").to_str().unwrap(),
+        ])
+    }
+
+    fn notes(folder: &Path) -> String {
+        fs::read_to_string(folder.join("log")).unwrap_or_default().replace('\n', " ")
+    }
+
+    #[test]
+    fn commands_run_before_the_service_starts_and_after_it_stopped_also_if_it_fails_or_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let around = |command: ServiceCommand| {
+            command
+                .before_launch(noted(folder.path(), "one"))
+                .before_launch(noted(folder.path(), "two"))
+                .after_launch(noted(folder.path(), "three"))
+                .after_launch(noted(folder.path(), "four"))
+        };
+        let running = start(around(server()), LONG).unwrap();
+        assert_eq!(notes(folder.path()), "one two ");
+        drop(running);
+        assert_eq!(notes(folder.path()), "one two three four ");
+        let error = start(around(shell("echo no config; exit 3")), LONG).unwrap_err();
+        assert!(matches!(error, ServiceError::DiedEarly { .. }), "{error}");
+        assert_eq!(notes(folder.path()), "one two three four ".repeat(2));
+        let interrupted = around(server().ready("/none"));
+        let started = async {
+            let launcher =
+                Launcher::prepare(&interrupted.into(), Side::Head, &[], &std::env::temp_dir()).unwrap();
+            let transport = Transport::default();
+            tokio::select! {
+                _ = launcher.start(LONG, &transport) => panic!("it is never ready"),
+                () = async {
+                    while notes(folder.path()).len() < "one two three four ".len() * 2 + "one two ".len() {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                } => {}
+            }
+        };
+        block_on(started);
+        assert_eq!(notes(folder.path()), "one two three four ".repeat(3));
+    }
+
+    #[test]
+    fn a_command_before_a_launch_that_fails_is_named_with_its_output_and_the_service_does_not_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let service =
+            shell("echo started >> \"$LOG\"").env("LOG", folder.path().join("log").to_str().unwrap());
+        let service = service.after_launch(noted(folder.path(), "after"));
+        let text = start(service.clone().before_launch(shell("echo no room; exit 3")), LONG)
+            .unwrap_err()
+            .to_string();
+        let expected = "the command of before_launch failed: `sh -c echo no room; exit 3` ended with exit status 3; its last \
+                        output:\n  | no room";
+        assert_eq!(text, expected);
+        let slow = service.before_launch(shell("echo waiting; sleep 1000"));
+        let text = start(slow, Duration::from_millis(300)).unwrap_err().to_string();
+        for part in ["before_launch did not end within 300ms", "group.ready_timeout(…)", "| waiting"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+        assert_eq!(notes(folder.path()), "after after ");
+        let missing = start(server().before_launch(Service::command("./no-such-tool")), LONG).unwrap_err();
+        assert!(missing.to_string().contains("`./no-such-tool` was not found"), "{missing}");
+    }
+
+    #[test]
+    fn a_command_after_a_launch_that_fails_is_an_error_and_the_others_run_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let fails = |service: ServiceCommand| {
+            service
+                .after_launch(shell("echo still in use >&2; exit 1"))
+                .after_launch(noted(folder.path(), "last"))
+        };
+        let running = start(fails(server()), LONG).unwrap();
+        let text = block_on(running.stop()).unwrap_err().to_string();
+        assert!(text.starts_with("the command of after_launch failed: `sh -c "), "{text}");
+        assert!(text.ends_with("ended with exit status 1; its last output:\n  | still in use"), "{text}");
+        assert_eq!(notes(folder.path()), "last ");
+        let text = start(fails(shell("exit 3")), LONG).unwrap_err().to_string();
+        assert!(
+            text.contains("ended with exit status 3")
+                && text.contains("\nand then the command of after_launch"),
+            "{text}"
+        );
+        assert_eq!(notes(folder.path()), "last last ");
+    }
+
+    #[test]
+    fn a_service_may_listen_on_a_unix_socket_of_its_own_in_each_launch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("{side}-{launch}.sock").to_str().unwrap().to_owned();
+        let transport = Transport { unix_socket: Some(path.clone()), ..Transport::default() };
+        let launch = |ready: Option<&str>| {
+            let command = server().env(SOCKET, &path);
+            let command = if let Some(ready) = ready { command.ready(ready) } else { command };
+            let launcher =
+                Launcher::prepare(&command.into(), Side::Head, &[], &std::env::temp_dir()).unwrap();
+            let running = block_on(launcher.start(LONG, &transport)).unwrap();
+            let socket = running.transport(&transport).unix_socket.unwrap();
+            assert!(socket.contains("/head-") && Path::new(&socket).exists(), "{socket}");
+            let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            _ = stream.read_to_string(&mut answer);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            socket
+        };
+        assert_ne!(launch(None), launch(Some("/up")));
+    }
+
+    #[test]
     fn a_service_is_not_ready_if_it_has_died_and_another_process_accepts_at_its_port() {
         let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let lease = PortLease::of(stranger.local_addr().unwrap().port()).unwrap();
+        let mut lease = PortLease::of(stranger.local_addr().unwrap().port());
         // The port may accept before the service has died. Then the run finds it dead.
         let transport = Transport::default();
         let command = prepare(&shell("exit 1"));
-        let died = match block_on(command.start_on(lease, Patience::within(LONG), &transport)) {
+        let launch = command.launch(&transport, &mut || Ok(lease.take().unwrap())).unwrap();
+        let died = match block_on(command.start_on(launch, Patience::within(LONG), &transport)) {
             Err(error) => matches!(error, ServiceError::DiedEarly { .. }),
             Ok(mut running) => eventually(|| running.check_alive("g/c/4").is_err()),
         };
@@ -702,7 +1117,7 @@ mod tests {
             all.push(pid(&running).to_string());
             assert!(all.iter().all(|pid| is_running(pid)));
             if orderly {
-                block_on(running.stop())
+                block_on(running.stop()).unwrap()
             } else {
                 drop(running)
             }
@@ -754,11 +1169,14 @@ mod tests {
         fs::copy(fs::canonicalize("/bin/sleep").unwrap(), deep.join("sleep")).unwrap();
         let built = deep.join("sleep").to_string_lossy().into_owned();
         let head = Service::command("sleep").args(["30", "30"]);
-        let base = Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port}").env("B", "");
+        let base = Service::command(built).arg("60.0").env("ADDRESS", "127.0.0.1:{port} {port:admin}");
+        let base = base.env("B", "").env("DATA", "{side}-{launch}");
         let [mut head, mut base] = [head, base].map(|command| Launcher::Command(Box::new(prepare(&command))));
         let measured = |side: &Launcher| {
             let Launcher::Command(side) = side else { panic!("it is a command") };
-            let mut command = side.system_command(20_000);
+            let ports = [("admin".to_owned(), 20_001)].into();
+            let values = LaunchValues { side: side.side, launch: 1_234, port: 20_000, ports };
+            let mut command = side.system_command(&values);
             let mut process = command.stdin(Stdio::null()).spawn().unwrap();
             let bytes = stack_bytes(&process, Path::new(command.get_program()));
             process.kill().unwrap();
@@ -785,7 +1203,7 @@ mod tests {
         let url = url(&running).to_owned();
         assert!(get(&url, "/").ends_with("hello"));
         assert!(running.check_alive("g/c/4").is_ok());
-        block_on(running.stop());
+        block_on(running.stop()).unwrap();
         assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
     }
 

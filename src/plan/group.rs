@@ -13,7 +13,7 @@ use crate::hex::hex;
 use crate::plan::endpoint::Endpoint;
 use crate::plan::id::CellId;
 use crate::plan::load::Load;
-use crate::plan::service::{Service, ServiceKind, ServiceUrl};
+use crate::plan::service::{Service, ServiceKind, ServiceUrl, has_placeholder, parse_service_text};
 use crate::plan::settings::{Confirmation, Settings};
 use crate::plan::targets::{Order, Targets};
 use crate::plan::transport::{IpVersion, Transport};
@@ -215,10 +215,18 @@ impl Group {
     fn problem_with_socket(&self) -> Option<String> {
         let path = self.transport.unix_socket.as_ref()?;
         let mut services = std::iter::once(&self.service).chain(&self.base);
-        if services.any(|service| matches!(service.0, ServiceKind::InProcess(_))) {
+        if services.clone().any(|service| matches!(service.0, ServiceKind::InProcess(_))) {
             return Some("a server in this process listens on a port, and not on a Unix socket".to_owned());
         }
-        self.base.as_ref().map(|_| format!("base and head cannot both listen on the Unix socket `{path}`"))
+        let is_started = services.all(|service| matches!(service.0, ServiceKind::Command(_)));
+        if is_started && let Err(error) = parse_service_text(path) {
+            return Some(error.to_string());
+        }
+        if self.base.is_none() || (is_started && has_placeholder(path)) {
+            return None;
+        }
+        let advice = if is_started { ": write {side} in its path, as in /tmp/shop-{side}.sock" } else { "" };
+        Some(format!("base and head cannot both listen on the Unix socket `{path}`{advice}"))
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -237,10 +245,11 @@ impl Group {
                         .resolve(None)
                         .map_err(|error| wrong(error.to_string()))?;
                 }
-                ServiceKind::Command(command) if command.program.is_empty() => {
-                    return Err(wrong("the program of its service is empty".to_owned()));
+                ServiceKind::Command(command) => {
+                    if let Some(problem) = command.problem() {
+                        return Err(wrong(problem));
+                    }
                 }
-                ServiceKind::Command(command) => command.check().map_err(|error| wrong(error.to_string()))?,
                 ServiceKind::Absent if self.base.is_some() => {
                     return Err(wrong(
                         "it has a base to compare with but no service: call `group.service(…)`".to_owned(),
@@ -403,12 +412,54 @@ mod tests {
             definition("/a", &proxy("socks5://p:1")),
             definition("https://h/a", &|_| {}),
             definition("/a", &|group| group.service = Service::url("http://h:1/v2")),
+            definition("/a", &|group| group.transport.unix_socket = Some("/x".to_owned())),
+            definition("/a", &|group| group.transport.ip_version = Some(IpVersion::V4)),
+            definition("/a", &|group| group.transport.ip_version = Some(IpVersion::V6)),
+            definition("/a", &|group| group.transport.no_keepalive = true),
         ];
         for (index, other) in others.iter().enumerate() {
             assert!(*other != plain && !others[..index].contains(other), "{index}");
         }
         assert_eq!(others[4], definition("/a", &|group| group.service = Service::url("HTTPS://h:1")));
         assert_eq!(others[2], definition("/a", &proxy("http://me:secret@elsewhere:2")));
+    }
+
+    #[test]
+    fn where_connections_lead_is_not_part_of_the_definition() {
+        let definition = |edit: &dyn Fn(&mut Transport)| {
+            let mut group = Group::new("g", Location::unknown());
+            edit(&mut group.transport);
+            cell(Endpoint::get("http://h/a"), Load::closed(1)).definition(&group, &[])
+        };
+        let detour =
+            |transport: &mut Transport| transport.connect_to = vec!["::127.0.0.1:1".parse().unwrap()];
+        assert_eq!(definition(&|_| {}), definition(&detour));
+        let socket =
+            |path: &'static str| move |transport: &mut Transport| transport.unix_socket = Some(path.into());
+        assert_eq!(definition(&socket("/a")), definition(&socket("/b")));
+    }
+
+    #[test]
+    fn a_unix_socket_must_fit_the_services_behind_it() {
+        let problem = |path: &str, service: Service, base: Option<Service>| {
+            let mut group = Group::new("g", Location::unknown());
+            (group.transport.unix_socket, group.service, group.base) = (Some(path.to_owned()), service, base);
+            group.check().err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let command = || Service::from(Service::command("./shop"));
+        let url = || Service::url("http://shop.example");
+        assert_eq!(problem("/tmp/shop.sock", command(), None), "");
+        assert_eq!(problem("/tmp/{shop}.sock", url(), None), "", "the path is that of somebody else");
+        assert_eq!(problem("/tmp/{side}.sock", command(), Some(command())), "");
+        let same = problem("/tmp/shop.sock", command(), Some(command()));
+        assert!(
+            same.contains("cannot both listen on the Unix socket `/tmp/shop.sock`: write {side}"),
+            "{same}"
+        );
+        assert!(problem("/tmp/{side}.sock", url(), Some(url())).ends_with("`/tmp/{side}.sock`"));
+        assert!(problem("/tmp/{Side}.sock", command(), None).contains("`{Side}` is not a placeholder"));
+        let in_process = Service::in_process(|_| async {});
+        assert!(problem("/tmp/shop.sock", in_process, None).contains("listens on a port"));
     }
 
     #[test]
@@ -474,6 +525,8 @@ mod tests {
         assert!(unknown.contains("group `g`: `{Port}` is not a placeholder"), "{unknown}");
         let bad_ready = Service::url("http://h:1").ready(Endpoint::new("GE T", "/x"));
         assert!(error_of(bad_ready).contains("its ready request: `GE T` is not an HTTP method"));
+        let unknown = error_of(Service::command("./server").before_launch(Service::command("")).into());
+        assert!(unknown.contains("program of before_launch or after_launch is empty"), "{unknown}");
         let proxy = error(|plan| plan.groups[0].transport.proxy = Some("h:1".to_owned()));
         assert!(proxy.contains("the proxy `h:1` is not an http://"), "{proxy}");
     }

@@ -26,7 +26,7 @@ pub use load::Load;
 pub(crate) use schedule::affordable_launches;
 pub use schedule::{Schedule, ServiceSchedule, Visit};
 pub use service::{InProcess, Service, ServiceCommand};
-pub(crate) use service::{ServiceKind, ServiceUrl, escape_placeholders, parse_service_text, with_port};
+pub(crate) use service::{LaunchValues, ServiceKind, ServiceUrl, escape_placeholders, parse_service_text};
 pub(crate) use settings::heading;
 pub use settings::{Against, Confirmation, Limit, Settings};
 pub use targets::{IntoTargets, Order, Targets, TargetsError};

@@ -1,6 +1,6 @@
 //! The service to load: a program that plimsoll starts, an address where one runs, or a server in this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -10,9 +10,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::plan::endpoint::Endpoint;
+use crate::plan::id::Side;
 
-/// The placeholder of the port.
+/// The placeholders of a service.
 const PORT: &str = "port";
+const SIDE: &str = "side";
+const LAUNCH: &str = "launch";
+/// Begins the placeholder of a further port.
+const NAMED_PORT: &str = "port:";
 
 /// The service to load: a [command](Service::command) to start, an [address](Service::url), or a
 /// [server in this process](Service::in_process).
@@ -41,14 +46,23 @@ pub(crate) enum ServiceKind {
 impl Service {
     /// A program that plimsoll starts for each launch, on a free port that plimsoll picks.
     ///
-    /// The variable `PORT` holds the port. `{port}` in [`args`](ServiceCommand::args) and [`env`](ServiceCommand::env) becomes
-    /// the port. Any other `{name}` is an error (exit code 2). `{{name}}` becomes the text `{name}`, and `${name}` is left to the
-    /// shell.
+    /// The variable `PORT` holds the port. [`args`](ServiceCommand::args) and [`env`](ServiceCommand::env) may have placeholders:
+    ///
+    /// | placeholder | becomes |
+    /// |---|---|
+    /// | `{port}` | the port |
+    /// | `{port:NAME}` | a further free port, the same one wherever a launch has this name |
+    /// | `{side}` | `base` or `head`; without a duet always `head` |
+    /// | `{launch}` | a number that no other launch of the call has, also not the other side's |
+    /// | `{{name}}` | the text `{name}` |
+    ///
+    /// Any other `{name}` is an error (exit code 2). `${name}` is left to the shell.
     ///
     /// ```
     /// use plimsoll::Service;
     /// let service = Service::command("./server").args(["--listen", "127.0.0.1:{port}"]).ready("/health");
     /// let configured = Service::command("./server").env("CONFIG", r#"{"port": {port}, "log": "{{level}} {{text}}"}"#);
+    /// let separate = Service::command("./server").args(["--admin", "{port:admin}", "--data", "/tmp/{side}-{launch}"]);
     /// ```
     pub fn command(program: impl Into<String>) -> ServiceCommand {
         ServiceCommand {
@@ -57,6 +71,8 @@ impl Service {
             env: BTreeMap::new(),
             directory: None,
             ready: None,
+            before: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -178,17 +194,20 @@ pub struct ServiceCommand {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) ready: Option<Endpoint>,
+    /// Commands to run before and after each launch.
+    pub(crate) before: Vec<ServiceCommand>,
+    pub(crate) after: Vec<ServiceCommand>,
 }
 
 impl ServiceCommand {
-    /// Adds an argument. `{port}` becomes the port.
+    /// Adds an argument, which may have [placeholders](Service::command).
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// Adds arguments. `{port}` becomes the port.
+    /// Adds arguments, which may have [placeholders](Service::command).
     #[must_use]
     pub fn args<I>(mut self, args: I) -> Self
     where
@@ -199,7 +218,7 @@ impl ServiceCommand {
         self
     }
 
-    /// Sets an environment variable. The other variables are inherited. `{port}` in the value becomes the port.
+    /// Sets an environment variable. The other variables are inherited. The value may have [placeholders](Service::command).
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(name.into(), value.into());
@@ -217,10 +236,83 @@ impl ServiceCommand {
         &self.program
     }
 
-    /// # Errors
-    /// The first placeholder in its arguments and variables that plimsoll does not know.
-    pub(crate) fn check(&self) -> Result<(), UnknownPlaceholder> {
-        self.args.iter().chain(self.env.values()).try_for_each(|text| parse_service_text(text).map(drop))
+    /// Adds a command that runs to its end before each launch, for example to create a database.
+    ///
+    /// It has the placeholders, the environment and the working directory of the service, to which it can add its own variables. It may
+    /// take as long as the service may take to start ([`ready_timeout`](crate::BenchmarkGroup::ready_timeout)). If it fails, the
+    /// service is not started, and the error shows its last output. Processes that it leaves behind are killed.
+    ///
+    /// ```
+    /// use plimsoll::Service;
+    /// let service = Service::command("./shop")
+    ///     .args(["--database", "shop_{side}_{launch}"])
+    ///     .before_launch(Service::command("createdb").arg("shop_{side}_{launch}"))
+    ///     .after_launch(Service::command("dropdb").arg("shop_{side}_{launch}"));
+    /// ```
+    #[must_use]
+    pub fn before_launch(mut self, command: ServiceCommand) -> Self {
+        self.before.push(command);
+        self
+    }
+
+    /// Adds a command that runs to its end after each launch, when the service was stopped. It runs as a command of
+    /// [`before_launch`](Self::before_launch) does, also if the launch failed or was interrupted, but not if plimsoll itself is killed.
+    ///
+    /// ```
+    /// use plimsoll::Service;
+    /// let data = "/tmp/shop-{side}-{launch}";
+    /// let service = Service::command("./shop")
+    ///     .args(["--data", data])
+    ///     .after_launch(Service::command("rm").args(["-rf", data]));
+    /// ```
+    #[must_use]
+    pub fn after_launch(mut self, command: ServiceCommand) -> Self {
+        self.after.push(command);
+        self
+    }
+
+    /// The commands that run before and after each launch.
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = &ServiceCommand> {
+        self.before.iter().chain(&self.after)
+    }
+
+    /// Its texts and those of its hooks that may have placeholders.
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(self)
+            .chain(self.hooks())
+            .flat_map(|command| command.args.iter().chain(command.env.values()))
+    }
+
+    /// The names of the further ports of a launch whose Unix socket has this path.
+    pub(crate) fn port_names(&self, socket: Option<&String>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for text in self.texts().chain(socket) {
+            fill(text, |name| {
+                names.extend(name.strip_prefix(NAMED_PORT).map(str::to_owned));
+                String::new()
+            });
+        }
+        names
+    }
+
+    /// What is wrong with it. `None`: nothing.
+    pub(crate) fn problem(&self) -> Option<String> {
+        if self.program.is_empty() {
+            return Some("the program of its service is empty".to_owned());
+        }
+        for hook in self.hooks() {
+            if hook.program.is_empty() {
+                return Some("the program of before_launch or after_launch is empty".to_owned());
+            }
+            if hook.ready.is_some() || hook.hooks().next().is_some() {
+                return Some(format!(
+                    "the command `{}` of before_launch or after_launch has .ready(…), .before_launch(…) or .after_launch(…): \
+                     only the service can have these",
+                    hook.program
+                ));
+            }
+        }
+        self.texts().find_map(|text| parse_service_text(text).err()).map(|error| error.to_string())
     }
 
     /// Sets the request that is answered with a 2xx or 3xx once the service is ready: a path, or an [`Endpoint`] with its headers and
@@ -266,7 +358,8 @@ impl fmt::Debug for InProcess {
 /// A `{name}` in an argument or a variable of a service that plimsoll does not replace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{{{0}}}` is not a placeholder of a service: write `{{port}}` for the port, or `{{{{{0}}}}}` for the text `{{{0}}}` itself"
+    "`{{{0}}}` is not a placeholder of a service: write `{{port}}`, `{{port:NAME}}`, `{{side}}` or `{{launch}}`, or `{{{{{0}}}}}` for the \
+     text `{{{0}}}` itself"
 )]
 pub(crate) struct UnknownPlaceholder(String);
 
@@ -277,7 +370,7 @@ pub(crate) struct UnknownPlaceholder(String);
 pub(crate) fn parse_service_text(text: &str) -> Result<String, UnknownPlaceholder> {
     let mut unknown = None;
     fill(text, |name| {
-        if name != PORT {
+        if ![PORT, SIDE, LAUNCH].contains(&name) && !name.starts_with(NAMED_PORT) {
             unknown.get_or_insert_with(|| name.to_owned());
         }
         String::new()
@@ -285,12 +378,42 @@ pub(crate) fn parse_service_text(text: &str) -> Result<String, UnknownPlaceholde
     unknown.map_or_else(|| Ok(text.to_owned()), |name| Err(UnknownPlaceholder(name)))
 }
 
-/// The text with `{port}` replaced. `{{name}}` becomes `{name}`.
-pub(crate) fn with_port(text: &str, port: u16) -> String {
-    fill(text, |name| if name == PORT { port.to_string() } else { format!("{{{name}}}") })
+/// Whether a text has a placeholder, so that no two launches have the same text at the same time.
+pub(crate) fn has_placeholder(text: &str) -> bool {
+    let mut found = false;
+    fill(text, |_| {
+        found = true;
+        String::new()
+    });
+    found
 }
 
-/// The text that [`with_port`] turns into this one.
+/// The values of the placeholders in one launch.
+#[derive(Debug, Clone)]
+pub(crate) struct LaunchValues {
+    pub(crate) side: Side,
+    pub(crate) launch: usize,
+    pub(crate) port: u16,
+    /// The further ports by their names.
+    pub(crate) ports: BTreeMap<String, u16>,
+}
+
+impl LaunchValues {
+    /// The text with each placeholder replaced. `{{name}}` becomes `{name}`.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        fill(text, |name| match name {
+            PORT => self.port.to_string(),
+            SIDE => self.side.to_string(),
+            LAUNCH => self.launch.to_string(),
+            _ => {
+                let port = name.strip_prefix(NAMED_PORT).and_then(|name| self.ports.get(name));
+                port.map_or_else(|| format!("{{{name}}}"), u16::to_string)
+            }
+        })
+    }
+}
+
+/// The text that [`LaunchValues::fill`] turns into this one.
 pub(crate) fn escape_placeholders(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -334,17 +457,25 @@ fn fill(text: &str, mut value: impl FnMut(&str) -> String) -> String {
     out + rest
 }
 
-/// The name in the braces that a text begins with, and what follows them.
+/// The name in the braces that a text begins with, and what follows them. A name may have two parts, as in `port:admin`.
 fn braced(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix('{')?.split_once('}')?;
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_name.then_some((name, after))
+    let is_name = |name: &str, others: &[char]| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(&c))
+    };
+    let (first, second) = name.split_once(':').map_or((name, None), |(first, second)| (first, Some(second)));
+    let is_placeholder = is_name(first, &['_']) && second.is_none_or(|second| is_name(second, &['_', '-']));
+    is_placeholder.then_some((name, after))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn with_port(text: &str, port: u16) -> String {
+        LaunchValues { side: Side::Head, launch: 1, port, ports: BTreeMap::new() }.fill(text)
+    }
 
     #[test]
     fn the_placeholder_becomes_the_port_wherever_it_stands() {
@@ -371,11 +502,45 @@ mod tests {
     }
 
     #[test]
+    fn side_launch_and_further_ports_have_placeholders() {
+        let ports = [("admin", 1_001), ("a-b_2", 1_002)].map(|(name, port)| (name.to_owned(), port)).into();
+        let values = LaunchValues { side: Side::Base, launch: 17, port: 1_000, ports };
+        for (text, expected) in [
+            ("shop_{side}_{launch}", "shop_base_17"),
+            ("{port}:{port:admin}:{port:a-b_2}", "1000:1001:1002"),
+            (r#"{"admin":{port:admin}}"#, r#"{"admin":1001}"#),
+            ("{{port:admin}} {{side}} ${side} ${port:-80}", "{port:admin} {side} ${side} ${port:-80}"),
+            ("{port:} {port:80} {a:1}", "{port:} {port:80} {a:1}"),
+        ] {
+            assert_eq!(parse_service_text(text).as_deref(), Ok(text));
+            assert_eq!(values.fill(text), expected, "{text}");
+        }
+        assert_eq!(parse_service_text("{Port:admin}"), Err(UnknownPlaceholder("Port:admin".into())));
+        assert!(has_placeholder("/tmp/{side}.sock") && !has_placeholder("/tmp/{{side}}.sock"));
+        let command = Service::command("x")
+            .args(["{port:a}", "{port}"])
+            .env("B", "{port:b}{{port:none}}")
+            .before_launch(Service::command("y").arg("{port:c}"));
+        let names = command.port_names(Some(&"/tmp/{port:a}-{port:d}".to_owned()));
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn commands_around_a_launch_are_checked_as_the_service_is() {
+        let problem = |hook: ServiceCommand| Service::command("x").after_launch(hook).problem().unwrap();
+        assert!(problem(Service::command("")).contains("program of before_launch or after_launch is empty"));
+        assert!(problem(Service::command("y").arg("{Side}")).contains("`{Side}` is not a placeholder"));
+        assert!(problem(Service::command("y").ready("/x")).contains("only the service can have these"));
+        let nested = Service::command("y").before_launch(Service::command("z"));
+        assert!(problem(nested).contains("the command `y` of before_launch"));
+    }
+
+    #[test]
     fn an_unknown_placeholder_is_named_with_a_way_out() {
-        let error = Service::command("./server").arg("{port}").env("A", "x{Port}y").check().unwrap_err();
-        let expected = "`{Port}` is not a placeholder of a service: write `{port}` for the port, or `{{Port}}` for the \
-                        text `{Port}` itself";
-        assert_eq!(error.to_string(), expected);
+        let error = Service::command("./server").arg("{port}").env("A", "x{Port}y").problem().unwrap();
+        let expected = "`{Port}` is not a placeholder of a service: write `{port}`, `{port:NAME}`, `{side}` or `{launch}`, or \
+                        `{{Port}}` for the text `{Port}` itself";
+        assert_eq!(error, expected);
         assert_eq!(parse_service_text("--x={HOST}:{port}").unwrap_err(), UnknownPlaceholder("HOST".into()));
     }
 

@@ -22,11 +22,11 @@ use crate::output;
 use crate::plan::{Plan, Service, ServiceCommand, ServiceKind, Side, escape_placeholders};
 use crate::record::BaseRef;
 use crate::report::{self, base_warnings, same_trees};
-use crate::session::baselines::first_tree_of_baseline;
+use crate::session::baselines::{first_tree_of_baseline, is_program_of_cargo};
 use crate::session::cargo::{self, BuildDirs, Built, CargoCall};
 use crate::session::git::{NAME_BYTES, Repository, Tree, digest_name, top_of};
 use crate::session::last::Programs;
-use crate::session::options::{Options, OwnBase};
+use crate::session::options::{Options, OwnBase, Paths};
 use crate::session::outcome::{Result, SessionError};
 
 /// The variable with the folder for everything that `--base-ref` keeps.
@@ -135,7 +135,7 @@ pub(crate) fn build_pair(
     // What was stored was measured with the arguments of this call.
     let same_args = matches!(base, Base::Found(_));
     let base_arg: &[String] = if same_args { &[] } else { &duet.base_arg };
-    let programs = programs(plan, !base_arg.is_empty())?;
+    let programs = programs(plan, &options.paths, !base_arg.is_empty())?;
     let trees = Trees::new(options, signals)?;
     let call = CargoCall::find();
     if call.is_none() && duet.base_build.is_none() {
@@ -200,8 +200,8 @@ pub(crate) fn build_pair(
     Ok((facts, Some(lock)))
 }
 
-/// The programs of all groups. If base gets other arguments, all groups must have the same arguments.
-fn programs(plan: &Plan, replaces_args: bool) -> Result<BTreeSet<String>> {
+/// The programs of all groups, and those of their hooks that cargo builds. If base gets other arguments, all groups must have the same arguments.
+fn programs(plan: &Plan, paths: &Paths, replaces_args: bool) -> Result<BTreeSet<String>> {
     let mut programs = BTreeSet::new();
     let mut first = None;
     for group in &plan.groups {
@@ -212,7 +212,9 @@ fn programs(plan: &Plan, replaces_args: bool) -> Result<BTreeSet<String>> {
         if replaces_args && *args != command.args {
             return Err(SessionError::BaseArguments { one: one.clone(), other: group.name.clone() });
         }
-        programs.insert(command.program().to_owned());
+        let hooks = command.hooks().map(ServiceCommand::program);
+        let built = hooks.filter(|program| is_program_of_cargo(program, paths));
+        programs.extend(built.chain([command.program()]).map(str::to_owned));
     }
     Ok(programs)
 }
@@ -495,7 +497,10 @@ impl<'a> Trees<'a> {
     /// The command of one side: its own program, in its own tree.
     fn command(&self, side: Side, command: &ServiceCommand, built: &Built) -> ServiceCommand {
         let text = |text: &str| self.text_on(side, text);
-        let program = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
+        let program = |command: &ServiceCommand| {
+            let path = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
+            path.unwrap_or_else(|| command.program.clone())
+        };
         let folder = command.directory.as_ref().map_or(self.root.clone(), |folder| self.root.join(folder));
         let inherited = std::env::vars_os().filter_map(|(name, value)| {
             let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
@@ -504,11 +509,28 @@ impl<'a> Trees<'a> {
                 text(&replace_folder(&value, &self.options.paths.target, &self.target(side), |_| true));
             (moved != value).then(|| (name, escape_placeholders(&moved)))
         });
-        let own = command.env.iter().map(|(name, value)| (name.clone(), text(value)));
+        let own_env = |command: &ServiceCommand| -> Vec<(String, String)> {
+            command.env.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+        };
+        let hooks = |hooks: &[ServiceCommand]| {
+            let hook = |hook: &ServiceCommand| ServiceCommand {
+                program: program(hook),
+                args: hook.args.iter().map(|arg| text(arg)).collect(),
+                env: own_env(hook).into_iter().collect(),
+                directory: hook
+                    .directory
+                    .as_ref()
+                    .map(|folder| self.folder_on(side, &self.root.join(folder))),
+                ..hook.clone()
+            };
+            hooks.iter().map(hook).collect()
+        };
         ServiceCommand {
-            program: program.unwrap_or_else(|| command.program.clone()),
+            program: program(command),
             args: command.args.iter().map(|arg| text(arg)).collect(),
-            env: inherited.chain(own).collect(),
+            env: inherited.chain(own_env(command)).collect(),
+            before: hooks(&command.before),
+            after: hooks(&command.after),
             directory: Some(self.folder_on(side, &folder)),
             ..command.clone()
         }

@@ -112,7 +112,12 @@ fn is_buildable(group: &Group, options: &Options) -> bool {
 /// Whether cargo could build the service of a group from another commit.
 pub(crate) fn is_built_by_cargo(group: &Group, paths: &Paths) -> bool {
     let ServiceKind::Command(command) = &group.service.0 else { return false };
-    let program = Path::new(command.program());
+    is_program_of_cargo(command.program(), paths)
+}
+
+/// Whether cargo builds this program.
+pub(crate) fn is_program_of_cargo(program: &str, paths: &Paths) -> bool {
+    let program = Path::new(program);
     let variable = program.file_name().map(|name| format!("CARGO_BIN_EXE_{}", name.to_string_lossy()));
     program.starts_with(&paths.target) || variable.is_some_and(|name| std::env::var_os(name).is_some())
 }
