@@ -12,9 +12,10 @@ use crate::plan::Transport;
 /// The client of one worker, with the connections that it keeps. It is both clients, since a targets file may mix http and https.
 #[derive(Debug)]
 pub(crate) struct Client {
-    http1: Http1,
+    // Boxed, because a task copies what it will return each time that it is polled.
+    http1: Box<Http1>,
     #[cfg(feature = "reqwest")]
-    reqwest: ViaReqwest,
+    reqwest: Box<ViaReqwest>,
     is_plain: bool,
 }
 
@@ -27,9 +28,9 @@ impl Client {
         worker: usize,
     ) -> Self {
         let mut client = Self {
-            http1: Http1::new(transport, connect_timeout, resolver),
+            http1: Box::new(Http1::new(transport, connect_timeout, resolver)),
             #[cfg(feature = "reqwest")]
-            reqwest: ViaReqwest::new(transport, connect_timeout, resolver),
+            reqwest: Box::new(ViaReqwest::new(transport, connect_timeout, resolver)),
             is_plain: transport.is_plain(),
         };
         client.http1.turn = worker;
