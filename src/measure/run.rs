@@ -111,7 +111,7 @@ pub(crate) fn check(
                 let tested = tested.at_least(settings.min_success_ratio);
                 on_cell(&measurement.id(index), tested.as_ref().err());
             }
-            running.stop().await?;
+            running.stop().await;
         }
         Ok(())
     })
@@ -243,7 +243,7 @@ struct ServiceUnderTest<'a> {
     /// Indices of its cells.
     cells: Vec<usize>,
     launches: usize,
-    /// How long one launch takes to start and warm up all sides.
+    /// How long one launch takes to start, warm up and stop all sides.
     start_time: Duration,
 }
 
@@ -366,7 +366,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                     self.profile_cell(index, &mut live, time, on_cell).await?;
                 }
                 for (_, running) in live {
-                    running.stop().await?;
+                    running.stop().await;
                 }
             }
         }
@@ -429,9 +429,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 })?;
                 started_in += began.elapsed();
                 let round_time = self.trial_of_side(index, &mut running, side).await;
-                let stopped = running.stop().await;
-                let round_time =
-                    round_time.and_then(|time| stopped.map(|()| time).map_err(MeasureError::from));
+                let began = Instant::now();
+                running.stop().await;
+                started_in += began.elapsed();
                 round_times += round_time.map_err(|error| match error {
                     MeasureError::TestRequest { .. } | MeasureError::Service(_) if sides.len() > 1 => {
                         MeasureError::OfSide { side, error: Box::new(error) }
@@ -708,9 +708,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 }
             }
             self.condition.add(&before, &counters(&live));
-            for LiveSide { side, running, cells } in live {
+            for LiveSide { running, cells, .. } in live {
                 drop(cells);
-                running.stop().await.map_err(|error| self.stop_because(visit, side, &error))?;
+                running.stop().await;
             }
         }
         Ok(())

@@ -9,13 +9,16 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -35,8 +38,9 @@ use crate::plan::{
 
 /// Ports to try if another process takes them before the service does.
 const PORT_TRIES: usize = 5;
-/// The number of the first launch. All numbers of a call have four digits, so that each launch has equally long arguments.
-const FIRST_LAUNCH: usize = 1_001;
+/// Numbers of the first launch of a call: two calls on one machine hardly use the same numbers. All have six digits, so that each launch
+/// has equally long arguments.
+const FIRST_LAUNCH: Range<usize> = 100_000..900_000;
 /// Interval at which a command before or after a launch is checked until it has ended.
 const HOOK_POLL: Duration = Duration::from_millis(1);
 /// The search path of a process without one.
@@ -65,8 +69,6 @@ pub(crate) enum ServiceError {
          group.ready_timeout(…){output}"
     )]
     HookTimeout { hook: Hook, command: String, waited: Duration, output: String },
-    #[error("{launch}\nand then {cleanup}")]
-    Cleanup { launch: Box<Self>, cleanup: Box<Self> },
     #[error("the service ended before it was ready: `{command}` {ending}{output}")]
     DiedEarly { command: String, ending: Ending, output: String },
     /// `service` is "the service `./server`" or "the service at http://host".
@@ -279,7 +281,7 @@ impl PreparedCommand {
         // All values of a placeholder have the same length.
         const ANY_PORT: u16 = u16::MAX;
         let ports = self.command.port_names(None).into_iter().map(|name| (name, ANY_PORT)).collect();
-        let values = LaunchValues { side: self.side, launch: FIRST_LAUNCH, port: ANY_PORT, ports };
+        let values = LaunchValues { side: self.side, launch: FIRST_LAUNCH.start, port: ANY_PORT, ports };
         let path = self.program.file().as_os_str().len() + END;
         let name = self.program.original.as_os_str().len() + END + POINTER;
         let command = self.system_command(&values);
@@ -357,7 +359,7 @@ impl PreparedCommand {
         transport: &Transport,
         leases: &mut impl FnMut() -> Result<PortLease, NoFreePort>,
     ) -> Result<Launch, NoFreePort> {
-        static NEXT: AtomicUsize = AtomicUsize::new(FIRST_LAUNCH);
+        static NEXT: LazyLock<AtomicUsize> = LazyLock::new(|| fastrand::usize(FIRST_LAUNCH).into());
         let first = leases()?;
         let mut ports = BTreeMap::new();
         let port = first.port;
@@ -378,22 +380,14 @@ impl PreparedCommand {
         transport: &Transport,
     ) -> Result<Running, ServiceError> {
         let values = launch.values.clone();
-        let cleanup = Cleanup { launch, after: Arc::clone(&self.after), done: 0, timeout: patience.timeout };
         let mut transport = transport.clone();
         transport.unix_socket = transport.unix_socket.map(|path| values.fill(&path));
-        match self.start_with(&values, patience, &transport).await {
-            Ok((url, process)) => {
-                let (process, command) = (Box::new(process), self.command_line(&values));
-                let life = Life::Process { process, command };
-                Ok(Running { cleanup: Some(cleanup), ..Running::new(Some(url), &transport, life) })
-            }
-            Err(error) => match cleanup.run().await {
-                Ok(()) => Err(error),
-                Err(cleanup) => {
-                    Err(ServiceError::Cleanup { launch: Box::new(error), cleanup: Box::new(cleanup) })
-                }
-            },
-        }
+        let (after, socket) = (Arc::clone(&self.after), transport.unix_socket.clone().map(PathBuf::from));
+        let cleanup = Cleanup { launch, after, socket, timeout: patience.timeout };
+        let (url, process) = self.start_with(&values, patience, &transport).await?;
+        let (process, command) = (Box::new(process), self.command_line(&values));
+        let life = Life::Process { process, command };
+        Ok(Running { cleanup: Some(cleanup), ..Running::new(Some(url), &transport, life) })
     }
 
     /// Runs the commands before a launch, starts it and waits until it is ready. Returns its URL, too.
@@ -489,43 +483,30 @@ impl RunningHook {
     }
 }
 
-/// The commands after a launch. Dropping it runs those that have not ended yet: a launch that is interrupted is cleaned up, too.
+/// What follows a launch. It happens on drop, so that a launch that failed or was interrupted is cleaned up, too.
 #[derive(Debug)]
 struct Cleanup {
     /// Its ports stay leased until the end.
     launch: Launch,
+    /// All of these commands run, also if one fails. What was measured does not depend on them, so a failure is only told.
     after: Arc<[PreparedCommand]>,
-    /// How many of them have ended.
-    done: usize,
+    /// A service that is killed leaves its Unix socket behind.
+    socket: Option<PathBuf>,
     timeout: Duration,
-}
-
-impl Cleanup {
-    /// Runs all of them, also if one fails.
-    ///
-    /// # Errors
-    /// The first failure.
-    async fn run(mut self) -> Result<(), ServiceError> {
-        let mut outcome = Ok(());
-        while let Some(hook) = self.after.get(self.done) {
-            let ended = match hook.start_hook(Hook::After, &self.launch.values, self.timeout) {
-                Ok(running) => running.finish().await,
-                Err(error) => Err(error),
-            };
-            self.done += 1;
-            outcome = outcome.and(ended);
-        }
-        outcome
-    }
 }
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        for hook in &self.after[self.done..] {
+        for hook in &*self.after {
             let started = hook.start_hook(Hook::After, &self.launch.values, self.timeout);
             if let Err(error) = started.and_then(RunningHook::finish_blocking) {
-                output::log(format_args!("error: {error}"));
+                output::log(format_args!("warning: {error}"));
             }
+        }
+        let is_socket = |path: &&PathBuf| fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
+        if let Some(path) = self.socket.as_ref().filter(is_socket) {
+            // Only what has the path next would miss it, and says so.
+            _ = fs::remove_file(path);
         }
     }
 }
@@ -600,17 +581,11 @@ impl Running {
     }
 
     /// Stops it: SIGTERM to its group, a moment's grace, then SIGKILL. Then runs the commands after the launch.
-    ///
-    /// # Errors
-    /// If one of these fails.
-    pub(crate) async fn stop(self) -> Result<(), ServiceError> {
+    pub(crate) async fn stop(self) {
         if let Life::Process { process, .. } = self.life {
             process.stop().await;
         }
-        match self.cleanup {
-            Some(cleanup) => cleanup.run().await,
-            None => Ok(()),
-        }
+        drop(self.cleanup);
     }
 }
 
@@ -929,7 +904,7 @@ mod tests {
             let running = block_on(launcher.start(LONG, &Transport::default())).unwrap();
             let answer = get(url(&running), "/");
             let port = url(&running).rsplit_once(':').unwrap().1.to_owned();
-            block_on(running.stop()).unwrap();
+            block_on(running.stop());
             let values = answer.lines().last().unwrap().to_owned();
             let lines = fs::read_to_string(&log).unwrap();
             fs::remove_file(&log).unwrap();
@@ -1019,25 +994,21 @@ mod tests {
     }
 
     #[test]
-    fn a_command_after_a_launch_that_fails_is_an_error_and_the_others_run_all_the_same() {
+    fn a_command_after_a_launch_that_fails_is_named_and_the_others_run_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let fails = |service: ServiceCommand| {
-            service
-                .after_launch(shell("echo still in use >&2; exit 1"))
-                .after_launch(noted(folder.path(), "last"))
+        let fails = shell("echo still in use >&2; exit 1");
+        let after = |service: ServiceCommand| {
+            service.after_launch(fails.clone()).after_launch(noted(folder.path(), "last"))
         };
-        let running = start(fails(server()), LONG).unwrap();
-        let text = block_on(running.stop()).unwrap_err().to_string();
+        block_on(start(after(server()), LONG).unwrap().stop());
+        assert_eq!(notes(folder.path()), "last ");
+        assert!(matches!(start(after(shell("exit 3")), LONG), Err(ServiceError::DiedEarly { .. })));
+        assert_eq!(notes(folder.path()), "last last ");
+        let launch = prepare(&fails).launch(&Transport::default(), &mut PortLease::new).unwrap();
+        let hook = prepare(&fails).start_hook(Hook::After, &launch.values, LONG).unwrap();
+        let text = hook.finish_blocking().unwrap_err().to_string();
         assert!(text.starts_with("the command of after_launch failed: `sh -c "), "{text}");
         assert!(text.ends_with("ended with exit status 1; its last output:\n  | still in use"), "{text}");
-        assert_eq!(notes(folder.path()), "last ");
-        let text = start(fails(shell("exit 3")), LONG).unwrap_err().to_string();
-        assert!(
-            text.contains("ended with exit status 3")
-                && text.contains("\nand then the command of after_launch"),
-            "{text}"
-        );
-        assert_eq!(notes(folder.path()), "last last ");
     }
 
     #[test]
@@ -1058,6 +1029,8 @@ mod tests {
             let mut answer = String::new();
             _ = stream.read_to_string(&mut answer);
             assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            drop(running);
+            assert!(!Path::new(&socket).exists(), "{socket} was left behind");
             socket
         };
         assert_ne!(launch(None), launch(Some("/up")));
@@ -1117,7 +1090,7 @@ mod tests {
             all.push(pid(&running).to_string());
             assert!(all.iter().all(|pid| is_running(pid)));
             if orderly {
-                block_on(running.stop()).unwrap()
+                block_on(running.stop())
             } else {
                 drop(running)
             }
@@ -1175,7 +1148,7 @@ mod tests {
         let measured = |side: &Launcher| {
             let Launcher::Command(side) = side else { panic!("it is a command") };
             let ports = [("admin".to_owned(), 20_001)].into();
-            let values = LaunchValues { side: side.side, launch: 1_234, port: 20_000, ports };
+            let values = LaunchValues { side: side.side, launch: FIRST_LAUNCH.start, port: 20_000, ports };
             let mut command = side.system_command(&values);
             let mut process = command.stdin(Stdio::null()).spawn().unwrap();
             let bytes = stack_bytes(&process, Path::new(command.get_program()));
@@ -1203,7 +1176,7 @@ mod tests {
         let url = url(&running).to_owned();
         assert!(get(&url, "/").ends_with("hello"));
         assert!(running.check_alive("g/c/4").is_ok());
-        block_on(running.stop()).unwrap();
+        block_on(running.stop());
         assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
     }
 
