@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Uri;
 use nix::errno::Errno;
@@ -17,6 +17,8 @@ use crate::record::Fault;
 
 /// A connection that was idle for longer is not used again: the server may be about to close it.
 pub(crate) const MAX_IDLE: Duration = Duration::from_secs(1);
+/// How long an address is the last resort that did not accept a connection: a service that restarts is back by then.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 
 /// One request with its response or its fault.
@@ -179,10 +181,12 @@ type Key = (String, u16, Option<IpVersion>);
 /// The addresses of a name.
 #[derive(Debug, Default)]
 struct Addresses {
-    /// In the order of preference: the system's preferred version of IP first.
+    /// The version of IP that the system prefers.
+    prefers_ipv4: bool,
+    /// In the order of preference.
     working: Vec<SocketAddr>,
-    /// Those that did not accept a connection while another one did. They are the last resort.
-    failed: Vec<SocketAddr>,
+    /// Those that did not accept a connection while another one did, and when. They are the last resort for some time.
+    failed: Vec<(SocketAddr, Instant)>,
     loaded: BTreeSet<IpAddr>,
 }
 
@@ -211,8 +215,8 @@ impl Resolver {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let key = (host.to_owned(), port, version);
-        if let Some(known) = self.known().get(&key) {
-            return Ok(known.in_order(turn));
+        if let Some(known) = self.known().get_mut(&key) {
+            return Ok(known.in_order(turn, Instant::now()));
         }
         let mut working: Vec<SocketAddr> = match self.lookup {
             Some(lookup) => lookup(host, port)?,
@@ -223,12 +227,11 @@ impl Resolver {
             let kind = version.map(|version| format!(" of {version}")).unwrap_or_default();
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{host}` has no address{kind}")));
         };
-        // Name servers shuffle, but runs must load the same addresses.
-        working.sort_by_key(|address| (address.is_ipv4() != first.is_ipv4(), *address));
-        working.dedup();
+        let prefers_ipv4 = first.is_ipv4();
         let mut known = self.known();
-        let addresses = known.entry(key).or_insert(Addresses { working, ..Addresses::default() });
-        Ok(addresses.in_order(turn))
+        let addresses =
+            known.entry(key).or_insert(Addresses { prefers_ipv4, working, ..Addresses::default() });
+        Ok(addresses.in_order(turn, Instant::now()))
     }
 
     /// Notes that a connection to this address was opened, after these others had failed.
@@ -248,7 +251,7 @@ impl Resolver {
         }
         for address in failed {
             if let Some(at) = addresses.working.iter().position(|working| working == address) {
-                addresses.failed.push(addresses.working.remove(at));
+                addresses.failed.push((addresses.working.remove(at), Instant::now()));
             }
         }
     }
@@ -278,13 +281,19 @@ impl Resolver {
 
 impl Addresses {
     fn all(&self) -> impl Iterator<Item = &SocketAddr> {
-        self.working.iter().chain(&self.failed)
+        self.working.iter().chain(self.failed.iter().map(|(address, _)| address))
     }
 
-    fn in_order(&self, turn: usize) -> Vec<SocketAddr> {
+    fn in_order(&mut self, turn: usize, now: Instant) -> Vec<SocketAddr> {
+        let is_due = |(_, since): &mut (SocketAddr, Instant)| now.duration_since(*since) >= RETRY_AFTER;
+        self.working.extend(self.failed.extract_if(.., is_due).map(|(address, _)| address));
+        let prefers_ipv4 = self.prefers_ipv4;
+        // Name servers shuffle, but runs must load the same addresses.
+        self.working.sort_by_key(|address| (address.is_ipv4() != prefers_ipv4, *address));
+        self.working.dedup();
         let mut all: Vec<SocketAddr> = self.all().copied().collect();
-        let is_preferred = |address: &SocketAddr| address.is_ipv4() == self.working[0].is_ipv4();
-        let preferred = self.working.iter().take_while(|address| is_preferred(address)).count();
+        let is_preferred = |address: &&SocketAddr| address.is_ipv4() == prefers_ipv4;
+        let preferred = self.working.iter().take_while(is_preferred).count();
         if preferred > 0 {
             all[..preferred].rotate_left(turn % preferred);
         }
@@ -406,6 +415,10 @@ mod tests {
         resolver.opened("ship.test", 80, None, ip("::2"), &[failed]);
         resolver.opened("ship.test", 80, None, ip("10.0.0.1"), &[]);
         assert_eq!(order(0).await, "::2 ::3 127.0.0.9 ::1");
+        let soon = Instant::now() + RETRY_AFTER;
+        let key = ("ship.test".to_owned(), 80, None);
+        let order_then = resolver.known().get_mut(&key).unwrap().in_order(0, soon);
+        assert_eq!(order_then[0], failed, "it may have restarted");
         let [loaded, not_loaded] = [vec![ip("::2")], vec![ip("127.0.0.9"), ip("::1"), ip("::3")]];
         assert_eq!(resolver.spreads(), [Spread { host: "ship.test".to_owned(), loaded, not_loaded }]);
     }
