@@ -85,7 +85,7 @@ impl Window {
         Ticket { is_awaited }
     }
 
-    /// An exchange is back. `lag` is the time that its worker needed to send it after its last exchange.
+    /// An exchange is back. `lag` is the time that its worker needed to send it after its last exchange, without that for a connection.
     pub(crate) fn arrive(&mut self, ticket: Ticket, exchange: &Exchange, lag: Option<Duration>) {
         self.awaited -= usize::from(ticket.is_awaited);
         self.last_ended = self.last_ended.max(Some(exchange.ended));
@@ -146,7 +146,7 @@ impl Window {
         tally.counts.slow_sends += u64::from(exchange.slow_send);
         tally.counts.reconnects += u64::from(exchange.reconnected);
         tally.counts.excess += exchange.excess;
-        if let Some(lag) = lag.filter(|_| exchange.connect.is_none()) {
+        if let Some(lag) = lag {
             tally.lag.record(lag);
         }
         match exchange.fault {
@@ -246,6 +246,15 @@ mod tests {
         assert_eq!(tally.failure_latency.len(), 1);
         assert!((tally.successes_in_window - 1.9).abs() < 1e-9, "{}", tally.successes_in_window);
         assert_eq!(tally.window, length);
+    }
+
+    #[test]
+    fn a_client_that_opens_a_connection_for_each_request_has_a_lag_too() {
+        let mut window = Window::new(Timing::Whole, Tally::default());
+        let ticket = window.depart(now(at(5)));
+        let exchange = Exchange { connect: Some(Duration::from_millis(3)), ..exchange(at(9), at(10)) };
+        window.arrive(ticket, &exchange, Some(Duration::from_millis(1)));
+        assert_eq!(window.close().lag.len(), 1);
     }
 
     #[test]
