@@ -34,12 +34,12 @@ const DIGEST_BYTES: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
     /// `place` is "at /x/y" or "in any folder of PATH".
-    #[error("the service's program `{program}` was not found {place}: build it first, or correct its name")]
+    #[error("the program `{program}` was not found {place}: build it first, or correct its name")]
     NotFound { program: String, place: String },
-    #[error("the service's program {} is not an executable file: try `chmod +x`", .0.display())]
+    #[error("the program {} is not an executable file: try `chmod +x`", .0.display())]
     NotExecutable(PathBuf),
     #[error(
-        "the service's program {} was changed during the run, so not all launches would measure the same service: measure again, and do \
+        "the program {} was changed during the run, so not all launches would be the same: measure again, and do \
          not change it until the run has ended",
         .0.display()
     )]
