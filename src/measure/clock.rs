@@ -251,8 +251,9 @@ mod tests {
     #[test]
     fn an_undisturbed_clock_was_not_set() {
         let offsets: Vec<_> = (0..20).map(|_| ClockOffset::read()).collect();
+        // A real clock may be set while the tests run, but not again and again.
         let steps = offsets.iter().filter(|offset| offset.was_set()).count();
-        assert!(steps < offsets.len(), "each of {} readings saw a step", offsets.len());
+        assert!(steps <= 1, "{steps} of {} readings saw a step", offsets.len());
     }
 
     /// Two clocks that advance by `step_ns`, each reading of which takes a random time up to `cost_ns`.

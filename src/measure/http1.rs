@@ -144,7 +144,8 @@ impl Http1 {
                 }
                 Ok(Ok(keep)) => {
                     if keep {
-                        connection.last_used += exchange.latency();
+                        // The latency is by a clock that somebody may have set.
+                        connection.last_used += exchange.latency().min(request.timeout);
                         self.kept.push(connection);
                     }
                     return exchange;
