@@ -358,11 +358,15 @@ impl BenchmarkGroup<'_> {
     /// Connects to the Unix socket with this path instead of the host of each URL, also to see whether the service is ready. Kernel
     /// receive times are not available for Unix sockets.
     ///
+    /// If plimsoll starts the service, the path must be whole and have [placeholders](Service::command), so that no two launches share
+    /// it. It is removed after each launch.
+    ///
     /// ```
     /// # use plimsoll::{Harness, Service};
     /// # let mut harness = Harness::default();
     /// let mut group = harness.benchmark_group("shop");
-    /// group.service(Service::command("./shop").args(["--listen", "/tmp/shop.sock"])).unix_socket("/tmp/shop.sock");
+    /// let path = "/tmp/shop-{side}-{launch}.sock";
+    /// group.service(Service::command("./shop").args(["--listen", path])).unix_socket(path);
     /// ```
     pub fn unix_socket(&mut self, path: impl Into<String>) -> &mut Self {
         self.group().transport.unix_socket = Some(path.into());

@@ -104,10 +104,8 @@ impl Cell {
             _ => return Err(wrong("its load has more than 10,000 requests in flight".to_owned())),
         }
         for endpoint in &self.targets.endpoints {
-            endpoint.check().map_err(|error| wrong(error.to_string()))?;
-            let uri = endpoint.resolve(group.service_url()).map_err(|error| wrong(error.to_string()))?;
-            if let Some(problem) = group.transport.problem_with(&uri) {
-                return Err(wrong(format!("the URL `{}` cannot be requested: {problem}", endpoint.url)));
+            for service in group.services() {
+                group.problem_with(endpoint, service).map_or(Ok(()), |problem| Err(wrong(problem)))?;
             }
         }
         Ok(())
@@ -201,32 +199,50 @@ impl Group {
         }
     }
 
-    /// The URL that paths belong to: for a service that plimsoll starts one with any port. `None` without a service.
-    fn service_url(&self) -> Option<&str> {
-        match &self.service.0 {
+    /// Head's service, and base's in a duet.
+    fn services(&self) -> impl Iterator<Item = &Service> + Clone {
+        std::iter::once(&self.service).chain(&self.base)
+    }
+
+    /// Why an endpoint cannot be requested of a service. `None`: it can.
+    fn problem_with(&self, endpoint: &Endpoint, service: &Service) -> Option<String> {
+        let service_url = match &service.0 {
             ServiceKind::Absent => None,
-            ServiceKind::Url(service) => Some(&service.url),
+            ServiceKind::Url(service) => Some(service.url.as_str()),
+            // plimsoll starts it, on any port.
             _ if self.transport.ip_version == Some(IpVersion::V6) => Some("http://[::1]:1"),
             _ => Some("http://127.0.0.1:1"),
+        };
+        match endpoint.check().and_then(|()| endpoint.resolve(service_url)) {
+            Ok(uri) => {
+                let problem = self.transport.problem_with(&uri)?;
+                Some(format!("the URL `{}` cannot be requested: {problem}", endpoint.url))
+            }
+            Err(error) => Some(error.to_string()),
         }
     }
 
     /// Why its services cannot be behind its Unix socket. `None`: they can, or it has none.
     fn problem_with_socket(&self) -> Option<String> {
         let path = self.transport.unix_socket.as_ref()?;
-        let mut services = std::iter::once(&self.service).chain(&self.base);
+        let mut services = self.services();
         if services.clone().any(|service| matches!(service.0, ServiceKind::InProcess(_))) {
             return Some("a server in this process listens on a port, and not on a Unix socket".to_owned());
         }
-        let is_started = services.all(|service| matches!(service.0, ServiceKind::Command(_)));
-        if is_started && let Err(error) = parse_service_text(path) {
-            return Some(error.to_string());
+        if services.all(|service| matches!(service.0, ServiceKind::Command(_))) {
+            let problem = parse_service_text(path).err().map(|error| error.to_string());
+            // Base may be built later, and runs in a folder of its own.
+            let is_apart = path.starts_with('/') && has_placeholder(path);
+            let shared = (!is_apart).then(|| {
+                format!(
+                    "launches would share the Unix socket `{path}`: write its whole path with {{side}} or {{launch}} in it, as in \
+                     /tmp/shop-{{side}}.sock"
+                )
+            });
+            return problem.or(shared);
         }
-        if self.base.is_none() || (is_started && has_placeholder(path)) {
-            return None;
-        }
-        let advice = if is_started { ": write {side} in its path, as in /tmp/shop-{side}.sock" } else { "" };
-        Some(format!("base and head cannot both listen on the Unix socket `{path}`{advice}"))
+        let is_shared = self.base.is_some();
+        is_shared.then(|| format!("base and head cannot both listen on the Unix socket `{path}`"))
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -238,7 +254,7 @@ impl Group {
         if let Some(problem) = self.settings.problem() {
             return Err(wrong(problem));
         }
-        for service in std::iter::once(&self.service).chain(&self.base) {
+        for service in self.services() {
             match &service.0 {
                 ServiceKind::Url(service) => {
                     Endpoint::get(service.url.as_str())
@@ -257,8 +273,10 @@ impl Group {
                 }
                 _ => {}
             }
-            if let Some(ready) = service.ready_endpoint() {
-                ready.check().map_err(|error| wrong(format!("its ready request: {error}")))?;
+            if let Some(problem) =
+                service.ready_endpoint().and_then(|ready| self.problem_with(ready, service))
+            {
+                return Err(wrong(format!("its ready request: {problem}")));
             }
         }
         if let Some(problem) = self.transport.problem().or_else(|| self.problem_with_socket()) {
@@ -448,18 +466,41 @@ mod tests {
         };
         let command = || Service::from(Service::command("./shop"));
         let url = || Service::url("http://shop.example");
-        assert_eq!(problem("/tmp/shop.sock", command(), None), "");
+        assert_eq!(problem("/tmp/shop.sock", url(), None), "");
+        assert_eq!(problem("/tmp/{launch}.sock", command(), None), "");
         assert_eq!(problem("/tmp/{shop}.sock", url(), None), "", "the path is that of somebody else");
         assert_eq!(problem("/tmp/{side}.sock", command(), Some(command())), "");
-        let same = problem("/tmp/shop.sock", command(), Some(command()));
-        assert!(
-            same.contains("cannot both listen on the Unix socket `/tmp/shop.sock`: write {side}"),
-            "{same}"
-        );
+        for (path, base) in
+            [("/tmp/shop.sock", None), ("/tmp/{{side}}.sock", Some(command())), ("{side}.sock", None)]
+        {
+            let shared = problem(path, command(), base);
+            let expected = format!(
+                "launches would share the Unix socket `{path}`: write its whole path with {{side}} or"
+            );
+            assert!(shared.contains(&expected), "{shared}");
+        }
         assert!(problem("/tmp/{side}.sock", url(), Some(url())).ends_with("`/tmp/{side}.sock`"));
         assert!(problem("/tmp/{Side}.sock", command(), None).contains("`{Side}` is not a placeholder"));
         let in_process = Service::in_process(|_| async {});
         assert!(problem("/tmp/shop.sock", in_process, None).contains("listens on a port"));
+    }
+
+    #[test]
+    fn the_transport_must_be_able_to_request_both_sides_and_whether_they_are_ready() {
+        let problem = |service: Service, base: Option<Service>| {
+            let mut group = plan(Endpoint::get("/"), Load::closed(1)).groups.remove(0);
+            (group.transport.ip_version, group.service, group.base) = (Some(IpVersion::V6), service, base);
+            group.check().err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let (v4, v6) = (|| Service::url("http://127.0.0.1:1"), || Service::url("http://[::1]:1"));
+        assert_eq!(problem(v6(), Some(v6())), "");
+        let wrong = "127.0.0.1 is not an IPv6 address";
+        assert!(problem(v4(), None).contains(wrong) && problem(v6(), Some(v4())).contains(wrong));
+        let ready = problem(v6().ready("http://127.0.0.1:1/up"), None);
+        assert!(
+            ready.contains("its ready request: the URL `http://127.0.0.1:1/up`") && ready.contains(wrong),
+            "{ready}"
+        );
     }
 
     #[test]
