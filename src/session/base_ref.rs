@@ -498,8 +498,14 @@ impl<'a> Trees<'a> {
     fn command(&self, side: Side, command: &ServiceCommand, built: &Built) -> ServiceCommand {
         let text = |text: &str| self.text_on(side, text);
         let program = |command: &ServiceCommand| {
-            let path = built.paths.get(command.program()).map(|path| path.to_string_lossy().into_owned());
-            path.unwrap_or_else(|| command.program.clone())
+            // A script of the repository, of which nothing is built.
+            let script = || {
+                let path = self.on(side, &self.root.join(&command.program));
+                (command.program.contains('/') && path.starts_with(self.tree(side)) && path.is_file())
+                    .then_some(path)
+            };
+            let path = built.paths.get(command.program()).cloned().or_else(script);
+            path.map_or_else(|| command.program.clone(), |path| path.to_string_lossy().into_owned())
         };
         let folder = command.directory.as_ref().map_or(self.root.clone(), |folder| self.root.join(folder));
         let inherited = std::env::vars_os().filter_map(|(name, value)| {
@@ -651,7 +657,8 @@ mod tests {
     #[test]
     fn paths_of_tracked_files_become_paths_in_the_tree() {
         let folder = tempfile::tempdir().unwrap();
-        let (options, signals) = (Options::default(), Interrupt::subscribe().unwrap());
+        let paths = Paths::new(Path::new("/home/user/shop"), None);
+        let (options, signals) = (Options { paths, ..Options::default() }, Interrupt::subscribe().unwrap());
         let trees = |top: &str| Trees {
             folder: folder.path().to_owned(),
             top: top.into(),
@@ -678,6 +685,18 @@ mod tests {
         ] {
             assert_eq!(text(other), other);
         }
+        fs::create_dir_all(format!("{base}/db")).unwrap();
+        fs::write(format!("{base}/db/migrate.sh"), "").unwrap();
+        let service = Service::command("/bin/shop")
+            .before_launch(Service::command("./db/migrate.sh"))
+            .after_launch(Service::command("./db/drop.sh"))
+            .after_launch(Service::command("dropdb"));
+        let command = shop.command(Side::Base, &service, &Built::default());
+        let programs: Vec<&str> =
+            [&command].into_iter().chain(command.hooks()).map(ServiceCommand::program).collect();
+        let script = format!("{base}/./db/migrate.sh");
+        assert_eq!(programs, ["/bin/shop", &script, "./db/drop.sh", "dropdb"]);
+
         let [user, own] = ["/home/user/shop/target", "/cache/base-target"].map(Path::new);
         let libraries = "/home/user/shop/target/release/deps:/usr/lib:/home/user/shop/targets";
         let expected = "/cache/base-target/release/deps:/usr/lib:/home/user/shop/targets";
