@@ -21,8 +21,8 @@ const MAX_ATTEMPTS: usize = 3;
 /// Attempts at each test request: an endpoint that succeeds as often as it must fails all of them in one of a thousand cases.
 const TEST_ATTEMPTS: std::ops::RangeInclusive<usize> = 5..=50;
 const ALL_FAIL: f64 = 0.001;
-/// Test requests that may time out.
-const MAX_TIMEOUTS: usize = 2;
+/// How often the timeout of a request may pass while its test requests fail.
+const MAX_TIMEOUTS: u32 = 2;
 
 /// A cell during one launch: its requests know the port, and its clients keep their connections.
 pub(crate) struct LiveCell<'a> {
@@ -47,24 +47,21 @@ pub(crate) struct Tested {
     pub(crate) failure: Option<MeasureError>,
     /// The latency of the slowest success.
     pub(crate) slowest: Duration,
-    timeouts: usize,
+    /// Whether failures take so long that further requests would take minutes.
+    pub(crate) hangs: bool,
 }
 
 impl Tested {
-    /// Whether the service hangs. Further requests would take minutes.
-    pub(crate) fn hangs(&self) -> bool {
-        self.timeouts >= MAX_TIMEOUTS
-    }
-
     pub(crate) fn has_success(&self) -> bool {
         self.failed < self.requests
     }
 
     /// # Errors
-    /// The first failure, if a smaller share of the requests than `min_ratio` succeeded.
+    /// The first failure, if the service hangs, or if a smaller share of the requests than `min_ratio` succeeded, or none.
     pub(crate) fn at_least(self, min_ratio: f64) -> Result<(), MeasureError> {
         let succeeded = (self.requests - self.failed) as f64;
-        self.failure.filter(|_| succeeded < min_ratio * self.requests as f64).map_or(Ok(()), Err)
+        let is_enough = !self.hangs && self.has_success() && succeeded >= min_ratio * self.requests as f64;
+        self.failure.filter(|_| !is_enough).map_or(Ok(()), Err)
     }
 }
 
@@ -108,16 +105,21 @@ impl<'a> LiveCell<'a> {
         let attempts = attempts(self.group.settings.min_success_ratio);
         let mut tested = Tested::default();
         let client = self.clients.first_mut().expect("a load has at least one worker");
+        let mut failing = Duration::ZERO;
         for request in self.requests.iter().take(max_requests) {
-            let started = Instant::now();
-            let mut exchange = client.exchange(request).await;
-            for _ in 1..attempts {
-                tested.timeouts += usize::from(exchange.fault == Some(Fault::Timeout));
-                if exchange.fault.is_none() || tested.hangs() || started.elapsed() > 2 * request.timeout {
-                    break;
+            let mut left = attempts;
+            let exchange = loop {
+                let started = Instant::now();
+                let exchange = client.exchange(request).await;
+                left -= 1;
+                if exchange.fault.is_some() {
+                    failing += started.elapsed();
+                    tested.hangs = failing >= MAX_TIMEOUTS * request.timeout;
                 }
-                exchange = client.exchange(request).await;
-            }
+                if exchange.fault.is_none() || tested.hangs || left == 0 {
+                    break exchange;
+                }
+            };
             tested.requests += 1;
             match exchange.fault {
                 None => tested.slowest = tested.slowest.max(exchange.latency()),
@@ -132,7 +134,7 @@ impl<'a> LiveCell<'a> {
                     });
                 }
             }
-            if tested.hangs() {
+            if tested.hangs {
                 break;
             }
         }
@@ -353,6 +355,47 @@ mod tests {
             pass.sort_unstable();
             assert_eq!(pass, &[0, 1, 2, 3, 4]);
         }
+    }
+
+    #[test]
+    fn tests_that_fail_slowly_end_soon_and_never_pass() {
+        // Connections wait in its queue, and nobody answers.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut group = Group::new("g", crate::plan::Location::unknown());
+        group.settings.timeout = Duration::from_millis(50);
+        group.settings.min_success_ratio = 0.0;
+        let address = listener.local_addr().unwrap();
+        let endpoints = (0..100).map(|n| Endpoint::get(format!("http://{address}/{n}"))).collect();
+        group.cells.push(Cell {
+            id: crate::plan::CellId::new("g", "1"),
+            targets: crate::plan::Targets { endpoints, ..Endpoint::get("/").into() },
+            load: Load::closed(1),
+            throughput: None,
+            location: crate::plan::Location::unknown(),
+            metrics: None,
+        });
+        let cell = &group.cells[0];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let tested = runtime.block_on(async {
+            let mut live = LiveCell::new(&group, cell, None, &group.transport, &Arc::default()).unwrap();
+            live.test(usize::MAX).await
+        });
+        assert!(tested.hangs && tested.requests <= 2, "{tested:?}");
+        assert!(tested.at_least(0.0).is_err());
+    }
+
+    #[test]
+    fn enough_requests_must_succeed_and_at_least_one() {
+        let tested = |failed: usize, hangs: bool| Tested {
+            requests: 10,
+            failed,
+            failure: (failed > 0).then_some(MeasureError::ClockSet),
+            hangs,
+            ..Tested::default()
+        };
+        assert!(tested(0, false).at_least(1.0).is_ok() && tested(1, false).at_least(0.9).is_ok());
+        assert!(tested(2, false).at_least(0.9).is_err() && tested(10, false).at_least(0.0).is_err());
+        assert!(tested(1, true).at_least(0.5).is_err());
     }
 
     #[test]

@@ -90,8 +90,8 @@ pub(crate) fn measure(
     })
 }
 
-/// Makes each request of a plan once and checks the response, in a duet only of head. `on_cell` gets the id of each cell, and the
-/// error if one of its requests failed.
+/// Makes each request of a plan until it succeeds, a few times at most, and checks the response, in a duet only of head. `on_cell` gets
+/// the id of each cell, and the first failure if too many of its requests failed. Returns the signal that ended it early.
 ///
 /// # Errors
 /// If a service does not start.
@@ -99,21 +99,26 @@ pub(crate) fn check(
     plan: &Plan,
     options: MeasureOptions<'_>,
     on_cell: &mut dyn FnMut(&str, Option<&MeasureError>),
-) -> Result<(), MeasureError> {
+) -> Result<Option<i32>, MeasureError> {
+    uncounted(plan, options, async |measurement| measurement.check(on_cell).await)
+}
+
+/// Does something with the services of a plan that counts nothing. Returns the signal that ended it early.
+fn uncounted<'a>(
+    plan: &'a Plan,
+    options: MeasureOptions<'a>,
+    work: impl AsyncFnOnce(&Measurement<'a, '_>) -> Result<(), MeasureError>,
+) -> Result<Option<i32>, MeasureError> {
+    let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let mut ignore = |_: Event| {};
         let measurement = Measurement::prepare(plan, options, &mut ignore)?;
-        for service in &measurement.services {
-            let (settings, transport) = (&service.group.settings, &service.group.transport);
-            let running = service.head.start(settings.ready_timeout, transport).await?;
-            for &index in &service.cells {
-                let tested = measurement.live_cell(index, &running)?.test(usize::MAX).await;
-                let tested = tested.at_least(settings.min_success_ratio);
-                on_cell(&measurement.id(index), tested.as_ref().err());
-            }
-            running.stop().await;
+        allow_connections(measurement.max_connections())?;
+        tokio::select! {
+            biased;
+            signal = interrupt.wait() => Ok(Some(signal)),
+            done = work(&measurement) => done.map(|()| None),
         }
-        Ok(())
     })
 }
 
@@ -131,17 +136,7 @@ pub(crate) fn profile(
     time: Duration,
     on_cell: &mut dyn FnMut(&str, &Processes),
 ) -> Result<Option<i32>, MeasureError> {
-    let interrupt = Interrupt::subscribe()?;
-    on_one_thread(async {
-        let mut ignore = |_: Event| {};
-        let measurement = Measurement::prepare(plan, options, &mut ignore)?;
-        allow_connections(measurement.max_connections())?;
-        tokio::select! {
-            biased;
-            signal = interrupt.wait() => Ok(Some(signal)),
-            profiled = measurement.profile(time, on_cell) => profiled.map(|()| None),
-        }
-    })
+    uncounted(plan, options, async |measurement| measurement.profile(time, on_cell).await)
 }
 
 /// The result of [`load`].
@@ -171,7 +166,7 @@ pub(crate) fn load(
     mut on_progress: Option<&mut dyn FnMut(&Counts)>,
 ) -> Result<Loaded, MeasureError> {
     check_features(group, cell)?;
-    allow_connections(max_connections(cell))?;
+    allow_connections(max_connections(&group.transport, cell))?;
     let interrupt = Interrupt::subscribe()?;
     on_one_thread(async {
         let _guard = open_stamp_guard().await;
@@ -342,6 +337,20 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Ok(runs)
     }
 
+    async fn check(&self, on_cell: &mut dyn FnMut(&str, Option<&MeasureError>)) -> Result<(), MeasureError> {
+        for service in &self.services {
+            let (settings, transport) = (&service.group.settings, &service.group.transport);
+            let running = service.head.start(settings.ready_timeout, transport).await?;
+            for &index in &service.cells {
+                let tested = self.live_cell(index, &running)?.test(usize::MAX).await;
+                let tested = tested.at_least(self.planned[index].settings.min_success_ratio);
+                on_cell(&self.id(index), tested.as_ref().err());
+            }
+            running.stop().await;
+        }
+        Ok(())
+    }
+
     /// Loads the cells of one launch after the other.
     async fn profile(
         &self,
@@ -384,8 +393,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let mut cells = Vec::new();
         for (side, running) in live.iter_mut() {
             let mut cell = self.live_cell(index, running)?;
+            // What fails at first is warmed up, too.
             let tested = cell.test(MAX_TESTED).await;
-            if let Err(error) = tested.at_least(self.planned[index].settings.min_success_ratio) {
+            if let Some(error) = tested.failure.filter(|_| tested.failed == tested.requests) {
                 running.check_alive(&id)?;
                 return Err(match *side {
                     Some(side) => MeasureError::OfSide { side, error: Box::new(error) },
@@ -469,7 +479,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 running.check_alive(&self.id(index))?;
             }
             let mut has_success = tested.has_success();
-            if !has_success && !tested.hangs() {
+            if !has_success && !tested.hangs {
                 live.warm_up(group.settings.warm_up_time, seed).await;
                 let first = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
                 has_success = first.counts.successes > 0;
@@ -632,7 +642,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
                 continue;
             }
             cell.notes.extend(self.warming_up(index, cell).map(|note| note.to_string()));
-            let hosts: BTreeSet<String> = given_urls(group, planned).filter_map(host).collect();
+            let urls = given_urls(group, planned);
+            let hosts: BTreeSet<String> = urls.filter_map(|url| host(&group.transport, url)).collect();
             let spreads = self.resolver.spreads().into_iter().filter(|spread| hosts.contains(&spread.host));
             cell.notes.extend(spreads.map(|spread| Note::Addresses(spread).to_string()));
         }
@@ -765,7 +776,10 @@ impl<'a, 'e> Measurement<'a, 'e> {
     /// The most connections that a launch can have open: each cell keeps its own, in a duet on both sides.
     fn max_connections(&self) -> usize {
         let connections = |service: &ServiceUnderTest| {
-            let cells = service.cells.iter().map(|&cell| max_connections(self.cells[cell].1));
+            let cells = service.cells.iter().map(|&cell| {
+                let (group, cell) = self.cells[cell];
+                max_connections(&group.transport, cell)
+            });
             let sides = if self.plan.alone { 1 } else { service.sides().len() };
             // A service in this process holds the other end of each.
             let ends = if matches!(service.group.service.0, ServiceKind::InProcess(_)) { 2 } else { 1 };
@@ -863,18 +877,16 @@ fn given_urls<'a>(group: &'a Group, cell: &'a Cell) -> impl Iterator<Item = &'a 
     service.into_iter().chain(endpoints.filter(|url| !url.starts_with('/')))
 }
 
-/// The host of a URL, without the brackets of an IPv6 address.
-fn host(url: &str) -> Option<String> {
+/// The host that connections for a URL lead to, without the brackets of an IPv6 address.
+fn host(transport: &Transport, url: &str) -> Option<String> {
     let uri: http::Uri = url.parse().ok()?;
-    Some(uri.host()?.trim_matches(['[', ']']).to_owned())
+    let port = uri.port_u16().unwrap_or(if is_https(url) { 443 } else { 80 });
+    Some(transport.destination(uri.host()?.trim_matches(['[', ']']), port).0.to_owned())
 }
 
 /// Whether requests to a URL stay on this machine.
 fn is_local(transport: &Transport, url: &str) -> bool {
-    let uri: http::Uri = url.parse().unwrap_or_default();
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let (host, _) =
-        transport.destination(host, uri.port_u16().unwrap_or(if is_https(url) { 443 } else { 80 }));
+    let host = host(transport, url).unwrap_or_default();
     transport.unix_socket.is_some()
         || host == "localhost"
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -895,11 +907,12 @@ fn check_features(group: &Group, cell: &Cell) -> Result<(), MeasureError> {
 }
 
 /// The most connections that a cell can have open: each of its workers keeps one to each of some hosts.
-fn max_connections(cell: &Cell) -> usize {
+fn max_connections(transport: &Transport, cell: &Cell) -> usize {
+    let most = if transport.no_keepalive { 1 } else { MAX_KEPT };
     // Paths go to the service, which is one host.
     let uris = cell.targets.endpoints().iter().filter_map(|endpoint| endpoint.resolve(Some("http://-")).ok());
     let hosts: BTreeSet<String> = uris.filter_map(|uri| Some(uri.authority()?.to_string())).collect();
-    cell.load.concurrency().saturating_mul(hosts.len().clamp(1, MAX_KEPT))
+    cell.load.concurrency().saturating_mul(hosts.len().clamp(1, most))
 }
 
 /// Raises the soft limit of open files, 1,024 on most systems, if that many connections need it: a lack of files would be counted
@@ -1411,7 +1424,10 @@ mod tests {
             let file = root.path().join("endpoints.txt");
             std::fs::write(&file, lines.join("\n")).unwrap();
             let targets = crate::plan::Targets::from_file(file).unwrap();
-            max_connections(&Cell { targets, ..cell(Load::closed(100), Endpoint::get("/")) })
+            let cell = Cell { targets, ..cell(Load::closed(100), Endpoint::get("/")) };
+            let new_ones = Transport { no_keepalive: true, ..Transport::default() };
+            assert_eq!(max_connections(&new_ones, &cell), 100);
+            max_connections(&Transport::default(), &cell)
         };
         let hosts = |count: usize| (0..count).map(|n| format!("http://10.0.0.1:{}/", 1_000 + n));
         assert_eq!(connections(&["/a".to_owned(), "/b".to_owned()]), 100);

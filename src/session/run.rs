@@ -126,12 +126,12 @@ struct About<'a> {
     tree: Option<&'a str>,
 }
 
-/// Makes each request of a plan once and checks the response; measures nothing.
+/// Makes each request of a plan, those that fail a few times, and checks the response. Measures nothing.
 pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome> {
     let plan = plan.validated()?;
     check_metrics(&plan)?;
     let (mut outcome, mut printed) = (Outcome::Passed, Ok(()));
-    measure::check(&plan, measure_options(options, None), &mut |cell, error| {
+    let signal = measure::check(&plan, measure_options(options, None), &mut |cell, error| {
         let line = match error {
             None => output::print(format_args!("Testing {cell}\nSuccess\n")),
             Some(error) => {
@@ -144,7 +144,7 @@ pub(crate) fn check(plan: Plan, options: &Options) -> Result<Outcome> {
         }
     })?;
     printed?;
-    Ok(outcome)
+    Ok(signal.map_or(outcome, Outcome::Interrupted))
 }
 
 /// Measures a plan and returns the cells that regressed; writes no report and no baseline.
