@@ -20,8 +20,8 @@ pub(crate) enum Note {
     FailedTests { failed: usize, of: usize, url: String, what: String },
     /// Connections failed because this machine has no free port in this range, if the system tells it.
     NoFreePort { range: Option<RangeInclusive<u16>> },
-    /// Latencies fell by this fraction while a launch went on, until it had been loaded for `settled`.
-    WarmingUp { by: f64, settled: Duration, warm_up_time: Duration },
+    /// Latencies fell by this fraction while a launch went on, until it had been loaded for `settled`, or still fall.
+    WarmingUp { by: f64, goes_on: bool, settled: Duration, warm_up_time: Duration },
     /// A name has several addresses.
     Addresses(Spread),
     /// Somebody set the clock during a load.
@@ -66,13 +66,18 @@ impl fmt::Display for Note {
                     range.unwrap_or_default()
                 )
             }
-            Self::WarmingUp { by, settled, warm_up_time } => write!(
-                f,
-                "The service was still warming up: its latency fell by {:.0}% until it had been loaded for \
-                 {settled:.1?}. --warm-up-time {} would be enough",
-                100.0 * by,
-                whole_seconds(*warm_up_time)
-            ),
+            Self::WarmingUp { by, goes_on, settled, warm_up_time } => {
+                let (percent, time) = (100.0 * by, whole_seconds(*warm_up_time));
+                write!(f, "The service was still warming up: its latency fell by {percent:.0}% ")?;
+                if *goes_on {
+                    write!(f, "and had not settled. --warm-up-time must be longer than {time}")
+                } else {
+                    write!(
+                        f,
+                        "until it had been loaded for {settled:.1?}. --warm-up-time {time} would be enough"
+                    )
+                }
+            }
             Self::Addresses(Spread { host, loaded, not_loaded }) => {
                 let list = |addresses: &[IpAddr]| {
                     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -132,10 +137,16 @@ mod tests {
     #[test]
     fn a_service_that_warms_up_is_said_with_the_time_that_it_needs() {
         let (settled, warm_up_time) = (Duration::from_millis(5_230), Duration::from_millis(10_460));
+        let note = |goes_on| Note::WarmingUp { by: 0.234, goes_on, settled, warm_up_time }.to_string();
         assert_eq!(
-            Note::WarmingUp { by: 0.234, settled, warm_up_time }.to_string(),
+            note(false),
             "The service was still warming up: its latency fell by 23% until it had been loaded for 5.2s. \
              --warm-up-time 11s would be enough"
+        );
+        assert_eq!(
+            note(true),
+            "The service was still warming up: its latency fell by 23% and had not settled. --warm-up-time must be \
+             longer than 11s"
         );
     }
 

@@ -32,7 +32,7 @@ use crate::plan::{
     Transport, Visit, affordable_launches, is_https,
 };
 use crate::record::{
-    BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fault, Judged,
+    BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fall, Fault, Judged,
     METRICS, Metric, Round, Run, Stop, Tally, UsualRound, fall, fall_of_rounds, metric, needs_more_rounds,
     run_id,
 };
@@ -549,8 +549,9 @@ impl<'a, 'e> Measurement<'a, 'e> {
             return Ok(None);
         };
         self.warming.insert(index);
-        let (by, settled) = (fall.by, starts[fall.settled]);
-        Ok(Some(Note::WarmingUp { by, settled, warm_up_time: times(settled, self.cells_with(index)) }))
+        let (Fall { by, goes_on, .. }, settled) = (fall, starts[fall.settled]);
+        let warm_up_time = times(settled, self.cells_with(index));
+        Ok(Some(Note::WarmingUp { by, goes_on, settled, warm_up_time }))
     }
 
     /// The number of cells that share the warm-up time of a launch with this one.
@@ -567,7 +568,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
             .filter(|_| !self.warming.contains(&index))?;
         // All cells of a launch are loaded in turn.
         let settled = settings.warm_up_time + settled;
-        Some(Note::WarmingUp { by: fall.by, settled, warm_up_time: settled })
+        let Fall { by, goes_on, .. } = fall;
+        Some(Note::WarmingUp { by, goes_on, settled, warm_up_time: settled })
     }
 
     fn announce(&mut self) {
