@@ -553,7 +553,7 @@ fn each_wrong_call_is_told_what_is_wrong_with_it() {
             &[URL, "--connect-to", "::h:1", "--follow"],
             "redirects cannot be followed together with connect-to",
         ),
-        (&[URL, "--connect-to", "::h:2", "--http2"], "cannot be redirected by connect-to from an IP address"),
+        (&[URL, "--connect-to", "::h:2", "--http2"], "connect-to cannot lead from an IP address"),
         (&[URL, "--bogus"], "unexpected argument '--bogus'"),
         (&[], "no URL to load: pass one, or a file of URLs with --targets"),
         (&["--targets", "/no/such/file"], "the targets file /no/such/file cannot be read"),
@@ -581,6 +581,6 @@ fn a_bad_targets_file_is_named_with_its_line() {
     told(b"http://h/\ngopher://h/\n", "bad.txt:2: ");
     told(b"http://h/\xff\n", "is not UTF-8 text");
     told(b"http://h/\n/path\n", "bad.txt:2: the URL `/path` cannot be requested: it has no host");
-    told(b"http://h/\nhttp://h/x POST a=1\n", "bad.txt:2: a URL has no blanks");
+    told(b"http://h/\nhttp://h/x POST a=1\n", "bad.txt:2: a URL cannot have spaces");
     told(b"\xff\xfeh\0t\0", "is UTF-16: save it as UTF-8");
 }

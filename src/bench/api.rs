@@ -73,7 +73,7 @@ impl Harness {
         self
     }
 
-    /// Number of times to start the service in one run. Default: at least 5, and as many as take a third of the measuring time.
+    /// Number of times to start the service in one run. Default: as many as start within a third of the measuring time, and at least 5.
     #[must_use]
     pub fn launches(mut self, launches: usize) -> Self {
         self.settings.launches = Some(launches);
@@ -275,7 +275,7 @@ impl BenchmarkGroup<'_> {
         self
     }
 
-    /// Number of times to start the service in one run. Default: at least 5, and as many as take a third of the measuring time.
+    /// Number of times to start the service in one run. Default: as many as start within a third of the measuring time, and at least 5.
     pub fn launches(&mut self, launches: usize) -> &mut Self {
         self.settings().launches = Some(launches);
         self
@@ -358,7 +358,7 @@ impl BenchmarkGroup<'_> {
     /// Connects to the Unix socket with this path instead of the host of each URL, also to see whether the service is ready. Kernel
     /// receive times are not available for Unix sockets.
     ///
-    /// If plimsoll starts the service, the path must be whole and have [placeholders](Service::command), so that no two launches share
+    /// If plimsoll starts the service, the path must be absolute and have [placeholders](Service::command), so that no two launches share
     /// it. It is removed after each launch.
     ///
     /// ```

@@ -77,7 +77,7 @@ pub(crate) struct Flags {
     #[arg(long, env = "PLIMSOLL_APPEND", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::BASELINES)]
     append: bool,
-    /// Store no run, whatever the variables say
+    /// Store no run, even if a variable asks for it
     #[arg(long, help_heading = heading::BASELINES)]
     discard_baseline: bool,
     /// Use this stored baseline as head instead of measuring
@@ -255,7 +255,7 @@ impl Flags {
             (
                 is_known && !builds,
                 TREES.to_vec(),
-                "where no tree is built: pass --base-ref, or compare with a baseline whose slower cells can be measured again",
+                "where nothing is built (--base-ref builds, and a baseline whose slower cells can be measured again)",
             ),
             (
                 self.is_flag("confirm") && duet.confirm == Confirm::None,

@@ -60,7 +60,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, short = 't', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     #[arg(default_value = "30s")]
     timeout: Duration,
-    /// Wait up to this time until the service responds, other than with a 5xx
+    /// Wait up to this time for a response that is not a 5xx
     #[arg(long, value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     wait: Option<Duration>,
     /// Count only this status as a success [default: every 2xx]
@@ -69,14 +69,15 @@ pub(crate) struct LoadArgs {
     /// Count only responses whose body contains this text as successes
     #[arg(long, value_name = "TEXT")]
     expect_body: Option<String>,
-    /// Count no response whose body contains this text as a success
+    /// Count responses whose body contains this text as failures
     #[arg(long, value_name = "TEXT")]
     reject_body: Option<String>,
-    /// JSON pointer to the number of input tokens in a response, such as /usage/prompt_tokens [default: the usual
-    /// places, in responses that are not compressed]
+    /// JSON pointer to the number of input tokens in a response [default: /input_tokens, /usage/prompt_tokens or
+    /// /usage/input_tokens, in responses that are not compressed]
     #[arg(long, value_name = "POINTER")]
     input_tokens: Option<String>,
-    /// JSON pointer to the number of output tokens in a response [default: the usual places]
+    /// JSON pointer to the number of output tokens in a response [default: /output_tokens, /usage/completion_tokens or
+    /// /usage/output_tokens]
     #[arg(long, value_name = "POINTER")]
     output_tokens: Option<String>,
     /// Use HTTP/2: negotiated for https, with prior knowledge for http

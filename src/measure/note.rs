@@ -43,7 +43,9 @@ impl fmt::Display for Note {
                     Some(Remedy::Burst(Some(requests))) => {
                         write!(f, ": a burst of {requests} requests would be enough")
                     }
-                    Some(_) => write!(f, ": a larger burst that is not refused would be enough"),
+                    Some(_) => {
+                        write!(f, ": a larger burst would be enough, if the service does not refuse it")
+                    }
                     None => Ok(()),
                 }
             }

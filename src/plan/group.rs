@@ -235,7 +235,7 @@ impl Group {
             let is_apart = path.starts_with('/') && has_placeholder(path);
             let shared = (!is_apart).then(|| {
                 format!(
-                    "launches would share the Unix socket `{path}`: write its whole path with {{side}} or {{launch}} in it, as in \
+                    "launches would share the Unix socket `{path}`: write an absolute path with {{side}} or {{launch}} in it, as in \
                      /tmp/shop-{{side}}.sock"
                 )
             });
@@ -475,7 +475,7 @@ mod tests {
         {
             let shared = problem(path, command(), base);
             let expected = format!(
-                "launches would share the Unix socket `{path}`: write its whole path with {{side}} or"
+                "launches would share the Unix socket `{path}`: write an absolute path with {{side}} or"
             );
             assert!(shared.contains(&expected), "{shared}");
         }

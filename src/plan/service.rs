@@ -51,9 +51,9 @@ impl Service {
     /// | placeholder | becomes |
     /// |---|---|
     /// | `{port}` | the port |
-    /// | `{port:NAME}` | a further free port, the same one wherever a launch has this name |
+    /// | `{port:NAME}` | another free port; within a launch, the same name means the same port |
     /// | `{side}` | `base` or `head`; without a duet always `head` |
-    /// | `{launch}` | a number that no other launch of the call has, also not the other side's |
+    /// | `{launch}` | a number that no other launch of base or head has |
     /// | `{{name}}` | the text `{name}` |
     ///
     /// Any other `{name}` is an error (exit code 2). `${name}` is left to the shell.
@@ -90,7 +90,7 @@ impl Service {
         Self(ServiceKind::Url(ServiceUrl { url: url.into(), ready: None }))
     }
 
-    /// Sets the request that is answered with a 2xx or 3xx once the service is ready, as [`ServiceCommand::ready`] does.
+    /// Sets the request that shows whether the service is ready, as [`ServiceCommand::ready`] does.
     ///
     /// ```
     /// use plimsoll::Service;
@@ -238,7 +238,7 @@ impl ServiceCommand {
 
     /// Adds a command that runs to its end before each launch, for example to create a database.
     ///
-    /// It has the placeholders, the environment and the working directory of the service, to which it can add its own variables. It may
+    /// It uses the placeholders, the environment and the working directory of the service, and its own `env` adds variables. It may
     /// take as long as the service may take to start ([`ready_timeout`](crate::BenchmarkGroup::ready_timeout)). If it fails, the
     /// service is not started, and the error shows its last output. Processes that it leaves behind are killed.
     ///
@@ -315,12 +315,12 @@ impl ServiceCommand {
         self.texts().find_map(|text| parse_service_text(text).err()).map(|error| error.to_string())
     }
 
-    /// Sets the request that is answered with a 2xx or 3xx once the service is ready: a path, or an [`Endpoint`] with its headers and
-    /// checks. Without it the service is ready when its port accepts connections, on 127.0.0.1 or on ::1.
+    /// Sets the request that shows whether the service is ready: a path, or an [`Endpoint`] with its headers and checks. It is repeated
+    /// until the answer is a 2xx or 3xx. Without it the service is ready when its port accepts connections, on 127.0.0.1 or on ::1.
     ///
     /// plimsoll waits up to [`ready_timeout`](crate::BenchmarkGroup::ready_timeout) while connections are refused and while the answer
-    /// is a 5xx. A 4xx is an error: the request is wrong. After a 404 plimsoll waits for 3 seconds, or for a tenth of `ready_timeout` if
-    /// that is longer, since some services listen before they have their routes.
+    /// is a 5xx, 408, 425 or 429. After a 404 it waits for 3 seconds, or for a tenth of `ready_timeout` if that is longer, since some
+    /// services listen before they have their routes. Any other 4xx is an error: the request is wrong.
     ///
     /// ```
     /// use plimsoll::{Endpoint, Service};

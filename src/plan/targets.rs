@@ -207,7 +207,7 @@ impl Line<'_> {
         }
         let (url, rest) = self.text.split_once(char::is_whitespace).unwrap_or((self.text, ""));
         if !is_end(rest) {
-            return Err(self.malformed("a URL has no blanks (write %20 for one)"));
+            return Err(self.malformed("a URL cannot have spaces (write %20 instead)"));
         }
         Ok(Endpoint::get(url))
     }

@@ -131,7 +131,7 @@ impl Transport {
         } else {
             return None;
         };
-        Some(format!("requests over https or HTTP/2 cannot be redirected by connect-to {what}"))
+        Some(format!("over https or HTTP/2, connect-to cannot lead {what}"))
     }
 }
 

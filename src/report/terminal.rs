@@ -317,7 +317,7 @@ mod tests {
           -19.0%).
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        1 cell: 1 improved (tokenizer/3k_tokens/5). No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         ");
     }
 
@@ -363,7 +363,7 @@ mod tests {
           Performance is unchanged.
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        1 cell: 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         ");
     }
 
@@ -389,7 +389,7 @@ mod tests {
           too wide to tell whether it changed.
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 inconclusive. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        1 cell: 1 inconclusive. No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         ");
     }
 
@@ -435,8 +435,8 @@ mod tests {
           Inconclusive: latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is
           too wide to tell whether it changed.
 
-        2 of 2 cells looked slower than the stored runs. Measured again next to the
-        first tree: 1, confirmed: 1.
+        2 of 2 cells looked slower than the stored runs. 1 of them measured again next
+        to the first tree (the code of the baseline's first run), 1 confirmed.
         p values of fresh pairs are corrected for all candidates and interim analyses
         2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
         ");
@@ -472,8 +472,8 @@ mod tests {
           throughput     [209.9/s 214.2/s 218.5/s]
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
           client         lag p99 12.40 µs, responses timed by the kernel
-          Incomparable: The machine has changed since (CPU Intel Xeon instead of AMD
-          EPYC). Compare in a duet, or record a new baseline.
+          Incomparable: The machine has changed since the run was stored (CPU Intel Xeon
+          instead of AMD EPYC). Compare by --base-ref, or record a new baseline.
 
         1 cell: 1 incomparable (tokenizer/3k_tokens/5).
         ");
@@ -569,7 +569,7 @@ mod tests {
         Removed or renamed since the baseline: tokenizer/old. If that is intended,
         record a new baseline.
         p values are corrected for 8 tests; intervals are not
-        2 cells: 2 unchanged, 1 removed (tokenizer/old). No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones. The measurement ended early.
+        2 cells: 2 unchanged, 1 removed (tokenizer/old). No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones. The measurement ended early.
         ");
     }
 

@@ -32,11 +32,11 @@ pub(crate) const OPEN_GATE: &str = "nothing was compared, therefore this check p
 pub(crate) const NO_CONTENT_TYPE: &str = "note: the body is sent without a Content-Type header, and some services refuse that: set it with -T, as in \
      -T application/json";
 /// What is told when runs are stored whose files no commit has.
-pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measured. Commit them with the baseline, or a later slowdown can be screened but not \
-     confirmed.";
+pub(crate) const NOT_COMMITTED: &str = "No commit has the files that were measured. Commit them with the baseline; otherwise a later slowdown cannot be \
+     measured again.";
 /// What is told of a baseline whose first files no commit has.
-pub(crate) const NO_COMMIT: &str = "no commit has the files that the baseline began with, so a slowdown can be screened but not confirmed, and the stored \
-     runs decide alone. If this is a shallow clone, fetch its history; otherwise commit and record a new baseline";
+pub(crate) const NO_COMMIT: &str = "no commit has the files of the baseline's first run, so cells that look slower cannot be measured again, and only the \
+     stored runs decide. If this is a shallow clone, fetch its history; otherwise commit and record a new baseline";
 /// What is told if duets are compared with each other.
 pub(crate) const ONLY_HEADS: &str =
     "The files hold duets. Head is compared with head, and their bases are ignored.";
@@ -296,15 +296,15 @@ pub(crate) fn reason(reason: &Reason) -> String {
             format!("Fewer than {} of the stored requests succeeded. Record a new baseline.", share(*min))
         }
         Reason::Redefined => {
-            "Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. \
-             Record a new baseline."
+            "The request of the cell, its transport (https, HTTP/2, a proxy), its load or the arguments of its service changed after \
+             it was stored. Record a new baseline."
                 .to_owned()
         }
         Reason::MachineChanged(difference) => format!(
-            "The machine has changed since ({difference}). Compare in a duet, or record a new baseline."
+            "The machine has changed since the run was stored ({difference}). Compare by --base-ref, or record a new baseline."
         ),
         Reason::NothingToCompare => "There was nothing to compare.".to_owned(),
-        Reason::NoValue => "It has no value.".to_owned(),
+        Reason::NoValue => "It has no value in any round.".to_owned(),
         Reason::ClientBound(lag) => format!(
             "The client was the bottleneck: it took {lag:.1} times as long to send the next request as the service \
              took to respond. The measured rate is the client's, not the service's."
@@ -315,10 +315,10 @@ pub(crate) fn reason(reason: &Reason) -> String {
             plural(*successes, "success"),
             count(*needed)
         ),
-        Reason::MissingValues(side) => format!("Some rounds of {} have no value.", side),
+        Reason::MissingValues(side) => format!("Some rounds of {} have no value for it.", side),
         Reason::OtherWindow => {
-            "The stored rounds have another length, on which tail latency depends. Measure with the same --quick, --sample-size and \
-             --measurement-time as then."
+            "The stored rounds have another length, and tail latency depends on it. Measure with the same --quick, --sample-size and \
+             --measurement-time as for the baseline."
                 .to_owned()
         }
         Reason::AllZero => "All values are zero.".to_owned(),
@@ -343,17 +343,17 @@ pub(crate) fn reason(reason: &Reason) -> String {
         ),
         Reason::NoControl => "This run has no control and cannot be compared with stored runs: measure again without a base.".to_owned(),
         Reason::StoredWithoutControl => {
-            "It was stored without a control. Record a new baseline."
+            "The stored run has no control. Record a new baseline."
                 .to_owned()
         }
         Reason::NoisyControl => {
-            "This machine is too noisy for stored runs: its control is uncertain by more than 5%. Compare in a duet.".to_owned()
+            "This machine is too noisy for stored runs: its control is uncertain by more than 5%. Compare by --base-ref.".to_owned()
         }
         Reason::OtherControl { from, to } => {
-            format!("It was stored with another control ({from}, now {to}). Record a new baseline.")
+            format!("The run was stored with another control ({from}, now {to}). Record a new baseline.")
         }
         Reason::ControlDiffers => {
-            "The machine does not behave as it did when it was stored: the control differs by more than 5%. Compare in a duet, or record a new baseline."
+            "The machine does not behave as it did when the run was stored: the control differs by more than 5%. Compare by --base-ref, or record a new baseline."
                 .to_owned()
         }
         // They only say where the reason is.
@@ -389,7 +389,7 @@ pub(crate) fn advice(advice: &Advice) -> String {
             let again = if *record_again { ", and a newly recorded baseline" } else { "" };
             format!("{}{again}", remedy(*found))
         }
-        Advice::AboveZero(found) => format!("{}, if its rounds are then above zero", remedy(*found)),
+        Advice::AboveZero(found) => format!("{}, so that no round has the value zero", remedy(*found)),
         Advice::FreeClient => "a CPU reserved for the client, or a lower concurrency".to_owned(),
         Advice::RobustTail => ROBUST_TAIL.to_owned(),
         Advice::SeveralLaunches => {
@@ -401,12 +401,12 @@ pub(crate) fn advice(advice: &Advice) -> String {
             whole_seconds(*measurement_time)
         ),
         Advice::NoDrift => {
-            "a measurement in which the sides do not drift apart; more launches do not help".to_owned()
+            "a measurement in which base and head do not drift apart: find what changes over time. More launches do not help".to_owned()
         }
         Advice::QuieterMachine => "a quieter machine; pairs of rounds differ too much on this one".to_owned(),
         Advice::OtherDays => "stored runs of other days, or a duet (--base-ref)".to_owned(),
         Advice::Duet => "a duet (--base-ref)".to_owned(),
-        Advice::MeasureAgain => "a confirmation, which did not run".to_owned(),
+        Advice::MeasureAgain => "fresh pairs, which were not measured".to_owned(),
     };
     format!("needs: {needed}")
 }
@@ -420,7 +420,7 @@ fn remedy(remedy: Remedy) -> String {
         Remedy::MeasurementTime(None) => "a longer --measurement-time".to_owned(),
         Remedy::Burst(Some(requests)) => format!("a burst of {} requests", count(requests)),
         Remedy::Burst(None) => "a larger burst".to_owned(),
-        Remedy::RefuseFewer => "a larger burst, or a rate limit that refuses fewer requests".to_owned(),
+        Remedy::RefuseFewer => "a larger burst, or a higher rate limit in the service".to_owned(),
     }
 }
 
@@ -612,7 +612,7 @@ fn looked_slower(report: &Report) -> Option<String> {
             format!("{slower} of {cells} looked slower than the stored runs; nothing was measured again.")
         }
         _ => format!(
-            "{slower} of {cells} looked slower than the stored runs. Measured again next to the first tree: {again}, confirmed: {confirmed}."
+            "{slower} of {cells} looked slower than the stored runs. {again} of them measured again next to the first tree (the code of the baseline's first run), {confirmed} confirmed."
         ),
     })
 }
@@ -749,7 +749,9 @@ fn detectable(judgement: &Judgement) -> Option<String> {
         0 => String::new(),
         blind => format!("; {blind} of {} comparisons could not have detected any slowdown", sizes.len()),
     };
-    Some(format!("No regression was found. Detectable slowdown: {range}{blind}."))
+    Some(format!(
+        "No regression was found. The smallest slowdown that would have been detected: {range}{blind}."
+    ))
 }
 
 /// The detectable change of a comparison as more time; `None` if it has no bound.
@@ -782,18 +784,20 @@ pub(crate) fn control(check: &ControlCheck) -> String {
 fn not_as_then(control: &ControlCheck, options: &ReportOptions) -> String {
     let why = control.mismatch.as_ref().map(reason).unwrap_or_default();
     let next = match &options.duet_command {
-        _ if options.records => " This run is stored all the same.".to_owned(),
+        _ if options.records => " This run is stored anyway.".to_owned(),
         Some(command) => format!(" To compare anyway: `{command}`."),
         None => to_record("To record a new baseline", options),
     };
-    format!("No stored run of the baseline `{}` counts. {why}{next}", options.baseline)
+    format!("No stored run of the baseline `{}` can be compared. {why}{next}", options.baseline)
 }
 
 /// That stored runs were measured on another machine, and which command compares on this one.
 fn elsewhere(other: &OtherTestBed, options: &ReportOptions) -> String {
     let id = |test_bed: &TestBed| test_bed.id.clone().unwrap_or_else(|| "unknown".to_owned());
     let next = match &options.duet_command {
-        _ if options.records => " This run will replace it or be added to it.".to_owned(),
+        _ if options.records => {
+            " This run is stored for this test bed, and the runs of others are kept.".to_owned()
+        }
         Some(command) => format!(" To compare on this machine: `{command}`."),
         None => to_record("To record one on this machine", options),
     };
@@ -872,8 +876,8 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
         [Verdict::Regressed, Verdict::Improved, Verdict::Unchanged, Verdict::Inconclusive].map(Verdict::name);
     [
         format!(
-            "`base` is {base}, `head` is the new build. Small figures are {confidence} confidence intervals over launches and runs, \
-             never over single requests. The intervals of base and head leave out how much runs differ. The interval of the \
+            "`base` is {base}, `head` is the new build. Numbers in small print are {confidence} confidence intervals over launches and runs, \
+             never over single requests. The intervals of base and head do not include how much runs differ. The interval of the \
              change includes it."
         ),
         "`change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both \
@@ -882,10 +886,10 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
         format!(
             "`{regressed}` and `{improved}` need an interval beyond the noise threshold and a p value below {level}, corrected over \
              {tests}. `{unchanged}` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 \
-             points."
+             percentage points."
         ),
         format!(
-            "`{inconclusive}` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. \
+            "`{inconclusive}` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. \
              `detectable` is the smallest slowdown that would have been found with 80% probability."
         ),
         "Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.".to_owned(),
@@ -913,7 +917,7 @@ pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
     }
     if !leading_back.is_empty() {
         warnings.push(format!(
-            "both sides may run files of your working tree, which {} names by their full path",
+            "both sides may run files of your working tree, because {} names them by their full path",
             list(leading_back)
         ));
     }
@@ -1138,14 +1142,14 @@ mod tests {
         The baseline does not have this cell.
         Base cannot answer this request (status 404), so only head was measured.
         Fewer than 95% of the stored requests succeeded. Record a new baseline.
-        Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. Record a new baseline.
-        The machine has changed since (4 CPUs instead of 64). Compare in a duet, or record a new baseline.
+        The request of the cell, its transport (https, HTTP/2, a proxy), its load or the arguments of its service changed after it was stored. Record a new baseline.
+        The machine has changed since the run was stored (4 CPUs instead of 64). Compare by --base-ref, or record a new baseline.
         There was nothing to compare.
-        It has no value.
+        It has no value in any round.
         The client was the bottleneck: it took 3.0 times as long to send the next request as the service took to respond. The measured rate is the client's, not the service's.
         Too few requests succeeded: one round of head has only 400 successes (at least 500 needed).
-        Some rounds of base have no value.
-        The stored rounds have another length, on which tail latency depends. Measure with the same --quick, --sample-size and --measurement-time as then.
+        Some rounds of base have no value for it.
+        The stored rounds have another length, and tail latency depends on it. Measure with the same --quick, --sample-size and --measurement-time as for the baseline.
         All values are zero.
         Some values are zero, and zero has no ratio.
         ");
@@ -1255,18 +1259,18 @@ mod tests {
         insta::assert_snapshot!(all(&all_advice, advice), @r"
         needs: --measurement-time 20s, and a newly recorded baseline
         needs: a burst of 2,000 requests
-        needs: a larger burst, or a rate limit that refuses fewer requests
-        needs: a longer --measurement-time, if its rounds are then above zero
-        needs: a larger burst, if its rounds are then above zero
+        needs: a larger burst, or a higher rate limit in the service
+        needs: a longer --measurement-time, so that no round has the value zero
+        needs: a larger burst, so that no round has the value zero
         needs: a CPU reserved for the client, or a lower concurrency
         needs: ten launches, or three rounds in each launch
         needs: several launches (let plimsoll start the service); more rounds of one launch do not help
         needs: 120 launches of one pair each (--sample-size 120 --launches 120 --measurement-time 40s)
-        needs: a measurement in which the sides do not drift apart; more launches do not help
+        needs: a measurement in which base and head do not drift apart: find what changes over time. More launches do not help
         needs: a quieter machine; pairs of rounds differ too much on this one
         needs: stored runs of other days, or a duet (--base-ref)
         needs: a duet (--base-ref)
-        needs: a confirmation, which did not run
+        needs: fresh pairs, which were not measured
         ");
     }
 
@@ -1361,7 +1365,7 @@ mod tests {
         A round has 10 successes
         There is no metric `horsepower` to judge.
         One run is left out. No request was sent inside a round.
-        Left out: 1 stored run. Its request, its transport (https, HTTP/2, a proxy), its load or the arguments of its service have changed since. Record a new baseline.
+        Left out: 1 stored run. The request of the cell, its transport (https, HTTP/2, a proxy), its load or the arguments of its service changed after it was stored. Record a new baseline.
         Left out, because measured on another test bed: 2 stored runs.
         The responses became 10 times shorter (from 20.00 KiB to 2.000 KiB on average). While they differ by more than 10%, a faster cell is not called improved.
         The responses became 15.0% shorter (from 100.0 B to 85.00 B on average). While they differ by more than 10%, a faster cell is not called improved.
@@ -1457,9 +1461,9 @@ mod tests {
         sampled.judgement.cells[1].verdict = Verdict::Regressed;
         sentences.push(sentence(&sampled));
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
-        2 cells: 1 inconclusive, 1 unchanged. No regression was found. Detectable slowdown: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 regressed (tokenizer/3k_tokens/10), 1 unchanged.
         ");
     }
@@ -1491,7 +1495,7 @@ mod tests {
         Nothing was measured.
         The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To record one on this machine: `cargo bench --bench tokenizer -- --save-baseline main`.
         The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). To compare on this machine: `cargo bench -- --base-ref abc1234`.
-        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). This run will replace it or be added to it.
+        The baseline `main` was measured on another test bed (boot:there; this machine is boot:here). This run is stored for this test bed, and the runs of others are kept.
         ");
     }
 
@@ -1573,7 +1577,7 @@ mod tests {
         a...b has 2 merge bases; base is the first one, 0123456789
         HEAD is a merge commit, as in a CI checkout of a pull request; base is its parent 0123456789
         base has 3 commits that head lacks; `--base-ref a...b...HEAD` compares with the commit where the branch began
-        both sides may run files of your working tree, which .venv/shop.pth names by their full path
+        both sides may run files of your working tree, because .venv/shop.pth names them by their full path
         ");
         insta::assert_snapshot!(same_trees(&base), @"Nothing to compare: the working tree is the same as base, main (0123456789). Nothing was built or measured.");
     }
@@ -1587,16 +1591,16 @@ mod tests {
             reading(&report, &report.cells()[0]).join("\n")
         };
         insta::assert_snapshot!(format!("{}\n\n{}", of(&sampled), of(&duet)), @r"
-        `base` is the stored baseline, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
+        `base` is the stored baseline, `head` is the new build. Numbers in small print are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head do not include how much runs differ. The interval of the change includes it.
         `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over the 4 tests of the call. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
-        `inconclusive` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
+        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over the 4 tests of the call. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 percentage points.
+        `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
 
-        `base` is the old build, measured in the same run, `head` is the new build. Small figures are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head leave out how much runs differ. The interval of the change includes it.
+        `base` is the old build, measured in the same run, `head` is the new build. Numbers in small print are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head do not include how much runs differ. The interval of the change includes it.
         `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 points.
-        `inconclusive` means that none of these was shown. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
+        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 percentage points.
+        `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
         ");
         let report = sampled.report();

@@ -105,7 +105,7 @@ impl Paths {
 /// The flags of a duet: what base is, and how apparent changes are confirmed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct DuetOptions {
-    /// Base: "baseline" (its first code) or "last" (the program before)
+    /// Base: "baseline" (its first tree) or "last" (the program before)
     #[arg(long, value_name = "WHAT", env = "PLIMSOLL_BASE", value_parser = parse_base)]
     #[arg(help_heading = heading::DUETS)]
     pub(crate) base: Option<OwnBase>,
@@ -142,7 +142,7 @@ pub(crate) struct DuetOptions {
     #[arg(long, value_name = "WHICH", default_value = "slower", env = "PLIMSOLL_CONFIRM")]
     #[arg(hide_possible_values = true, help_heading = heading::DUETS)]
     pub(crate) confirm: Confirm,
-    /// Decide after these numbers of new pairs [default: 30,60,120]
+    /// Test after these numbers of fresh pairs [default: 30,60,120]
     #[arg(long, value_name = "PAIRS", value_delimiter = ',', env = "PLIMSOLL_CONFIRM_PAIRS")]
     #[arg(help_heading = heading::DUETS)]
     confirm_pairs: Option<Vec<usize>>,

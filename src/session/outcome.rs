@@ -129,7 +129,7 @@ pub(crate) enum SessionError {
     Incomplete,
 
     #[error(
-        "the working tree was changed while it was measured, so cells that look slower cannot be measured again: measure again"
+        "the working tree changed during the measurement, so cells that look slower could not be confirmed: run the command again, and do not edit files until it ends"
     )]
     ChangedMeanwhile,
     #[error("--base baseline: {why}")]
