@@ -345,7 +345,7 @@ pub struct InProcess {
 
 impl PartialEq for InProcess {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.serve, &other.serve)
+        self.ready == other.ready && Arc::ptr_eq(&self.serve, &other.serve)
     }
 }
 
@@ -542,6 +542,15 @@ mod tests {
                         `{{Port}}` for the text `{Port}` itself";
         assert_eq!(error, expected);
         assert_eq!(parse_service_text("--x={HOST}:{port}").unwrap_err(), UnknownPlaceholder("HOST".into()));
+    }
+
+    #[test]
+    fn servers_in_this_process_are_the_same_if_they_have_the_same_ready_request() {
+        let server = Service::in_process(|_| async {});
+        assert_eq!(server, server.clone());
+        assert_eq!(server.clone().ready("/up"), server.clone().ready("up"));
+        assert_ne!(server.clone().ready("/up"), server.clone().ready("/other"));
+        assert_ne!(server.clone().ready("/up"), server);
     }
 
     #[test]
