@@ -78,6 +78,8 @@ pub(crate) enum ServiceError {
     Died { cell: String, command: String, ending: Ending, output: String },
     #[error("could not start the server in this process: {0}")]
     InProcess(io::Error),
+    #[error("the server in this process ended before it was ready: {how}")]
+    DiedEarlyInProcess { how: String },
     #[error("the server in this process ended while cell `{cell}` was measured: {how}")]
     DiedInProcess { cell: String, how: String },
 }
@@ -169,7 +171,8 @@ impl Launcher {
                 let place = Place::Url(service.url.clone());
                 let mut check =
                     ReadyCheck::new(service.ready.as_ref(), transport, patience, Setting::ReadyTimeout);
-                let url = wait_at(&mut check, &place, &format!("the service at {}", service.url)).await?;
+                let name = format!("the service at {}", service.url);
+                let url = wait_at(&mut check, &place, &name, || None).await?;
                 Ok(Running::new(Some(url), transport, Life::External))
             }
             Self::InProcess(server) => {
@@ -177,15 +180,15 @@ impl Launcher {
                     Some(IpVersion::V6) => IpAddr::from(Ipv6Addr::LOCALHOST),
                     _ => Ipv4Addr::LOCALHOST.into(),
                 };
-                let running = ServerThread::start(server, host).map_err(ServiceError::InProcess)?;
-                let place = Place::Port(running.port);
-                let mut check =
-                    ReadyCheck::new(server.ready.as_ref(), transport, patience, Setting::ReadyTimeout);
+                let mut running = ServerThread::start(server, host).map_err(ServiceError::InProcess)?;
+                let url = format!("http://{}", SocketAddr::from((host, running.port)));
                 // Without a ready request it may take connections one by one.
-                let url = match server.ready {
-                    Some(_) => wait_at(&mut check, &place, "the server in this process").await?,
-                    None => format!("http://{}", SocketAddr::from((host, running.port))),
-                };
+                if let ready @ Some(_) = &server.ready {
+                    let mut check =
+                        ReadyCheck::new(ready.as_ref(), transport, patience, Setting::ReadyTimeout);
+                    let died = || running.ending().map(|how| ServiceError::DiedEarlyInProcess { how });
+                    wait_at(&mut check, &Place::Url(url.clone()), self.describe(), died).await?;
+                }
                 Ok(Running::new(Some(url), transport, Life::InProcess(running)))
             }
             Self::Command(command) => command.start(patience, transport, PortLease::new).await,
@@ -202,17 +205,26 @@ pub(crate) async fn wait_for(
 ) -> Result<(), ServiceError> {
     let mut check = ReadyCheck::new(Some(endpoint), transport, Patience::within(timeout), Setting::Wait);
     check.began = began;
-    match wait_at(&mut check, &Place::Url(endpoint.url().to_owned()), endpoint.url()).await {
+    match wait_at(&mut check, &Place::Url(endpoint.url().to_owned()), endpoint.url(), || None).await {
         // It responds: the load shows what.
         Ok(_) | Err(ServiceError::NotReady { why: Unready::Refused { .. }, .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Waits for a service that has no process of its own.
-async fn wait_at(check: &mut ReadyCheck, place: &Place, service: &str) -> Result<String, ServiceError> {
+/// Waits for a service that has no process of its own. `died` says why it has ended.
+async fn wait_at(
+    check: &mut ReadyCheck,
+    place: &Place,
+    service: &str,
+    mut died: impl FnMut() -> Option<ServiceError>,
+) -> Result<String, ServiceError> {
     loop {
-        match check.attempt(place).await {
+        let attempt = check.attempt(place).await;
+        if let Some(error) = died() {
+            return Err(error);
+        }
+        match attempt {
             Attempt::Ready(url) => return Ok(url),
             Attempt::NotYet => {}
             Attempt::GiveUp(why) => {
@@ -1189,6 +1201,27 @@ mod tests {
             assert!(eventually(|| running.check_alive("g/c/4").is_err()));
             assert!(running.check_alive("g/c/4").unwrap_err().to_string().contains(how));
         }
+    }
+
+    #[test]
+    fn a_server_in_this_process_that_ends_before_it_is_ready_is_reported_with_the_reason() {
+        let panics = Service::in_process(|_| async { panic!("no database") });
+        let returns = Service::in_process(|_| async {});
+        for (server, how) in [(panics, "it panicked: no database"), (returns, "it returned")] {
+            let text = start(server.ready("/up"), LONG).unwrap_err().to_string();
+            assert_eq!(text, format!("the server in this process ended before it was ready: {how}"));
+        }
+    }
+
+    #[test]
+    fn a_server_in_this_process_gets_no_advice_on_ports_that_it_does_not_choose() {
+        let deaf = Service::in_process(|listener: tokio::net::TcpListener| {
+            drop(listener);
+            std::future::pending::<()>()
+        });
+        let text = start(deaf.ready("/up"), Duration::from_millis(300)).unwrap_err().to_string();
+        assert!(text.starts_with("the server in this process was not ready within 300ms: "), "{text}");
+        assert!(!text.contains("PORT") && !text.contains("{port}"), "{text}");
     }
 
     /// The URL of a server that listens after `wait` and answers every request with `status`.
