@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::measure::exchange::{Exchange, Request};
+use crate::measure::exchange::{Exchange, Request, Resolver};
 use crate::measure::http1::Http1;
 #[cfg(feature = "reqwest")]
 use crate::measure::via_reqwest::ViaReqwest;
 use crate::plan::{Endpoint, Transport};
 use crate::record::Fault;
 
-/// Timeout of the first attempts. A service may accept connections before it can respond. Each attempt that times out doubles it.
+/// Limit of the first attempts. A service may accept connections before it can respond. Each attempt that times out doubles it.
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// Interval at which a service is checked that plimsoll has started, and one elsewhere.
 const POLL: Duration = Duration::from_millis(3);
@@ -138,10 +138,14 @@ pub(crate) struct ReadyCheck {
     pub(crate) began: Instant,
     /// Since when all answers were [`Kind::Unknown`].
     unknown_since: Option<Instant>,
-    attempt: Duration,
+    /// Why the attempt before failed.
+    last: Option<NotReady>,
+    /// Limit of an attempt, from the name lookup to the last byte of the response.
+    limit: Duration,
     http1: Http1,
     #[cfg(feature = "reqwest")]
     reqwest: ViaReqwest,
+    resolver: Arc<Resolver>,
 }
 
 impl ReadyCheck {
@@ -161,11 +165,35 @@ impl ReadyCheck {
             setting,
             began: Instant::now(),
             unknown_since: None,
-            attempt: ATTEMPT,
+            last: None,
+            limit: ATTEMPT,
             http1: Http1::new(&transport, ATTEMPT, &resolver),
             #[cfg(feature = "reqwest")]
             reqwest: ViaReqwest::new(&transport, ATTEMPT, &resolver),
+            resolver,
             transport,
+        }
+    }
+
+    fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+        self.http1 = Http1::new(&self.transport, limit, &self.resolver);
+        #[cfg(feature = "reqwest")]
+        {
+            self.reqwest = ViaReqwest::new(&self.transport, limit, &self.resolver);
+        }
+    }
+
+    /// The time that the next attempt may take.
+    fn allowed(&self) -> Duration {
+        self.limit.min(self.patience.timeout.saturating_sub(self.began.elapsed()))
+    }
+
+    /// Allows later attempts more time if a fault shows that they need it.
+    fn learn_from(&mut self, fault: Fault) {
+        let is_late = matches!(fault, Fault::Timeout | Fault::ConnectTimeout);
+        if is_late && self.limit < self.patience.timeout {
+            self.set_limit(self.limit * 2);
         }
     }
 
@@ -190,10 +218,13 @@ impl ReadyCheck {
         }
         let waited = self.patience.timeout;
         if self.began.elapsed() >= waited {
+            // This attempt may have had too little time to tell.
+            let NotReady { reason, kind } = self.last.take().unwrap_or(NotReady { reason, kind });
             let is_at_port = matches!(place, Place::Port(_)) && self.transport.unix_socket.is_none();
             let is_deaf = kind == Kind::Deaf && is_at_port;
             return Attempt::GiveUp(Unready::TimedOut { waited, reason, is_deaf, setting: self.setting });
         }
+        self.last = Some(NotReady { reason, kind });
         tokio::time::sleep(if matches!(place, Place::Port(_)) { POLL } else { POLL_ELSEWHERE }).await;
         Attempt::NotYet
     }
@@ -203,7 +234,9 @@ impl ReadyCheck {
         let at_socket = self.transport.unix_socket.is_some();
         let url = match place {
             Place::Port(port) if at_socket => format!("http://127.0.0.1:{port}"),
-            Place::Port(port) => format!("http://{}", accepting(*port, &self.transport).await?),
+            Place::Port(port) => {
+                format!("http://{}", accepting(*port, &self.transport, self.allowed()).await?)
+            }
             Place::Url(url) => url.clone(),
         };
         match self.endpoint.clone() {
@@ -221,8 +254,9 @@ impl ReadyCheck {
     /// Opens a connection for requests to a URL.
     async fn reach(&mut self, url: &str) -> Result<(), NotReady> {
         // The plan was checked: it is a URL with a host.
-        let Ok(request) = Request::new(&Endpoint::get("/"), Some(url), ATTEMPT) else { return Ok(()) };
+        let Ok(request) = Request::new(&Endpoint::get("/"), Some(url), self.allowed()) else { return Ok(()) };
         let Err(fault) = self.http1.reach(&request).await else { return Ok(()) };
+        self.learn_from(fault);
         let (host, port) = self.transport.destination(&request.host, request.port);
         Err(match (&self.transport.unix_socket, fault) {
             (Some(path), _) => NotReady {
@@ -241,24 +275,22 @@ impl ReadyCheck {
 
     /// Makes the ready request.
     async fn ask(&mut self, endpoint: &Endpoint, service_url: &str) -> Result<(), NotReady> {
-        let remaining = self.patience.timeout.saturating_sub(self.began.elapsed());
-        let timeout = self.attempt.min(remaining.max(ATTEMPT));
-        let request = Request::new(endpoint, Some(service_url), timeout).map_err(|error| NotReady {
+        let allowed = self.allowed();
+        let mut request = Request::new(endpoint, Some(service_url), allowed).map_err(|error| NotReady {
             reason: error.to_string(),
             kind: Kind::Wrong("the request cannot be made"),
         })?;
+        // The endpoint may have a longer timeout of its own.
+        request.timeout = request.timeout.min(allowed);
         let exchange = self.exchange(&request).await;
         let Some(fault) = exchange.fault.filter(|fault| !is_redirect(endpoint, *fault)) else {
             return Ok(());
         };
+        self.learn_from(fault);
         let kind = match fault {
             Fault::Status(status) => kind_of(status),
             Fault::Dns => Kind::Unknown("the name may be misspelled"),
             Fault::Refused | Fault::ConnectTimeout | Fault::Unreachable => Kind::Deaf,
-            Fault::Timeout => {
-                self.attempt *= 2;
-                Kind::Starting
-            }
             _ => Kind::Starting,
         };
         let uri = &request.uri;
@@ -314,14 +346,14 @@ fn kind_of(status: u16) -> Kind {
 }
 
 /// The address of this machine at which something accepts connections on this port, preferably of IPv4.
-async fn accepting(port: u16, transport: &Transport) -> Result<SocketAddr, NotReady> {
+async fn accepting(port: u16, transport: &Transport, limit: Duration) -> Result<SocketAddr, NotReady> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     let accepts = async |address: SocketAddr| {
         if !transport.allows(address.ip()) {
             return false;
         }
-        let connected = timeout(ATTEMPT, TcpStream::connect(address)).await;
+        let connected = timeout(limit, TcpStream::connect(address)).await;
         matches!(connected, Ok(Ok(stream)) if is_to_another(&stream))
     };
     if accepts(v4).await {
@@ -353,9 +385,25 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn check_of(endpoint: Endpoint, unknown: Duration) -> ReadyCheck {
-        let patience = Patience { timeout: LONG, unknown };
-        ReadyCheck::new(Some(&endpoint), &Transport::default(), patience, Setting::ReadyTimeout)
+    fn check_over(endpoint: Option<&Endpoint>, transport: &Transport, setting: Setting) -> ReadyCheck {
+        let patience = Patience { timeout: LONG, unknown: LONG };
+        let mut check = ReadyCheck::new(endpoint, transport, patience, setting);
+        check.set_limit(LONG);
+        check
+    }
+
+    fn check_of(endpoint: Endpoint) -> ReadyCheck {
+        check_over(Some(&endpoint), &Transport::default(), Setting::ReadyTimeout)
+    }
+
+    /// What is said if the time is over after an attempt.
+    async fn gives_up(mut check: ReadyCheck, place: &Place) -> String {
+        assert!(matches!(check.attempt(place).await, Attempt::NotYet));
+        check.patience.timeout = Duration::ZERO;
+        match check.attempt(place).await {
+            Attempt::GiveUp(why) => why.to_string(),
+            other => panic!("the time is over: {other:?}"),
+        }
     }
 
     /// The outcome of an attempt at a server that answers with these bytes and closes, and the request that it read.
@@ -376,7 +424,7 @@ mod tests {
     }
 
     async fn outcome(bytes: &str) -> Attempt {
-        answered(bytes, &mut check_of(Endpoint::get("/x"), LONG)).await.0
+        answered(bytes, &mut check_of(Endpoint::get("/x"))).await.0
     }
 
     #[tokio::test]
@@ -420,21 +468,21 @@ mod tests {
     async fn the_ready_request_has_its_headers_and_its_own_checks() {
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nloading";
         let endpoint = Endpoint::get("/x").header("Host", "shop.example").header("X-Key", "1");
-        let (attempt, request) = answered(ok, &mut check_of(endpoint.clone(), LONG)).await;
+        let (attempt, request) = answered(ok, &mut check_of(endpoint.clone())).await;
         assert!(matches!(attempt, Attempt::Ready(_)), "{attempt:?}");
         assert!(request.contains("Host: shop.example\r\n") && request.contains("X-Key: 1\r\n"), "{request}");
         let loaded = endpoint.clone().expect_body_contains("loaded");
-        assert!(matches!(answered(ok, &mut check_of(loaded, LONG)).await.0, Attempt::NotYet));
+        assert!(matches!(answered(ok, &mut check_of(loaded)).await.0, Attempt::NotYet));
         let unauthorized = "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let expected = endpoint.expect_status(401);
-        assert!(matches!(answered(unauthorized, &mut check_of(expected, LONG)).await.0, Attempt::Ready(_)));
+        assert!(matches!(answered(unauthorized, &mut check_of(expected)).await.0, Attempt::Ready(_)));
     }
 
     #[tokio::test]
     async fn an_unknown_path_is_waited_for_only_while_nothing_else_is_answered() {
         let unknown = "HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let starting = "HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        let mut check = check_of(Endpoint::get("/x"), LONG);
+        let mut check = check_of(Endpoint::get("/x"));
         assert!(matches!(answered(unknown, &mut check).await.0, Attempt::NotYet));
         let since = check.unknown_since;
         assert!(matches!(answered(unknown, &mut check).await.0, Attempt::NotYet));
@@ -473,15 +521,13 @@ mod tests {
         let attempts = async {
             for http2 in [true, false] {
                 let transport = Transport { http2, ..Transport::default() };
-                let patience = Patience { timeout: Duration::ZERO, unknown: LONG };
                 let endpoint = Endpoint::get("/x");
-                let mut check = ReadyCheck::new(Some(&endpoint), &transport, patience, Setting::ReadyTimeout);
-                match check.attempt(&place).await {
-                    Attempt::Ready(_) => assert!(http2),
-                    Attempt::GiveUp(why) => {
-                        assert!(!http2 && why.to_string().contains("group.http2()"), "{why}")
-                    }
-                    Attempt::NotYet => panic!("the time is over"),
+                let mut check = check_over(Some(&endpoint), &transport, Setting::ReadyTimeout);
+                if http2 {
+                    assert!(matches!(check.attempt(&place).await, Attempt::Ready(_)));
+                } else {
+                    let why = gives_up(check, &place).await;
+                    assert!(why.contains("group.http2()"), "{why}");
                 }
             }
         };
@@ -497,9 +543,9 @@ mod tests {
         let address = server.local_addr().unwrap();
         let [any, v4, v6] = [None, Some(IpVersion::V4), Some(IpVersion::V6)]
             .map(|ip_version| Transport { ip_version, ..Transport::default() });
-        assert_eq!(accepting(address.port(), &any).await.unwrap(), address);
-        assert_eq!(accepting(address.port(), &v6).await.unwrap(), address);
-        let deaf = accepting(address.port(), &v4).await.unwrap_err().reason;
+        assert_eq!(accepting(address.port(), &any, LONG).await.unwrap(), address);
+        assert_eq!(accepting(address.port(), &v6, LONG).await.unwrap(), address);
+        let deaf = accepting(address.port(), &v4, LONG).await.unwrap_err().reason;
         assert_eq!(deaf, format!("nothing accepts connections at 127.0.0.1:{}", address.port()));
     }
 
@@ -507,13 +553,11 @@ mod tests {
     async fn a_url_is_ready_once_its_port_accepts() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/", server.local_addr().unwrap());
-        let patience = Patience { timeout: Duration::ZERO, unknown: LONG };
-        let check = || ReadyCheck::new(None, &Transport::default(), patience, Setting::Wait);
+        let check = || check_over(None, &Transport::default(), Setting::Wait);
         let place = Place::Url(url);
         assert!(matches!(check().attempt(&place).await, Attempt::Ready(_)));
         drop(server);
-        let Attempt::GiveUp(why) = check().attempt(&place).await else { panic!("nothing listens") };
-        let why = why.to_string();
+        let why = gives_up(check(), &place).await;
         assert!(
             why.contains("nothing accepts connections at 127.0.0.1:") && why.ends_with("--wait"),
             "{why}"
@@ -525,12 +569,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shop.sock").to_str().unwrap().to_owned();
         let transport = Transport { unix_socket: Some(path.clone()), ..Transport::default() };
-        let patience = Patience { timeout: Duration::ZERO, unknown: LONG };
+        let check = || check_over(None, &transport, Setting::ReadyTimeout);
         let places = [Place::Port(1), Place::Url("http://shop.example/".into())];
         for place in &places {
-            let mut check = ReadyCheck::new(None, &transport, patience, Setting::ReadyTimeout);
-            let Attempt::GiveUp(why) = check.attempt(place).await else { panic!("nothing listens") };
-            let why = why.to_string();
+            let why = gives_up(check(), place).await;
             assert!(
                 why.contains(&format!("nothing accepts connections at the Unix socket {path}; if")),
                 "{why}"
@@ -538,8 +580,115 @@ mod tests {
         }
         let _server = tokio::net::UnixListener::bind(&path).unwrap();
         for place in &places {
-            let mut check = ReadyCheck::new(None, &transport, patience, Setting::ReadyTimeout);
-            assert!(matches!(check.attempt(place).await, Attempt::Ready(_)));
+            assert!(matches!(check().attempt(place).await, Attempt::Ready(_)));
+        }
+    }
+
+    /// A server that answers only the second request, and the place of it.
+    async fn answers_second() -> Place {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        tokio::spawn(async move {
+            let _first = server.accept().await.unwrap();
+            let (mut second, _) = server.accept().await.unwrap();
+            _ = second.read(&mut [0; 1024]).await;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            second.write_all(answer).await.unwrap();
+        });
+        Place::Url(url)
+    }
+
+    #[tokio::test]
+    async fn a_longer_timeout_of_the_ready_request_does_not_prolong_an_attempt_or_the_wait() {
+        let endpoint = Endpoint::get("/x").timeout(2 * LONG);
+        let mut check = check_of(endpoint.clone());
+        check.set_limit(Duration::from_millis(50));
+        let place = answers_second().await;
+        assert!(matches!(check.attempt(&place).await, Attempt::NotYet));
+        check.set_limit(LONG);
+        assert!(matches!(check.attempt(&place).await, Attempt::Ready(_)));
+
+        let mut check = check_of(endpoint);
+        check.patience.timeout = Duration::from_millis(50);
+        let place = answers_second().await;
+        let Attempt::GiveUp(why) = check.attempt(&place).await else { panic!("the time is over") };
+        assert!(why.to_string().contains("timed out"), "{why}");
+        assert!(check.began.elapsed() < LONG);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_is_cut_short_does_not_hide_the_answer_before_it() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let place = Place::Url(format!("http://{}", server.local_addr().unwrap()));
+        let serve = async {
+            let (mut first, _) = server.accept().await.unwrap();
+            _ = first.read(&mut [0; 1024]).await;
+            let answer = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            first.write_all(answer).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let why = tokio::select! {
+            why = gives_up(check_of(Endpoint::get("/x")), &place) => why,
+            () = serve => unreachable!("it never ends"),
+        };
+        assert!(why.contains("responds with status 503"), "{why}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn later_attempts_have_more_time_to_connect() {
+        use nix::sys::socket::{Backlog, listen};
+        const SHORT: Duration = Duration::from_millis(50);
+        // Of two connections that nobody accepts the second waits for its handshake.
+        let server = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listen(&server, Backlog::new(0).unwrap()).unwrap();
+        let address = server.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, SHORT) {
+            waiting.push(stream);
+        }
+        let place = Place::Url(format!("http://{address}"));
+        let endpoint = Endpoint::get("/x");
+        for http2 in [false, cfg!(feature = "reqwest")] {
+            for endpoint in [Some(&endpoint), None] {
+                let transport = Transport { http2, ..Transport::default() };
+                let mut check = check_over(endpoint, &transport, Setting::ReadyTimeout);
+                check.set_limit(SHORT);
+                for factor in [2, 4] {
+                    assert!(matches!(check.attempt(&place).await, Attempt::NotYet));
+                    assert_eq!(check.limit, SHORT * factor);
+                }
+            }
+        }
+    }
+
+    /// A TLS alert shows that the client waited for the answer to its first message.
+    #[cfg(feature = "https")]
+    #[tokio::test]
+    async fn a_slow_handshake_is_waited_for_by_later_attempts() {
+        const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let place = Place::Url(format!("https://{}", server.local_addr().unwrap()));
+        let serve = async {
+            loop {
+                let (mut stream, _) = server.accept().await.unwrap();
+                tokio::spawn(async move {
+                    _ = stream.read(&mut [0; 4096]).await;
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    _ = stream.write_all(ALERT).await;
+                });
+            }
+        };
+        let attempts = async {
+            let mut check = check_of(Endpoint::get("/x"));
+            check.set_limit(Duration::from_millis(50));
+            while !check.last.as_ref().is_some_and(|last| last.reason.contains("TLS failed")) {
+                assert!(matches!(check.attempt(&place).await, Attempt::NotYet));
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = attempts => {}
         }
     }
 
