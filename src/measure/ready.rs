@@ -32,7 +32,7 @@ const NOT_YET: [u16; 3] = [408, 425, 429];
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) timeout: Duration,
-    /// Limit for answers that there is no such path, and for names that cannot be resolved.
+    /// Limit for answers that there is no such path.
     pub(crate) unknown: Duration,
 }
 
@@ -122,7 +122,7 @@ enum Kind {
     Deaf,
     /// It may only need more time.
     Starting,
-    /// It may not have its routes yet, or its name.
+    /// It may not have its routes yet.
     Unknown(&'static str),
     /// More time does not help.
     Wrong(&'static str),
@@ -263,10 +263,7 @@ impl ReadyCheck {
                 reason: format!("nothing accepts connections at the Unix socket {path}"),
                 kind: Kind::Deaf,
             },
-            (None, Fault::Dns) => NotReady {
-                reason: format!("the name `{host}` is not resolved"),
-                kind: Kind::Unknown("it may be misspelled"),
-            },
+            (None, Fault::Dns) => unresolved(host),
             (None, _) => {
                 NotReady { reason: format!("nothing accepts connections at {host}:{port}"), kind: Kind::Deaf }
             }
@@ -289,7 +286,10 @@ impl ReadyCheck {
         self.learn_from(fault);
         let kind = match fault {
             Fault::Status(status) => kind_of(status),
-            Fault::Dns => Kind::Unknown("the name may be misspelled"),
+            // With a proxy it may be the proxy's name.
+            Fault::Dns if self.transport.proxy.is_none() => {
+                return Err(unresolved(self.transport.destination(&request.host, request.port).0));
+            }
             Fault::Refused | Fault::ConnectTimeout | Fault::Unreachable => Kind::Deaf,
             _ => Kind::Starting,
         };
@@ -370,6 +370,11 @@ async fn accepting(port: u16, transport: &Transport, limit: Duration) -> Result<
     Err(NotReady { reason, kind: Kind::Deaf })
 }
 
+fn unresolved(name: &str) -> NotReady {
+    let reason = format!("the name `{name}` is not resolved (it may be misspelled)");
+    NotReady { reason, kind: Kind::Starting }
+}
+
 /// A socket that gets the port to which it connects as its own connects to itself.
 fn is_to_another(stream: &TcpStream) -> bool {
     matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local != peer)
@@ -381,6 +386,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::measure::tests::resolver;
     use crate::plan::IpVersion;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -581,6 +587,22 @@ mod tests {
         let _server = tokio::net::UnixListener::bind(&path).unwrap();
         for place in &places {
             assert!(matches!(check().attempt(place).await, Attempt::Ready(_)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_resolved_is_waited_for_as_a_refused_connection_is() {
+        let place = Place::Url("http://shop.test".to_owned());
+        let endpoint = Endpoint::get("/x");
+        for endpoint in [Some(&endpoint), None] {
+            let mut check = check_over(endpoint, &Transport::default(), Setting::ReadyTimeout);
+            check.patience.unknown = Duration::ZERO;
+            check.resolver = resolver(Some(|_, _| Err(std::io::Error::other("no such name"))));
+            check.set_limit(LONG);
+            let why = gives_up(check, &place).await;
+            let end = "the name `shop.test` is not resolved (it may be misspelled); if it only needs longer, raise the \
+                       timeout with group.ready_timeout(…)";
+            assert!(why.ends_with(end), "{why}");
         }
     }
 

@@ -80,7 +80,7 @@ impl Service {
     /// large changes.
     ///
     /// plimsoll waits up to [`ready_timeout`](crate::BenchmarkGroup::ready_timeout) until its port accepts connections, or until it
-    /// is [`ready`](Self::ready).
+    /// is [`ready`](Self::ready). The name of a container may not be resolved before that runs, and is waited for, too.
     ///
     /// ```
     /// use plimsoll::Service;

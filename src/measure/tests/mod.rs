@@ -261,7 +261,7 @@ fn own_client_over(transport: &Transport, connect_timeout: Duration, lookup: Opt
     client
 }
 
-fn resolver(lookup: Option<Lookup>) -> Arc<Resolver> {
+pub(super) fn resolver(lookup: Option<Lookup>) -> Arc<Resolver> {
     let mut resolver = Resolver::default();
     resolver.lookup = lookup;
     Arc::new(resolver)
