@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::measure::exchange::{Exchange, Request, Resolver};
@@ -60,6 +60,23 @@ pub(crate) enum Setting {
     Wait,
 }
 
+impl Setting {
+    fn timeout(self) -> &'static str {
+        match self {
+            Self::ReadyTimeout => "group.ready_timeout(…)",
+            Self::Wait => "--wait",
+        }
+    }
+
+    /// How to use HTTP/2.
+    fn http2(self) -> &'static str {
+        match self {
+            Self::ReadyTimeout => "call group.http2()",
+            Self::Wait => "pass --http2",
+        }
+    }
+}
+
 /// Why a service did not become ready.
 #[derive(Debug)]
 pub(crate) enum Unready {
@@ -85,11 +102,7 @@ impl fmt::Display for Unready {
                          variable PORT holds; ",
                     )?;
                 }
-                let setting = match setting {
-                    Setting::ReadyTimeout => "group.ready_timeout(…)",
-                    Setting::Wait => "--wait",
-                };
-                write!(f, "if it only needs longer, raise the timeout with {setting}")
+                write!(f, "if it only needs longer, raise the timeout with {}", setting.timeout())
             }
             Self::Refused { reason, explanation } => write!(
                 f,
@@ -232,6 +245,9 @@ impl ReadyCheck {
     /// The URL at which it is ready.
     async fn find(&mut self, place: &Place) -> Result<String, NotReady> {
         let at_socket = self.transport.unix_socket.is_some();
+        if let Some(path) = &self.transport.unix_socket {
+            reach_socket(path).await?;
+        }
         let url = match place {
             Place::Port(port) if at_socket => format!("http://127.0.0.1:{port}"),
             Place::Port(port) => {
@@ -239,13 +255,11 @@ impl ReadyCheck {
             }
             Place::Url(url) => url.clone(),
         };
+        // A proxy may be the only way to a URL.
+        let is_direct = !at_socket && self.transport.proxy.is_none();
         match self.endpoint.clone() {
             Some(endpoint) => self.ask(&endpoint, &url).await?,
-            None if at_socket => self.reach(&url).await?,
-            // A proxy may be the only way to a URL.
-            None if matches!(place, Place::Url(_)) && self.transport.proxy.is_none() => {
-                self.reach(&url).await?
-            }
+            None if matches!(place, Place::Url(_)) && is_direct => self.reach(&url).await?,
             None => {}
         }
         Ok(url)
@@ -258,13 +272,9 @@ impl ReadyCheck {
         let Err(fault) = self.http1.reach(&request).await else { return Ok(()) };
         self.learn_from(fault);
         let (host, port) = self.transport.destination(&request.host, request.port);
-        Err(match (&self.transport.unix_socket, fault) {
-            (Some(path), _) => NotReady {
-                reason: format!("nothing accepts connections at the Unix socket {path}"),
-                kind: Kind::Deaf,
-            },
-            (None, Fault::Dns) => unresolved(host),
-            (None, _) => {
+        Err(match fault {
+            Fault::Dns => unresolved(host),
+            _ => {
                 NotReady { reason: format!("nothing accepts connections at {host}:{port}"), kind: Kind::Deaf }
             }
         })
@@ -299,7 +309,8 @@ impl ReadyCheck {
                 format!("{uri} responds with status {status} instead of {}", expected(endpoint))
             }
             Fault::Malformed if self.transport.is_plain() => format!(
-                "{uri} does not respond with HTTP/1.1 (if the service only speaks HTTP/2, call group.http2())"
+                "{uri} does not respond with HTTP/1.1 (if the service only speaks HTTP/2, {})",
+                self.setting.http2()
             ),
             fault => format!("{uri} does not respond as expected ({})", fault.in_words()),
         };
@@ -367,6 +378,13 @@ async fn accepting(port: u16, transport: &Transport, limit: Duration) -> Result<
     let addresses = [v4, v6].into_iter().filter(|address| transport.allows(address.ip()));
     let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
     let reason = format!("nothing accepts connections at {}", addresses.join(" or "));
+    Err(NotReady { reason, kind: Kind::Deaf })
+}
+
+/// Opens a connection to a Unix socket.
+async fn reach_socket(path: &str) -> Result<(), NotReady> {
+    let Err(error) = UnixStream::connect(path).await else { return Ok(()) };
+    let reason = format!("could not connect to the Unix socket {path}: {error}");
     Err(NotReady { reason, kind: Kind::Deaf })
 }
 
@@ -574,20 +592,24 @@ mod tests {
     async fn a_service_behind_a_unix_socket_is_ready_once_that_accepts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shop.sock").to_str().unwrap().to_owned();
-        let transport = Transport { unix_socket: Some(path.clone()), ..Transport::default() };
-        let check = || check_over(None, &transport, Setting::ReadyTimeout);
         let places = [Place::Port(1), Place::Url("http://shop.example/".into())];
-        for place in &places {
-            let why = gives_up(check(), place).await;
-            assert!(
-                why.contains(&format!("nothing accepts connections at the Unix socket {path}; if")),
-                "{why}"
-            );
+        let check = |path: &str, endpoint: Option<&Endpoint>| {
+            let transport = Transport { unix_socket: Some(path.to_owned()), ..Transport::default() };
+            check_over(endpoint, &transport, Setting::ReadyTimeout)
+        };
+        let endpoint = Endpoint::get("/x");
+        for (place, endpoint) in places.iter().zip([None, Some(&endpoint)]) {
+            let why = gives_up(check(&path, endpoint), place).await;
+            let reason = format!("could not connect to the Unix socket {path}: No such file or directory (");
+            assert!(why.contains(&reason), "{why}");
         }
         let _server = tokio::net::UnixListener::bind(&path).unwrap();
         for place in &places {
-            assert!(matches!(check().attempt(place).await, Attempt::Ready(_)));
+            assert!(matches!(check(&path, None).attempt(place).await, Attempt::Ready(_)));
         }
+        // Stands for every other error, such as that permission is denied.
+        let why = gives_up(check(&format!("{path}/x"), Some(&endpoint)), &places[0]).await;
+        assert!(why.contains("x: Not a directory ("), "{why}");
     }
 
     #[tokio::test]
@@ -603,6 +625,19 @@ mod tests {
             let end = "the name `shop.test` is not resolved (it may be misspelled); if it only needs longer, raise the \
                        timeout with group.ready_timeout(…)";
             assert!(why.ends_with(end), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn advice_names_the_setting_of_the_call() {
+        for (setting, advice) in
+            [(Setting::ReadyTimeout, "call group.http2()"), (Setting::Wait, "pass --http2")]
+        {
+            let endpoint = Endpoint::get("/x");
+            let mut check = check_over(Some(&endpoint), &Transport::default(), setting);
+            assert!(matches!(answered("SSH-2.0-OpenSSH\r\n", &mut check).await.0, Attempt::NotYet));
+            let reason = check.last.unwrap().reason;
+            assert!(reason.contains(advice), "{reason}");
         }
     }
 
