@@ -412,6 +412,7 @@ fn a_server_that_is_still_loading_is_waited_for() {
     });
     let url = format!("http://{address}/");
     let ran = load(&[&url, "-n", "2", "-c", "1", "--wait", "60s", "--format", "script"]).expect_code(0);
+    let ran = ran.expect_err(&format!("waiting up to 60s for {url}\n"));
     assert_eq!(times(&ran.out, "200"), 2, "{}", ran.out);
     load(&[&format!("http://{}/", free()), "--wait", "200ms"])
         .expect_code(3)

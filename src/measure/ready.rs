@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_millis(3);
 const POLL_ELSEWHERE: Duration = Duration::from_millis(100);
 /// The most that a service takes from listening on one address to listening on the next.
 const BETWEEN_LISTENS: Duration = Duration::from_millis(20);
+/// Statuses from here on mean that the server failed.
+const SERVER_ERRORS: u16 = 500;
 /// Statuses of 4xx that say "not yet", as each 5xx does: request timeout, too early, too many requests.
 const NOT_YET: [u16; 3] = [408, 425, 429];
 
@@ -56,7 +58,7 @@ pub(crate) enum Place {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Setting {
     ReadyTimeout,
-    /// `plimsoll load --wait`.
+    /// `plimsoll load --wait`, for which every complete response below 500 is enough.
     Wait,
 }
 
@@ -197,9 +199,13 @@ impl ReadyCheck {
         }
     }
 
+    fn remaining(&self) -> Duration {
+        self.patience.timeout.saturating_sub(self.began.elapsed())
+    }
+
     /// The time that the next attempt may take.
     fn allowed(&self) -> Duration {
-        self.limit.min(self.patience.timeout.saturating_sub(self.began.elapsed()))
+        self.limit.min(self.remaining())
     }
 
     /// Allows later attempts more time if a fault shows that they need it.
@@ -282,7 +288,11 @@ impl ReadyCheck {
 
     /// Makes the ready request.
     async fn ask(&mut self, endpoint: &Endpoint, service_url: &str) -> Result<(), NotReady> {
-        let allowed = self.allowed();
+        let allowed = match self.setting {
+            Setting::ReadyTimeout => self.allowed(),
+            // The endpoint has a timeout. A model server may go on to work for a request that is given up.
+            Setting::Wait => self.remaining(),
+        };
         let mut request = Request::new(endpoint, Some(service_url), allowed).map_err(|error| NotReady {
             reason: error.to_string(),
             kind: Kind::Wrong("the request cannot be made"),
@@ -290,9 +300,12 @@ impl ReadyCheck {
         // The endpoint may have a longer timeout of its own.
         request.timeout = request.timeout.min(allowed);
         let exchange = self.exchange(&request).await;
-        let Some(fault) = exchange.fault.filter(|fault| !is_redirect(endpoint, *fault)) else {
-            return Ok(());
+        let fault = match (self.setting, exchange.status) {
+            // The load shows how good the response is.
+            (Setting::Wait, Some(status)) => (status >= SERVER_ERRORS).then_some(Fault::Status(status)),
+            _ => exchange.fault.filter(|fault| !is_redirect(endpoint, *fault)),
         };
+        let Some(fault) = fault else { return Ok(()) };
         self.learn_from(fault);
         let kind = match fault {
             Fault::Status(status) => kind_of(status),
@@ -305,9 +318,12 @@ impl ReadyCheck {
         };
         let uri = &request.uri;
         let reason = match fault {
-            Fault::Status(status) => {
-                format!("{uri} responds with status {status} instead of {}", expected(endpoint))
-            }
+            Fault::Status(status) => match self.setting {
+                Setting::ReadyTimeout => {
+                    format!("{uri} responds with status {status} instead of {}", expected(endpoint))
+                }
+                Setting::Wait => format!("{uri} responds with status {status}"),
+            },
             Fault::Malformed if self.transport.is_plain() => format!(
                 "{uri} does not respond with HTTP/1.1 (if the service only speaks HTTP/2, {})",
                 self.setting.http2()

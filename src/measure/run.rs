@@ -214,12 +214,8 @@ pub(crate) fn load(
 /// Waits until each host that a cell names responds to the first endpoint that names it.
 async fn wait_for_hosts(group: &Group, cell: &Cell, timeout: Duration) -> Result<(), MeasureError> {
     let began = Instant::now();
-    let mut known = BTreeSet::new();
-    for endpoint in cell.targets.endpoints() {
-        let host = endpoint.resolve(None).ok().and_then(|uri| Some(uri.authority()?.to_string()));
-        if known.insert(host) {
-            wait_for(endpoint, &group.transport, began, timeout).await?;
-        }
+    for endpoint in cell.targets.first_of_each_host() {
+        wait_for(endpoint, group, began, timeout).await?;
     }
     Ok(())
 }

@@ -32,8 +32,8 @@ use crate::measure::program::{Program, ProgramError};
 use crate::measure::ready::{Attempt, Patience, Place, ReadyCheck, Setting, Unready};
 use crate::output;
 use crate::plan::{
-    Endpoint, InProcess, IpVersion, LaunchValues, Service, ServiceCommand, ServiceKind, ServiceUrl, Side,
-    Transport,
+    Endpoint, Group, InProcess, IpVersion, LaunchValues, Service, ServiceCommand, ServiceKind, ServiceUrl,
+    Side, Transport,
 };
 
 /// Ports to try if another process takes them before the service does.
@@ -196,20 +196,20 @@ impl Launcher {
     }
 }
 
-/// Waits until the service of `endpoint`, which has a whole URL, responds to it, up to `timeout` after `began`.
+/// Waits until the service of `endpoint`, which has a whole URL, responds to it with a status below 500, up to `timeout` after `began`.
+/// Only `GET` and `HEAD` are sent, since others may change something. For these its port must accept connections.
 pub(crate) async fn wait_for(
     endpoint: &Endpoint,
-    transport: &Transport,
+    group: &Group,
     began: Instant,
     timeout: Duration,
 ) -> Result<(), ServiceError> {
-    let mut check = ReadyCheck::new(Some(endpoint), transport, Patience::within(timeout), Setting::Wait);
+    let request = endpoint.clone().timeout(endpoint.timeout.unwrap_or(group.settings.timeout));
+    let request = Some(request).filter(|request| matches!(request.method.as_str(), "GET" | "HEAD"));
+    let patience = Patience::within(timeout);
+    let mut check = ReadyCheck::new(request.as_ref(), &group.transport, patience, Setting::Wait);
     check.began = began;
-    match wait_at(&mut check, &Place::Url(endpoint.url().to_owned()), endpoint.url(), || None).await {
-        // It responds: the load shows what.
-        Ok(_) | Err(ServiceError::NotReady { why: Unready::Refused { .. }, .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
+    wait_at(&mut check, &Place::Url(endpoint.url().to_owned()), endpoint.url(), || None).await.map(drop)
 }
 
 /// Waits for a service that has no process of its own. `died` says why it has ended.
@@ -674,8 +674,10 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
     use std::process::{Command as Process, Stdio};
+    use std::sync::Mutex;
 
     use super::*;
+    use crate::plan::Location;
 
     /// Makes this test binary, which the tests start again, a server. Without this variable, [`SERVER_ENTRY`] is a test like others.
     const IS_SERVER: &str = "PLIMSOLL_TEST_IS_SERVER";
@@ -1257,13 +1259,69 @@ mod tests {
             start(Service::url(&busy).ready("/x"), Duration::from_millis(300)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("the service at {busy} was not ready within 300ms")), "{error}");
         assert!(error.contains("status 503") && !error.contains("PORT"), "{error}");
-        let endpoint = Endpoint::get(format!("{busy}/x"));
-        let wait = |endpoint: &Endpoint, timeout| {
-            block_on(wait_for(endpoint, &Transport::default(), Instant::now(), timeout))
-        };
-        let error = wait(&endpoint, Duration::from_millis(300)).unwrap_err().to_string();
-        assert!(error.contains("raise the timeout with --wait"), "{error}");
-        let needs_login = late_url(Duration::from_millis(100), "401 No");
-        wait(&Endpoint::get(format!("{needs_login}/x")), LONG).unwrap();
+        let error =
+            wait(&Endpoint::get(format!("{busy}/x")), Duration::from_millis(300)).unwrap_err().to_string();
+        let end = format!(
+            "{busy}/x responds with status 503; if it only needs longer, raise the timeout with --wait"
+        );
+        assert!(error.ends_with(&end), "{error}");
+    }
+
+    fn wait(endpoint: &Endpoint, timeout: Duration) -> Result<(), ServiceError> {
+        let group = Group::new("load", Location::unknown());
+        block_on(wait_for(endpoint, &group, Instant::now(), timeout))
+    }
+
+    /// The URL of a server that answers one request after the other with these statuses, each after a pause, and what it received.
+    fn answering(pause: Duration, statuses: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let received: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&received);
+        thread::spawn(move || {
+            for status in statuses {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 1024];
+                let read = stream.read(&mut request).unwrap_or(0);
+                log.lock().unwrap().push(String::from_utf8_lossy(&request[..read]).into_owned());
+                thread::sleep(pause);
+                _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            }
+        });
+        (url, received)
+    }
+
+    #[test]
+    fn load_waits_for_any_complete_response_that_is_not_a_5xx() {
+        for statuses in [
+            &["503 No", "200 OK"],
+            &["500 No", "302 Moved\r\nLocation: /"],
+            &["502 No", "401 No"],
+            &["503 No", "404 No"],
+            &["503 No", "408 No"],
+            &["503 No", "425 No"],
+            &["504 No", "429 No"],
+        ] {
+            let (url, received) = answering(Duration::ZERO, statuses);
+            wait(&Endpoint::get(url).expect_status(500).expect_body_contains("loaded"), LONG).unwrap();
+            assert_eq!(received.lock().unwrap().len(), 2, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn load_does_not_abandon_the_request_that_it_waits_for() {
+        let (url, received) = answering(Duration::from_millis(1_500), &["200 OK", "200 OK"]);
+        wait(&Endpoint::get(url), LONG).unwrap();
+        assert_eq!(received.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn load_waits_for_the_port_alone_if_the_request_may_change_something() {
+        for method in ["POST", "PUT", "DELETE"] {
+            let (url, received) = answering(Duration::ZERO, &["503 No"]);
+            wait(&Endpoint::new(method, url).body("order"), LONG).unwrap();
+            assert!(eventually(|| received.lock().unwrap().len() == 1));
+            assert_eq!(received.lock().unwrap()[0], "");
+        }
     }
 }

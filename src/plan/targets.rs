@@ -1,6 +1,6 @@
 //! The requests of a cell: one endpoint or a file of endpoints, and the order in which they are sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -156,6 +156,16 @@ impl Targets {
 
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// The first endpoint of each scheme, host and port. Their URLs must be complete.
+    pub(crate) fn first_of_each_host(&self) -> Vec<&Endpoint> {
+        let mut known = BTreeSet::new();
+        let host = |endpoint: &Endpoint| {
+            let uri = endpoint.resolve(None).ok()?;
+            Some((uri.scheme()?.to_string(), uri.authority()?.to_string()))
+        };
+        self.endpoints.iter().filter(|endpoint| known.insert(host(endpoint))).collect()
     }
 
     #[must_use]
@@ -347,6 +357,14 @@ mod tests {
         let targets = read("\u{feff}# ours\r\n\r\n/hello\r\n  http://h:1/x  \n".as_bytes()).unwrap();
         let urls: Vec<_> = targets.endpoints().iter().map(Endpoint::url).collect();
         assert_eq!(urls, ["/hello", "http://h:1/x"]);
+    }
+
+    #[test]
+    fn the_same_host_with_another_scheme_or_port_is_another_host() {
+        let targets =
+            read(b"http://h/1\nhttp://h/2\nhttps://h/3\nhttp://h:81/4\nhttps://h/5\nhttp://i/6\n").unwrap();
+        let first: Vec<_> = targets.first_of_each_host().into_iter().map(Endpoint::url).collect();
+        assert_eq!(first, ["http://h/1", "https://h/3", "http://h:81/4", "http://i/6"]);
     }
 
     #[test]

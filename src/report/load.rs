@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::output;
-use crate::plan::Load;
+use crate::plan::{Endpoint, Load};
 use crate::record::{Clock, Counts, Fault, LatencyHistogram, Tally, Unit};
 use crate::report::progress::pause;
 use crate::report::{number, text};
@@ -23,6 +23,14 @@ const MAX_CLIENT_SHARE: f64 = 0.5;
 const BARS: u32 = 10;
 /// Characters of the longest bar.
 const BAR_WIDTH: u64 = 32;
+
+/// What is told before `plimsoll load` waits for the hosts of these endpoints.
+pub(crate) fn waiting(limit: Duration, hosts: &[&Endpoint]) -> String {
+    match hosts {
+        [one] => format!("waiting up to {limit:?} for {}", one.url()),
+        all => format!("waiting up to {limit:?} for {} hosts", all.len()),
+    }
+}
 
 /// One measurement without rounds.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ mod text;
 pub use charts::draw_change_chart;
 pub(crate) use formats::{Place, write};
 #[cfg(feature = "cli")]
-pub(crate) use load::{LoadProgress, LoadReport};
+pub(crate) use load::{LoadProgress, LoadReport, waiting};
 pub(crate) use model::{Report, ReportError, ReportOptions};
 pub(crate) use number::plural;
 pub(crate) use progress::{Mode, Progress};

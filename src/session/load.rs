@@ -38,6 +38,9 @@ pub(crate) fn load(
     if cell.targets.endpoints().iter().any(Endpoint::lacks_content_type) {
         output::log(report::NO_CONTENT_TYPE);
     }
+    if let Some(limit) = wait {
+        output::log(report::waiting(limit, &cell.targets.first_of_each_host()));
+    }
     let progress = LoadProgress::new(cell.load, length);
     let mut show = progress.as_ref().map(|progress| |counts: &Counts| progress.show(counts));
     let on_progress = show.as_mut().map(|show| show as &mut dyn FnMut(&Counts));
