@@ -60,8 +60,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, short = 't', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     #[arg(default_value = "30s")]
     timeout: Duration,
-    /// Wait up to this time until the service responds, other than with a 5xx (with methods other than GET and HEAD,
-    /// which are not sent: until its port accepts connections)
+    /// Wait up to this time for a response that is not a 5xx. Methods other than GET and HEAD are not sent: then the
+    /// port must accept connections
     #[arg(long, value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     wait: Option<Duration>,
     /// Count only this status as a success [default: every 2xx]

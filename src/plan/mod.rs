@@ -30,4 +30,6 @@ pub(crate) use service::{LaunchValues, ServiceKind, ServiceUrl, escape_placehold
 pub(crate) use settings::heading;
 pub use settings::{Against, Confirmation, Limit, Settings};
 pub use targets::{IntoTargets, Order, Targets, TargetsError};
-pub use transport::{ConnectTo, IpVersion, Transport};
+#[cfg(feature = "cli")]
+pub use transport::ConnectTo;
+pub use transport::{IpVersion, Transport};

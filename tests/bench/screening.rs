@@ -22,7 +22,7 @@ fn expect_confirmed(ran: Ran) -> Ran {
     ran.expect_code(1)
         .expect_err("1 of 1 cells looks slower than the stored runs; building")
         .expect_out(
-            "1 of 1 cell looked slower than the stored runs. Measured again next to the first tree: 1, confirmed: 1.",
+            "1 of 1 cell looked slower than the stored runs. 1 of them measured again next to the first tree (the code of the baseline's first run), 1 confirmed.",
         )
         .expect_out(&format!("1 regressed ({CELL})"))
 }
@@ -74,7 +74,8 @@ fn stored_runs_count_only_while_the_machine_behaves_as_it_did() {
     let same = bench("1", &[]).expect_out("2 of 2 stored runs match");
     assert!(same.code == Some(0) && !same.out.contains("NOT COMPARED"), "{}", same.out);
     let other = bench("2", &[]).expect_code(0).expect_out("0 of 2 stored runs match");
-    let other = other.expect_out("No stored run of the baseline `main` counts. The machine does not behave");
+    let other =
+        other.expect_out("No stored run of the baseline `main` can be compared. The machine does not behave");
     assert!(other.out.starts_with("NOT COMPARED"), "{}", other.out);
     bench("2", &["--fail-on", "incomparable"]).expect_code(3);
 }
