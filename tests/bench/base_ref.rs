@@ -567,7 +567,7 @@ fn base_copy_copies_ignored_files_into_both_trees() {
     let both = ["--base-ref", "HEAD", "--base-copy", ".env", "--base-copy", ".venv"];
     let warned = expect_not_regressed(shop.bench(&[], &both));
     warned
-        .expect_err("which .venv/lib/shop.pth names by their full path")
+        .expect_err("because .venv/lib/shop.pth names them by their full path")
         .expect_out("Warning: both sides may run files");
     let nowhere = shop.bench(&[], &["--base-ref", "HEAD", "--base-copy", "nowhere"]).expect_code(2);
     nowhere.expect_err("--base-copy nowhere: no such file or folder");
