@@ -1,5 +1,6 @@
 //! Duets that are killed: nothing of them is left, and the next call begins where nothing was.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::common::{Ran, Running, alive, run, wait_until};
 use crate::suite::{BUILT, CELL, Package};
 
 crate::checks!(duets:
+    each_launch_has_its_own_state_which_is_removed_also_after_an_interrupt,
     a_kill_leaves_neither_side_of_a_duet,
     a_kill_while_a_side_is_built_leaves_no_build_and_the_next_call_builds_it,
     a_kill_while_a_side_is_measured_leaves_no_service,
@@ -51,6 +53,27 @@ fn a_kill_leaves_neither_side_of_a_duet() {
     wait_for_both_sides(&package);
     kill(&package, running);
     expect_measured(package.bench("usual", &[&duet[..], &["--confirm", "none", "--noplot"]].concat()));
+}
+
+fn each_launch_has_its_own_state_which_is_removed_also_after_an_interrupt() {
+    let package = Package::new();
+    let base = format!("{} serve --port {{port}} --service-time 2ms", env!("CARGO_BIN_EXE_plimsoll"));
+    let duet = ["--base-command", &base, "--confirm", "none"];
+    expect_measured(package.bench("stateful", &[&duet[..], &["--noplot"]].concat()));
+    let log = fs::read_to_string(package.path("log")).unwrap();
+    let different: BTreeSet<&str> = log.lines().collect();
+    for side in ["state/base-", "state/head-"] {
+        let launches = different.iter().filter(|line| line.starts_with(side)).count();
+        assert_eq!(launches, 6, "the trial and five launches: {log}");
+    }
+    let left = || fs::read_dir(package.path("state")).unwrap().count();
+    assert_eq!((different.len(), left()), (12, 0), "{log}");
+    let running = Running::start(&mut package.command("stateful", &[&duet[..], &LONG].concat()));
+    wait_for_both_sides(&package);
+    assert_eq!(left(), 2);
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.finish().code, Some(130));
+    assert_eq!(left(), 0);
 }
 
 /// A package with a commit, whose program is copied where cargo would build it.

@@ -74,6 +74,13 @@ fn define(harness: &mut Harness, name: &str) {
             hello(&mut group, "/hello", 2);
         }
         "built" => hello(group.service(serve(BUILT)), "/hello", 4),
+        "stateful" => {
+            let shell = |script| Service::command("sh").args(["-c", script, "state/{side}-{launch}"]);
+            let service = serve(env!("CARGO_BIN_EXE_plimsoll"))
+                .before_launch(shell("mkdir -p state && mkdir \"$0\" && echo \"$0\" >> log"))
+                .after_launch(shell("rmdir \"$0\""));
+            hello(group.service(service), "/hello", 4);
+        }
         "shop" => {
             let shop = Service::command(std::env::var(PROGRAM).unwrap());
             group.service(shop.args(std::env::var(ARG)));
