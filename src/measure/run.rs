@@ -516,7 +516,8 @@ impl<'a, 'e> Measurement<'a, 'e> {
         Ok(round_times)
     }
 
-    /// Warms a cell up and makes rounds that do not count: one if they show no trend. Tells that latencies fell, and until when.
+    /// Warms a cell up and makes rounds that do not count: one if it is not faster than the warm-up. Tells that latencies fell, and until
+    /// when.
     async fn trial_rounds(
         &mut self,
         index: usize,
@@ -527,14 +528,16 @@ impl<'a, 'e> Measurement<'a, 'e> {
         let began = Instant::now();
         live.warm_up(settings.warm_up_time, seed).await;
         let (mut starts, mut latencies, mut cold_rounds) = (Vec::new(), Vec::new(), 0);
-        while needs_more_rounds(&latencies) {
+        let latency_of = |tally: &Tally| tally.latency.quantile_ns(0.5);
+        let warm_up = live.last_round().and_then(latency_of);
+        while needs_more_rounds(warm_up, &latencies) {
             let start = began.elapsed();
             let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
             cold_rounds += 1;
             if trial.counts.success_ratio() < Some(settings.min_success_ratio) && cold_rounds < TRIAL_ROUNDS {
                 continue;
             }
-            let Some(latency) = trial.latency.quantile_ns(0.5) else { break };
+            let Some(latency) = latency_of(trial) else { break };
             starts.push(start);
             latencies.push(latency);
             if began.elapsed() > settings.warm_up_time + settings.measurement_time {
