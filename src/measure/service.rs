@@ -62,6 +62,8 @@ pub(crate) enum ServiceError {
     /// `what` is "the service" or "the command of before_launch".
     #[error("could not start {what} `{command}` in {}: {source}", directory.display())]
     Spawn { what: String, command: String, directory: PathBuf, source: io::Error },
+    #[error("the command of {hook}: {source}")]
+    HookProgram { hook: Hook, source: Box<Self> },
     #[error("the command of {hook} failed: `{command}` {ending}{output}")]
     Hook { hook: Hook, command: String, ending: Ending, output: String },
     #[error(
@@ -257,7 +259,7 @@ impl PreparedCommand {
     ) -> Result<Self, ServiceError> {
         let own_path = || std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         let search_path = command.env.get("PATH").map_or_else(own_path, OsString::from);
-        let hooks = |hooks: &[ServiceCommand]| {
+        let hooks = |when: Hook, hooks: &[ServiceCommand]| {
             let prepare = |hook: &ServiceCommand| {
                 let mut hook = hook.clone();
                 command.env.iter().for_each(|(name, value)| {
@@ -266,14 +268,15 @@ impl PreparedCommand {
                 hook.directory = hook.directory.or_else(|| command.directory.clone());
                 Self::new(&hook, side, &[], root)
             };
-            hooks.iter().map(prepare).collect::<Result<Vec<Self>, ServiceError>>()
+            let prepared: Result<Vec<Self>, ServiceError> = hooks.iter().map(prepare).collect();
+            prepared.map_err(|source| ServiceError::HookProgram { hook: when, source: Box::new(source) })
         };
         Ok(Self {
             program: Program::prepare(&command.program, root, &search_path)?,
             directory: command.directory.as_ref().map_or_else(|| root.to_owned(), |given| root.join(given)),
             side,
-            before: hooks(&command.before)?,
-            after: hooks(&command.after)?.into(),
+            before: hooks(Hook::Before, &command.before)?,
+            after: hooks(Hook::After, &command.after)?.into(),
             command: command.clone().args(service_args),
             padding: None,
         })
@@ -319,7 +322,8 @@ impl PreparedCommand {
     fn command_line(&self, values: &LaunchValues) -> String {
         let words: Vec<String> =
             std::iter::once(self.command.program.clone()).chain(self.args(values)).collect();
-        words.join(" ")
+        let quoted = shlex::try_join(words.iter().map(String::as_str));
+        quoted.unwrap_or_else(|_| words.join(" "))
     }
 
     fn spawn(&self, values: &LaunchValues, what: impl fmt::Display) -> Result<ServiceProcess, ServiceError> {
@@ -994,7 +998,7 @@ mod tests {
         let text = start(service.clone().before_launch(shell("echo no room; exit 3")), LONG)
             .unwrap_err()
             .to_string();
-        let expected = "the command of before_launch failed: `sh -c echo no room; exit 3` ended with exit status 3; its last \
+        let expected = "the command of before_launch failed: `sh -c 'echo no room; exit 3'` ended with exit status 3; its last \
                         output:\n  | no room";
         assert_eq!(text, expected);
         let slow = service.before_launch(shell("echo waiting; sleep 1000"));
@@ -1004,7 +1008,11 @@ mod tests {
         }
         assert_eq!(notes(folder.path()), "after after ");
         let missing = start(server().before_launch(Service::command("./no-such-tool")), LONG).unwrap_err();
-        assert!(missing.to_string().contains("`./no-such-tool` was not found"), "{missing}");
+        let missing = missing.to_string();
+        assert!(
+            missing.starts_with("the command of before_launch: the program `./no-such-tool` was not"),
+            "{missing}"
+        );
     }
 
     #[test]
