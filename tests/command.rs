@@ -438,7 +438,7 @@ fn requests_can_go_to_a_unix_socket() {
     assert!(request.starts_with("GET /x HTTP/1.1\r\nHost: shop.example\r\n"), "{request}");
     load(&["http://shop.example/x", "--unix-socket", "/no/such/socket", "-n1"])
         .expect_code(3)
-        .expect_err("connection refused");
+        .expect_err("could not connect to the Unix socket /no/such/socket: No such file or directory");
 }
 
 #[test]

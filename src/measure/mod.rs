@@ -41,6 +41,8 @@ pub(crate) enum MeasureError {
     Setup(#[from] std::io::Error),
     #[error(transparent)]
     Service(#[from] ServiceError),
+    #[error("could not connect to the Unix socket {path}: {source}")]
+    UnixSocket { path: String, source: std::io::Error },
     #[error("{side} did not start: {source}{}", if *side == Side::Base { BASE_ADVICE } else { "" })]
     SideStart { side: Side, source: ServiceError },
     #[error("{side}: {error}")]

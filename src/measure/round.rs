@@ -55,14 +55,6 @@ impl Tested {
     pub(crate) fn has_success(&self) -> bool {
         self.failed < self.requests
     }
-
-    /// # Errors
-    /// The first failure, if the service hangs, or if a smaller share of the requests than `min_ratio` succeeded, or none.
-    pub(crate) fn at_least(self, min_ratio: f64) -> Result<(), MeasureError> {
-        let succeeded = (self.requests - self.failed) as f64;
-        let is_enough = !self.hangs && self.has_success() && succeeded >= min_ratio * self.requests as f64;
-        self.failure.filter(|_| !is_enough).map_or(Ok(()), Err)
-    }
 }
 
 /// What the workers of one round share. All of them run on one thread.
@@ -358,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_that_fail_slowly_end_soon_and_never_pass() {
+    fn tests_that_fail_slowly_end_soon() {
         // Connections wait in its queue, and nobody answers.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut group = Group::new("g", crate::plan::Location::unknown());
@@ -380,22 +372,7 @@ mod tests {
             let mut live = LiveCell::new(&group, cell, None, &group.transport, &Arc::default()).unwrap();
             live.test(usize::MAX).await
         });
-        assert!(tested.hangs && tested.requests <= 2, "{tested:?}");
-        assert!(tested.at_least(0.0).is_err());
-    }
-
-    #[test]
-    fn enough_requests_must_succeed_and_at_least_one() {
-        let tested = |failed: usize, hangs: bool| Tested {
-            requests: 10,
-            failed,
-            failure: (failed > 0).then_some(MeasureError::ClockSet),
-            hangs,
-            ..Tested::default()
-        };
-        assert!(tested(0, false).at_least(1.0).is_ok() && tested(1, false).at_least(0.9).is_ok());
-        assert!(tested(2, false).at_least(0.9).is_err() && tested(10, false).at_least(0.0).is_err());
-        assert!(tested(1, true).at_least(0.5).is_err());
+        assert!(tested.hangs && tested.requests <= 2 && tested.failure.is_some(), "{tested:?}");
     }
 
     #[test]
