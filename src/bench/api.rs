@@ -358,8 +358,8 @@ impl BenchmarkGroup<'_> {
     /// Connects to the Unix socket with this path instead of the host of each URL, also to see whether the service is ready. Kernel
     /// receive times are not available for Unix sockets.
     ///
-    /// If plimsoll starts the service, the path must be absolute and have [placeholders](Service::command), so that no two launches share
-    /// it. It is removed after each launch.
+    /// If plimsoll starts the service, the path must be absolute and have a [placeholder](Service::command) such as `{side}`, so that
+    /// base and head do not share it. The socket is removed after each launch.
     ///
     /// ```
     /// # use plimsoll::{Harness, Service};

@@ -42,7 +42,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, short = 'z', value_name = "TIME", value_parser = positive, allow_hyphen_values = true)]
     duration: Option<Duration>,
     /// HTTP method, in lower or upper case [default: GET, or POST if there is a body]
-    #[arg(long, short = 'm')]
+    #[arg(long, short = 'm', short_alias = 'X')]
     method: Option<String>,
     /// HTTP header, such as `Accept: text/html` (repeatable)
     #[arg(long = "header", short = 'H', value_name = "HEADER")]

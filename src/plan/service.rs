@@ -53,7 +53,7 @@ impl Service {
     /// | `{port}` | the port |
     /// | `{port:NAME}` | another free port; within a launch, the same name means the same port |
     /// | `{side}` | `base` or `head`; without a duet always `head` |
-    /// | `{launch}` | a number that no other launch of base or head has |
+    /// | `{launch}` | a number of six digits that no other launch of base or head has |
     /// | `{{name}}` | the text `{name}` |
     ///
     /// Any other `{name}` is an error (exit code 2). `${name}` is left to the shell.
@@ -257,6 +257,7 @@ impl ServiceCommand {
 
     /// Adds a command that runs to its end after each launch, when the service was stopped. It runs as a command of
     /// [`before_launch`](Self::before_launch) does, also if the launch failed or was interrupted, but not if plimsoll itself is killed.
+    /// If it fails, plimsoll prints a warning and goes on.
     ///
     /// ```
     /// use plimsoll::Service;
