@@ -119,20 +119,24 @@ impl Http1 {
     async fn try_exchange(&mut self, request: &Request) -> Exchange {
         let now = Instant::now();
         let deadline = deadline_after(now, request.timeout);
-        let mut exchange = Exchange::begin();
+        let mut exchange = Exchange::default();
         let (mut kept, was_closed) = self.take_usable(request, now);
         exchange.reconnected = was_closed;
         loop {
             let is_reused = kept.is_some();
             let mut connection = match kept.take() {
                 Some(kept) => Connection { last_used: now, ..kept },
-                None => match self.connect(request, deadline).await {
-                    Ok((connection, took)) => {
-                        exchange.connect = Some(took);
-                        connection
+                None => {
+                    // On a kept connection nothing can fail before the request is sent.
+                    exchange.sent = Wall::now();
+                    match self.connect(request, deadline).await {
+                        Ok((connection, took)) => {
+                            exchange.connect = Some(took);
+                            connection
+                        }
+                        Err(fault) => return exchange.failed(fault),
                     }
-                    Err(fault) => return exchange.failed(fault),
-                },
+                }
             };
             // A connection is kept only after a complete response; every other end drops it.
             let attempt = self.send_and_receive(&connection.stream, is_reused, request, &mut exchange);
