@@ -33,14 +33,16 @@ use crate::plan::{
 };
 use crate::record::{
     BaseFailure, CellRun, ConditionSum, Control, Counters, Counts, Environment, Event, Fall, Fault, Judged,
-    METRICS, Metric, Round, Run, Stop, Tally, UsualRound, fall, fall_of_rounds, metric, needs_more_rounds,
-    run_id,
+    LEAST_ROUNDS, METRICS, Metric, Round, Run, Stop, Tally, UsualRound, fall, fall_of_rounds, metric,
+    needs_more_rounds, run_id,
 };
 
 /// Lines of a targets file that are tested before measuring; a check tests all.
 const MAX_TESTED: usize = 100;
 /// Rounds of the trial, if fewer requests succeed than the cell requires: caches may still be cold.
 const TRIAL_ROUNDS: usize = 3;
+/// The share of a cell's measuring time that its trial may take, to see latencies fall: a third.
+const TRIAL_SHARE: u32 = 3;
 /// The round number of warm-ups, which no round has: their seed is never that of a round.
 const WARM_UP: usize = usize::MAX;
 /// Statuses from here on mean that the server failed.
@@ -533,7 +535,11 @@ impl<'a, 'e> Measurement<'a, 'e> {
         live.warm_up(settings.warm_up_time, seed).await;
         let (mut starts, mut latencies, mut cold_rounds) = (Vec::new(), Vec::new(), 0);
         let latency_of = |tally: &Tally| tally.latency.quantile_ns(0.5);
-        let warm_up = live.last_round().and_then(latency_of);
+        // A warm-up that is shorter than a round shows cold starts alone. And where rounds are few, those of the launches must show a fall.
+        let longest = settings.measurement_time / TRIAL_SHARE;
+        let can_show =
+            settings.warm_up_time >= settings.window() && settings.window() * LEAST_ROUNDS <= longest;
+        let warm_up = live.last_round().and_then(latency_of).filter(|_| can_show);
         while needs_more_rounds(warm_up, &latencies) {
             let start = began.elapsed();
             let trial = live.round(seed).await.ok_or(MeasureError::ClockSet)?;
@@ -544,7 +550,7 @@ impl<'a, 'e> Measurement<'a, 'e> {
             let Some(latency) = latency_of(trial) else { break };
             starts.push(start);
             latencies.push(latency);
-            if began.elapsed() > settings.warm_up_time + settings.measurement_time {
+            if began.elapsed() > settings.warm_up_time + longest {
                 break;
             }
         }
@@ -1323,6 +1329,7 @@ mod tests {
         let mut plan = plan(warming, &[Load::closed(1)]);
         plan.groups[0].settings.sample_size = 30;
         plan.groups[0].settings.measurement_time = Duration::from_secs(3);
+        plan.groups[0].settings.warm_up_time = Duration::from_millis(100);
         let run = measured(&plan).0.unwrap().remove(0);
         let notes = run.cells[0].notes.join("\n");
         assert!(notes.contains("still warming up") && notes.contains("--warm-up-time"), "{notes}");

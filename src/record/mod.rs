@@ -38,4 +38,4 @@ pub use run::{
 };
 pub use tally::{Clock, Counts, Tally};
 pub use test_bed::TestBed;
-pub(crate) use trend::{Fall, fall, fall_of_rounds, needs_more_rounds};
+pub(crate) use trend::{Fall, LEAST_ROUNDS, fall, fall_of_rounds, needs_more_rounds};

@@ -12,7 +12,7 @@ const LEVEL: f64 = 0.001;
 /// A trial has one round, and more if that is faster than the warm-up before it by this fraction.
 const FIRST_FALL: f64 = 0.02;
 /// Fewer rounds of one launch cannot show a fall at [`LEVEL`].
-const LEAST_ROUNDS: usize = 8;
+pub(crate) const LEAST_ROUNDS: u32 = 8;
 /// Latencies still fall at the end if this share of their fall lies between the second third and the last one.
 const LATE_SHARE: f64 = 0.25;
 /// A trial goes on while its last third is faster than the third before by more than this fraction.
@@ -36,7 +36,7 @@ pub(crate) fn needs_more_rounds(warm_up: Option<f64>, latencies: &[f64]) -> bool
     match latencies.len() {
         0 => true,
         1 => warm_up.is_some_and(|warm_up| latencies[0] < warm_up * (1.0 - FIRST_FALL)),
-        rounds if rounds < LEAST_ROUNDS => true,
+        rounds if rounds < LEAST_ROUNDS as usize => true,
         rounds if rounds < MOST_ROUNDS => {
             let third = rounds / 3;
             let level = |from: usize| mean(&logs(&latencies[from..from + third])).unwrap_or(0.0);
