@@ -10,7 +10,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::plan::{Group, Plan, ServiceKind, Settings, heading, parse_duration, parse_service_text};
-use crate::session::{BaselineUse, Color, Confirm, DuetOptions, FailOn, OutputFormat, OwnBase, Save};
+use crate::session::{
+    BaselineUse, Color, Confirm, DuetOptions, FailOn, OutputFormat, OwnBase, Requested, Save,
+};
 
 /// The last lines of `--help`.
 const AFTER_HELP: &str = "\
@@ -96,6 +98,10 @@ pub(crate) struct Flags {
     #[arg(long, short = 'n', env = "PLIMSOLL_NOPLOT", value_parser = FalseyValueParser::new())]
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) noplot: bool,
+    /// Also write: markdown, github, junit, json, openmetrics, csv
+    #[arg(long = "report", value_name = "NAME[=PATH]", env = "PLIMSOLL_REPORT", value_delimiter = ',')]
+    #[arg(value_parser = Requested::parse, help_heading = heading::OUTPUT)]
+    pub(crate) report: Vec<Requested>,
     /// Printed format: criterion or bencher
     #[arg(long, value_name = "FORMAT", default_value = "criterion", env = "PLIMSOLL_OUTPUT_FORMAT")]
     #[arg(hide_possible_values = true, help_heading = heading::OUTPUT)]
@@ -352,9 +358,10 @@ pub(crate) enum CallError {
 }
 
 /// Flags that only a measurement obeys, apart from those of deciding, baselines and duets.
-const MEASURED: [&str; 3] = ["max_time", "profile_time", "output_format"];
+const MEASURED: [&str; 4] = ["max_time", "profile_time", "output_format", "report"];
 /// Flags that loading for a profiler does not obey, apart from those of deciding and baselines.
-const JUDGED: [&str; 9] = [
+const JUDGED: [&str; 10] = [
+    "report",
     "quick",
     "runs",
     "sample_size",

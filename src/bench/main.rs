@@ -142,6 +142,7 @@ fn options(flags: &Flags, root: &Path, target: BenchTarget) -> Options {
         is_filtered: flags.filter.is_some() || !flags.skip.is_empty(),
         profile_time: flags.profile_time,
         plots: !flags.noplot,
+        formats: flags.report.clone(),
         output_format: flags.output_format,
         color: flags.color.applies(std::io::stdout().is_terminal()),
         verbose: flags.verbose,

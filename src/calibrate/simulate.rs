@@ -234,6 +234,7 @@ fn empty_cell(cell: usize, pool: &Pool, settings: &Settings) -> CellRun {
         load: Load::closed(CONCURRENCY),
         throughput: None,
         definition: "simulated".to_owned(),
+        source: None,
         metrics: pool.metrics.clone(),
         settings: settings.clone(),
         rounds: Vec::new(),

@@ -14,7 +14,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::output::{self, OutputError};
 use crate::plan::TargetsError;
 use crate::session::{
-    self, BaselineUse, Color, FailOn, NOT_MEASURED, Options, Paths, SessionError, WRONG_CALL, exit_code,
+    self, BaselineUse, Color, FailOn, NOT_MEASURED, Options, Paths, Requested, SessionError, WRONG_CALL,
+    exit_code,
 };
 
 /// criterion for HTTP endpoints
@@ -119,6 +120,10 @@ struct ReportOptions {
     /// Write no charts
     #[arg(long)]
     noplot: bool,
+    /// Also write: markdown, github, junit, json, openmetrics, csv (NAME=PATH; PATH - is standard output)
+    #[arg(long = "report", value_name = "NAME[=PATH]", value_delimiter = ',', value_parser = Requested::parse)]
+    #[arg(env = "PLIMSOLL_REPORT")]
+    formats: Vec<Requested>,
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -182,6 +187,7 @@ impl ReportOptions {
             paths: self.package.paths()?,
             fail_on: self.fail_on.clone(),
             plots: !self.noplot,
+            formats: self.formats.clone(),
             color: self.color.applies(std::io::stdout().is_terminal()),
             verbose: self.verbose,
             ..Options::default()

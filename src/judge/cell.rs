@@ -280,10 +280,13 @@ impl<'a> Cell<'a> {
         match (worst, &self.sides.instead) {
             (Some(Verdict::Regressed), _) | (Some(_), None) => {
                 let verdict = worst.unwrap_or(Verdict::Inconclusive);
-                let first = judged().find(|comparison| comparison.verdict == verdict);
-                let needs_reason = |comparison: &&Comparison| comparison.verdict != Verdict::Unchanged;
-                let first = first.filter(needs_reason);
-                (verdict, first.map(|comparison| Reason::Comparison(comparison.metric)))
+                let same = || judged().filter(|comparison| comparison.verdict == verdict);
+                let shown = match verdict {
+                    Verdict::Unchanged => None,
+                    Verdict::Regressed | Verdict::Improved => largest(same()),
+                    _ => same().next(),
+                };
+                (verdict, shown.map(|comparison| Reason::Comparison(comparison.metric)))
             }
             (_, Some(instead)) => instead.clone(),
             (None, None) => (Verdict::Inconclusive, Some(Reason::NothingToCompare)),
@@ -426,4 +429,14 @@ fn plain_center(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
         None => mean(&runs.iter().flatten().flatten().copied().collect::<Vec<_>>()),
     };
     center.filter(|center| center.is_finite())
+}
+/// The comparison with the largest change, of equal ones the first. A success ratio that changed counts before all speeds.
+fn largest<'a>(comparisons: impl Iterator<Item = &'a Comparison>) -> Option<&'a Comparison> {
+    /// Changes that are equal to a thousandth are equal: in a closed loop latency and throughput show the same.
+    const STEPS: f64 = 1000.0;
+    let size = |found: &Comparison| (found.worsening().abs() * STEPS).round();
+    comparisons.reduce(|first, next| {
+        let is_larger = !first.is_difference() && size(next) > size(first);
+        if is_larger { next } else { first }
+    })
 }

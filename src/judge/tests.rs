@@ -62,6 +62,7 @@ fn cell_with(id: &str, values: &[(&'static str, Nested)]) -> CellRun {
         load: Load::closed(10),
         throughput: None,
         definition: "sha256:1".into(),
+        source: None,
         metrics: METRICS.iter().filter(|metric| values.iter().any(|(id, _)| *id == metric.id)).collect(),
         settings: settings(),
         rounds: rounds.collect(),

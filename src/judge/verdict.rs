@@ -3,19 +3,24 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::plan::{CellId, Side};
-use crate::record::{Metric, Remedy, TestBed};
+use crate::record::{Better, Metric, Remedy, TestBed};
 use crate::stats::interval::Method as IntervalMethod;
 use crate::stats::series::Pattern;
 
 /// What was found of a cell or of one of its metrics, in order of severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The interval lies within the equivalence margin. For the success ratio: the estimate lies within its margin.
     Unchanged,
     /// Shown to be better.
     Improved,
     /// It looked better in the screening and was not measured again.
+    #[serde(rename = "seems faster")]
     SeemsFaster,
     /// The baseline does not have it.
     New,
@@ -515,6 +520,17 @@ impl Comparison {
         match self.stage {
             Stage::Confirmed { screened_by, .. } => screened_by,
             Stage::Whole | Stage::Screened => self.method,
+        }
+    }
+
+    /// How much worse head is, as a fraction of time: half the throughput is twice the time. Of a ratio, by how much it fell. Negative if
+    /// head is better, 0 if there is no change to tell.
+    pub fn worsening(&self) -> f64 {
+        let estimate = self.change.map_or(0.0, |change| change.estimate);
+        match self.metric.better {
+            Better::Lower => estimate,
+            Better::Higher if self.is_difference() => -estimate,
+            Better::Higher => (1.0 + estimate).recip() - 1.0,
         }
     }
 

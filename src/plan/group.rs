@@ -142,6 +142,11 @@ impl Location {
     pub const fn unknown() -> Self {
         Self(None)
     }
+
+    /// Its file, as the compiler was given it, and its line from 1; `None` for what a command line defines.
+    pub fn file_and_line(self) -> Option<(&'static str, u32)> {
+        self.0.map(|location| (location.file(), location.line()))
+    }
 }
 
 impl fmt::Display for Location {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(BenchmarkId::from("hello").to_string(), "hello");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BenchmarkId {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     function: Option<String>,
@@ -50,6 +51,7 @@ impl<S: Into<String>> From<S> for BenchmarkId {
 
 /// The full name of a cell, printed as `group/function/parameter`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CellId {
     /// The name of its group.
     pub group: String,

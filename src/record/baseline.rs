@@ -202,6 +202,7 @@ fn stored(run: &Run) -> Option<Run> {
     for cell in &mut cells {
         cell.base.clear();
         cell.base_failure = None;
+        cell.source = None;
         cell.notes.clear();
         for round in &mut cell.rounds {
             (round.latency, round.failure_latency) = (Histogram::default(), Histogram::default());
@@ -282,6 +283,7 @@ mod tests {
             load: Load::closed(1),
             throughput: None,
             definition: "d".into(),
+            source: None,
             metrics: vec![metric("latency_p50").unwrap()],
             settings: Settings::default(),
             base_failure: None,

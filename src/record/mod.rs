@@ -34,7 +34,7 @@ pub use metric::{Better, Centre, Judged, METRICS, Metric, Remedy, Unit, metric, 
 pub use round::{Round, Series};
 pub(crate) use run::by_sitting;
 pub use run::{
-    BaseFailure, BaseRef, CellRun, Control, Epoch, Kept, Run, Stop, read_runs, run_id, write_runs,
+    BaseFailure, BaseRef, CellRun, Control, Epoch, Kept, Run, SourceLine, Stop, read_runs, run_id, write_runs,
 };
 pub use tally::{Clock, Counts, Tally};
 pub use test_bed::TestBed;

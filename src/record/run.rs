@@ -101,6 +101,16 @@ pub struct BaseFailure {
     pub is_broken: bool,
 }
 
+/// A line of a bench file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SourceLine {
+    /// The file, from the top folder of the repository, or without one as the compiler was given it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
 /// The rounds of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellRun {
@@ -116,6 +126,9 @@ pub struct CellRun {
     pub throughput: Option<Throughput>,
     /// A digest of what was requested.
     pub definition: String,
+    /// Where the bench file defines it; `None` if that is not in the repository. A baseline does not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceLine>,
     /// The metrics that each round was expected to have after the trial.
     pub metrics: Vec<&'static Metric>,
     /// The settings that it is measured and judged by.
@@ -191,6 +204,10 @@ impl CellRun {
             load: cell.load,
             throughput: cell.throughput,
             definition: cell.definition(group, service_args),
+            source: cell
+                .location
+                .file_and_line()
+                .map(|(file, line)| SourceLine { file: file.to_owned(), line }),
             metrics: Vec::new(),
             settings: group.settings.clone(),
             base_failure: None,

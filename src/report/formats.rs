@@ -1,20 +1,108 @@
 //! The table of file formats, and the only place that writes their files.
 //!
-//! A format is a function that makes [`Artifact`]s of a [`Report`], and a line in [`FORMATS`].
+//! A format is a file with a function `render`, and a line in [`FORMATS`].
 
-use std::fs;
-use std::io::ErrorKind;
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::output;
 use crate::record::{file_name, write_whole};
 use crate::report::charts::is_ours;
-use crate::report::model::{Artifact, Report, ReportError};
+use crate::report::github::{self, Step};
+#[cfg(feature = "junit")]
+use crate::report::junit;
+use crate::report::model::{Report, ReportError};
 use crate::report::page::{self, INDEX};
+use crate::report::{csv, json, markdown, openmetrics};
 
-/// Makes the files of a format, in the order of writing. Pure.
-type Format = fn(&Report) -> Result<Vec<Artifact>, ReportError>;
+/// A form that a report can be written in, next to the page with its charts.
+#[derive(Debug)]
+struct Format {
+    /// Its name for `--report`.
+    name: &'static str,
+    output: Output,
+}
 
-static FORMATS: &[Format] = &[page::render];
+/// What a format makes. Pure.
+#[derive(Debug)]
+enum Output {
+    /// A file, of this name unless the user gives a path.
+    File(&'static str, fn(&Report) -> Result<String, ReportError>),
+    /// What a step of a CI system hands on.
+    Step(fn(&Report) -> Step),
+}
+
+static FORMATS: &[Format] = &[
+    Format { name: "markdown", output: Output::File("report.md", markdown::render) },
+    Format { name: GITHUB, output: Output::Step(github::render) },
+    #[cfg(feature = "junit")]
+    Format { name: "junit", output: Output::File("junit.xml", junit::render) },
+    Format { name: "json", output: Output::File("judgement.json", json::render) },
+    Format { name: "openmetrics", output: Output::File("metrics.txt", openmetrics::render) },
+    Format { name: "csv", output: Output::File("rounds.csv", csv::render) },
+];
+
+const GITHUB: &str = "github";
+
+/// A format that the user asked for, and where its file goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Requested {
+    name: String,
+    path: Option<PathBuf>,
+}
+
+impl Requested {
+    /// Reads `NAME` or `NAME=PATH`.
+    ///
+    /// # Errors
+    /// A sentence, if there is no such format or it takes no path.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (name, path) = text.split_once('=').map_or((text, None), |(name, path)| (name, Some(path)));
+        let Some(format) = FORMATS.iter().find(|format| format.name == name) else {
+            let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+            let built =
+                if name == "junit" { " (plimsoll was built without the feature `junit`)" } else { "" };
+            return Err(format!("it must be one of {}, or NAME=PATH{built}", names.join(", ")));
+        };
+        match (path, &format.output) {
+            (Some(""), _) => Err(format!("the path behind `{name}=` is empty")),
+            (Some(_), Output::Step(_)) => Err(format!("`{name}` writes no file, so it takes no path")),
+            _ => Ok(Self { name: name.to_owned(), path: path.map(PathBuf::from) }),
+        }
+    }
+
+    /// Whether it goes to standard output, on which there must be nothing else.
+    pub(crate) fn is_on_stdout(&self) -> bool {
+        self.path.as_deref() == Some(Path::new("-"))
+    }
+
+    /// The file that is written for a bench with this folder; `None` for standard output and for what is not a file.
+    pub(crate) fn file(&self, folder: &Path) -> Option<PathBuf> {
+        let format = FORMATS.iter().find(|format| format.name == self.name)?;
+        let Output::File(name, _) = format.output else { return None };
+        match &self.path {
+            _ if self.is_on_stdout() => None,
+            None => Some(folder.join(name)),
+            // A slash at the end is not part of a path's components.
+            Some(path) if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                Some(path.join(name))
+            }
+            Some(path) => Some(path.clone()),
+        }
+    }
+}
+
+/// Adds annotations to the formats if this is a step of GitHub Actions.
+pub(crate) fn on_github(requested: &[Requested]) -> Vec<Requested> {
+    let mut requested = requested.to_vec();
+    let is_step = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    if is_step && !requested.iter().any(|other| other.name == GITHUB) {
+        requested.push(Requested { name: GITHUB.to_owned(), path: None });
+    }
+    requested
+}
 
 /// Where a report goes.
 #[derive(Debug)]
@@ -37,36 +125,89 @@ impl Place {
     }
 }
 
-/// Writes a report in all formats into its folder, and the page that links to all reports if it is one of them. Charts of an
-/// earlier run that this one does not have are removed then; other files stay.
-///
-/// # Errors
-/// If a format cannot be made, a file cannot be written or an old chart cannot be removed. Files that were written before stay.
-pub(crate) fn write(place: &Place, report: &Report) -> Result<(), ReportError> {
-    let Place { folder, root } = place;
+/// Writes the page with its charts and each requested format, and the page that links to all reports if this is one of them. Files of an
+/// earlier run that this one does not have are removed then; files of others stay. Returns what could not be written; everything else
+/// was.
+pub(crate) fn write(place: &Place, report: &Report, requested: &[Requested]) -> Vec<ReportError> {
     let mut written = Vec::new();
-    for format in FORMATS {
-        for artifact in format(report)? {
-            let path = folder.join(artifact.name);
-            write_whole(&path, &artifact.bytes)?;
-            written.push(path);
-        }
+    let mut failures: Vec<ReportError> = write_page(place, report, &mut written).err().into_iter().collect();
+    failures.extend(write_requested(place, report, requested, &mut written));
+    if let Some(root) = &place.root {
+        failures.extend(remove_stale(&place.folder, &written).err());
+        let overview = write_whole(&root.join(INDEX), page::overview(root).as_bytes());
+        failures.extend(overview.err().map(ReportError::from));
     }
-    if let Some(root) = root {
-        remove_stale(folder, &written)?;
-        write_whole(&root.join(INDEX), page::overview(root).as_bytes())?;
+    failures
+}
+
+fn write_page(place: &Place, report: &Report, written: &mut Vec<PathBuf>) -> Result<(), ReportError> {
+    for artifact in page::render(report)? {
+        let path = place.folder.join(artifact.name);
+        write_whole(&path, &artifact.bytes)?;
+        written.push(path);
     }
     Ok(())
 }
 
-/// Removes the charts in a folder that are not among the written ones.
+/// Writes the requested formats alone. Returns what could not be written.
+pub(crate) fn write_requested(
+    place: &Place,
+    report: &Report,
+    requested: &[Requested],
+    written: &mut Vec<PathBuf>,
+) -> Vec<ReportError> {
+    let write = |request: &Requested| -> Result<Option<PathBuf>, ReportError> {
+        let format = FORMATS.iter().find(|format| format.name == request.name);
+        match format.map(|format| &format.output) {
+            Some(Output::File(_, render)) => {
+                let text = render(report)?;
+                let Some(path) = request.file(&place.folder) else {
+                    output::print(text)?;
+                    return Ok(None);
+                };
+                write_whole(&path, text.as_bytes())?;
+                Ok(Some(path))
+            }
+            Some(Output::Step(render)) => hand_on(&render(report)).map(|()| None),
+            None => Ok(None),
+        }
+    };
+    let mut failures = Vec::new();
+    for result in requested.iter().map(write) {
+        match result {
+            Ok(path) => written.extend(path),
+            Err(error) => failures.push(error),
+        }
+    }
+    failures
+}
+
+/// Prints the lines of a step, and appends to the files that variables name. Other programs of the step write to them, too.
+fn hand_on(step: &Step) -> Result<(), ReportError> {
+    output::log(step.log.trim_end());
+    for (variable, text) in &step.appended {
+        let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
+            continue;
+        };
+        let append = || OpenOptions::new().append(true).create(true).open(&path)?.write_all(text.as_bytes());
+        append().map_err(|source| ReportError::Append { variable, path: path.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Removes the charts and the formats in a folder that are not among the written ones.
 fn remove_stale(folder: &Path, written: &[PathBuf]) -> Result<(), ReportError> {
-    // A folder that cannot be listed has no known stale charts.
+    let is_format = |name: &str| {
+        FORMATS.iter().any(|format| matches!(format.output, Output::File(own, _) if own == name))
+    };
+    // A folder that cannot be listed has no known stale files.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(is_ours);
+        let is_ours = entry.file_name().to_str().is_some_and(|name| is_ours(name) || is_format(name));
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let path = entry.path();
-        if !is_ours || !is_file || written.contains(&path) {
+        let is_written =
+            || written.iter().any(|other| fs::canonicalize(other).ok() == fs::canonicalize(&path).ok());
+        if !is_ours || !is_file || is_written() {
             continue;
         }
         match fs::remove_file(&path) {
@@ -87,7 +228,10 @@ mod tests {
     use crate::report::tests::{Sampled, samples};
 
     fn write_below(root: &Path, sampled: &Sampled) -> Result<(), ReportError> {
-        write(&Place::below(root, &sampled.title), &sampled.report())
+        write(&Place::below(root, &sampled.title), &sampled.report(), &[])
+            .into_iter()
+            .next()
+            .map_or(Ok(()), Err)
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -134,7 +278,7 @@ mod tests {
             assert!(overview.contains(part), "{part} in {overview}");
         }
         assert!(
-            overview.contains("2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 unchanged."),
+            overview.contains("1 of 2 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1%"),
             "{overview}"
         );
     }
@@ -172,11 +316,55 @@ mod tests {
         fs::write(folder.join("latency-mine.svg"), "mine").unwrap();
         let mut sampled = Sampled::new(&[Verdict::New]);
         sampled.options.overview = false;
-        write(&place, &sampled.report()).unwrap();
+        assert!(write(&place, &sampled.report(), &[]).is_empty());
         assert_eq!(names(root.path()), ["docs"]);
         assert_eq!(names(&root.path().join("docs")), ["load"]);
         assert_eq!(fs::read_to_string(folder.join("latency-mine.svg")).unwrap(), "mine");
         assert!(!fs::read_to_string(place.page()).unwrap().contains("../index.html"));
+    }
+
+    #[test]
+    fn a_format_has_a_file_of_its_own_or_the_one_that_the_user_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |text: &str| Requested::parse(text).unwrap().file(folder.path());
+        assert_eq!(file("json"), Some(folder.path().join("judgement.json")));
+        assert_eq!(file("csv=a/b=c.csv"), Some("a/b=c.csv".into()));
+        assert_eq!(file("csv=new/"), Some("new/rounds.csv".into()));
+        let existing = format!("markdown={}", folder.path().display());
+        assert_eq!(file(&existing), Some(folder.path().join("report.md")));
+        assert_eq!((file("json=-"), file("github")), (None, None));
+        assert!(Requested::parse("json=-").unwrap().is_on_stdout());
+        for (wrong, why) in [
+            ("xml", "it must be one of markdown, github, "),
+            ("json=", "the path behind `json=` is empty"),
+            ("github=x", "`github` writes no file"),
+        ] {
+            assert!(Requested::parse(wrong).unwrap_err().starts_with(why), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn formats_of_an_earlier_run_go_and_one_failure_keeps_no_other_from_being_written() {
+        let root = tempfile::tempdir().unwrap();
+        let mut sampled = Sampled::new(&[Verdict::Regressed]);
+        sampled.options.plots = false;
+        let folder = root.path().join("tokenizer");
+        let failures = |requested: &[&str]| {
+            let requested: Vec<_> = requested.iter().map(|text| Requested::parse(text).unwrap()).collect();
+            write(&Place::below(root.path(), "tokenizer"), &sampled.report(), &requested)
+        };
+        assert!(failures(&["markdown", "json", "openmetrics", "csv"]).is_empty());
+        assert_eq!(
+            names(&folder),
+            ["index.html", "judgement.json", "metrics.txt", "report.md", "rounds.csv"]
+        );
+        let same = format!("markdown={}/../tokenizer/report.md", folder.display());
+        assert!(failures(&[&same]).is_empty());
+        assert_eq!(names(&folder), ["index.html", "report.md"]);
+        fs::write(root.path().join("file"), "mine").unwrap();
+        let below_a_file = format!("csv={}/file/rounds.csv", root.path().display());
+        assert_eq!(failures(&[&below_a_file, "json"]).len(), 1);
+        assert_eq!(names(&folder), ["index.html", "judgement.json"]);
     }
 
     #[test]

@@ -6,11 +6,18 @@
 
 mod chart;
 mod charts;
+mod csv;
 mod formats;
+mod github;
+mod json;
+#[cfg(feature = "junit")]
+mod junit;
 #[cfg(feature = "cli")]
 mod load;
+mod markdown;
 mod model;
 mod number;
+mod openmetrics;
 mod page;
 mod progress;
 mod terminal;
@@ -20,7 +27,7 @@ mod text;
 
 #[cfg(feature = "overhead")]
 pub use charts::draw_change_chart;
-pub(crate) use formats::{Place, write};
+pub(crate) use formats::{Place, Requested, on_github, write, write_requested};
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadProgress, LoadReport, waiting};
 pub(crate) use model::{Report, ReportError, ReportOptions};

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::judge::{CellJudgement, Comparison, Estimate, Judgement, LimitCheck, Note, Shown, Stage, Verdict};
+use crate::judge::{
+    CellJudgement, Comparison, Estimate, Judgement, LimitCheck, Note, Reason, Shown, Stage, Verdict,
+};
+use crate::output::OutputError;
 use crate::plan::{CellId, Side, metric};
 use crate::record::{Baseline, CellRun, Counts, Judged, METRICS, Metric, Run, WriteError};
 
@@ -13,6 +16,8 @@ const ALWAYS_SHOWN: [&str; 2] = [metric::INPUT_TOKEN_THROUGHPUT, metric::OUTPUT_
 /// The measured runs of a call and their judgement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report<'a> {
+    /// The bench target.
+    pub(crate) bench: &'a str,
     /// The bench target, and whether the runs come from files.
     pub(crate) title: &'a str,
     pub(crate) runs: &'a [Run],
@@ -34,6 +39,12 @@ pub(crate) struct ReportOptions {
     pub(crate) record_command: Option<String>,
     /// The command that compares here without a baseline; `None` if no duet of this bench is known.
     pub(crate) duet_command: Option<String>,
+    /// The command that measures the cells again in the same way; `None` if they come from files.
+    pub(crate) again_command: Option<String>,
+    /// The verdicts that end the call with another exit code than 0.
+    pub(crate) fails: Vec<Verdict>,
+    /// Why nothing was measured, if that is not an error.
+    pub(crate) nothing_measured: Option<String>,
     /// Whether the folder above has a page that links to all benches.
     pub(crate) overview: bool,
 }
@@ -52,8 +63,17 @@ pub(crate) enum ReportError {
     #[cfg(feature = "png")]
     #[error("could not draw a chart as PNG: {0}")]
     Png(String),
+    #[error("could not write JSON: {0}")]
+    Json(String),
+    #[cfg(feature = "junit")]
+    #[error("could not write JUnit: {0}")]
+    JUnit(String),
     #[error("could not write the report: {0}")]
     Write(#[from] WriteError),
+    #[error("could not append to {}, the file that {variable} names: {source}", path.display())]
+    Append { variable: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("could not remove {}, a chart of an earlier run: {source}; remove it yourself", path.display())]
     Stale { path: PathBuf, source: io::Error },
 }
@@ -101,6 +121,21 @@ impl<'a> Report<'a> {
         cells.any(|cell| !cell.base.is_empty() || cell.base_failure.is_some())
     }
 
+    /// The worst verdict of a cell; without a cell, nothing changed.
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.judgement.cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Unchanged)
+    }
+
+    /// The cells with the worst verdict first, and of one verdict those that became slower by most.
+    pub(crate) fn worst_first(&self) -> Vec<Cell<'a>> {
+        let mut cells = self.cells();
+        let size = |cell: &Cell| cell.decisive().map_or(0.0, Comparison::worsening);
+        cells.sort_by(|one, other| {
+            other.judged.verdict.cmp(&one.judged.verdict).then(size(other).total_cmp(&size(one)))
+        });
+        cells
+    }
+
     /// The number of cells that were judged by a screening and its confirmations.
     pub(crate) fn screened_cells(&self) -> usize {
         let is_screened =
@@ -138,6 +173,16 @@ impl<'a> Cell<'a> {
     /// Its newest rounds.
     pub(crate) fn last(&self) -> &'a CellRun {
         self.runs.last().expect("a judged cell is in a run")
+    }
+
+    /// The comparison that decides for it; of an unchanged cell the one with the largest change.
+    pub(crate) fn decisive(&self) -> Option<&'a Comparison> {
+        let judged = self.judged.comparisons.iter().filter(|found| found.judged && found.change.is_some());
+        let mut same = judged.filter(|found| found.verdict == self.judged.verdict);
+        match self.judged.reason {
+            Some(Reason::Comparison(metric)) => same.find(|found| found.metric == metric),
+            _ => same.max_by(|one, other| one.worsening().abs().total_cmp(&other.worsening().abs())),
+        }
     }
 
     /// The sum over all its rounds.

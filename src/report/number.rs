@@ -159,6 +159,12 @@ pub(crate) fn change_range(Change { low, high, .. }: Change, is_difference: bool
     format!("{} to {}{unit}", change_number(low, is_difference), change_number(high, is_difference))
 }
 
+/// A change and its interval: `+12.3% [+9.8, +14.9]`, or `-1.25 points [-1.40, -1.10]`.
+pub(crate) fn change_with_interval(change: Change, is_difference: bool) -> String {
+    let [low, high] = [change.low, change.high].map(|end| change_number(end, is_difference));
+    format!("{} [{low}, {high}]", change_of(change.estimate, is_difference))
+}
+
 /// A count with its thousands set apart: `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     grouped(&number.to_string())

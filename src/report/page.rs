@@ -373,7 +373,7 @@ mod tests {
         }
         assert_eq!(page.matches("<figure>").count(), 7);
         for part in [
-            "3 cells: 1 regressed (tokenizer/3k_tokens/5), 1 invalid (tokenizer/3k_tokens/15), 1 unchanged.",
+            "1 of 3 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. Others: 1 invalid (tokenizer/3k_tokens/15), 1 unchanged.",
             "AMD EPYC 7763",
             "abc1234 with uncommitted changes",
             "429 (unexpected): 12,300, timed out: 40",

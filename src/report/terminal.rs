@@ -283,7 +283,7 @@ mod tests {
           +27.2%).
 
         p values are corrected for 4 tests; intervals are not
-        1 cell: 1 regressed (tokenizer/3k_tokens/5).
+        1 of 1 cell regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2].
         ");
     }
 
@@ -438,7 +438,7 @@ mod tests {
         2 of 2 cells looked slower than the stored runs. 1 of them measured again next
         to the first tree (the code of the baseline's first run), 1 confirmed.
         p values of fresh pairs are corrected for all candidates and interim analyses
-        2 cells: 1 regressed (tokenizer/3k_tokens/5), 1 inconclusive.
+        1 of 2 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. Others: 1 inconclusive.
         ");
     }
 

@@ -14,10 +14,10 @@ use crate::record::{
     BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Round, Run, Stop,
     TestBed, Unit,
 };
-use crate::report::model::{Cell, Report, ReportOptions, by_key};
+use crate::report::model::{Cell, Report, ReportOptions, Row, by_key};
 use crate::report::number::{
-    change_of, change_range, count, duration_ns, elapsed, percent, percent_number, plural, setting, share,
-    significance, value,
+    change_of, change_range, change_with_interval, count, duration_ns, elapsed, percent, percent_number,
+    plural, setting, share, significance, value,
 };
 use crate::stats::interval::Method as IntervalMethod;
 use crate::stats::series::Pattern;
@@ -212,6 +212,47 @@ pub(crate) fn conclusion(cell: &Cell) -> &'static str {
         Verdict::Incomparable => "Incomparable",
         Verdict::New => "New",
     }
+}
+
+/// A sign for a verdict, for readers who do not see its color.
+pub(crate) fn glyph(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regressed => "✗",
+        Verdict::Improved => "✓",
+        Verdict::SeemsFaster => "~",
+        Verdict::Unchanged => "=",
+        Verdict::Inconclusive => "?",
+        Verdict::Invalid => "!",
+        Verdict::Incomparable => "≠",
+        Verdict::New => "+",
+    }
+}
+
+/// A cell's conclusion with its reason.
+pub(crate) fn conclusion_with_reason(cell: &Cell) -> String {
+    match cell_reason(cell.judged) {
+        Some(reason) => format!("{}: {reason}", conclusion(cell)),
+        None => format!("{}.", conclusion(cell)),
+    }
+}
+
+/// A line for each judged metric of a cell, with its values and its verdict.
+pub(crate) fn judged_metrics(cell: &Cell) -> String {
+    let line = |row: Row| {
+        let value = |side: Side| row.value(side).map(|estimate| value(estimate.value, row.metric.unit));
+        let base = value(Side::Base).map(|base| format!("{base} -> ")).unwrap_or_default();
+        let head = value(Side::Head).unwrap_or_else(|| "no value".to_owned());
+        let found = row.judged().map(|found| {
+            let change = found.change.map(|change| change_with_interval(change, found.is_difference()));
+            format!(
+                ", {}{}",
+                change.map(|change| format!("{change} ")).unwrap_or_default(),
+                found.verdict.name()
+            )
+        });
+        format!("{}: {base}{head}{}\n", row.metric.title, found.unwrap_or_default())
+    };
+    cell.rows().into_iter().filter(|row| row.is_primary).map(line).collect()
 }
 
 /// The reason for a cell's verdict, in a sentence; `None` if it needs none.
@@ -640,7 +681,7 @@ pub(crate) fn correction(report: &Report) -> Option<String> {
 impl Report<'_> {
     /// The sentence for the whole call, which begins by saying so if nothing was compared.
     pub(crate) fn headline(&self) -> String {
-        match self.judgement.compared_nothing() {
+        match self.judgement.compared_nothing() && self.options.nothing_measured.is_none() {
             true => format!("{NOT_COMPARED}. {}", self.sentence()),
             false => self.sentence(),
         }
@@ -653,7 +694,7 @@ impl Report<'_> {
         let early = if is_partial { " The measurement ended early." } else { "" };
         let cells = judgement.cells.len();
         let said = if cells == 0 {
-            "Nothing was measured.".to_owned()
+            options.nothing_measured.clone().unwrap_or_else(|| "Nothing was measured.".to_owned())
         } else if judgement.count(Verdict::New) == cells {
             match options {
                 _ if self.is_duet() => "Base cannot answer any of these cells, so all are new.".to_owned(),
@@ -679,14 +720,15 @@ impl Report<'_> {
         {
             not_as_then(control, options)
         } else {
-            counted(judgement, options)
+            counted(self)
         };
         format!("{said}{early}")
     }
 }
 
 /// The number of cells with each verdict, and the detectable slow-down.
-fn counted(judgement: &Judgement, options: &ReportOptions) -> String {
+fn counted(report: &Report) -> String {
+    let Report { judgement, options, .. } = report;
     let cells = judgement.cells.len();
     let mut by_verdict = by_key(judgement.cells.iter().map(|cell| (cell.verdict, &cell.id)));
     by_verdict.sort_by_key(|(verdict, _)| Reverse(*verdict));
@@ -704,10 +746,32 @@ fn counted(judgement: &Judgement, options: &ReportOptions) -> String {
     if !judgement.removed.is_empty() {
         parts.push(format!("{} removed ({})", judgement.removed.len(), named(&judgement.removed)));
     }
+    if let Some(lead) = worst(report) {
+        parts.remove(0);
+        let others = if parts.is_empty() { String::new() } else { format!(" Others: {}.", parts.join(", ")) };
+        return format!("{lead}.{others}");
+    }
     let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
     let remedy =
         if stored_runs_find_little(judgement) { format!(" {}", in_a_duet(options)) } else { String::new() };
     format!("{}: {}.{detectable}{remedy}", plural(cells as u64, "cell"), parts.join(", "))
+}
+
+/// The number of cells that regressed, and the worst of them with its change: `2 of 36 cells regressed; worst: orders/place/20, latency
+/// p99 +12.3% [+9.8, +14.9]`. `None` if none regressed.
+fn worst(report: &Report) -> Option<String> {
+    let cell = report.worst_first().into_iter().find(|cell| cell.judged.verdict == Verdict::Regressed)?;
+    let (id, all) = (&cell.judged.id, plural(report.judgement.cells.len() as u64, "cell"));
+    let lead = match report.judgement.count(Verdict::Regressed) {
+        1 => format!("1 of {all} regressed: {id}"),
+        regressed => format!("{regressed} of {all} regressed; worst: {id}"),
+    };
+    let change = cell.decisive().and_then(|found| {
+        Some(format!("{} {}", found.metric.title, change_with_interval(found.change?, found.is_difference())))
+    });
+    let broken = || cell.judged.limits.iter().find(|limit| limit.is_broken()).map(limit);
+    let what = change.or_else(|| broken().map(|limit| limit.trim_end_matches('.').to_owned()));
+    Some(what.map_or(lead.clone(), |what| format!("{lead}, {what}")))
 }
 
 /// Whether stored runs of a call without a regression find only large slowdowns.
@@ -894,6 +958,127 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
         ),
         "Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.".to_owned(),
     ]
+}
+
+/// What a regression or an improvement rests on.
+pub(crate) fn how_sure(report: &Report) -> Option<String> {
+    let cells = report.cells();
+    let settings = &cells.first()?.last().settings;
+    let stored = cells.iter().map(compared_with).find(|base| !base.is_empty());
+    let base = match stored {
+        _ if report.is_duet() => "Base and head ran side by side on one machine.".to_owned(),
+        Some(base) => format!("Head was compared with {base} of this machine."),
+        None => return None,
+    };
+    let fresh: usize = cells.iter().map(|cell| cell.fresh_pairs).max().unwrap_or(0);
+    let again = match fresh {
+        0 => String::new(),
+        pairs => format!(
+            " Cells that looked slower were measured again in up to {}, and only these decided.",
+            plural(pairs as u64, "fresh pair")
+        ),
+    };
+    Some(format!(
+        "{base}{again} Brackets hold {} confidence intervals. If nothing had become slower, a call would report a regression with a \
+         probability of at most {}.",
+        setting(settings.confidence_level),
+        setting(settings.significance_level)
+    ))
+}
+
+/// What a reviewer does about a call that did not pass.
+pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
+    let cells = report.worst_first();
+    let mut lines = Vec::new();
+    if let Some(worst) = cells.iter().find(|cell| cell.judged.verdict == Verdict::Regressed) {
+        let id = worst.judged.id.to_string();
+        let id = shlex::try_quote(&id).unwrap_or_default();
+        if let Some(command) = report.options.again_command.as_ref().filter(|_| !id.is_empty()) {
+            lines.push(format!("To measure the worst cell again: `{command} --exact {id}`"));
+        }
+        lines.push(match report.is_duet() {
+            true => {
+                "If the slowdown is intended, merge anyway: the next comparison has the new code as base."
+                    .to_owned()
+            }
+            false => {
+                "If the slowdown is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`."
+                    .to_owned()
+            }
+        });
+    }
+    if cells.iter().any(|cell| cell.judged.verdict == Verdict::Invalid) {
+        lines.push("Invalid cells could not be measured fairly, so nobody knows whether they became slower: mend their requests.".to_owned());
+    }
+    if !report.judgement.removed.is_empty() {
+        lines.push(format!(
+            "Removed or renamed since the baseline: {}. If that is intended, record a new baseline.",
+            named(&report.judgement.removed)
+        ));
+    }
+    let open = cells.iter().filter(|cell| cell.judged.verdict == Verdict::Inconclusive);
+    let advised = open.filter_map(|cell| {
+        Some((
+            cell,
+            cell.judged
+                .comparisons
+                .iter()
+                .find_map(|found| found.advice.as_ref().filter(|_| found.judged))?,
+        ))
+    });
+    let by_advice = by_key(advised.map(|(cell, found)| (advice(found), &cell.judged.id)));
+    lines.extend(
+        by_advice
+            .into_iter()
+            .take(2)
+            .map(|(needs, ids)| format!("To decide what is inconclusive ({}): {needs}.", named(&ids))),
+    );
+    lines
+}
+
+/// What was compared, and where.
+pub(crate) fn compared_sides(report: &Report) -> String {
+    let Some(run) = report.runs.last() else { return format!("plimsoll {}", env!("CARGO_PKG_VERSION")) };
+    let Environment { machine, commit, dirty, .. } = &run.environment;
+    let base = match &run.base_ref {
+        Some(base) if report.is_duet() => format!("base {}, ", base.described()),
+        _ if report.is_duet() => String::new(),
+        _ => format!("baseline `{}`, ", report.options.baseline),
+    };
+    let changes = if *dirty { " with uncommitted changes" } else { "" };
+    let head = commit.as_ref().map(|commit| format!("head {commit}{changes}, ")).unwrap_or_default();
+    let rounds = report.cells().first().map(|cell| format!("{}, ", extent(cell))).unwrap_or_default();
+    let rounds = rounds.split_once(", ").map(|(_, rounds)| rounds.to_owned()).unwrap_or_default();
+    let cpus = plural(machine.cpus.into(), "CPU");
+    format!("{base}{head}{rounds}{} with {cpus}, plimsoll {}", machine.cpu, env!("CARGO_PKG_VERSION"))
+}
+
+/// How many cells are folded, by verdict: `34 other cells: 30 unchanged, 4 inconclusive`.
+pub(crate) fn others(cells: &[&Cell]) -> String {
+    let by_verdict = by_key(cells.iter().map(|cell| (cell.judged.verdict, ())));
+    let parts: Vec<String> =
+        by_verdict.iter().map(|(verdict, of)| format!("{} {}", of.len(), verdict.name())).collect();
+    format!("{}: {}", plural(cells.len() as u64, "other cell"), parts.join(", "))
+}
+
+/// The other metrics of a cell that changed in the same way as one: `latency p50 +8.0%, throughput -7.4%`.
+pub(crate) fn also(cell: &Cell, than: &Comparison) -> String {
+    let same =
+        cell.judged.comparisons.iter().filter(|found| {
+            found.judged && found.metric != than.metric && found.verdict == cell.judged.verdict
+        });
+    let change = |found: &Comparison| {
+        Some(format!("{} {}", found.metric.title, change_of(found.change?.estimate, found.is_difference())))
+    };
+    same.filter_map(change).collect::<Vec<_>>().join(", ")
+}
+
+/// The smallest slowdown that all judged comparisons of a cell would have detected: `8.0%`; empty if one would not have.
+pub(crate) fn detectable_slowdown(cell: &CellJudgement) -> String {
+    let speeds = cell.comparisons.iter().filter(|found| found.judged && !found.is_difference());
+    let sizes: Option<Vec<f64>> = speeds.map(slow_down).collect();
+    let largest = sizes.and_then(|sizes| sizes.into_iter().reduce(f64::max));
+    largest.map(percent).unwrap_or_default()
 }
 
 /// Warnings to print before the two sides are built.
@@ -1433,9 +1618,9 @@ mod tests {
             sentence(&Sampled::new(&[Verdict::Regressed; 4])),
         ];
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        3 cells: 1 regressed (tokenizer/3k_tokens/10), 2 unchanged.
-        6 cells: 5 regressed (tokenizer/3k_tokens/5, tokenizer/3k_tokens/10, tokenizer/3k_tokens/15 and 2 more), 1 improved (tokenizer/3k_tokens/30), 1 removed (tokenizer/old). The measurement ended early.
-        4 cells: 4 regressed.
+        1 of 3 cells regressed: tokenizer/3k_tokens/10, latency p50 +23.1% [+19.0, +27.2]. Others: 2 unchanged.
+        5 of 6 cells regressed; worst: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. Others: 1 improved (tokenizer/3k_tokens/30), 1 removed (tokenizer/old). The measurement ended early.
+        4 of 4 cells regressed; worst: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2].
         ");
     }
 
@@ -1464,7 +1649,7 @@ mod tests {
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
-        2 cells: 1 regressed (tokenizer/3k_tokens/10), 1 unchanged.
+        1 of 2 cells regressed: tokenizer/3k_tokens/10. Others: 1 unchanged.
         ");
     }
 

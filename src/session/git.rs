@@ -94,6 +94,13 @@ impl Files {
         Some(Self { repository, top, scratch, left_out })
     }
 
+    /// A source file as the compiler was given it, from the top folder; `None` if it is not below that. `package` is the folder of its
+    /// package, and cargo names files from the folder of its workspace.
+    pub(crate) fn path_of(&self, file: &str, package: &Path) -> Option<String> {
+        let found = package.ancestors().map(|folder| folder.join(file)).find(|path| path.is_file())?;
+        below(&self.top, &found)?.to_str().map(str::to_owned)
+    }
+
     /// The id of the working tree, as `git add -A` would take it.
     pub(crate) fn now(&self) -> Option<String> {
         let index = self.repository.own_index();

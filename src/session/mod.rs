@@ -11,6 +11,7 @@ mod options;
 mod outcome;
 mod run;
 
+pub(crate) use crate::report::Requested;
 #[cfg(feature = "cli")]
 pub(crate) use baselines::{accept, drop_baseline, list as list_baselines, show as show_baseline};
 pub(crate) use cargo::is_only_bench;

@@ -8,7 +8,8 @@ use clap::{ArgAction, ValueEnum};
 
 use crate::output;
 use crate::plan::{Confirmation, Plan, heading, parse_duration, parse_service_text};
-use crate::session::outcome::FailOn;
+use crate::report::Requested;
+use crate::session::outcome::{FailOn, SessionError};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
@@ -31,6 +32,8 @@ pub(crate) struct Options {
     /// Only keep load on each cell for this time, for a profiler.
     pub(crate) profile_time: Option<Duration>,
     pub(crate) plots: bool,
+    /// What is written next to the page.
+    pub(crate) formats: Vec<Requested>,
     pub(crate) output_format: OutputFormat,
     pub(crate) color: bool,
     pub(crate) verbose: bool,
@@ -38,6 +41,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Checks that standard output holds one thing.
+    pub(crate) fn check_formats(&self) -> Result<(), SessionError> {
+        let on_stdout = self.formats.iter().filter(|format| format.is_on_stdout()).count();
+        match on_stdout {
+            0 => Ok(()),
+            1 if self.output_format == OutputFormat::Criterion => Ok(()),
+            _ => Err(SessionError::OneStdout),
+        }
+    }
+
     /// Whether the runs are stored in the baseline that they are compared with.
     pub(crate) fn saves_compared(&self) -> bool {
         self.save.as_ref().is_some_and(|save| save.name == self.baseline.name())

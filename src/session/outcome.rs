@@ -45,24 +45,28 @@ pub(crate) enum FailOn {
 impl Outcome {
     /// The outcome of judged runs.
     pub(crate) fn new(runs: &[Run], judgement: &Judgement, fail_on: &[FailOn]) -> Self {
-        let of_verdict = |verdict: Verdict| match verdict {
-            Verdict::Regressed => Self::Regressed,
-            Verdict::Invalid => Self::NotMeasured,
-            Verdict::Inconclusive if fail_on.contains(&FailOn::Inconclusive) => Self::Regressed,
-            Verdict::Incomparable if fail_on.contains(&FailOn::Incomparable) => Self::NotMeasured,
-            _ => Self::Passed,
-        };
         let of_stop = |stop: &Stop| match stop {
             Stop::Signal(signal) => Self::Interrupted(*signal),
             Stop::Failed(_) => Self::NotMeasured,
             Stop::TimeUp => Self::Passed,
         };
         let stops = runs.iter().filter_map(|run| run.stop.as_ref()).map(of_stop);
-        let verdicts = judgement.cells.iter().map(|cell| of_verdict(cell.verdict));
+        let verdicts = judgement.cells.iter().map(|cell| Self::of_verdict(cell.verdict, fail_on));
         let lacks_comparison = judgement.compared_nothing() || !judgement.removed.is_empty();
         let comparison =
             (lacks_comparison && fail_on.contains(&FailOn::Incomparable)).then_some(Self::NotMeasured);
         stops.chain(verdicts).chain(comparison).min().unwrap_or(Self::Passed)
+    }
+
+    /// The outcome of a cell with this verdict.
+    pub(crate) fn of_verdict(verdict: Verdict, fail_on: &[FailOn]) -> Self {
+        match verdict {
+            Verdict::Regressed => Self::Regressed,
+            Verdict::Invalid => Self::NotMeasured,
+            Verdict::Inconclusive if fail_on.contains(&FailOn::Inconclusive) => Self::Regressed,
+            Verdict::Incomparable if fail_on.contains(&FailOn::Incomparable) => Self::NotMeasured,
+            _ => Self::Passed,
+        }
     }
 }
 
@@ -106,6 +110,10 @@ pub(crate) enum SessionError {
     WouldDrop { name: String, cell: String },
     #[error("could not save the runs: {0}")]
     NotSaved(#[source] FileError),
+    #[error(
+        "standard output holds one thing: give only one --report NAME=-, without --output-format bencher, and a path to the others"
+    )]
+    OneStdout,
     #[error("{}: {why}", file.display())]
     RunFile { file: PathBuf, why: String },
     #[error(

@@ -9,8 +9,8 @@ use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
 use crate::output;
 use crate::plan::{CellId, Group, Plan};
-use crate::record::{BaseRef, Baseline, CellRun, Run, Stop, TestBed, metric, write_runs};
-use crate::report::{self, Mode, Place, Progress, Report, ReportOptions};
+use crate::record::{BaseRef, Baseline, CellRun, Run, SourceLine, Stop, TestBed, metric, write_runs};
+use crate::report::{self, Mode, Place, Progress, Report, ReportOptions, Requested};
 use crate::session::base_ref::{Base, Pair, Resolved, build_pair, resolve};
 use crate::session::baselines::{
     RUN_FILE, check_save, complete, first_tree, is_built_by_cargo, load_runs, not_empty, pin_to, read_for,
@@ -25,6 +25,7 @@ use crate::session::outcome::{FailOn, Outcome, Result, SessionError};
 /// Measures a plan, judges it and reports. Everything that a user can get wrong is found before a byte is sent.
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let mut plan = plan.validated()?;
+    options.check_formats()?;
     check_metrics(&plan)?;
     check_save(&plan, options)?;
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
@@ -39,11 +40,11 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let (base_ref, _lock) = match resolved? {
         Resolved::Plain => (None, None),
         Resolved::Duet(base, lock) => (Some(base), lock),
-        Resolved::Same(why) => return nothing_measured(&why, Outcome::Passed, options),
+        Resolved::Same(why) => return nothing_measured(&why, Outcome::Passed, &plan.bench, options),
         Resolved::NoBase(why) => {
             let must_compare = options.fail_on.contains(&FailOn::Incomparable);
             let outcome = if must_compare { Outcome::NotMeasured } else { Outcome::Passed };
-            return nothing_measured(why, outcome, options);
+            return nothing_measured(why, outcome, &plan.bench, options);
         }
     };
     // Validated again, with the base that the call names.
@@ -103,9 +104,27 @@ fn profile(plan: &Plan, time: Duration, options: &Options) -> Result<Outcome> {
     Ok(signal.map_or(Outcome::Passed, Outcome::Interrupted))
 }
 
-/// Says why nothing was measured.
-fn nothing_measured(why: &str, outcome: Outcome, options: &Options) -> Result<Outcome> {
-    if !options.quiet {
+/// Says why nothing was measured, also in the requested formats. The page of an earlier run stays.
+fn nothing_measured(why: &str, outcome: Outcome, bench: &str, options: &Options) -> Result<Outcome> {
+    let place = Place::below(&options.paths.reports(), bench);
+    let report_options = ReportOptions { nothing_measured: Some(why.to_owned()), ..ReportOptions::default() };
+    let (baseline, judgement) = (Baseline::default(), Judgement::default());
+    let report = Report {
+        bench,
+        title: bench,
+        runs: &[],
+        baseline: &baseline,
+        judgement: &judgement,
+        options: &report_options,
+    };
+    let formats = report::on_github(&options.formats);
+    let failures = report::write_requested(&place, &report, &formats, &mut Vec::new());
+    if let Some(failure) = failures.into_iter().next() {
+        return Err(failure.into());
+    }
+    if options.formats.iter().any(Requested::is_on_stdout) {
+        output::log(why);
+    } else if !options.quiet {
         output::print(format_args!("{why}\n"))?;
     } else if outcome != Outcome::Passed {
         output::log(why);
@@ -164,8 +183,9 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
 
 /// Judges the runs of one file against the runs of another and reports, into `output` or `reports/compare`.
 pub(crate) fn compare(base: &Path, head: &Path, output: Option<&Path>, options: &Options) -> Result<Outcome> {
+    options.check_formats()?;
     let place = place(output, "compare", options);
-    check_overwrites(&place, &[base])?;
+    check_overwrites(&place, &[base], &[base, head], options)?;
     let (stored, runs) = (complete(base)?, complete(head)?);
     check_comparable((base, &stored), (head, &runs))?;
     let is_duet = |run: &Run| run.cells.iter().any(|cell| !cell.base.is_empty());
@@ -200,11 +220,11 @@ fn check_comparable(base: (&Path, &[Run]), head: (&Path, &[Run])) -> Result<()> 
 /// Judges the runs of all files together against the baseline and reports, into `output` or `reports/report`. Runs that ended early are
 /// reported too, as after their measurement.
 pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options) -> Result<Outcome> {
+    options.check_formats()?;
     let place = place(output, "report", options);
     // A single file would be written as it was read.
-    if files.len() > 1 {
-        check_overwrites(&place, files)?;
-    }
+    let replaced = if files.len() > 1 { files } else { &[] };
+    check_overwrites(&place, replaced, files, options)?;
     let mut runs = Vec::new();
     for file in files {
         let more = not_empty(file)?;
@@ -259,8 +279,12 @@ fn measure_all(
     let mode = Mode::of_stderr(options.quiet);
     let measure = |plan: &Plan, control: Option<&Path>| {
         let mut progress = Progress::new(mode, options.color);
-        let options = MeasureOptions { control, ..measure_options(options, deadline) };
-        measure::measure(plan, options, &mut |event| progress.show(event))
+        let measure_options = MeasureOptions { control, ..measure_options(options, deadline) };
+        let mut runs = measure::measure(plan, measure_options, &mut |event| progress.show(event))?;
+        for cell in runs.iter_mut().flat_map(|run| &mut run.cells) {
+            cell.source = cell.source.take().and_then(|source| in_repository(source, about.files, options));
+        }
+        Ok::<_, MeasureError>(runs)
     };
     let needs_control = options.save.is_some() || plan.groups.iter().any(|group| group.base.is_none());
     let program = std::env::current_exe().ok().filter(|_| needs_control);
@@ -318,6 +342,15 @@ fn measure_all(
     }
     drop(pair);
     Ok(runs)
+}
+
+/// A line of a file as people find it; `None` if the file is not part of their repository. A path of another folder could name its user.
+fn in_repository(source: SourceLine, files: Option<&Files>, options: &Options) -> Option<SourceLine> {
+    let file = match files {
+        Some(files) => files.path_of(&source.file, &options.paths.root)?,
+        None => Some(source.file).filter(|file| Path::new(file).is_relative())?,
+    };
+    Some(SourceLine { file, ..source })
 }
 
 /// Lets stored runs decide, since their candidates cannot be measured again.
@@ -458,16 +491,21 @@ fn conclude(
         failures.extend(written.err().map(SessionError::from));
     }
     let judgement = judge(baseline, runs, Depth::Report);
-    let report_options = report_options(runs, &judgement, baseline, place, origin, options);
+    let fail_on = if options.replaces_compared() { &[] } else { options.fail_on.as_slice() };
+    let report_options = report_options(runs, &judgement, baseline, place, origin, fail_on, options);
     let bench = &benches(runs).into_iter().collect::<Vec<_>>().join(" and ");
     let title = &match origin {
         Origin::Files => format!("{bench}, from saved runs"),
         Origin::OtherFile => format!("{bench}, one file against another"),
         Origin::Measurement { .. } | Origin::Baseline => bench.clone(),
     };
-    let report = Report { title, runs, baseline, judgement: &judgement, options: &report_options };
-    // A tool that asks for lines of a form needs them.
-    if !options.quiet || options.output_format == OutputFormat::Bencher {
+    let report = Report { bench, title, runs, baseline, judgement: &judgement, options: &report_options };
+    if options.formats.iter().any(Requested::is_on_stdout) {
+        if !options.quiet {
+            output::log(report.terminal(options.color, options.verbose).trim_end());
+        }
+    } else if !options.quiet || options.output_format == OutputFormat::Bencher {
+        // A tool that asks for lines of a form needs them, also with --quiet.
         // If that fails, page and baseline are written all the same.
         let printed = output::print(match options.output_format {
             OutputFormat::Criterion => report.terminal(options.color, options.verbose),
@@ -475,12 +513,11 @@ fn conclude(
         });
         failures.extend(printed.err().map(SessionError::from));
     }
-    match report::write(place, &report) {
-        Ok(()) if options.quiet => {}
-        Ok(()) => output::log(format_args!("Report: {}", place.page().display())),
-        Err(error) => failures.push(error.into()),
+    let unwritten = report::write(place, &report, &report::on_github(&options.formats));
+    if unwritten.is_empty() && !options.quiet {
+        output::log(format_args!("Report: {}", place.page().display()));
     }
-    let fail_on = if options.replaces_compared() { &[] } else { options.fail_on.as_slice() };
+    failures.extend(unwritten.into_iter().map(SessionError::from));
     let mut outcome = Outcome::new(runs, &judgement, fail_on);
     failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
     if let Some(signal) = signals.signalled() {
@@ -513,13 +550,28 @@ fn report_options(
     baseline: &Baseline,
     place: &Place,
     origin: Origin,
+    fail_on: &[FailOn],
     options: &Options,
 ) -> ReportOptions {
     let command = |flags: &[&str]| command_line(benches(runs), &options.bench_args, flags);
     let other = judgement.other_test_bed.as_ref().and_then(|other| other.commit.as_deref());
     let newest = || baseline.runs.last().and_then(|run| run.environment.commit.as_deref());
     let stored = other.or_else(newest).filter(|_| origin == Origin::Measurement { can_build: true });
+    let is_measured = matches!(origin, Origin::Measurement { .. });
+    let compared = match &options.baseline {
+        BaselineUse::Strict(name) | BaselineUse::Lenient(name)
+            if !runs.iter().any(|run| run.base_ref.is_some()) =>
+        {
+            vec!["--baseline", name]
+        }
+        _ => Vec::new(),
+    };
+    let verdicts =
+        [Verdict::Regressed, Verdict::Invalid, Verdict::Inconclusive, Verdict::Incomparable].into_iter();
     ReportOptions {
+        again_command: (is_measured && !options.is_filtered).then(|| command(&compared)),
+        fails: verdicts.filter(|one| Outcome::of_verdict(*one, fail_on) != Outcome::Passed).collect(),
+        nothing_measured: None,
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),
         records: options.saves_compared(),
@@ -550,16 +602,31 @@ fn place(output: Option<&Path>, name: &str, options: &Options) -> Place {
     }
 }
 
-/// Checks that the report does not overwrite a file that it is made from.
-fn check_overwrites(place: &Place, files: &[impl AsRef<Path>]) -> Result<()> {
-    let written = fs::canonicalize(place.folder.join(RUN_FILE)).ok();
-    let mut files = files.iter().map(AsRef::as_ref);
-    match files.find(|file| written.is_some() && fs::canonicalize(file).ok() == written) {
-        None => Ok(()),
-        Some(file) => Err(SessionError::RunFile {
-            file: file.to_owned(),
-            why: "the report would overwrite it: choose another folder with --output".to_owned(),
-        }),
+/// Checks that the report does not overwrite a file that it is made from. `replaced` are those that must not be the folder's own
+/// [`RUN_FILE`].
+fn check_overwrites(
+    place: &Place,
+    replaced: &[impl AsRef<Path>],
+    files: &[impl AsRef<Path>],
+    options: &Options,
+) -> Result<()> {
+    let is_same = |one: &Path, other: &Path| {
+        fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).ok() == Some(one))
+    };
+    let run_file = place.folder.join(RUN_FILE);
+    let formats: Vec<PathBuf> =
+        options.formats.iter().filter_map(|format| format.file(&place.folder)).collect();
+    let mut replaced = replaced.iter().map(AsRef::as_ref).filter(|file| is_same(file, &run_file));
+    let mut written =
+        files.iter().map(AsRef::as_ref).filter(|file| formats.iter().any(|format| is_same(file, format)));
+    let error = |file: &Path, other: &str| SessionError::RunFile {
+        file: file.to_owned(),
+        why: format!("the report would overwrite it: choose another {other}"),
+    };
+    match (replaced.next(), written.next()) {
+        (Some(file), _) => Err(error(file, "folder with --output")),
+        (None, Some(file)) => Err(error(file, "path with --report NAME=PATH")),
+        (None, None) => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ crate::checks!(calls:
     a_broken_filter_is_a_wrong_call,
     bench_measures_and_reports,
     a_dumb_terminal_gets_lines_and_the_usual_variables_decide_on_colors,
+    a_report_comes_in_the_forms_that_are_asked_for,
     criterions_other_flags_do_what_they_do_there,
     wrong_values_name_file_line_group_and_cell,
     wrong_flags_are_refused_before_anything_is_started,
@@ -201,6 +202,51 @@ fn a_dumb_terminal_gets_lines_and_the_usual_variables_decide_on_colors() {
     };
     assert!(colored(&[("CARGO_TERM_COLOR", "always")]), "cargo is told to use colors");
     assert!(!colored(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+fn a_report_comes_in_the_forms_that_are_asked_for() {
+    let package = Package::new();
+    for (wrong, why) in [
+        (&["--report", "xml"][..], "it must be one of markdown, github, junit, json, openmetrics, csv"),
+        (&["--report", "json=-,csv=-"], "standard output holds one thing"),
+        (&["--report", "json=-", "--output-format", "bencher"], "standard output holds one thing"),
+    ] {
+        package.bench("usual", wrong).expect_code(2).expect_err(why);
+        package.expect_not_measured();
+    }
+    let mut command =
+        package.command("usual", &["--report", "markdown,junit=out/,csv", "--noplot", "--bench"]);
+    let handed_on = |name: &str| fs::read_to_string(package.path(name)).unwrap();
+    fs::write(package.path("output"), "mine=1\n").unwrap();
+    let ran = run(command
+        .args(["--report", "json=-"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_OUTPUT", package.path("output"))
+        .env("GITHUB_STEP_SUMMARY", package.path("summary")));
+    package.expect_nothing_left();
+    let judgement: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let cell = &judgement["cells"][0];
+    assert_eq!((&cell["id"], &judgement["bench"]), (&CELL.into(), &"fixture".into()));
+    assert_eq!(cell["verdict"], "new");
+    assert!(cell["requests"].as_u64() > Some(0), "{}", ran.out);
+    // The package is not in git, so that the compiler's path stays.
+    assert_eq!(cell["source"]["file"], "tests/bench/suite.rs");
+    ran.expect_err("NOT COMPARED with a baseline");
+    assert_eq!(handed_on("output"), "mine=1\nverdict=new\nregressed=0\n");
+    assert!(handed_on("summary").starts_with("+ **NOT COMPARED. "), "{}", handed_on("summary"));
+    assert!(
+        handed_on("reports/fixture/report.md").starts_with("<!-- plimsoll:fixture -->\n+ **NOT COMPARED.")
+    );
+    assert!(handed_on("out/junit.xml").contains("<testcase name=\"hello/4\""));
+    assert!(handed_on("reports/fixture/rounds.csv").lines().count() > 10);
+
+    let run_file = "reports/fixture/run.json";
+    let again =
+        package.plimsoll(&["report", run_file, "--noplot", "--report", "openmetrics=-"]).expect_code(0);
+    assert!(again.out.starts_with("# TYPE plimsoll_") && again.out.ends_with("# EOF\n"), "{}", again.out);
+    let over = package.plimsoll(&["report", run_file, "--report", &format!("json={run_file}")]);
+    over.expect_code(2)
+        .expect_err("the report would overwrite it: choose another path with --report NAME=PATH");
 }
 
 fn criterions_other_flags_do_what_they_do_there() {

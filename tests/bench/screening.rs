@@ -24,7 +24,7 @@ fn expect_confirmed(ran: Ran) -> Ran {
         .expect_out(
             "1 of 1 cell looked slower than the stored runs. 1 of them measured again next to the first tree (the code of the baseline's first run), 1 confirmed.",
         )
-        .expect_out(&format!("1 regressed ({CELL})"))
+        .expect_out(&format!("1 of 1 cell regressed: {CELL}"))
 }
 
 /// A shop that does not ignore its reports: they are no part of what was measured.
@@ -137,7 +137,7 @@ fn the_last_program_is_base_until_another_one_is_measured() {
     shop.bench(&[], &last).expect_code(0).expect_out("NOT COMPARED");
     shop.replace("src/main.rs", "from_micros(500)", "from_micros(2500)");
     for _ in 0..2 {
-        let ran = shop.bench(&[], &last).expect_code(1).expect_out(&format!("1 regressed ({CELL})"));
+        let ran = shop.bench(&[], &last).expect_code(1).expect_out(&format!("1 of 1 cell regressed: {CELL}"));
         ran.expect_out("Base is the program that was measured");
     }
     shop.replace("src/main.rs", "from_micros(2500)", "from_micros(500)");

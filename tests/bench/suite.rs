@@ -181,6 +181,7 @@ impl Package {
             .env(SUITE_ROOT, self.root())
             .env("NO_COLOR", "1")
             .env_remove("CARGO")
+            .env_remove("GITHUB_ACTIONS")
             .args(args);
         command
     }

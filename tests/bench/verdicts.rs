@@ -61,7 +61,7 @@ fn a_duet_is_red_by_fresh_pairs_and_without_a_baseline() {
         || package.bench("usual", &[&duet[..], &["--service-arg=--service-time=12ms"]].concat()),
         |ran| {
             ran.code == Some(1)
-                && ran.out.contains(&format!("regressed ({CELL})"))
+                && ran.out.contains(&format!("1 of 1 cell regressed: {CELL}"))
                 && ran.out.contains("analysis 1 of 2")
                 && ran.err.contains("1 of 1 cells looks slower; measuring again (analysis 1 of 2)")
         },

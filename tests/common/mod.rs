@@ -156,7 +156,7 @@ pub fn full_disk() -> Stdio {
 /// The `plimsoll` command with arguments.
 pub fn plimsoll(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.args(args).env("NO_COLOR", "1");
+    command.args(args).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
     command
 }
 
