@@ -63,7 +63,7 @@ impl Requested {
         let Some(format) = FORMATS.iter().find(|format| format.name == name) else {
             let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
             let built =
-                if name == "junit" { " (plimsoll was built without the feature `junit`)" } else { "" };
+                if name == "junit" { "; `junit` needs features = [\"junit\"] of plimsoll in Cargo.toml" } else { "" };
             return Err(format!("it must be one of {}, or NAME=PATH{built}", names.join(", ")));
         };
         match (path, &format.output) {
