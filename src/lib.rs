@@ -58,6 +58,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | the command `plimsoll` |
+//! | `junit` | `--report junit` |
 //! | `png` | a PNG of each chart next to its SVG |
 //! | `serve` | the reference API |
 //! | `reqwest` | HTTP/2, proxies and redirects |
