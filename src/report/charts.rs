@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use crate::parallel;
 use crate::plan::{Side, metric};
-use crate::record::file_name;
+use crate::record::{Unit, file_name};
 use crate::report::chart::frame::{Line, Point};
 use crate::report::chart::lines::Contents;
 use crate::report::chart::percentiles::Distribution;
 #[cfg(feature = "png")]
 use crate::report::chart::png::png;
-use crate::report::chart::{forest, lines, percentiles, rounds};
-use crate::report::model::{Artifact, Cell, Report, ReportError, by_key};
+use crate::report::chart::{forest, lines, percentiles, rounds, table};
+use crate::report::model::{Artifact, Cell, Figure, Report, ReportError, Scope, Table, by_key};
+use crate::report::number;
 use crate::report::text::{self, LATENCIES};
 
 /// The chart of the whole call. The names of the others are their kind and a group, function or cell.
@@ -28,35 +29,21 @@ const BETWEEN: &str = "~";
 /// With kind and ending, longer names would not fit into a file system.
 const MAX_LEN: usize = 200;
 
-/// A chart that was drawn.
-#[derive(Debug)]
-pub(crate) struct Figure {
-    /// The name of its files without an ending.
-    pub(crate) name: String,
-    pub(crate) scope: Scope,
-    pub(crate) svg: String,
-}
-
-/// What a chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// The whole call.
-    Call,
-    /// The group with this index.
-    Group(usize),
-    /// One cell of the group with this index.
-    Cell(usize),
-}
-
 /// Draws all charts.
 pub(crate) fn figures(report: &Report) -> Vec<Figure> {
     let change = forest::draw(report.title, &report.sentence(), report.judgement);
-    let change = change.map(|svg| Figure { name: CHANGE.to_owned(), scope: Scope::Call, svg });
+    let change = change.map(|svg| Figure {
+        name: CHANGE.to_owned(),
+        scope: Scope::Call,
+        svg,
+        numbers: changes(&report.cells()),
+    });
     let groups = report.groups();
     let of_groups =
         parallel::map(groups.iter().enumerate().collect(), parallel::cores(), |(nth, (group, cells))| {
             let mut figures = of_group(group, cells, Scope::Group(nth));
-            figures.extend(cells.iter().flat_map(|cell| of_cell(report, cell, Scope::Cell(nth))));
+            let of_cells = cells.iter().enumerate();
+            figures.extend(of_cells.flat_map(|(place, cell)| of_cell(report, cell, Scope::Cell(nth, place))));
             figures
         });
     change.into_iter().chain(of_groups.into_iter().flatten()).collect()
@@ -93,10 +80,14 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
         return Vec::new();
     }
     let of_all: Vec<&Cell> = functions.iter().flat_map(|(_, cells)| cells.iter().copied()).collect();
-    let figure = |name: String, svg: Option<String>| Some(Figure { name, scope, svg: svg? });
+    let figure = |name: String, title: &str, subtitle: &str, contents: &Contents| {
+        let unit = if contents.is_latency { Unit::Nanoseconds } else { Unit::PerSecond };
+        let numbers = table::by_point("concurrency", &contents.lines, unit);
+        Some(Figure { name, scope, svg: lines::draw(title, subtitle, contents)?, numbers })
+    };
     let subtitle = text::subtitle(&of_all, &[metric::THROUGHPUT]);
-    let svg = lines::draw(group, &subtitle, &throughput(group, &functions));
-    let mut figures = vec![figure(name_of(THROUGHPUT, &[group]), svg)];
+    let name = name_of(THROUGHPUT, &[group]);
+    let mut figures = vec![figure(name, group, &subtitle, &throughput(group, &functions))];
     for (function, cells) in &functions {
         let name = match functions.len() {
             1 => name_of(LATENCY, &[group]),
@@ -104,7 +95,7 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
         };
         let title = if function.is_empty() { group.to_owned() } else { format!("{group}/{function}") };
         let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
-        figures.push(figure(name, lines::draw(&title, &subtitle, &latency(cells))));
+        figures.push(figure(name, &title, &subtitle, &latency(cells)));
     }
     figures.into_iter().flatten().collect()
 }
@@ -117,16 +108,20 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
     let subtitle = text::percentiles_subtitle(cell, distribution.cut);
     let drawn = [
         (ROUNDS, draw_rounds(cell, &title)),
-        (PERCENTILES, percentiles::draw(&title, &subtitle, &distribution)),
+        (
+            PERCENTILES,
+            percentiles::draw(&title, &subtitle, &distribution).map(|svg| (svg, distribution.table())),
+        ),
     ];
-    let figure = |(kind, svg): (&str, Option<String>)| {
-        Some(Figure { name: name_of(kind, &[&id.group, &benchmark]), scope, svg: svg? })
+    let figure = |(kind, drawn): (&str, Option<(String, Table)>)| {
+        let (svg, numbers) = drawn?;
+        Some(Figure { name: name_of(kind, &[&id.group, &benchmark]), scope, svg, numbers })
     };
     drawn.into_iter().filter_map(figure).collect()
 }
 
 /// The rounds of a cell in order of time; `None` if there is a single one, or one without latencies.
-fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
+fn draw_rounds(cell: &Cell, title: &str) -> Option<(String, Table)> {
     let all = || cell.runs.iter().flat_map(|run| &run.rounds);
     let mut lines = Vec::new();
     for (id, name) in text::p50_and_tail(cell) {
@@ -145,7 +140,46 @@ fn draw_rounds(cell: &Cell, title: &str) -> Option<String> {
         launches.extend(run.rounds.iter().map(|round| before + round.launch));
     }
     let is_chart = launches.len() > 1 && !lines.is_empty();
-    is_chart.then(|| rounds::draw(title, &text::rounds_subtitle(cell), &launches, &lines))
+    let numbers = || rounds_table(&launches, &lines);
+    is_chart.then(|| (rounds::draw(title, &text::rounds_subtitle(cell), &launches, &lines), numbers()))
+}
+
+/// Each round with the launch that served it, then base, which has one value.
+fn rounds_table(launches: &[usize], lines: &[Line]) -> Table {
+    let (base, head): (Vec<Line>, _) = lines.iter().cloned().partition(|line| line.side == Side::Base);
+    let name = |round: f64| {
+        let launch = launches.get(round as usize).map_or(0, |launch| launch + 1);
+        format!("{}, launch {}", number::count(round as u64 + 1), number::count(launch as u64))
+    };
+    let mut table = table::by_x("round", &head, Unit::Nanoseconds, name);
+    let of_base = |head: &Line| {
+        let point = base.iter().find(|line| line.name == head.name).and_then(|line| line.points.first());
+        point.map(|point| table::with_range(point, Unit::Nanoseconds)).unwrap_or_default()
+    };
+    if !base.is_empty() {
+        table.rows.push(std::iter::once(Side::Base.to_string()).chain(head.iter().map(of_base)).collect());
+    }
+    table
+}
+
+/// All judged comparisons with a change, in the order of the cells.
+fn changes(cells: &[Cell]) -> Table {
+    let mut rows = Vec::new();
+    for cell in cells {
+        for found in cell.judged.comparisons.iter().filter(|found| found.judged) {
+            let Some(change) = found.change else { continue };
+            let is_difference = found.is_difference();
+            rows.push(vec![
+                format!("{} {}", cell.judged.id, found.metric.title),
+                number::change_of(change.estimate, is_difference),
+                number::change_range(change, is_difference),
+                found.verdict.name().to_owned(),
+                text::detectable_change(found).unwrap_or_default(),
+            ]);
+        }
+    }
+    let headings = ["comparison", "change", "interval", "verdict", "detectable"];
+    Table { headings: headings.map(str::to_owned).into(), rows }
 }
 
 /// The functions that are lines over concurrency, with their cells by growing concurrency. Cells that share a concurrency differ in
@@ -327,7 +361,7 @@ mod tests {
         let figures = figures(&sampled.report());
         let scopes: Vec<Scope> = figures.iter().map(|figure| figure.scope).collect();
         let group = Scope::Group(0);
-        assert_eq!(scopes, [Scope::Call, group, group, Scope::Cell(0), Scope::Cell(0)]);
+        assert_eq!(scopes, [Scope::Call, group, group, Scope::Cell(0, 0), Scope::Cell(0, 0)]);
         let each = if cfg!(feature = "png") { 2 } else { 1 };
         assert_eq!(files(&figures).unwrap().len(), each * figures.len());
     }

@@ -62,8 +62,11 @@ impl Requested {
         let (name, path) = text.split_once('=').map_or((text, None), |(name, path)| (name, Some(path)));
         let Some(format) = FORMATS.iter().find(|format| format.name == name) else {
             let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-            let built =
-                if name == "junit" { "; `junit` needs features = [\"junit\"] of plimsoll in Cargo.toml" } else { "" };
+            let built = if name == "junit" {
+                "; `junit` needs features = [\"junit\"] of plimsoll in Cargo.toml"
+            } else {
+                ""
+            };
             return Err(format!("it must be one of {}, or NAME=PATH{built}", names.join(", ")));
         };
         match (path, &format.output) {

@@ -8,7 +8,7 @@ use crate::judge::{Comparison, Estimate, LimitOutcome, Stage, Verdict};
 use crate::plan::{CellId, Side};
 use crate::record::{Better, SourceLine, Unit};
 use crate::report::model::{Cell, Report, ReportError, Row};
-use crate::report::text;
+use crate::report::text::{self, Fact};
 
 /// The version of this form. It changes if a field goes or means something else, not if one is added.
 const SCHEMA: u32 = 1;
@@ -37,8 +37,8 @@ struct Document<'a> {
     removed: Vec<String>,
     /// What else to know about the call, for people.
     notes: Vec<String>,
-    /// The machine, the builds and the run, by name, for people.
-    environment: BTreeMap<String, String>,
+    /// The machine, the builds and the runs of both sides, for people.
+    environment: Vec<Fact>,
 }
 
 /// What head was compared with.
@@ -166,7 +166,6 @@ struct LimitDocument {
 /// The whole text.
 pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
     let shared = report.shared_notes();
-    let facts = text::facts(report);
     let document = Document {
         schema: SCHEMA,
         plimsoll: env!("CARGO_PKG_VERSION"),
@@ -182,7 +181,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         cells: report.cells().iter().map(cell).collect(),
         removed: report.judgement.removed.iter().map(ToString::to_string).collect(),
         notes: text::call_notes(report, &shared),
-        environment: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        environment: text::environment(report),
     };
     let json =
         serde_json::to_string_pretty(&document).map_err(|error| ReportError::Json(error.to_string()))?;

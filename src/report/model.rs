@@ -57,6 +57,34 @@ pub(crate) struct Artifact {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// A chart that was drawn, with its numbers.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    /// The name of its files without an ending.
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
+    pub(crate) svg: String,
+    pub(crate) numbers: Table,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole call.
+    Call,
+    /// The group with this index.
+    Group(usize),
+    /// The cell with the second index, of the group with the first.
+    Cell(usize, usize),
+}
+
+/// Printed numbers with a heading above each column. The first column names the row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) headings: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
@@ -134,6 +162,13 @@ impl<'a> Report<'a> {
             other.judged.verdict.cmp(&one.judged.verdict).then(size(other).total_cmp(&size(one)))
         });
         cells
+    }
+
+    /// The stored runs that a cell can be compared with, the oldest first.
+    pub(crate) fn stored(&self, cell: &Cell<'a>) -> Vec<(&'a Run, &'a CellRun)> {
+        let (Some(run), last) = (self.runs.last(), cell.last()) else { return Vec::new() };
+        let current = self.baseline.current(&last.id, &run.environment.machine.test_bed);
+        current.filter(|(_, stored)| stored.definition == last.definition).collect()
     }
 
     /// The number of cells that were judged by a screening and its confirmations.

@@ -2,7 +2,7 @@
 //!
 //! A minus is ASCII, which can be searched for.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::judge::Change;
 use crate::plan::Throughput;
@@ -204,6 +204,12 @@ pub(crate) fn elapsed(duration: Duration) -> String {
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
+}
+
+/// The day of a time in UTC: `2026-11-24`.
+pub(crate) fn date(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string();
+    text.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// A p value next to its level: `p = 0.0012 < 0.01`; `None` without a p value.

@@ -8,8 +8,8 @@ use crate::judge::{
 };
 use crate::plan::{BenchmarkId, Cell, CellId, Confirmation, Endpoint, Group, Load, Location, Side};
 use crate::record::{
-    Baseline, CellRun, Counts, Environment, Fault, Histogram, Judged, LatencyHistogram, Machine, Metric,
-    Round, Run, TestBed, metric,
+    Baseline, CellRun, Counts, Environment, Epoch, Fault, Histogram, Judged, LatencyHistogram, Machine,
+    Metric, Round, Run, TestBed, metric,
 };
 use crate::report::model::{Report, ReportOptions};
 use crate::stats::interval::Method as IntervalMethod;
@@ -49,6 +49,21 @@ pub(crate) fn hostile() -> impl proptest::strategy::Strategy<Value = String> {
         "[a-z/ ]{1,50}"
     ];
     prop::collection::vec(part, 1..40).prop_map(|parts| parts.concat().chars().take(1000).collect())
+}
+
+/// The contrast of two colors, `#0072B2` and so on, as WCAG 2 defines it.
+pub(crate) fn contrast(one: &str, other: &str) -> f64 {
+    let linear = |part: u32| match f64::from(part) / 255.0 {
+        part if part <= 0.04045 => part / 12.92,
+        part => ((part + 0.055) / 1.055).powf(2.4),
+    };
+    let luminance = |color: &str| {
+        let color = u32::from_str_radix(color.trim_start_matches('#'), 16).unwrap();
+        let part = |shift: u32| linear(color >> shift & 0xFF);
+        0.2126 * part(16) + 0.7152 * part(8) + 0.0722 * part(0)
+    };
+    let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+    one.max(other) / one.min(other)
 }
 
 const GROUP: &str = "tokenizer";
@@ -286,6 +301,18 @@ fn run(samples: &[Sample], of_head: bool) -> Run {
     }
 }
 
+/// A run like the first one, some days later and a little slower.
+fn stored(first: &Run, days: usize) -> Run {
+    let mut run = first.clone();
+    run.started += Duration::from_secs(86_400 * (20_000 + days as u64));
+    run.id = format!("{}-{days}", first.id);
+    run.environment.commit = Some(format!("abc123{days}"));
+    for round in run.cells.iter_mut().flat_map(|cell| &mut cell.rounds) {
+        round.values.values_mut().for_each(|value| *value *= 1.0 + 0.01 * (days % 3) as f64);
+    }
+    run
+}
+
 fn judgement(samples: &[Sample]) -> Judgement {
     let cells: Vec<_> = samples.iter().map(judged).collect();
     let tests = cells.iter().flat_map(|cell| &cell.comparisons).filter(|found| found.judged).count();
@@ -329,6 +356,46 @@ impl Sampled {
                 nothing_measured: None,
                 overview: true,
             },
+        }
+    }
+
+    /// Cells of several groups, functions and concurrencies, most of them unchanged, with 30 rounds each. The baseline has five runs,
+    /// of which the last three began a new epoch.
+    pub(crate) fn many(cells: usize) -> Self {
+        const CONCURRENCIES: [usize; 6] = [1, 2, 5, 10, 20, 50];
+        let sample = |nth: usize| Sample {
+            group: format!("group {}", nth / 24),
+            function: format!("function_{}", nth / CONCURRENCIES.len() % 4),
+            concurrency: CONCURRENCIES[nth % CONCURRENCIES.len()],
+            ..Sample::new(
+                nth,
+                match nth % 30 {
+                    4 | 17 => Verdict::Regressed,
+                    8 => Verdict::Improved,
+                    11 | 12 => Verdict::Inconclusive,
+                    21 => Verdict::Invalid,
+                    _ => Verdict::Unchanged,
+                },
+            )
+        };
+        let mut sampled = Self::of(&(0..cells).map(sample).collect::<Vec<_>>());
+        for cell in &mut sampled.runs[0].cells {
+            cell.rounds = cell.rounds.iter().flat_map(|round| [0, 1, 2].map(|_| round.clone())).collect();
+        }
+        sampled.store(5);
+        sampled
+    }
+
+    /// Gives the baseline this number of runs of successive days. The last three are a new epoch.
+    pub(crate) fn store(&mut self, runs: usize) {
+        let first = self.baseline.runs.remove(0);
+        self.baseline.runs = (0..runs).map(|nth| stored(&first, nth)).collect();
+        let Some(begins) = runs.checked_sub(3).and_then(|place| self.baseline.runs.get(place)) else {
+            return;
+        };
+        let epoch = Epoch { reason: Some("TLS was turned on".into()), ..Epoch::of(begins) };
+        for (nth, run) in self.baseline.runs.iter_mut().rev().take(3).enumerate() {
+            run.epoch = Some(Epoch { reason: epoch.reason.clone().filter(|_| nth == 2), ..epoch.clone() });
         }
     }
 

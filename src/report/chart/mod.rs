@@ -9,6 +9,7 @@ pub(crate) mod percentiles;
 pub(crate) mod png;
 pub(crate) mod rounds;
 pub(crate) mod svg;
+pub(crate) mod table;
 
 #[cfg(test)]
 mod tests {

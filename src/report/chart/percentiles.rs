@@ -4,10 +4,11 @@
 //! Each further nine (90%, 99%, 99.9%, …) is equally wide, so that the tail has as much room as the middle.
 
 use crate::plan::Side;
-use crate::record::{LatencyHistogram, Metric, Round};
+use crate::record::{LatencyHistogram, METRICS, Metric, Round, Unit};
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent};
 use crate::report::chart::svg::{Marker, Rect};
-use crate::report::model::{Cell, Report, Row};
+use crate::report::chart::table;
+use crate::report::model::{Cell, Report, Row, Table};
 use crate::stats::describe::{median, sorted};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
@@ -62,6 +63,17 @@ impl Distribution {
         };
         let lines = sides.map(line).into_iter().filter(|line| !line.points.is_empty()).collect();
         Self { lines, cut }
+    }
+
+    /// The percentiles that are metrics.
+    pub(crate) fn table(&self) -> Table {
+        let known: Vec<(f64, &Metric)> = METRICS.iter().filter_map(|m| Some((nines(m)?, m))).collect();
+        let mut lines = self.lines.clone();
+        let is_known = |point: &Point| known.iter().any(|(nines, _)| *nines == point.x);
+        lines.iter_mut().for_each(|line| line.points.retain(is_known));
+        let name =
+            |x: f64| known.iter().find(|(nines, _)| *nines == x).map_or("", |(_, metric)| metric.title);
+        table::by_x("percentile", &lines, Unit::Nanoseconds, |x| name(x).to_owned())
     }
 }
 
@@ -124,10 +136,7 @@ fn of_metrics(rounds: &[&Round], rows: &[Row]) -> Samples {
 
 /// What a baseline keeps of the runs that the cell was compared with.
 fn stored(report: &Report, cell: &Cell, rows: &[Row]) -> Samples {
-    let (Some(run), last) = (report.runs.last(), cell.last()) else { return Samples::new() };
-    let current = report.baseline.current(&last.id, &run.environment.machine.test_bed);
-    let comparable = current.filter(|(_, stored)| stored.definition == last.definition);
-    let series: Vec<_> = comparable.map(|(_, stored)| stored.series()).collect();
+    let series: Vec<_> = report.stored(cell).into_iter().map(|(_, stored)| stored.series()).collect();
     let of_row = |row: &Row| {
         row.value(Side::Base)?;
         let of_metric = series.iter().filter_map(|series| series.values.get(row.metric.id));
@@ -173,7 +182,7 @@ fn shares(last: f64) -> Vec<Tick> {
 mod tests {
     use super::*;
     use crate::judge::Verdict;
-    use crate::record::{METRICS, Run};
+    use crate::record::Run;
     use crate::report::tests::{Sample, Sampled};
 
     fn distribution(verdict: Verdict, change: impl Fn(&mut Run)) -> Distribution {

@@ -3,8 +3,9 @@
 //! plotters draws the shapes. It knows whole dots only, therefore a px is several dots. Without fonts of the system it cannot
 //! measure text, therefore text is measured here with the embedded font and written next to the shapes.
 //!
-//! The colors are Okabe and Ito's, which people with any kind of color vision tell apart (Wong, "Points of view: Color
-//! blindness", Nature Methods 8, 2011). A shape or a line style always repeats what a color says.
+//! The hues are Okabe and Ito's, which people with any kind of color vision tell apart (Wong, "Points of view: Color
+//! blindness", Nature Methods 8, 2011), darkened until they can be read as text. A shape or a line style always repeats what a color
+//! says.
 
 use std::sync::LazyLock;
 
@@ -17,10 +18,10 @@ use ttf_parser::Face;
 
 use crate::plan::Side;
 
-pub(crate) const BASE: RGBColor = RGBColor(0x6B, 0x72, 0x80);
-const HEAD: RGBColor = RGBColor(0x00, 0x72, 0xB2);
-pub(crate) const REGRESSED: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
-pub(crate) const IMPROVED: RGBColor = RGBColor(0x00, 0x9E, 0x73);
+pub(crate) const BASE: RGBColor = RGBColor(0x5B, 0x63, 0x70);
+const HEAD: RGBColor = RGBColor(0x00, 0x6B, 0xA8);
+pub(crate) const REGRESSED: RGBColor = RGBColor(0xB5, 0x47, 0x08);
+pub(crate) const IMPROVED: RGBColor = RGBColor(0x00, 0x73, 0x5A);
 /// Areas that are not data: noise thresholds, launches.
 pub(crate) const BAND: RGBColor = RGBColor(0xEE, 0xF0, 0xF2);
 const BACKGROUND: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
@@ -30,6 +31,20 @@ pub(crate) const GRID: RGBColor = RGBColor(0xE8, 0xEA, 0xED);
 pub(crate) const AXIS: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
 /// From a line to its name: lighter than all data.
 pub(crate) const LEADER: RGBColor = RGBColor(0xC5, 0xCA, 0xD2);
+/// Each color, and what a dark page shows in its place.
+const DARK: [(RGBColor, RGBColor); 11] = [
+    (BASE, RGBColor(0xAE, 0xB6, 0xC2)),
+    (HEAD, RGBColor(0x6C, 0xB8, 0xE6)),
+    (REGRESSED, RGBColor(0xFF, 0x91, 0x52)),
+    (IMPROVED, RGBColor(0x4C, 0xC9, 0xA4)),
+    (BAND, RGBColor(0x26, 0x2B, 0x33)),
+    (BACKGROUND, RGBColor(0x15, 0x18, 0x1D)),
+    (TITLE, RGBColor(0xE7, 0xE9, 0xEC)),
+    (TEXT, RGBColor(0xAA, 0xB1, 0xBB)),
+    (GRID, RGBColor(0x2C, 0x31, 0x38)),
+    (AXIS, RGBColor(0x6B, 0x72, 0x80)),
+    (LEADER, RGBColor(0x4B, 0x51, 0x5B)),
+];
 /// The share of a line's color in its band. What lies below stays visible.
 const BAND_OPACITY: f64 = 0.14;
 
@@ -244,7 +259,7 @@ impl Canvas<'_> {
 
     /// One line of text, on top of all shapes.
     pub(crate) fn text(&mut self, text: &str, (x, y): At, lettering: Lettering) {
-        let Lettering { size, color: RGBColor(red, green, blue), anchor } = lettering;
+        let Lettering { size, color, anchor } = lettering;
         let text = clean(text);
         let baseline = y + size * CAP_HEIGHT / 2.0;
         // The text keeps its length in another font. Characters that this font lacks have no known width.
@@ -254,10 +269,25 @@ impl Canvas<'_> {
         };
         self.texts.push_str(&format!(
             "<text x=\"{x:.1}\" y=\"{baseline:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
-             fill=\"#{red:02X}{green:02X}{blue:02X}\"{length}>{}</text>\n",
+             fill=\"{}\"{length}>{}</text>\n",
+            hex(color),
             escaped(&text)
         ));
     }
+}
+
+/// The color as an SVG writes it.
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+/// Style rules that give charts inside a page the colors of a dark one. A rule takes precedence over the color of an SVG's element.
+pub(crate) fn dark_rules() -> String {
+    let rule = |(light, dark): (RGBColor, RGBColor)| {
+        let (light, dark) = (hex(light), hex(dark));
+        format!("figure [fill=\"{light}\"]{{fill:{dark}}}figure [stroke=\"{light}\"]{{stroke:{dark}}}")
+    };
+    DARK.map(rule).concat()
 }
 
 fn dots((x, y): At) -> (i32, i32) {
@@ -345,6 +375,19 @@ pub(crate) fn wrap(text: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::contrast;
+
+    #[test]
+    fn colors_of_data_and_text_can_be_read_on_light_and_dark_pages() {
+        let dark = |color| DARK.iter().find(|(light, _)| *light == color).unwrap().1;
+        for color in [BASE, HEAD, REGRESSED, IMPROVED, TITLE, TEXT] {
+            for area in [BACKGROUND, BAND] {
+                let found =
+                    [contrast(&hex(color), &hex(area)), contrast(&hex(dark(color)), &hex(dark(area)))];
+                assert!(found.iter().all(|found| *found >= 4.5), "{color:?} on {area:?}: {found:?}");
+            }
+        }
+    }
 
     #[test]
     fn digits_are_equally_wide() {
