@@ -82,10 +82,12 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
     let note = note_of_rest(rows.len(), all);
     let svg = heading.svg(rows.iter().map(name).collect(), note, plot.bottom + BELOW_PX, |canvas| {
         draw_key(canvas, plot.top - KEY_PX / 2.0);
-        for (row, top) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * f64::from(nth))) {
+        let tops = (0..).map(|nth| plot.top + ROW_PX * f64::from(nth));
+        let bands = rows.iter().zip(tops).map(|(row, top)| {
             let (left, right) = (scale.x(-row.found.margin), scale.x(row.found.margin));
-            canvas.fill(Rect { left, top, right, bottom: top + ROW_PX }, BAND);
-        }
+            Rect { left, top, right, bottom: top + ROW_PX }
+        });
+        canvas.fill(&bands.collect::<Vec<_>>(), BAND);
         scale.draw_axis(canvas);
         for (row, y) in rows.iter().zip((0..).map(|nth| plot.top + ROW_PX * (f64::from(nth) + 0.5))) {
             let cell = ids.iter().position(|id| *id == row.cell).map_or("", |nth| &short[nth]);
@@ -136,7 +138,7 @@ impl Scale {
             // An interval that reaches beyond the axis shows no end.
             let end = |value: f64| ((self.x(value), y), !self.axis.is_beyond(value.abs()));
             let stroke = Stroke { width: 1.5, ..Stroke::thin(color(found.verdict)) };
-            canvas.interval([end(worse.low), end(worse.high)], stroke);
+            canvas.intervals(&[[end(worse.low), end(worse.high)]], stroke);
         }
         if let Some(detectable) = found.detectable.filter(|change| !self.axis.is_beyond(*change)) {
             let x = self.x(detectable);
@@ -166,7 +168,7 @@ fn draw_key(canvas: &mut Canvas, y: f64) {
         x += 9.0 + width(name, TEXT_SIZE) + 18.0;
     }
     let threshold = "noise threshold";
-    canvas.fill(Rect { left: x - 4.0, top: y - 6.0, right: x + 8.0, bottom: y + 6.0 }, BAND);
+    canvas.fill(&[Rect { left: x - 4.0, top: y - 6.0, right: x + 8.0, bottom: y + 6.0 }], BAND);
     canvas.text(threshold, (x + 13.0, y), LEFT_ALIGNED);
     x += 13.0 + width(threshold, TEXT_SIZE) + 18.0;
     canvas.line(&[(x, y - DETECTABLE_PX), (x, y + DETECTABLE_PX)], Stroke::thin(TEXT));
@@ -176,9 +178,9 @@ fn draw_key(canvas: &mut Canvas, y: f64) {
 /// The shape says what the color says.
 fn draw_marker(canvas: &mut Canvas, at: At, verdict: Verdict) {
     match verdict {
-        Verdict::Regressed => canvas.marker(at, Marker::Triangle, color(verdict)),
-        Verdict::Improved => canvas.marker(at, Marker::Diamond, color(verdict)),
-        Verdict::Unchanged => canvas.marker(at, Marker::Square, color(verdict)),
+        Verdict::Regressed => canvas.markers(&[at], Marker::Triangle, color(verdict)),
+        Verdict::Improved => canvas.markers(&[at], Marker::Diamond, color(verdict)),
+        Verdict::Unchanged => canvas.markers(&[at], Marker::Square, color(verdict)),
         _ => canvas.hollow_marker(at, Marker::Circle, color(verdict)),
     }
 }

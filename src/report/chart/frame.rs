@@ -1,6 +1,6 @@
 //! What all charts have in common: the heading, axes with round ticks, and names that fit and stay apart.
 //!
-//! plotters' logarithmic axis has ticks at decades only; these have steps of 1, 2 and 5. Values are in the data's own unit. The
+//! A logarithmic axis has ticks in steps of 1, 2 and 5. Values are in the data's own unit. The
 //! unit that is shown stands in the title, and labels are bare numbers.
 
 use plotters::style::RGBColor;
@@ -135,10 +135,10 @@ impl Frame {
     /// Grid, labels and title of the vertical axis.
     pub(crate) fn vertical_axis(&self, canvas: &mut Canvas) {
         let Rect { left, right, top, .. } = self.plot;
+        let heights = self.axis.ticks.iter().map(|(value, _)| self.y(*value));
+        canvas.lines(&heights.map(|y| vec![(left, y), (right, y)]).collect::<Vec<_>>(), Stroke::thin(GRID));
         for (value, label) in &self.axis.ticks {
-            let y = self.y(*value);
-            canvas.line(&[(left, y), (right, y)], Stroke::thin(GRID));
-            canvas.text(label, (left - TICK_GAP_PX, y), RIGHT_ALIGNED);
+            canvas.text(label, (left - TICK_GAP_PX, self.y(*value)), RIGHT_ALIGNED);
         }
         canvas.text(&self.axis.title, (EDGE_PX, top - Y_TITLE_PX), LEFT_ALIGNED);
     }
@@ -146,22 +146,41 @@ impl Frame {
     /// The horizontal axis, with ticks from left to right at these x in px.
     pub(crate) fn horizontal_axis(&self, canvas: &mut Canvas, ticks: &[Tick], title: &str) {
         let Rect { left, right, bottom, .. } = self.plot;
-        canvas.line(&[(left, bottom), (right, bottom)], Stroke::thin(AXIS));
-        for (x, _) in ticks {
-            canvas.line(&[(*x, bottom), (*x, bottom + TICK_GAP_PX / 2.0)], Stroke::thin(AXIS));
-        }
+        let mut lines = vec![vec![(left, bottom), (right, bottom)]];
+        lines.extend(ticks.iter().map(|(x, _)| vec![(*x, bottom), (*x, bottom + TICK_GAP_PX / 2.0)]));
+        canvas.lines(&lines, Stroke::thin(AXIS));
         tick_labels(canvas, ticks, bottom);
         canvas.text(title, (f64::midpoint(left, right), bottom + X_TITLE_PX), CENTERED);
     }
 
     /// A line through points at these x in px.
     pub(crate) fn line(&self, canvas: &mut Canvas, line: &Line, x: impl Fn(f64) -> f64) -> Option<End> {
-        let points: Vec<At> = line.points.iter().map(|point| (x(point.x), self.y(point.value))).collect();
-        canvas.line(&points, Stroke::of(line.side));
+        self.pieces(canvas, line, &[&line.points], &x);
+        let Point { x: last, value, .. } = line.points.last()?;
+        let at = (x(*last), self.y(*value));
+        Some(End { name: line.name.clone(), color: side_color(line.side), at })
+    }
+
+    /// A line that is interrupted between these pieces of its points.
+    pub(crate) fn pieces(
+        &self,
+        canvas: &mut Canvas,
+        line: &Line,
+        pieces: &[&[Point]],
+        x: impl Fn(f64) -> f64,
+    ) {
+        let at = |point: &Point| (x(point.x), self.y(point.value));
+        let pieces: Vec<Vec<At>> = pieces.iter().map(|points| points.iter().map(at).collect()).collect();
+        canvas.lines(&pieces, Stroke::of(line.side));
         if let Some(marker) = line.marker {
-            points.iter().for_each(|at| canvas.marker(*at, marker, side_color(line.side)));
+            canvas.markers(&pieces.concat(), marker, side_color(line.side));
         }
-        Some(End { name: line.name.clone(), color: side_color(line.side), at: *points.last()? })
+    }
+
+    /// The ends of a point's interval at this x in px. An interval that reaches beyond the axis shows no end.
+    pub(crate) fn interval(&self, point: &Point, x: f64) -> [(At, bool); 2] {
+        let at = |value: f64| (x, self.y(value));
+        [(at(point.low), true), (at(point.high), !self.axis.is_beyond(point.high))]
     }
 
     /// The intervals of a line as a band.
@@ -289,6 +308,10 @@ pub(crate) struct Line {
     /// The shape of its points; `None` for a line without.
     pub(crate) marker: Option<Marker>,
     pub(crate) points: Vec<Point>,
+}
+
+pub(crate) fn has_both_sides(lines: &[Line]) -> bool {
+    lines.iter().any(|line| line.side != lines[0].side)
 }
 
 /// The note below a chart that shows only the first of all that there are.

@@ -2,7 +2,8 @@
 
 use crate::plan::Side;
 use crate::report::chart::frame::{
-    Axis, End, Frame, Heading, Line, MAX_NAME_PX, Tick, concurrency_places, distinct, extent, note_of_rest,
+    Axis, End, Frame, Heading, Line, MAX_NAME_PX, Tick, concurrency_places, distinct, extent, has_both_sides,
+    note_of_rest,
 };
 use crate::report::chart::svg::{
     Canvas, Marker, NAME_HEIGHT_PX, Rect, Stroke, TEXT_SIZE, TICK_GAP_PX, side_color, widest, width,
@@ -89,17 +90,10 @@ fn draw_lines(canvas: &mut Canvas, frame: &Frame, lines: &[Line], concurrencies:
     // Head after base: the new lies on top.
     for side in [Side::Base, Side::Head] {
         let of_side = || lines.iter().filter(|line| line.side == side);
-        for point in of_side().flat_map(|line| &line.points).filter(|point| point.low < point.high) {
-            let at = |value: f64| (x(side, point.x), frame.y(value));
-            // An interval that reaches beyond the axis shows no end.
-            let ends = [(at(point.low), true), (at(point.high), !frame.axis.is_beyond(point.high))];
-            canvas.interval(ends, Stroke::thin(side_color(side)));
-        }
+        let points = of_side().flat_map(|line| &line.points).filter(|point| point.low < point.high);
+        let intervals = points.map(|point| frame.interval(point, x(side, point.x)));
+        canvas.intervals(&intervals.collect::<Vec<_>>(), Stroke::thin(side_color(side)));
         ends.extend(of_side().filter_map(|line| frame.line(canvas, line, |n| x(side, n))));
     }
     frame.names(canvas, &ends);
-}
-
-fn has_both_sides(lines: &[Line]) -> bool {
-    lines.iter().any(|line| line.side != lines[0].side)
 }

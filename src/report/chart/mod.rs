@@ -1,6 +1,7 @@
 //! The charts of a report: plain data in, an SVG as a string out. A chart is a file with a `draw`. All of them draw on the
 //! [`svg::Canvas`]. Sizes are CSS px.
 
+mod backend;
 pub(crate) mod forest;
 pub(crate) mod frame;
 pub(crate) mod lines;
@@ -20,6 +21,7 @@ mod tests {
     use std::path::Path;
 
     use regex_lite::Regex;
+    use roxmltree::{Document, Node};
 
     use super::*;
     use crate::judge::{CellJudgement, Change, Comparison, Judgement, Stage, Verdict};
@@ -50,16 +52,14 @@ mod tests {
     }
 
     fn texts(svg: &str) -> Vec<Text> {
-        let element = Regex::new(
-            "<text x=\"([^\"]+)\" y=\"([^\"]+)\" text-anchor=\"([^\"]+)\" font-size=\"([^\"]+)\" [^>]*>([^<]*)</text>",
-        );
-        let text = |found: regex_lite::Captures| {
-            let number = |nth: usize| -> f64 { found[nth].parse().unwrap() };
-            let (x, baseline, size) = (number(1), number(2), number(4));
-            let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-            let text = signs.iter().fold(found[5].to_owned(), |text, (code, sign)| text.replace(code, sign));
+        let document = Document::parse(svg).unwrap();
+        let text = |node: Node| {
+            let attribute = |name| node.ancestors().find_map(|node| node.attribute(name)).unwrap();
+            let number = |name| -> f64 { attribute(name).parse().unwrap() };
+            let (x, baseline, size) = (number("x"), number("y"), number("font-size"));
+            let text = node.text().unwrap_or_default().to_owned();
             let width = width(&text, size);
-            let left = x - match &found[3] {
+            let left = x - match attribute("text-anchor") {
                 "start" => 0.0,
                 "middle" => width / 2.0,
                 _ => width,
@@ -67,7 +67,7 @@ mod tests {
             let (top, bottom) = (baseline - ASCENT * size, baseline + DESCENT * size);
             Text { text, left, top, right: left + width, bottom }
         };
-        element.unwrap().captures_iter(svg).map(text).collect()
+        document.descendants().filter(|node| node.has_tag_name("text")).map(text).collect()
     }
 
     fn has(svg: &str, label: &str) -> bool {
@@ -429,10 +429,14 @@ mod tests {
 
     #[test]
     fn one_round_has_no_intervals() {
-        let lines = |name: &str| case(throughput_cases(), name).matches("<polyline").count();
+        let strokes = |svg: &str| -> usize {
+            let paths = svg.split(" d=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+            paths.map(|path| path.matches('m').count()).sum()
+        };
+        let lines = |name: &str| strokes(&case(throughput_cases(), name));
         // Two lines of four points: a line and two caps for each.
         assert_eq!(lines("throughput-one") - lines("throughput-one-round"), 2 * 4 * 3);
-        let forest = |half: f64| forest(rows(1, "a", half)).matches("<polyline").count();
+        let forest = |half: f64| strokes(&forest(rows(1, "a", half)));
         assert_eq!(forest(0.04) - forest(f64::NAN), 4 * 3);
     }
 
@@ -441,7 +445,7 @@ mod tests {
         let svg = latency(LONG_ID, &FEW, latencies(&FEW, 2e6, 0.02, &BOTH));
         assert!(svg.contains(&format!("<title>{LONG_ID}</title>")));
         assert!(!has(&svg, LONG_ID));
-        assert_eq!(svg.matches("textLength=").count(), svg.matches("<text ").count());
+        assert!(svg.contains("textLength="));
         let svg = latency("三千 <&>", &FEW, latencies(&FEW, 2e6, 0.02, &BOTH));
         assert!(svg.contains(">三千 &lt;&amp;&gt;</text>"), "{svg}");
         assert!(svg.matches("textLength=").count() < svg.matches("<text ").count());

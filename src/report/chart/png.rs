@@ -31,11 +31,13 @@ pub(crate) fn png(svg: &str) -> Result<Vec<u8>, String> {
 
 /// Draws one element of [`Canvas::text`](crate::report::chart::svg::Canvas::text); `None` if there is nothing to draw.
 fn draw_text(pixmap: &mut Pixmap, text: Node, scale: Transform) -> Option<()> {
-    let number = |name| text.attribute(name)?.parse::<f64>().ok();
+    // What is said of all texts stands in an element around them.
+    let attribute = |name| text.ancestors().find_map(|node| node.attribute(name));
+    let number = |name| attribute(name)?.parse::<f64>().ok();
     let (x, baseline, size) = (number("x")?, number("y")?, number("font-size")?);
     // Combining marks that the font lacks would be drawn on top of each other, as boxes.
     let letters: String = text.text()?.chars().map(|c| if is_covered(c) { c } else { '□' }).collect();
-    let before = match text.attribute("text-anchor")? {
+    let before = match attribute("text-anchor")? {
         "end" => 1.0,
         "middle" => 0.5,
         _ => 0.0,
@@ -47,7 +49,7 @@ fn draw_text(pixmap: &mut Pixmap, text: Node, scale: Transform) -> Option<()> {
         FACE.outline_glyph(FACE.glyph_index(letter).unwrap_or_default(), &mut outline);
         outline.x += advance_em(letter) * size;
     }
-    let color = u32::from_str_radix(text.attribute("fill")?.strip_prefix('#')?, 16).ok()?;
+    let color = u32::from_str_radix(attribute("fill")?.strip_prefix('#')?, 16).ok()?;
     let [_, red, green, blue] = color.to_be_bytes();
     let mut paint = Paint::default();
     paint.set_color_rgba8(red, green, blue, u8::MAX);

@@ -36,10 +36,11 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
     let numbered: Vec<(usize, &usize)> = launches.iter().enumerate().collect();
 
     heading.svg(labels, None, frame.height(), |canvas| {
-        for stripe in numbered.chunk_by(|a, b| a.1 == b.1).step_by(2) {
+        let stripes = numbered.chunk_by(|a, b| a.1 == b.1).step_by(2).map(|stripe| {
             let [first, last] = [stripe[0], stripe[stripe.len() - 1]].map(|(round, _)| round as f64);
-            canvas.fill(Rect { left: x(first - 0.5), right: x(last + 0.5), ..frame.plot }, BAND);
-        }
+            Rect { left: x(first - 0.5), right: x(last + 0.5), ..frame.plot }
+        });
+        canvas.fill(&stripes.collect::<Vec<_>>(), BAND);
         frame.vertical_axis(canvas);
         let every = rounds.div_ceil(MAX_TICKS).max(1);
         let tick = |round: usize| (x(round as f64 - 1.0), number::count(round as u64));
@@ -60,10 +61,8 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
             } else {
                 // A line ends with its launch: the next one is another process.
                 let launch = |point: &Point| launches.get(point.x as usize);
-                for points in line.points.chunk_by(|a, b| launch(a) == launch(b)) {
-                    let (points, marker) = (points.to_vec(), Some(Marker::nth(nth)));
-                    frame.line(canvas, &Line { points, marker, ..line.clone() }, x);
-                }
+                let pieces: Vec<&[Point]> = line.points.chunk_by(|a, b| launch(a) == launch(b)).collect();
+                frame.pieces(canvas, &Line { marker: Some(Marker::nth(nth)), ..line.clone() }, &pieces, x);
             }
             ends.extend(end(&frame, line));
         }

@@ -1,22 +1,23 @@
 //! The canvas of all charts: CSS px in, one SVG out.
 //!
-//! plotters draws the shapes. It knows whole dots only, therefore a px is several dots. Without fonts of the system it cannot
-//! measure text, therefore text is measured here with the embedded font and written next to the shapes.
+//! plotters draws the shapes. Without fonts of the system it cannot measure text, therefore text is measured here with the embedded
+//! font, so that labels have room wherever the SVG is shown.
 //!
 //! The hues are Okabe and Ito's, which people with any kind of color vision tell apart (Wong, "Points of view: Color
 //! blindness", Nature Methods 8, 2011), darkened until they can be read as text. A shape or a line style always repeats what a color
 //! says.
 
+use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
-use plotters::element::DashedPathElement;
-use plotters::prelude::{Circle, PathElement, Polygon, Rectangle, SVGBackend};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::style::{Color, RGBColor};
 use ttf_parser::Face;
 
 use crate::plan::Side;
+use crate::report::chart::backend::{DOTS_PER_PX, Dashed, ShortSvg, Tenths, hex};
 
 pub(crate) const BASE: RGBColor = RGBColor(0x5B, 0x63, 0x70);
 const HEAD: RGBColor = RGBColor(0x00, 0x6B, 0xA8);
@@ -73,13 +74,14 @@ const FIRST_WIDE_CHAR: char = '\u{1100}';
 /// Stands for characters that neither a line of text nor XML can hold.
 const REPLACEMENT: char = '\u{FFFD}';
 
-const DOTS_PER_PX: f64 = 4.0;
 /// Half the width of the cap at an interval's end.
 const CAP_PX: f64 = 3.5;
 /// Lengths of a dash and of the gap after it, in lines of head.
 const DASHED: (f64, f64) = (6.0, 4.0);
 /// Half the size of a marker.
 const MARKER_PX: f64 = 4.0;
+/// The font keeps the width of longer texts. Shorter ones differ too little from font to font.
+const MIN_KEPT_PX: f64 = 40.0;
 
 /// A place in the picture in px, from its upper left corner.
 pub(crate) type At = (f64, f64);
@@ -151,7 +153,7 @@ pub(crate) const RIGHT_ALIGNED: Lettering = Lettering { anchor: "end", ..LEFT_AL
 
 /// What a chart draws on.
 pub(crate) struct Canvas<'a> {
-    shapes: DrawingArea<SVGBackend<'a>, Shift>,
+    shapes: DrawingArea<ShortSvg<'a>, Shift>,
     texts: String,
 }
 
@@ -165,31 +167,31 @@ pub(crate) fn svg(
     let (right, bottom) = dots((width, height));
     let mut shapes = String::new();
     let texts = {
-        let backend = SVGBackend::with_string(&mut shapes, (right.unsigned_abs(), bottom.unsigned_abs()));
+        let backend = ShortSvg::new(&mut shapes, (right.unsigned_abs(), bottom.unsigned_abs()));
         let mut canvas = Canvas { shapes: backend.into_drawing_area(), texts: String::new() };
-        canvas.fill(Rect { left: 0.0, top: 0.0, right: width, bottom: height }, BACKGROUND);
+        canvas.fill(&[Rect { left: 0.0, top: 0.0, right: width, bottom: height }], BACKGROUND);
         draw(&mut canvas);
+        in_memory(canvas.shapes.present());
         canvas.texts
     };
-    // The `<svg>` element of plotters has no title, and its size is in dots.
-    let shapes = shapes.trim_end().trim_end_matches("</svg>");
-    let shapes = shapes.split_once('\n').map_or("", |(_, shapes)| shapes);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\">\n<title>{}</title>\n<desc>{}</desc>\n\
-         <g transform=\"scale({})\">\n{shapes}</g>\n\
-         <g font-family=\"{FONT_FAMILY}\" xml:space=\"preserve\">\n{texts}</g>\n</svg>\n",
+         viewBox=\"0 0 {width} {height}\">\n<title>{}</title>\n<desc>{}</desc>\n<g fill=\"none\">\n{shapes}</g>\n\
+         <g font-family=\"{FONT_FAMILY}\" font-size=\"{TEXT_SIZE}\" text-anchor=\"start\" fill=\"{}\" \
+         xml:space=\"preserve\">\n{texts}</g>\n</svg>\n",
         escaped(title),
         escaped(&description.join("; ")),
-        1.0 / DOTS_PER_PX,
+        hex(TEXT),
     )
 }
 
 impl Canvas<'_> {
-    /// A filled rectangle.
-    pub(crate) fn fill(&mut self, Rect { left, top, right, bottom }: Rect, color: RGBColor) {
-        let corners = [dots((left, top)), dots((right, bottom))];
-        in_memory(self.shapes.draw(&Rectangle::new(corners, color.filled())));
+    /// Filled rectangles.
+    pub(crate) fn fill(&mut self, areas: &[Rect], color: RGBColor) {
+        for Rect { left, top, right, bottom } in areas {
+            let corners = [dots((*left, *top)), dots((*right, *bottom))];
+            in_memory(self.shapes.draw(&Rectangle::new(corners, color.filled())));
+        }
     }
 
     /// The area between two lines with points at the same x, in a thin wash of a color.
@@ -200,14 +202,21 @@ impl Canvas<'_> {
         }
     }
 
-    /// A line between the two ends of an interval. An end with `true` gets a cap.
-    pub(crate) fn interval(&mut self, ends: [(At, bool); 2], stroke: Stroke) {
-        let [(from, _), (to, _)] = ends;
-        self.line(&[from, to], stroke);
-        let (across_x, across_y) = if from.0 == to.0 { (CAP_PX, 0.0) } else { (0.0, CAP_PX) };
-        for ((x, y), _) in ends.into_iter().filter(|(_, has_cap)| *has_cap) {
-            self.line(&[(x - across_x, y - across_y), (x + across_x, y + across_y)], stroke);
+    /// A line between the two ends of each interval. An end with `true` gets a cap.
+    pub(crate) fn intervals(&mut self, intervals: &[[(At, bool); 2]], stroke: Stroke) {
+        for ends in intervals {
+            let [(from, _), (to, _)] = *ends;
+            self.line(&[from, to], stroke);
+            let (across_x, across_y) = if from.0 == to.0 { (CAP_PX, 0.0) } else { (0.0, CAP_PX) };
+            for ((x, y), _) in ends.iter().filter(|(_, has_cap)| *has_cap) {
+                self.line(&[(x - across_x, y - across_y), (x + across_x, y + across_y)], stroke);
+            }
         }
+    }
+
+    /// Several lines, each through all its points.
+    pub(crate) fn lines(&mut self, lines: &[Vec<At>], stroke: Stroke) {
+        lines.iter().for_each(|line| self.line(line, stroke));
     }
 
     /// A line through all the points.
@@ -218,84 +227,88 @@ impl Canvas<'_> {
             return;
         }
         let style = stroke.color.stroke_width((stroke.width * DOTS_PER_PX).round() as u32);
-        let drawn = match stroke.pattern.map(dots) {
+        in_memory(match stroke.pattern {
             None => self.shapes.draw(&PathElement::new(points, style)),
-            Some((dash, gap)) => self.shapes.draw(&DashedPathElement::new(points, dash, gap, style)),
-        };
-        in_memory(drawn);
+            Some(pattern) => self.shapes.draw(&Dashed { points, style, pattern }),
+        });
     }
 
-    /// A filled point with a light rim, which keeps overlapping points apart.
-    pub(crate) fn marker(&mut self, at: At, marker: Marker, color: RGBColor) {
-        self.shape(at, marker, MARKER_PX + THIN_WIDTH, BACKGROUND);
-        self.shape(at, marker, MARKER_PX, color);
+    /// Filled points with a light rim, which keeps overlapping points apart.
+    pub(crate) fn markers(&mut self, places: &[At], marker: Marker, color: RGBColor) {
+        for (half, color) in [(MARKER_PX + THIN_WIDTH, BACKGROUND), (MARKER_PX, color)] {
+            places.iter().for_each(|at| self.shape(*at, marker, half, color));
+        }
     }
 
     /// The outline of a point.
     pub(crate) fn hollow_marker(&mut self, at: At, marker: Marker, color: RGBColor) {
-        self.marker(at, marker, color);
+        self.markers(&[at], marker, color);
         self.shape(at, marker, MARKER_PX - 1.5 * THIN_WIDTH, BACKGROUND);
     }
 
     fn shape(&mut self, (x, y): At, marker: Marker, half: f64, color: RGBColor) {
         // Shapes of equal area look equally large: the corners of pointed ones reach further out.
-        let far = half * 1.25;
-        let corners = match marker {
+        let (small, far) = (0.9 * half, 1.25 * half);
+        let corners: &[At] = match marker {
             Marker::Circle => {
                 let radius = (half * DOTS_PER_PX).round() as i32;
                 return in_memory(self.shapes.draw(&Circle::new(dots((x, y)), radius, color.filled())));
             }
-            Marker::Square => {
-                let half = half * 0.9;
-                let square = Rect { left: x - half, top: y - half, right: x + half, bottom: y + half };
-                return self.fill(square, color);
-            }
-            Marker::Triangle => vec![(x, y - far), (x + far, y + half), (x - far, y + half)],
-            Marker::Diamond => vec![(x, y - far), (x + far, y), (x, y + far), (x - far, y)],
+            Marker::Square => &[(-small, -small), (small, -small), (small, small), (-small, small)],
+            Marker::Triangle => &[(0.0, -far), (far, half), (-far, half)],
+            Marker::Diamond => &[(0.0, -far), (far, 0.0), (0.0, far), (-far, 0.0)],
         };
-        let corners: Vec<_> = corners.into_iter().map(dots).collect();
-        in_memory(self.shapes.draw(&Polygon::new(corners, color.filled())));
+        let around: Vec<_> = corners.iter().map(|(right, down)| dots((x + right, y + down))).collect();
+        in_memory(self.shapes.draw(&Polygon::new(around, color.filled())));
     }
 
     /// One line of text, on top of all shapes.
     pub(crate) fn text(&mut self, text: &str, (x, y): At, lettering: Lettering) {
         let Lettering { size, color, anchor } = lettering;
         let text = clean(text);
-        let baseline = y + size * CAP_HEIGHT / 2.0;
-        // The text keeps its length in another font. Characters that this font lacks have no known width.
-        let length = match text.chars().all(is_covered) && !text.is_empty() {
-            true => format!(" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\"", width(&text, size)),
-            false => String::new(),
-        };
+        let (baseline, width) = (y + size * CAP_HEIGHT / 2.0, width(&text, size));
+        // What is said of all texts need not be said of one.
+        let mut attributes = String::new();
+        if anchor != LEFT_ALIGNED.anchor {
+            attributes += &format!(" text-anchor=\"{anchor}\"");
+        }
+        if size != TEXT_SIZE {
+            attributes += &format!(" font-size=\"{size}\"");
+        }
+        if color != TEXT {
+            attributes += &format!(" fill=\"{}\"", hex(color));
+        }
+        // Characters that this font lacks have no known width.
+        if width > MIN_KEPT_PX && text.chars().all(is_covered) {
+            attributes += &format!(" textLength=\"{}\"", Tenths::new(width));
+        }
         self.texts.push_str(&format!(
-            "<text x=\"{x:.1}\" y=\"{baseline:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
-             fill=\"{}\"{length}>{}</text>\n",
-            hex(color),
+            "<text x=\"{}\" y=\"{}\"{attributes}>{}</text>\n",
+            Tenths::new(x),
+            Tenths::new(baseline),
             escaped(&text)
         ));
     }
 }
 
-/// The color as an SVG writes it.
-fn hex(RGBColor(red, green, blue): RGBColor) -> String {
-    format!("#{red:02X}{green:02X}{blue:02X}")
+/// A place in plotters' whole numbers.
+fn dots((x, y): At) -> (i32, i32) {
+    let dots = |px: f64| (px * DOTS_PER_PX).round() as i32;
+    (dots(x), dots(y))
+}
+
+/// Drawing into a text cannot fail.
+fn in_memory(drawn: Result<(), DrawingAreaErrorKind<Infallible>>) {
+    drawn.expect("shapes are within memory");
 }
 
 /// Style rules that give charts inside a page the colors of a dark one. A rule takes precedence over the color of an SVG's element.
 pub(crate) fn dark_rules() -> String {
     let rule = |(light, dark): (RGBColor, RGBColor)| {
-        let (light, dark) = (hex(light), hex(dark));
+        let [light, dark] = [light, dark].map(hex);
         format!("figure [fill=\"{light}\"]{{fill:{dark}}}figure [stroke=\"{light}\"]{{stroke:{dark}}}")
     };
     DARK.map(rule).concat()
-}
-
-fn dots((x, y): At) -> (i32, i32) {
-    ((x * DOTS_PER_PX).round() as i32, (y * DOTS_PER_PX).round() as i32)
-}
-
-fn in_memory(drawn: Result<(), DrawingAreaErrorKind<std::io::Error>>) {
-    drawn.expect("plotters draws into a string, which cannot fail");
 }
 
 /// The embedded font.
@@ -450,15 +463,23 @@ mod tests {
     #[test]
     fn an_svg_has_its_size_a_title_and_text_of_known_length() {
         let svg = svg("a < b", &["c".into(), "d".into()], (200.0, 100.0), |canvas| {
-            canvas.text("5 < 6", (190.0, 90.0), RIGHT_ALIGNED);
+            canvas.text("5 < 6 and 6 < 7", (190.0, 90.0), RIGHT_ALIGNED);
+            canvas.text("5", (190.0, 80.0), CENTERED);
             canvas.text("三", (10.0, 10.0), LEFT_ALIGNED);
             canvas.line(&[(0.0, 50.0), (20.0, 50.0)], Stroke::of(Side::Head));
         });
         assert!(svg.contains("width=\"200\" height=\"100\" viewBox=\"0 0 200 100\""), "{svg}");
         assert!(svg.contains("<title>a &lt; b</title>\n<desc>c; d</desc>"), "{svg}");
-        let right = format!("textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\"", width("5 < 6", 12.0));
-        assert!(svg.contains(&format!("{right}>5 &lt; 6</text>")), "{svg}");
-        assert!(svg.contains("fill=\"#4B5563\">三</text>"), "{svg}");
-        assert_eq!(svg.matches("<polyline").count(), 2, "two dashes of 6 px: {svg}");
+        let length = width("5 < 6 and 6 < 7", 12.0);
+        let right = format!("textLength=\"{length:.1}\"");
+        assert!(svg.contains(&format!("{right}>5 &lt; 6 and 6 &lt; 7</text>")), "{svg}");
+        assert!(svg.contains("<text x=\"190\" y=\"84.3\" text-anchor=\"middle\">5</text>"), "{svg}");
+        assert!(svg.contains(">三</text>"), "{svg}");
+        assert!(
+            svg.contains(
+                "<path d=\"m0 50h20\" stroke=\"#006BA8\" stroke-width=\"2\" stroke-dasharray=\"6 4\"/>"
+            ),
+            "{svg}"
+        );
     }
 }

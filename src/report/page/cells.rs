@@ -28,6 +28,7 @@ pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<
         @for (group, (name, cells)) in report.groups().into_iter().enumerate() {
             h3 { bdi { (name) } }
             @if let Some(about) = &cells[0].last().about { p.about { (about) } }
+            div.charts { @for chart in of(Scope::Group(group)) { (figure(chart)) } }
             div.cells {
                 @for (nth, cell) in cells.iter().enumerate() {
                     details.cell open=[open.contains(&&cell.judged.id).then_some("")] {
@@ -39,7 +40,6 @@ pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<
                     }
                 }
             }
-            div.charts { @for chart in of(Scope::Group(group)) { (figure(chart)) } }
         }
     }
 }
