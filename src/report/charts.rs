@@ -1,20 +1,23 @@
-//! The charts of a report: what changed, for each group throughput and latency over concurrency, and for each cell its rounds
-//! and its latency percentiles. Also the names of their files.
+//! The charts of a report: what changed, for each group throughput and latency over concurrency and against each other, and for each
+//! cell its rounds, its latency percentiles and its history. Also the names of their files.
 
 use std::collections::BTreeSet;
 
 use crate::parallel;
 use crate::plan::{Side, metric};
-use crate::record::{Unit, file_name};
+use crate::record::{CellRun, Epoch, Run, Unit, file_name};
 use crate::report::chart::frame::{Line, Point};
+use crate::report::chart::history::Place;
 use crate::report::chart::lines::Contents;
 use crate::report::chart::percentiles::Distribution;
 #[cfg(feature = "png")]
 use crate::report::chart::png::png;
-use crate::report::chart::{forest, lines, percentiles, rounds, table};
+use crate::report::chart::svg::Marker;
+use crate::report::chart::{forest, history, knee, lines, percentiles, rounds, table};
 use crate::report::model::{Artifact, Cell, Figure, Report, ReportError, Scope, Table, by_key};
 use crate::report::number;
 use crate::report::text::{self, LATENCIES};
+use crate::stats::describe::median;
 
 /// The chart of the whole call. The names of the others are their kind and a group, function or cell.
 const CHANGE: &str = "change";
@@ -22,10 +25,16 @@ const THROUGHPUT: &str = "throughput";
 const LATENCY: &str = "latency";
 const ROUNDS: &str = "rounds";
 const PERCENTILES: &str = "percentiles";
-const KINDS: [&str; 4] = [THROUGHPUT, LATENCY, ROUNDS, PERCENTILES];
+const KNEE: &str = "knee";
+const HISTORY: &str = "history";
+const KINDS: [&str; 6] = [THROUGHPUT, LATENCY, KNEE, ROUNDS, PERCENTILES, HISTORY];
 const ENDINGS: [&str; 2] = [".svg", ".png"];
 /// Between group and function. No encoded name contains it.
 const BETWEEN: &str = "~";
+/// Fewer concurrencies do not show where a service is saturated.
+const LEAST_FOR_KNEE: usize = 3;
+/// Fewer stored runs are not a history.
+const LEAST_STORED: usize = 2;
 /// With kind and ending, longer names would not fit into a file system.
 const MAX_LEN: usize = 200;
 
@@ -89,18 +98,17 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
     let name = name_of(THROUGHPUT, &[group]);
     let mut figures = vec![figure(name, group, &subtitle, &throughput(group, &functions))];
     for (function, cells) in &functions {
-        let name = match functions.len() {
-            1 => name_of(LATENCY, &[group]),
-            _ => name_of(LATENCY, &[group, function]),
-        };
+        let names = if functions.len() == 1 { vec![group] } else { vec![group, function] };
         let title = if function.is_empty() { group.to_owned() } else { format!("{group}/{function}") };
         let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
-        figures.push(figure(name, &title, &subtitle, &latency(cells)));
+        figures.push(figure(name_of(LATENCY, &names), &title, &subtitle, &latency(cells)));
+        let drawn = draw_knee(&title, cells);
+        figures.push(drawn.map(|(svg, numbers)| Figure { name: name_of(KNEE, &names), scope, svg, numbers }));
     }
     figures.into_iter().flatten().collect()
 }
 
-/// The charts of a cell: its rounds in order of time, and its latency percentiles.
+/// The charts of a cell: its rounds in order of time, its latency percentiles, and its accepted runs.
 fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
     let id = &cell.judged.id;
     let (title, benchmark) = (id.to_string(), id.benchmark.to_string());
@@ -112,6 +120,7 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
             PERCENTILES,
             percentiles::draw(&title, &subtitle, &distribution).map(|svg| (svg, distribution.table())),
         ),
+        (HISTORY, draw_history(report, cell, &title)),
     ];
     let figure = |(kind, drawn): (&str, Option<(String, Table)>)| {
         let (svg, numbers) = drawn?;
@@ -160,6 +169,95 @@ fn rounds_table(launches: &[usize], lines: &[Line]) -> Table {
         table.rows.push(std::iter::once(Side::Base.to_string()).chain(head.iter().map(of_base)).collect());
     }
     table
+}
+
+/// The accepted runs of a cell and then head; `None` without several accepted runs.
+fn draw_history(report: &Report, cell: &Cell, title: &str) -> Option<(String, Table)> {
+    let stored = report.history(cell);
+    if stored.len() < LEAST_STORED {
+        return None;
+    }
+    let head = report.runs.iter().filter_map(|run| Some((run, run.cell(&cell.judged.id)?)));
+    let runs: Vec<(&Run, &CellRun)> = stored.iter().copied().chain(head).collect();
+    let epoch = |nth: usize| stored.get(nth).and_then(|(run, _)| run.epoch.as_ref());
+    let places = runs.iter().enumerate().map(|(nth, (run, _))| {
+        let last = nth.checked_sub(1).and_then(epoch);
+        let is_other = |epoch: &&Epoch| last.is_some_and(|last| last.first_run != epoch.first_run);
+        let begins = epoch(nth).filter(|epoch| is_other(epoch) || epoch.reason.is_some());
+        Place {
+            date: number::date(run.started),
+            commit: run.environment.commit.clone().unwrap_or_default(),
+            begins: begins.map(|epoch| text::epoch(epoch.reason.as_deref())),
+        }
+    });
+    let places: Vec<Place> = places.collect();
+    let mut lines = Vec::new();
+    for (nth, (id, name)) in text::p50_and_tail(cell).enumerate() {
+        let points = runs.iter().enumerate().filter_map(|(at, (_, run))| over_launches(at as f64, run, id));
+        let (base, head): (Vec<Point>, _) = points.partition(|point| (point.x as usize) < stored.len());
+        for (side, points) in [(Side::Base, base), (Side::Head, head)] {
+            lines.push(Line { name: name.to_owned(), side, marker: Some(Marker::nth(nth)), points });
+        }
+    }
+    lines.retain(|line| !line.points.is_empty());
+    let subtitle = text::history_subtitle(stored.len(), report.options);
+    let svg = history::draw(title, &subtitle, &places, &lines)?;
+    let name = |x: f64| {
+        let Place { date, commit, begins } = &places[x as usize];
+        let parts = [date, commit, begins.as_ref().unwrap_or(&String::new())].map(String::clone);
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    };
+    Some((svg, table::by_x("run", &lines, Unit::Nanoseconds, name)))
+}
+
+/// The median of the launches of a run, from the lowest to the highest of them.
+fn over_launches(x: f64, run: &CellRun, id: &str) -> Option<Point> {
+    let series = run.series();
+    let launches: Vec<f64> = series.values.get(id)?.iter().filter_map(|rounds| median(rounds)).collect();
+    let low = launches.iter().copied().reduce(f64::min)?;
+    let high = launches.iter().copied().reduce(f64::max)?;
+    Some(Point::new(x, median(&launches)?, Some((low, high))))
+}
+
+/// Latency against throughput of a function's cells; `None` with too few concurrencies.
+fn draw_knee(title: &str, cells: &[&Cell]) -> Option<(String, Table)> {
+    let value = |cell: &Cell, id: &str, side: Side| cell.row(id)?.value(side);
+    let [p50, tails @ ..] = LATENCIES;
+    let has = |id: &str| cells.iter().any(|cell| value(cell, id, Side::Head).is_some());
+    let tail = tails.into_iter().rfind(|(id, _)| has(id));
+    let (mut lines, mut concurrencies) = (Vec::new(), Vec::new());
+    for (id, name) in std::iter::once(p50).chain(tail) {
+        for side in [Side::Base, Side::Head] {
+            let point = |cell: &&Cell| {
+                let (rate, latency) = (value(cell, metric::THROUGHPUT, side)?, value(cell, id, side)?);
+                Some((concurrency(cell), Point::new(rate.value, latency.value, latency.interval)))
+            };
+            let (own, points): (Vec<u32>, Vec<Point>) = cells.iter().filter_map(point).unzip();
+            if points.len() >= LEAST_FOR_KNEE {
+                lines.push(Line { name: name.to_owned(), side, marker: None, points });
+                concurrencies.push(own);
+            }
+        }
+    }
+    let svg = knee::draw(title, text::KNEE_SUBTITLE, &lines, &concurrencies)?;
+    Some((svg, knee_table(&lines, &concurrencies)))
+}
+
+/// Each point with its concurrency.
+fn knee_table(lines: &[Line], concurrencies: &[Vec<u32>]) -> Table {
+    let row = |line: &Line, point: &Point, concurrency: &u32| {
+        vec![
+            format!("{} {}", line.name, line.side),
+            number::count((*concurrency).into()),
+            number::value(point.x, Unit::PerSecond),
+            table::with_range(point, Unit::Nanoseconds),
+        ]
+    };
+    let lines = lines.iter().zip(concurrencies);
+    let rows =
+        lines.flat_map(|(line, own)| line.points.iter().zip(own).map(|(point, n)| row(line, point, n)));
+    let headings = ["line", "concurrency", "throughput", "latency"];
+    Table { headings: headings.map(str::to_owned).into(), rows: rows.collect() }
 }
 
 /// All judged comparisons with a change, in the order of the cells.
@@ -306,6 +404,41 @@ mod tests {
         assert!(names_of_groups(&Sampled::new(&[Verdict::Invalid, Verdict::Invalid])).is_empty());
     }
 
+    #[test]
+    fn three_concurrencies_have_a_knee() {
+        let cells = |count| Sampled::new(&vec![Verdict::Regressed; count]);
+        let names = ["throughput-tokenizer", "latency-tokenizer", "knee-tokenizer"];
+        assert_eq!(names_of_groups(&cells(3)), names);
+        assert_eq!(names_of_groups(&cells(2)), names[..2]);
+        let figures = figures(&cells(3).report());
+        let knee = figures.iter().find(|figure| figure.name == "knee-tokenizer").unwrap();
+        assert_eq!(knee.numbers.rows[0], ["p50 base", "5", "216.8/s", "23.06 ms (22.60 to 23.52 ms)"]);
+        assert_eq!(knee.numbers.rows.len(), 3 * 2 * 2);
+    }
+
+    #[test]
+    fn several_accepted_runs_are_a_history() {
+        let mut sampled = Sampled::new(&[Verdict::Regressed]);
+        let history = |sampled: &Sampled| {
+            let found =
+                figures(&sampled.report()).into_iter().find(|figure| figure.name.starts_with("history-"));
+            found.map(|figure| {
+                figure.numbers.rows.iter().map(|row| row.join(" | ")).collect::<Vec<_>>().join("\n")
+            })
+        };
+        assert_eq!(history(&sampled), None);
+        sampled.store(4);
+        insta::assert_snapshot!(history(&sampled).unwrap(), @r"
+        2024-10-04, abc1230 | 23.48 ms (23.06 to 23.89 ms) |  | 44.61 ms (43.82 to 45.40 ms) | 
+        2024-10-05, abc1231, new epoch: TLS was turned on | 23.71 ms (23.29 to 24.13 ms) |  | 45.05 ms (44.26 to 45.85 ms) | 
+        2024-10-06, abc1232 | 23.95 ms (23.52 to 24.37 ms) |  | 45.50 ms (44.70 to 46.30 ms) | 
+        2024-10-07, abc1233 | 23.48 ms (23.06 to 23.89 ms) |  | 44.61 ms (43.82 to 45.40 ms) | 
+        1970-01-01, abc1234 |  | 28.90 ms (28.39 to 29.41 ms) |  | 54.91 ms (53.94 to 55.88 ms)
+        ");
+        sampled.runs[0].environment.machine.test_bed.id = Some("boot:another".into());
+        assert_eq!(history(&sampled), None, "runs of another test bed");
+    }
+
     fn cell(function: &str, concurrency: usize) -> Sample {
         Sample { function: function.into(), concurrency, ..Sample::new(0, Verdict::Unchanged) }
     }
@@ -357,11 +490,12 @@ mod tests {
 
     #[test]
     fn each_chart_is_drawn_once_and_has_its_files() {
-        let sampled = Sampled::new(&[Verdict::Regressed, Verdict::Invalid]);
+        let mut sampled = Sampled::new(&[Verdict::Regressed, Verdict::Invalid]);
+        sampled.store(2);
         let figures = figures(&sampled.report());
         let scopes: Vec<Scope> = figures.iter().map(|figure| figure.scope).collect();
-        let group = Scope::Group(0);
-        assert_eq!(scopes, [Scope::Call, group, group, Scope::Cell(0, 0), Scope::Cell(0, 0)]);
+        let (group, cell) = (Scope::Group(0), Scope::Cell(0, 0));
+        assert_eq!(scopes, [Scope::Call, group, group, cell, cell, cell]);
         let each = if cfg!(feature = "png") { 2 } else { 1 };
         assert_eq!(files(&figures).unwrap().len(), each * figures.len());
     }

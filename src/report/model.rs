@@ -171,6 +171,16 @@ impl<'a> Report<'a> {
         current.filter(|(_, stored)| stored.definition == last.definition).collect()
     }
 
+    /// The accepted runs of a cell on this test bed in all epochs, the oldest first.
+    pub(crate) fn history(&self, cell: &Cell<'a>) -> Vec<(&'a Run, &'a CellRun)> {
+        let (Some(here), last) = (self.runs.last(), cell.last()) else { return Vec::new() };
+        let test_bed = |run: &'a Run| run.environment.machine.test_bed.id.as_ref();
+        let runs = self.baseline.runs.iter();
+        let runs = runs.filter(|run| test_bed(run).is_some() && test_bed(run) == test_bed(here));
+        let cells = runs.filter_map(|run| Some((run, run.cell(&last.id)?)));
+        cells.filter(|(_, stored)| stored.definition == last.definition).collect()
+    }
+
     /// The number of cells that were judged by a screening and its confirmations.
     pub(crate) fn screened_cells(&self) -> usize {
         let is_screened =

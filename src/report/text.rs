@@ -1440,6 +1440,23 @@ pub(crate) fn failed(failed: u64, requests: u64) -> String {
     format!("{} of {}", count(failed), count(requests))
 }
 
+/// The subtitle of latency against throughput.
+pub(crate) const KNEE_SUBTITLE: &str = "A point is a concurrency, whose number stands above it. Where a line turns upward, more requests in flight only wait.";
+
+/// The subtitle of the history of a cell.
+pub(crate) fn history_subtitle(accepted: usize, options: &ReportOptions) -> String {
+    format!(
+        "{} of the baseline {}, then head. Intervals: from the lowest launch to the highest.",
+        plural(accepted as u64, "accepted run"),
+        options.baseline
+    )
+}
+
+/// Why an epoch began.
+pub(crate) fn epoch(reason: Option<&str>) -> String {
+    reason.map_or_else(|| "new epoch".to_owned(), |reason| format!("new epoch: {reason}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@
 mod backend;
 pub(crate) mod forest;
 pub(crate) mod frame;
+pub(crate) mod history;
+pub(crate) mod knee;
 pub(crate) mod lines;
 pub(crate) mod percentiles;
 #[cfg(feature = "png")]
@@ -28,9 +30,11 @@ mod tests {
     use crate::plan::{CellId, Side};
     use crate::record::{Better, metric};
     use crate::report::chart::frame::{Line, Point};
+    use crate::report::chart::history::Place;
     use crate::report::chart::lines::Contents;
     use crate::report::chart::percentiles::Distribution;
     use crate::report::chart::svg::{Marker, width};
+    use crate::report::text::KNEE_SUBTITLE;
 
     const LONG_ID: &str = "tokenizer/encode_with_a_name_that_somebody_generated_from_a_route_and_a_tenant/3k";
     /// How far letters reach above and below the baseline, as shares of the font size.
@@ -280,6 +284,53 @@ mod tests {
         ]
     }
 
+    fn knee_cases() -> Vec<(&'static str, String)> {
+        let chart = |title: &str, concurrencies: &[u32], sides: &[Side], spread: f64| {
+            let mut lines = latencies(concurrencies, 2e6, spread, sides);
+            lines.retain(|line| line.name != "p90");
+            for line in &mut lines {
+                let most = if line.side == Side::Head { 840.0 } else { 900.0 };
+                line.points.iter_mut().for_each(|point| point.x = most * point.x / (point.x + 8.0));
+            }
+            let concurrencies = vec![concurrencies.to_vec(); lines.len()];
+            knee::draw(title, KNEE_SUBTITLE, &lines, &concurrencies).unwrap()
+        };
+        vec![
+            ("knee", chart("tokenizer/3k_tokens", &FEW, &BOTH, 0.02)),
+            ("knee-base-missing", chart("tokenizer/3k_tokens", &FEW, &[Side::Head], 0.0)),
+            ("knee-many", chart(LONG_ID, &MANY, &BOTH, 0.05)),
+        ]
+    }
+
+    fn history_cases() -> Vec<(&'static str, String)> {
+        let chart = |title: &str, runs: usize, epochs: &[(usize, &str)]| {
+            let place = |nth: usize| Place {
+                date: format!("2026-11-{:02}", nth + 1),
+                commit: if nth == 1 { String::new() } else { format!("abc12{nth:02}") },
+                begins: epochs.iter().find(|(at, _)| *at == nth).map(|(_, reason)| (*reason).to_owned()),
+            };
+            let places: Vec<Place> = (0..=runs).map(place).collect();
+            let lines =
+                [("p50", 2e6), ("p99", 3.9e6)].into_iter().enumerate().flat_map(|(nth, (name, ns))| {
+                    let point = |run: usize| {
+                        let value = ns * (1.0 + 0.03 * (run % 3) as f64);
+                        Point::new(run as f64, value, Some((0.95 * value, 1.02 * value)))
+                    };
+                    let marker = Some(Marker::nth(nth));
+                    let line = |side, points| Line { name: name.into(), side, marker, points };
+                    [line(Side::Base, (0..runs).map(point).collect()), line(Side::Head, vec![point(runs)])]
+                });
+            history::draw(title, "5 accepted runs, then head.", &places, &lines.collect::<Vec<_>>()).unwrap()
+        };
+        let long = "new epoch: a reason that somebody wrote in a whole paragraph, ".repeat(9);
+        vec![
+            ("history-2", chart(ID, 2, &[])),
+            ("history-5", chart(ID, 5, &[(2, "new epoch: TLS was turned on")])),
+            ("history-10", chart(LONG_ID, 10, &[(0, "new epoch"), (4, &long), (9, &long), (10, &long)])),
+            ("history-30", chart("поиск/三千トークン/ä", 30, &[])),
+        ]
+    }
+
     /// A comparison that is `nth % 4` worse by 1%, 23%, 4% or -19%, with an interval of ± `half`.
     fn row(cell: &str, id: &str, nth: usize, half: f64) -> CellJudgement {
         let verdicts = [Verdict::Unchanged, Verdict::Regressed, Verdict::Inconclusive, Verdict::Improved];
@@ -357,8 +408,9 @@ mod tests {
 
     #[test]
     fn every_case_is_a_legible_picture() {
-        let cases = [throughput_cases(), latency_cases(), percentile_cases(), round_cases(), forest_cases()];
-        for (name, svg) in cases.iter().flatten() {
+        let of_groups = [throughput_cases(), latency_cases(), knee_cases(), forest_cases()];
+        let of_cells = [percentile_cases(), round_cases(), history_cases()];
+        for (name, svg) in of_groups.iter().chain(&of_cells).flatten() {
             assert_complete(name, svg);
             assert_legible(name, svg);
         }
@@ -491,6 +543,27 @@ mod tests {
         );
         for label in ["+23.0%", "-19.0%", "latency p50", "regressed", "detectable change"] {
             assert!(has(&svg, label), "{label}");
+        }
+    }
+
+    #[test]
+    fn the_points_of_a_knee_have_their_concurrency_and_a_history_its_dates_and_reasons() {
+        let svg = case(knee_cases(), "knee");
+        for label in
+            ["5", "10", "15", "20", "p50 base", "p99 head", "throughput (requests/s)", "latency (ms)"]
+        {
+            assert!(has(&svg, label), "{label} in {:?}", texts(&svg));
+        }
+        let svg = case(history_cases(), "history-5");
+        for label in [
+            "2026-11-01",
+            "abc1200",
+            "2026-11-06",
+            "new epoch: TLS was turned on",
+            "p99 accepted",
+            "p50 head",
+        ] {
+            assert!(has(&svg, label), "{label} in {:?}", texts(&svg));
         }
     }
 

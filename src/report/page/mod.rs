@@ -328,7 +328,7 @@ mod tests {
             cells.map(line).collect::<Vec<_>>()
         };
         insta::assert_snapshot!(lines(&sampled).join("\n"), @r"
-        closed: = unchanged tokenizer/3k_tokens/5 latency p99 +1.2% −2.9 to +5.3%
+        closed: = unchanged tokenizer/3k_tokens/5 throughput −1.2% −5.3 to +2.9%
         open: ✗ regressed tokenizer/3k_tokens/10 latency p50 +23.1% +19.0 to +27.2%
         closed: + new tokenizer/3k_tokens/15 latency p50 85.58 ms
         open: ! invalid tokenizer/3k_tokens/20
