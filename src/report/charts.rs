@@ -14,7 +14,7 @@ use crate::report::chart::percentiles::Distribution;
 use crate::report::chart::png::png;
 use crate::report::chart::svg::Marker;
 use crate::report::chart::{forest, history, knee, lines, percentiles, rounds, table};
-use crate::report::model::{Artifact, Cell, Figure, Report, ReportError, Scope, Table, by_key};
+use crate::report::model::{Artifact, Cell, Figure, Report, ReportError, Scope, Table, by_key, unique};
 use crate::report::number;
 use crate::report::text::{self, LATENCIES};
 use crate::stats::describe::median;
@@ -153,14 +153,23 @@ fn draw_rounds(cell: &Cell, title: &str) -> Option<(String, Table)> {
     is_chart.then(|| (rounds::draw(title, &text::rounds_subtitle(cell), &launches, &lines), numbers()))
 }
 
-/// Each round with the launch that served it, then base, which has one value.
+/// The rounds of each launch, then base, which has one value.
 fn rounds_table(launches: &[usize], lines: &[Line]) -> Table {
     let (base, head): (Vec<Line>, _) = lines.iter().cloned().partition(|line| line.side == Side::Base);
-    let name = |round: f64| {
-        let launch = launches.get(round as usize).map_or(0, |launch| launch + 1);
-        format!("{}, launch {}", number::count(round as u64 + 1), number::count(launch as u64))
+    let of_launch = |launch: usize, line: &Line| {
+        let points = line.points.iter().filter(|point| launches.get(point.x as usize) == Some(&launch));
+        let values: Vec<String> = points.map(|point| number::duration_ns(point.value)).collect();
+        values.join(", ")
     };
-    let mut table = table::by_x("round", &head, Unit::Nanoseconds, name);
+    let row = |launch: usize| {
+        let name = number::count(launch as u64 + 1);
+        std::iter::once(name).chain(head.iter().map(|line| of_launch(launch, line))).collect()
+    };
+    let headings = std::iter::once("launch").chain(head.iter().map(|line| line.name.as_str()));
+    let mut table = Table {
+        headings: headings.map(str::to_owned).collect(),
+        rows: unique(launches.iter().copied()).into_iter().map(row).collect(),
+    };
     let of_base = |head: &Line| {
         let point = base.iter().find(|line| line.name == head.name).and_then(|line| line.points.first());
         point.map(|point| table::with_range(point, Unit::Nanoseconds)).unwrap_or_default()
@@ -191,14 +200,11 @@ fn draw_history(report: &Report, cell: &Cell, title: &str) -> Option<(String, Ta
         }
     });
     let places: Vec<Place> = places.collect();
-    let mut lines = Vec::new();
-    for (nth, (id, name)) in text::p50_and_tail(cell).enumerate() {
-        let points = runs.iter().enumerate().filter_map(|(at, (_, run))| over_launches(at as f64, run, id));
-        let (base, head): (Vec<Point>, _) = points.partition(|point| (point.x as usize) < stored.len());
-        for (side, points) in [(Side::Base, base), (Side::Head, head)] {
-            lines.push(Line { name: name.to_owned(), side, marker: Some(Marker::nth(nth)), points });
-        }
-    }
+    let (id, name) = LATENCIES[0];
+    let points = runs.iter().enumerate().filter_map(|(at, (_, run))| over_launches(at as f64, run, id));
+    let (base, head): (Vec<Point>, _) = points.partition(|point| (point.x as usize) < stored.len());
+    let line = |side, points| Line { name: name.to_owned(), side, marker: Some(Marker::Circle), points };
+    let mut lines = vec![line(Side::Base, base), line(Side::Head, head)];
     lines.retain(|line| !line.points.is_empty());
     let subtitle = text::history_subtitle(stored.len(), report.options);
     let svg = history::draw(title, &subtitle, &places, &lines)?;
@@ -429,11 +435,11 @@ mod tests {
         assert_eq!(history(&sampled), None);
         sampled.store(4);
         insta::assert_snapshot!(history(&sampled).unwrap(), @r"
-        2024-10-04, abc1230 | 23.48 ms (23.06 to 23.89 ms) |  | 44.61 ms (43.82 to 45.40 ms) | 
-        2024-10-05, abc1231, new epoch: TLS was turned on | 23.71 ms (23.29 to 24.13 ms) |  | 45.05 ms (44.26 to 45.85 ms) | 
-        2024-10-06, abc1232 | 23.95 ms (23.52 to 24.37 ms) |  | 45.50 ms (44.70 to 46.30 ms) | 
-        2024-10-07, abc1233 | 23.48 ms (23.06 to 23.89 ms) |  | 44.61 ms (43.82 to 45.40 ms) | 
-        1970-01-01, abc1234 |  | 28.90 ms (28.39 to 29.41 ms) |  | 54.91 ms (53.94 to 55.88 ms)
+        2024-10-04, abc1230 | 23.48 ms (23.06 to 23.89 ms) | 
+        2024-10-05, abc1231, new epoch: TLS was turned on | 23.71 ms (23.29 to 24.13 ms) | 
+        2024-10-06, abc1232 | 23.95 ms (23.52 to 24.37 ms) | 
+        2024-10-07, abc1233 | 23.48 ms (23.06 to 23.89 ms) | 
+        1970-01-01, abc1234 |  | 28.90 ms (28.39 to 29.41 ms)
         ");
         sampled.runs[0].environment.machine.test_bed.id = Some("boot:another".into());
         assert_eq!(history(&sampled), None, "runs of another test bed");

@@ -16,7 +16,7 @@ const X_TITLE: &str = "percentile (90%, 99% and 99.9% are equally far apart)";
 /// A percentile needs this many exchanges of a round on each side.
 const MIN_BEYOND: f64 = 5.0;
 /// Percentiles per nine, enough for a smooth curve.
-const STEPS_PER_NINE: f64 = 16.0;
+const STEPS_PER_NINE: f64 = 10.0;
 /// With at least this many rounds, a band leaves out a tenth of them at each end.
 const MIN_ROUNDS_TO_TRIM: usize = 10;
 const TRIM: f64 = 0.1;

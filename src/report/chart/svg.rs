@@ -64,7 +64,8 @@ const THIN_WIDTH: f64 = 1.0;
 
 const FONT: &[u8] = include_bytes!("../../../assets/NotoSans-plimsoll.ttf");
 /// The embedded font where it is installed, else what common systems have.
-const FONT_FAMILY: &str = "Noto Sans, Segoe UI, Roboto, Helvetica Neue, Arial, DejaVu Sans, sans-serif";
+pub(crate) const FONT_FAMILY: &str =
+    "Noto Sans, Segoe UI, Roboto, Helvetica Neue, Arial, DejaVu Sans, sans-serif";
 /// The height of a capital letter as a share of the font size.
 const CAP_HEIGHT: f64 = 0.714;
 
@@ -78,6 +79,8 @@ const REPLACEMENT: char = '\u{FFFD}';
 const CAP_PX: f64 = 3.5;
 /// Lengths of a dash and of the gap after it, in lines of head.
 const DASHED: (f64, f64) = (6.0, 4.0);
+/// More points on a line have no rim.
+const MOST_WITH_RIM: usize = 12;
 /// Half the size of a marker.
 const MARKER_PX: f64 = 4.0;
 /// The font keeps the width of longer texts. Shorter ones differ too little from font to font.
@@ -233,9 +236,10 @@ impl Canvas<'_> {
         });
     }
 
-    /// Filled points with a light rim, which keeps overlapping points apart.
+    /// Filled points, a few with a light rim, which keeps overlapping points apart.
     pub(crate) fn markers(&mut self, places: &[At], marker: Marker, color: RGBColor) {
-        for (half, color) in [(MARKER_PX + THIN_WIDTH, BACKGROUND), (MARKER_PX, color)] {
+        let rim = (places.len() <= MOST_WITH_RIM).then_some((MARKER_PX + THIN_WIDTH, BACKGROUND));
+        for (half, color) in rim.into_iter().chain([(MARKER_PX, color)]) {
             places.iter().for_each(|at| self.shape(*at, marker, half, color));
         }
     }

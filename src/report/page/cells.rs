@@ -87,7 +87,7 @@ fn metrics(rows: &[&Row], level: f64) -> Markup {
     let is_compared = rows.iter().any(|row| row.comparison.is_some() || row.value(Side::Base).is_some());
     let is_judged = rows.iter().any(|row| row.judged().is_some());
     html! {
-        table.metrics {
+        table.metrics.alone[!is_compared] {
             thead {
                 tr {
                     th scope="col" { "metric" }
@@ -101,12 +101,12 @@ fn metrics(rows: &[&Row], level: f64) -> Markup {
                 @for row in rows {
                     tr {
                         th scope="row" { (row.metric.title) (decided_by(row)) }
-                        @if is_compared { td data-is="base" { (value(row, Side::Base)) } }
-                        td data-is="head" { (value(row, Side::Head)) }
-                        @if is_compared { td data-is="change" { (change_cell(row)) } }
+                        @if is_compared { td { (value(row, Side::Base)) } }
+                        td { (value(row, Side::Head)) }
+                        @if is_compared { td { (change_cell(row)) } }
                         @if is_judged {
-                            td data-is="verdict" { (judged(row, level)) }
-                            td data-is="detectable" { (detectable(row)) }
+                            td { (judged(row, level)) }
+                            td { (detectable(row)) }
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::judge::Verdict;
+use crate::report::chart::svg::FONT_FAMILY;
 use crate::report::model::{Figure, Table};
 use crate::report::text;
 
@@ -45,12 +46,26 @@ pub(super) fn list(class: &str, items: &[String]) -> Markup {
     }
 }
 
+/// An SVG without what it needs only as a file of its own: its size, its background, its font.
+fn inline(svg: &str) -> String {
+    let font = format!(" font-family=\"{FONT_FAMILY}\"");
+    let background = "<path d=\"m0 0h";
+    let without = [" xmlns=\"http://www.w3.org/2000/svg\"", " xml:space=\"preserve\"", &font, "\n"];
+    let short = without.iter().fold(svg.to_owned(), |svg, part| svg.replace(part, ""));
+    let cut = |text: &str, from: &str, to: &str| {
+        let (before, rest) = text.split_once(from)?;
+        Some(format!("{before}{}", &rest[rest.find(to)?..]))
+    };
+    let short = cut(&short, " width=", " viewBox").unwrap_or(short);
+    cut(&short, background, "/>").map(|cut| cut.replacen("/>", "", 1)).unwrap_or(short)
+}
+
 /// A chart, links to its files, and its numbers, which open on demand.
 pub(super) fn figure(figure: &Figure) -> Markup {
     let Figure { name, svg, numbers, .. } = figure;
     html! {
         figure {
-            (PreEscaped(svg))
+            (PreEscaped(inline(svg)))
             figcaption {
                 a href={ (name) ".svg" } { "SVG" }
                 @if cfg!(feature = "png") { " · " a href={ (name) ".png" } { "PNG" } }
@@ -65,12 +80,12 @@ pub(super) fn figure(figure: &Figure) -> Markup {
 fn table(Table { headings, rows }: &Table) -> Markup {
     html! {
         table.numbers {
-            thead { tr { @for heading in headings { th scope="col" { (heading) } } } }
+            thead { tr { @for heading in headings { th { (heading) } } } }
             tbody {
                 @for row in rows {
                     tr {
                         @for (nth, text) in row.iter().enumerate() {
-                            @if nth == 0 { th scope="row" { (text) } } @else { td { (minus(text)) } }
+                            @if nth == 0 { th { (text) } } @else { td { (minus(text)) } }
                         }
                     }
                 }
