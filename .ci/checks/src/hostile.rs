@@ -20,6 +20,7 @@ pub fn write(run: &Path, folder: &Path) -> Fallible<()> {
     for (index, name) in names().iter().enumerate() {
         let mut copy = resized(&original, 1)?;
         copy["runs"][0]["bench"] = json!(name);
+        copy["runs"][0]["cells"][0]["id"]["group"] = json!(name);
         fs::write(folder.join(format!("bench-{index:02}.json")), copy.to_string())?;
     }
     for size in SIZES {

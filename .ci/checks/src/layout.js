@@ -13,9 +13,8 @@ const scrolls = (overflow) => overflow === "auto" || overflow === "scroll";
 // Text for screen readers alone is one pixel large.
 const isForReadersAlone = (element) => {
   for (let each = element; each && each !== document.body; each = each.parentElement) {
-    const box = each.getBoundingClientRect();
-    const style = getComputedStyle(each);
-    if (box.width <= 1 && box.height <= 1 && style.position === "absolute" && hides(style.overflowX)) return true;
+    const box = boxOf(each);
+    if (box && box.edge.width <= 1 && box.edge.height <= 1 && box.position === "absolute" && hides(box.overflowX)) return true;
   }
   return false;
 };
@@ -23,19 +22,30 @@ const isForReadersAlone = (element) => {
 const width = document.documentElement.scrollWidth;
 if (width > viewport) findings.push(`the page is ${width} px wide and the window ${viewport} px`);
 
-// The part of a rectangle's text that a reader cannot reach.
+// How a box treats what does not fit; found out once, since pages have thousands of texts. `null` for inline boxes of text, which neither
+// clip nor scroll.
+const boxes = new Map();
+const boxOf = (element) => {
+  if (!boxes.has(element)) {
+    const { display, overflowX, overflowY, position } = getComputedStyle(element);
+    const isInline = display === "inline" && !(element instanceof SVGElement);
+    boxes.set(element, isInline ? null : { overflowX, overflowY, position, edge: element.getBoundingClientRect() });
+  }
+  return boxes.get(element);
+};
+
+// What keeps readers from a part of this rectangle, if anything does.
 const cutBy = (element, rect) => {
   let [checksX, checksY] = [true, true];
-  for (let box = element; box && box !== document.documentElement; box = box.parentElement) {
-    const style = getComputedStyle(box);
-    // Inline boxes of text neither clip nor scroll.
-    if (style.display === "inline" && !(box instanceof SVGElement)) continue;
-    const edge = box.getBoundingClientRect();
-    if (scrolls(style.overflowX)) checksX = false;
-    if (scrolls(style.overflowY)) checksY = false;
-    if (checksX && hides(style.overflowX) && (rect.right > edge.right + TOLERANCE || rect.left < edge.left - TOLERANCE)) return `by ${described(box)}`;
-    if (checksY && hides(style.overflowY) && (rect.bottom > edge.bottom + TOLERANCE || rect.top < edge.top - TOLERANCE)) return `by ${described(box)}`;
-    if (style.position === "fixed") break;
+  for (let each = element; each && each !== document.documentElement; each = each.parentElement) {
+    const box = boxOf(each);
+    if (!box) continue;
+    if (scrolls(box.overflowX)) checksX = false;
+    if (scrolls(box.overflowY)) checksY = false;
+    const { edge } = box;
+    if (checksX && hides(box.overflowX) && (rect.right > edge.right + TOLERANCE || rect.left < edge.left - TOLERANCE)) return `by ${described(each)}`;
+    if (checksY && hides(box.overflowY) && (rect.bottom > edge.bottom + TOLERANCE || rect.top < edge.top - TOLERANCE)) return `by ${described(each)}`;
+    if (box.position === "fixed") break;
   }
   if (checksX && (rect.right > viewport + TOLERANCE || rect.left < -TOLERANCE)) return "by the window";
   return null;
