@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes the recipes of CI.md, and each piece of shell in them, to files: extract.py CI.md FOLDER
 
 A recipe is named by its first line, a comment. Shell within YAML gets the names of its file and its place, and begins with the variables
