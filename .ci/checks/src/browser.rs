@@ -47,11 +47,12 @@ impl Browser {
             .spawn()
             .map_err(|error| format!("chromedriver does not start: {error}"))?;
         let port = tokio::time::timeout(Duration::from_secs(30), port_of(&mut driver)).await??;
+        // Scroll bars of phones take no place.
         let capabilities = json!({
             "browserName": "chrome",
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": {
-                "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
+                "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars"],
             },
         });
         let Value::Object(capabilities) = capabilities else { unreachable!("an object was written") };

@@ -31,6 +31,7 @@ for (const link of all("a[href^='#']")) {
   if (target && !ids.has(target)) findings.push(`a link leads to "#${target.slice(0, 60)}", which is not there`);
 }
 if (!document.documentElement.lang) findings.push("the page does not state its language");
+if (!document.querySelector("meta[name=viewport]")) findings.push("the page has no <meta name=viewport>: phones show it small");
 if (!document.title.trim()) findings.push("the page has no title");
 for (const picture of all("img:not([alt])")) findings.push(`<img> without alt: ${picture.getAttribute("src").slice(0, 60)}`);
 for (const svg of all("svg")) {

@@ -106,7 +106,7 @@ impl View<'_> {
         let address = Url::from_file_path(self.file).map_err(|()| "the path is not absolute")?;
         self.browser.client.goto(address.as_str()).await?;
         let is_as_asked = format!(
-            "return innerWidth === {} && matchMedia('(prefers-color-scheme: {})').matches",
+            "return document.documentElement.clientWidth === {} && matchMedia('(prefers-color-scheme: {})').matches",
             self.width, self.scheme
         );
         match self.ask(&is_as_asked).await? {
@@ -205,7 +205,8 @@ mod tests {
     fn findings(head: &str, body: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("index.html");
-        let title = "<!doctype html><html lang=en><meta charset=utf-8><title>page</title>";
+        let title = "<!doctype html><html lang=en><meta charset=utf-8><title>page</title>
+            <meta name=viewport content='width=device-width'>";
         fs::write(&file, format!("{title}{head}<body>{body}")).unwrap();
         check(&[file], None).unwrap().join("\n")
     }
