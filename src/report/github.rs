@@ -3,6 +3,7 @@
 //! The form is that of GitHub's workflow commands. The runner reads them on standard error, too, where they disturb no output.
 
 use crate::judge::Verdict;
+use crate::report::chart::svg::clean;
 use crate::report::markdown;
 use crate::report::model::{Cell, Report};
 use crate::report::number::plural;
@@ -57,8 +58,8 @@ fn kind_of(report: &Report, cell: &Cell) -> Option<&'static str> {
 fn annotation(kind: &str, cell: &Cell) -> String {
     let source = cell.last().source.as_ref();
     let place = source.map(|source| format!("file={},line={},", property(&source.file), source.line));
-    let title = property(&format!("{} {}", cell.judged.id, cell.judged.verdict.name()));
-    let message = data(&text::conclusion_with_reason(cell));
+    let title = property(&clean(&format!("{} {}", cell.judged.id, cell.judged.verdict.name())));
+    let message = data(&clean(&text::conclusion_with_reason(cell)));
     format!("::{kind} {}title={title}::{message}\n", place.unwrap_or_default())
 }
 
@@ -144,7 +145,7 @@ mod tests {
             let lines: Vec<&str> = log.split('\n').collect();
             proptest::prop_assert!(lines.len() == 2 && lines[1].is_empty());
             let (kind, properties, message) = read(lines[0]).unwrap();
-            let title = format!("{} regressed", sampled.judgement.cells[0].id);
+            let title = clean(&format!("{} regressed", sampled.judgement.cells[0].id));
             proptest::prop_assert_eq!((kind.as_str(), &properties), ("error", &vec![("title".to_owned(), title)]));
             proptest::prop_assert!(message.starts_with("Performance has regressed: latency p50"));
             proptest::prop_assert!(appended[0].1.len() < 900_000);
