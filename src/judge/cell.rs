@@ -430,13 +430,11 @@ fn plain_center(runs: &[Vec<Vec<f64>>], metric: &Metric) -> Option<f64> {
     };
     center.filter(|center| center.is_finite())
 }
-/// The comparison with the largest change, of equal ones the first. A success ratio that changed counts before all speeds.
+/// The comparison with the largest change, of equal ones the first. A success ratio that changed counts before all latencies, and these
+/// before rates: in a closed loop throughput shows the same as latency.
 fn largest<'a>(comparisons: impl Iterator<Item = &'a Comparison>) -> Option<&'a Comparison> {
-    /// Changes that are equal to a thousandth are equal: in a closed loop latency and throughput show the same.
-    const STEPS: f64 = 1000.0;
-    let size = |found: &Comparison| (found.worsening().abs() * STEPS).round();
-    comparisons.reduce(|first, next| {
-        let is_larger = !first.is_difference() && size(next) > size(first);
-        if is_larger { next } else { first }
-    })
+    let rank = |found: &Comparison| {
+        (found.is_difference(), found.metric.better == Better::Lower, found.worsening().abs())
+    };
+    comparisons.reduce(|first, next| if rank(next) > rank(first) { next } else { first })
 }

@@ -118,7 +118,8 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
         (ROUNDS, draw_rounds(cell, &title)),
         (
             PERCENTILES,
-            percentiles::draw(&title, &subtitle, &distribution).map(|svg| (svg, distribution.table())),
+            percentiles::draw(&title, &subtitle, &distribution)
+                .map(|svg| (svg, percentile_table(&distribution))),
         ),
         (HISTORY, draw_history(report, cell, &title)),
     ];
@@ -178,6 +179,11 @@ fn rounds_table(launches: &[usize], lines: &[Line]) -> Table {
         table.rows.push(std::iter::once(Side::Base.to_string()).chain(head.iter().map(of_base)).collect());
     }
     table
+}
+
+fn percentile_table(distribution: &Distribution) -> Table {
+    let name = |at: f64| percentiles::title(at).to_owned();
+    table::by_x("percentile", &distribution.at_metrics(), Unit::Nanoseconds, name)
 }
 
 /// The accepted runs of a cell and then head; `None` without several accepted runs.

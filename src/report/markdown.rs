@@ -48,12 +48,17 @@ pub(crate) fn text(report: &Report) -> String {
     if !others.is_empty() {
         let summary = text::others(&others);
         let before = format!(
-            "\n<details><summary>{}</summary>\n\n| | cell | change or reason | detectable |\n|---|---|---|--:|\n",
+            "\n<details><summary>{}</summary>\n\n| | cell | change or reason | detectable slowdown |\n|---|---|---|--:|\n",
             marked_up(&summary)
         );
         let room = MOST_BYTES.saturating_sub(text.len() + before.len() + facts.len());
         text.push_str(&before);
         text.push_str(&rows(&others, room, other_row));
+        let advice = text::advice_on_inconclusive(report);
+        let lines: String = advice.iter().map(|line| format!("\n- {}", marked_up(line))).collect();
+        if text.len() + lines.len() + facts.len() < MOST_BYTES {
+            text.push_str(&format!("{lines}\n"));
+        }
         text.push_str("\n</details>\n");
     }
     text + &facts
@@ -100,12 +105,11 @@ fn changed_row(cell: &Cell) -> String {
 
 fn other_row(cell: &Cell) -> String {
     let verdict = cell.judged.verdict;
-    let reason = match (verdict, cell.decisive()) {
-        (Verdict::Unchanged | Verdict::SeemsFaster, Some(found)) => found.change.map(|change| {
-            format!("{} {}", found.metric.title, number::change_with_interval(change, found.is_difference()))
-        }),
-        _ => text::cell_reason(cell.judged),
-    };
+    let change = cell.decisive().and_then(|found| {
+        let change = number::change_with_interval(found.change?, found.is_difference());
+        Some(format!("{} {change}", found.metric.title))
+    });
+    let reason = change.or_else(|| text::cell_reason(cell.judged));
     format!(
         "| {} {} | {} | {} | {} |\n",
         text::glyph(verdict),
@@ -207,20 +211,21 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/10` | latency p50 | 51.25 ms | 63.09 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. If nothing had become slower, a call would report a regression with a probability of at most 1%.
+        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. If no cell had become slower, the probability that this report names one would be at most 1%.
 
         **What to do**
 
-        - To measure the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/10`
-        - If the slowdown is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`.
-        - To decide what is inconclusive (tokenizer/3k_tokens/15): needs: stored runs of other days, or a duet (--base-ref).
+        - If it is not intended, find the cause. This measures the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/10`
+        - If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`.
 
         <details><summary>2 other cells: 1 inconclusive, 1 unchanged</summary>
 
-        | | cell | change or reason | detectable |
+        | | cell | change or reason | detectable slowdown |
         |---|---|---|--:|
-        | ? inconclusive | `tokenizer/3k_tokens/15` | latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is too wide to tell whether it changed. | 20.5% |
+        | ? inconclusive | `tokenizer/3k_tokens/15` | latency p50 +1.2% [-15.8, +18.2] | 20.5% |
         | = unchanged | `tokenizer/3k_tokens/5` | throughput -1.2% [-5.3, +2.9] | 20.5% |
+
+        - To decide tokenizer/3k_tokens/15: stored runs of other days, or a duet (--base-ref).
 
         </details>
 
@@ -234,19 +239,20 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/5` | latency p50 | 32.50 ms | 40.00 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Base and head ran side by side on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If nothing had become slower, a call would report a regression with a probability of at most 1%.
+        Base and head ran side by side on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If no cell had become slower, the probability that this report names one would be at most 1%.
 
         **What to do**
 
-        - To measure the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/5`
-        - If the slowdown is intended, merge anyway: the next comparison has the new code as base.
-        - To decide what is inconclusive (tokenizer/3k_tokens/10): needs: stored runs of other days, or a duet (--base-ref).
+        - If it is not intended, find the cause. This measures the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/5`
+        - If it is intended, merge anyway. Later comparisons then have the new code as base.
 
         <details><summary>1 other cell: 1 inconclusive</summary>
 
-        | | cell | change or reason | detectable |
+        | | cell | change or reason | detectable slowdown |
         |---|---|---|--:|
-        | ? inconclusive | `tokenizer/3k_tokens/10` | latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is too wide to tell whether it changed. | 20.5% |
+        | ? inconclusive | `tokenizer/3k_tokens/10` | latency p50 +1.2% [-15.8, +18.2] | 20.5% |
+
+        - To decide tokenizer/3k_tokens/10: stored runs of other days, or a duet (--base-ref).
 
         </details>
 

@@ -427,7 +427,12 @@ pub(crate) fn limit(check: &LimitCheck) -> String {
 
 /// Advice for an inconclusive comparison.
 pub(crate) fn advice(advice: &Advice) -> String {
-    let needed = match advice {
+    format!("needs: {}", needed(advice))
+}
+
+/// What an inconclusive comparison needs.
+fn needed(advice: &Advice) -> String {
+    match advice {
         Advice::MoreSuccesses { remedy: found, record_again } => {
             let again = if *record_again { ", and a newly recorded baseline" } else { "" };
             format!("{}{again}", remedy(*found))
@@ -450,8 +455,7 @@ pub(crate) fn advice(advice: &Advice) -> String {
         Advice::OtherDays => "stored runs of other days, or a duet (--base-ref)".to_owned(),
         Advice::Duet => "a duet (--base-ref)".to_owned(),
         Advice::MeasureAgain => "fresh pairs, which were not measured".to_owned(),
-    };
-    format!("needs: {needed}")
+    }
 }
 
 /// The launches or rounds that a tail needs. With fewer, bursts of other work move its center.
@@ -957,8 +961,8 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
         ),
     };
     Some(format!(
-        "{base}{again} Brackets hold {} confidence intervals. If nothing had become slower, a call would report a regression with a \
-         probability of at most {}.",
+        "{base}{again} Brackets hold {} confidence intervals. If no cell had become slower, the probability that this report names one \
+         would be at most {}.",
         setting(settings.confidence_level),
         setting(settings.significance_level)
     ))
@@ -972,16 +976,13 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
         let id = worst.judged.id.to_string();
         let id = shlex::try_quote(&id).unwrap_or_default();
         if let Some(command) = report.options.again_command.as_ref().filter(|_| !id.is_empty()) {
-            lines.push(format!("To measure the worst cell again: `{command} --exact {id}`"));
+            lines.push(format!("If it is not intended, find the cause. This measures the worst cell again: `{command} --exact {id}`"));
         }
         lines.push(match report.is_duet() {
-            true => {
-                "If the slowdown is intended, merge anyway: the next comparison has the new code as base."
-                    .to_owned()
-            }
+            true => "If it is intended, merge anyway. Later comparisons then have the new code as base."
+                .to_owned(),
             false => {
-                "If the slowdown is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`."
-                    .to_owned()
+                "If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`.".to_owned()
             }
         });
     }
@@ -994,24 +995,20 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
             named(&report.judgement.removed)
         ));
     }
-    let open = cells.iter().filter(|cell| cell.judged.verdict == Verdict::Inconclusive);
-    let advised = open.filter_map(|cell| {
-        Some((
-            cell,
-            cell.judged
-                .comparisons
-                .iter()
-                .find_map(|found| found.advice.as_ref().filter(|_| found.judged))?,
-        ))
-    });
-    let by_advice = by_key(advised.map(|(cell, found)| (advice(found), &cell.judged.id)));
-    lines.extend(
-        by_advice
-            .into_iter()
-            .take(2)
-            .map(|(needs, ids)| format!("To decide what is inconclusive ({}): {needs}.", named(&ids))),
-    );
     lines
+}
+
+/// What would decide the inconclusive cells: a line for each advice, the most frequent first.
+pub(crate) fn advice_on_inconclusive(report: &Report) -> Vec<String> {
+    let cells = report.cells();
+    let open = cells.iter().filter(|cell| cell.judged.verdict == Verdict::Inconclusive);
+    let own = |cell: &Cell| {
+        let advised = cell.judged.comparisons.iter().filter(|found| found.judged);
+        advised.filter_map(|found| found.advice.as_ref()).next().map(needed)
+    };
+    let mut by_advice = by_key(open.filter_map(|cell| Some((own(cell)?, &cell.judged.id))));
+    by_advice.sort_by_key(|(_, ids)| Reverse(ids.len()));
+    by_advice.iter().map(|(needed, ids)| format!("To decide {}: {needed}.", named(ids))).collect()
 }
 
 /// What was compared, and where.

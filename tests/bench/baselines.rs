@@ -279,7 +279,7 @@ fn saved_runs_are_compared_accepted_listed_shown_and_dropped() {
     let chosen = package.plimsoll(&["report", run, "--output", "docs/load", "--noplot"]).expect_code(0);
     chosen.expect_err("Report: docs/load/index.html");
     let page = fs::read_to_string(package.path("docs/load/index.html")).unwrap();
-    assert!(page.contains("<h1>fixture, from saved runs</h1>"), "it names the bench: {page}");
+    assert!(page.contains("<bdi>fixture, from saved runs</bdi>"), "it names the bench: {page}");
     assert!(!package.path("docs/index.html").exists(), "beside a chosen folder nothing is written");
     assert_eq!(fs::read(package.reports().join("index.html")).unwrap(), measured);
     let (copy, folder) = ("docs/load/run.json", "docs/load");

@@ -1,7 +1,6 @@
 //! The charts of a report: plain data in, an SVG as a string out. A chart is a file with a `draw`. All of them draw on the
 //! [`svg::Canvas`]. Sizes are CSS px.
 
-mod backend;
 pub(crate) mod forest;
 pub(crate) mod frame;
 pub(crate) mod history;

@@ -4,11 +4,10 @@
 //! Each further nine (90%, 99%, 99.9%, …) is equally wide, so that the tail has as much room as the middle.
 
 use crate::plan::Side;
-use crate::record::{LatencyHistogram, METRICS, Metric, Round, Unit};
+use crate::record::{LatencyHistogram, METRICS, Metric, Round};
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent};
 use crate::report::chart::svg::{Marker, Rect};
-use crate::report::chart::table;
-use crate::report::model::{Cell, Report, Row, Table};
+use crate::report::model::{Cell, Report, Row};
 use crate::stats::describe::{median, sorted};
 
 const PLOT_HEIGHT_PX: f64 = 260.0;
@@ -65,16 +64,17 @@ impl Distribution {
         Self { lines, cut }
     }
 
-    /// The percentiles that are metrics.
-    pub(crate) fn table(&self) -> Table {
-        let known: Vec<(f64, &Metric)> = METRICS.iter().filter_map(|m| Some((nines(m)?, m))).collect();
+    /// The lines at the percentiles that are metrics.
+    pub(crate) fn at_metrics(&self) -> Vec<Line> {
         let mut lines = self.lines.clone();
-        let is_known = |point: &Point| known.iter().any(|(nines, _)| *nines == point.x);
-        lines.iter_mut().for_each(|line| line.points.retain(is_known));
-        let name =
-            |x: f64| known.iter().find(|(nines, _)| *nines == x).map_or("", |(_, metric)| metric.title);
-        table::by_x("percentile", &lines, Unit::Nanoseconds, |x| name(x).to_owned())
+        lines.iter_mut().for_each(|line| line.points.retain(|point| !title(point.x).is_empty()));
+        lines
     }
+}
+
+/// The title of the metric that is the percentile at this place; empty if there is none.
+pub(crate) fn title(at: f64) -> &'static str {
+    METRICS.iter().find(|metric| nines(metric) == Some(at)).map_or("", |metric| metric.title)
 }
 
 fn over_rounds((nines, values): (f64, Vec<f64>), cut: Option<f64>) -> Option<Point> {
