@@ -104,6 +104,8 @@ pub(crate) struct End {
 pub(crate) struct Frame {
     pub(crate) plot: Rect,
     pub(crate) axis: Axis,
+    /// Where the names of lines begin.
+    names_px: f64,
 }
 
 impl Frame {
@@ -119,7 +121,8 @@ impl Frame {
         let right = (LEAD_PX - inset + widest(names) + EDGE_PX).max(MIN_RIGHT_PX);
         let top = heading.bottom() + ABOVE_PX;
         let left = EDGE_PX + ticks + TICK_GAP_PX;
-        Self { plot: Rect { left, top, right: WIDTH_PX - right, bottom: top + height }, axis }
+        let plot = Rect { left, top, right: WIDTH_PX - right, bottom: top + height };
+        Self { names_px: plot.right - inset + LEAD_PX, plot, axis }
     }
 
     /// The height of the whole picture.
@@ -193,7 +196,7 @@ impl Frame {
 
     /// Names next to the ends of their lines, moved apart where they would touch, with leaders to them.
     pub(crate) fn names(&self, canvas: &mut Canvas, ends: &[End]) {
-        let column = ends.iter().map(|end| end.at.0).fold(f64::NEG_INFINITY, f64::max) + LEAD_PX;
+        let column = self.names_px;
         let wished: Vec<f64> = ends.iter().map(|end| end.at.1).collect();
         let top = self.plot.top - NAME_HEIGHT_PX / 2.0;
         let placed = spread(&wished, NAME_HEIGHT_PX, top, self.plot.bottom);

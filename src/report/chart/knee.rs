@@ -37,7 +37,7 @@ pub(crate) fn draw(
     };
     let lines: Vec<Line> = lines.iter().map(named).collect();
     let names: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();
-    let frame = Frame::new(&heading, Axis::latency(smallest, largest), PLOT_HEIGHT_PX, &names, 0.0);
+    let frame = Frame::new(&heading, Axis::latency(smallest, largest), PLOT_HEIGHT_PX, &names, INSET_PX);
     let across = Axis::throughput(most);
     let Rect { left, right, .. } = frame.plot;
     let x = |rate: f64| left + (right - INSET_PX - left) * across.place(rate);

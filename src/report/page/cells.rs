@@ -13,6 +13,9 @@ const NO_VALUE: &str = "–";
 /// Of cells that regressed or are invalid, those that are open from the start.
 const MOST_OPEN: usize = 5;
 
+/// A group with more charts has them folded.
+const MOST_OPEN_CHARTS: usize = 3;
+
 /// The place of a cell's details on the page, to be linked to.
 pub(super) fn anchor(report: &Report, id: &CellId) -> String {
     let place = report.judgement.cells.iter().position(|cell| cell.id == *id);
@@ -28,7 +31,14 @@ pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<
         @for (group, (name, cells)) in report.groups().into_iter().enumerate() {
             h3 { bdi { (name) } }
             @if let Some(about) = &cells[0].last().about { p.about { (about) } }
-            div.charts { @for chart in of(Scope::Group(group)) { (figure(chart)) } }
+            @let charts: Vec<&Figure> = of(Scope::Group(group)).collect();
+            @if !charts.is_empty() {
+                // Many charts must not hide the cells below them.
+                details open=[(charts.len() <= MOST_OPEN_CHARTS).then_some("")] {
+                    summary { "Throughput and latency over concurrency" }
+                    div.charts { @for chart in &charts { (figure(chart)) } }
+                }
+            }
             div.cells {
                 @for (nth, cell) in cells.iter().enumerate() {
                     details.cell open=[open.contains(&&cell.judged.id).then_some("")] {
