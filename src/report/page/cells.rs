@@ -6,7 +6,7 @@ use crate::judge::{Change, Comparison, Estimate, Note, Stage, Verdict};
 use crate::plan::{CellId, Side, metric};
 use crate::report::model::{Cell, Figure, Report, Row, Scope};
 use crate::report::number;
-use crate::report::page::elements::{badge, figure, marked_up, minus};
+use crate::report::page::elements::{anchor, badge, figure, marked_up, minus};
 use crate::report::text;
 
 const NO_VALUE: &str = "–";
@@ -15,12 +15,6 @@ const MOST_OPEN: usize = 5;
 
 /// A group with more charts has them folded.
 const MOST_OPEN_CHARTS: usize = 3;
-
-/// The place of a cell's details on the page, to be linked to.
-pub(super) fn anchor(report: &Report, id: &CellId) -> String {
-    let place = report.judgement.cells.iter().position(|cell| cell.id == *id);
-    format!("cell-{}", place.unwrap_or_default())
-}
 
 /// All groups with their cells.
 pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<&CellId>)]) -> Markup {

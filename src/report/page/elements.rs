@@ -3,8 +3,9 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::judge::Verdict;
+use crate::plan::CellId;
 use crate::report::chart::svg::FONT_FAMILY;
-use crate::report::model::{Figure, Table};
+use crate::report::model::{Figure, Report, Table};
 use crate::report::text;
 
 /// Text with what stands between backquotes set as code.
@@ -44,6 +45,12 @@ pub(super) fn list(class: &str, items: &[String]) -> Markup {
             ul.(class) { @for item in items { li { (marked_up(item)) } } }
         }
     }
+}
+
+/// The place of a cell's details on the page, to be linked to.
+pub(super) fn anchor(report: &Report, id: &CellId) -> String {
+    let place = report.judgement.cells.iter().position(|cell| cell.id == *id);
+    format!("cell-{}", place.unwrap_or_default())
 }
 
 /// An SVG without what it needs only as a file of its own: its size, its background, its font.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use crate::record::{Counts, Fault};
 use crate::report::model::{Cell, Report};
-use crate::report::page::cells::anchor;
+use crate::report::page::elements::anchor;
 use crate::report::text;
 
 /// A table of the cells with failures; empty if no request failed.
