@@ -76,8 +76,8 @@ struct Label {
 fn labels(frame: &Frame, lines: &[Line], concurrencies: &[Vec<u32>], x: impl Fn(f64) -> f64) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
     for side in [Side::Head, Side::Base] {
-        let of_side = lines.iter().zip(concurrencies).filter(|(line, _)| line.side == side);
-        let Some((line, concurrencies)) = of_side.last() else { continue };
+        let mut of_side = lines.iter().zip(concurrencies).filter(|(line, _)| line.side == side);
+        let Some((line, concurrencies)) = of_side.next_back() else { continue };
         for (Point { x: rate, high, .. }, concurrency) in line.points.iter().zip(concurrencies).rev() {
             let y = (frame.y(*high) - LABEL_PX).max(frame.plot.top + NAME_HEIGHT_PX / 2.0);
             let label = Label { text: number::count((*concurrency).into()), at: (x(*rate), y), side };
