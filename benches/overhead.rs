@@ -193,6 +193,7 @@ fn cell(nth: usize, metrics: &[&'static Metric], shape: Shape, rng: &mut fastran
         load: Load::closed(10),
         throughput: None,
         definition: "sha256:1".into(),
+        source: None,
         metrics: metrics.to_vec(),
         settings: Settings { measurement_time: 30 * WINDOW, nresamples: NRESAMPLES, ..Settings::default() },
         rounds: rounds(metrics, shape, rng),
