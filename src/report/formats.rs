@@ -134,9 +134,13 @@ impl Place {
 pub(crate) fn write(place: &Place, report: &Report, requested: &[Requested]) -> Vec<ReportError> {
     let mut written = Vec::new();
     let mut failures: Vec<ReportError> = write_page(place, report, &mut written).err().into_iter().collect();
+    let is_whole = failures.is_empty();
     failures.extend(write_requested(place, report, requested, &mut written));
     if let Some(root) = &place.root {
-        failures.extend(remove_stale(&place.folder, &written).err());
+        // A page that stayed links to its charts.
+        if is_whole {
+            failures.extend(remove_stale(&place.folder, &written).err());
+        }
         let overview = write_whole(&root.join(INDEX), page::overview(root).as_bytes());
         failures.extend(overview.err().map(ReportError::from));
     }
@@ -187,7 +191,9 @@ pub(crate) fn write_requested(
 
 /// Prints the lines of a step, and appends to the files that variables name. Other programs of the step write to them, too.
 fn hand_on(step: &Step) -> Result<(), ReportError> {
-    output::log(step.log.trim_end());
+    if !step.log.is_empty() {
+        output::log(step.log.trim_end());
+    }
     for (variable, text) in &step.appended {
         let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
             continue;

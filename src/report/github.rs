@@ -6,7 +6,6 @@ use crate::judge::Verdict;
 use crate::report::chart::svg::clean;
 use crate::report::markdown;
 use crate::report::model::{Cell, Report};
-use crate::report::number::plural;
 use crate::report::text;
 
 /// Annotations of a kind that GitHub shows for each step.
@@ -30,9 +29,10 @@ pub(crate) fn render(report: &Report) -> Step {
         let mut lines: String = of_kind[..shown].iter().map(|cell| annotation(kind, cell)).collect();
         if of_kind.len() > shown {
             let more = of_kind.len() - shown;
-            let about =
-                format!("{} {} more", of_kind[shown].judged.verdict.name(), plural(more as u64, "cell"));
-            lines.push_str(&format!("::{kind} title=plimsoll::and {more} more ({about}): see the summary\n"));
+            let verdicts = text::verdicts(&of_kind[shown..]);
+            lines.push_str(&format!(
+                "::{kind} title=plimsoll::and {more} more cells ({verdicts}); see the summary\n"
+            ));
         }
         lines
     });

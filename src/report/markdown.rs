@@ -13,7 +13,7 @@ use crate::report::text;
 const MOST_BYTES: usize = 64_000;
 /// Of these at most, the changed cells.
 const MOST_OF_CHANGED: usize = 30_000;
-const MOST_OF_SENTENCE: usize = 4_000;
+const MOST_OF_SENTENCE: usize = 1_000;
 const MOST_OF_NAME: usize = 120;
 
 /// The comment, after a marker by which scripts find it again.
@@ -25,9 +25,11 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
 pub(crate) fn text(report: &Report) -> String {
     let verdict = report.verdict();
     let sentence = shortened(&report.headline(), MOST_OF_SENTENCE);
-    let mut text = format!("{} **{}**\n", text::glyph(verdict), marked_up(&sentence));
+    let lead = format!("{} **{}**\n", text::glyph(verdict), marked_up(&sentence));
+    let mut text = lead.clone();
     let cells = report.worst_first();
-    let (changed, others): (Vec<&Cell>, Vec<&Cell>) = cells.iter().partition(|cell| is_changed(cell.judged));
+    let (changed, others): (Vec<&Cell>, Vec<&Cell>) =
+        cells.iter().partition(|cell| is_shown(report, cell.judged));
     let is_quiet = changed.is_empty() && report.judgement.removed.is_empty();
     if is_quiet && (others.iter().all(|cell| cell.judged.verdict != Verdict::Inconclusive)) {
         return text;
@@ -39,7 +41,9 @@ pub(crate) fn text(report: &Report) -> String {
     if let Some(line) = text::how_sure(report) {
         text.push_str(&format!("\n{}\n", marked_up(&line)));
     }
-    let todo = text::what_to_do(report);
+    // A command without its middle cannot be run.
+    let mut todo = text::what_to_do(report);
+    todo.retain(|line| line.chars().count() <= MOST_OF_SENTENCE);
     if !todo.is_empty() {
         text.push_str("\n**What to do**\n\n");
         todo.iter().for_each(|line| text.push_str(&format!("- {}\n", marked_up(line))));
@@ -61,11 +65,16 @@ pub(crate) fn text(report: &Report) -> String {
         }
         text.push_str("\n</details>\n");
     }
-    text + &facts
+    match text.len() + facts.len() {
+        0..=MOST_BYTES => text + &facts,
+        _ => format!("{lead}\nThe names are too long for a comment. All results are on the page.\n"),
+    }
 }
 
-fn is_changed(cell: &CellJudgement) -> bool {
-    matches!(cell.verdict, Verdict::Regressed | Verdict::Improved | Verdict::Invalid)
+/// Whether a cell changed, or fails the call.
+fn is_shown(report: &Report, cell: &CellJudgement) -> bool {
+    let is_changed = matches!(cell.verdict, Verdict::Regressed | Verdict::Improved | Verdict::Invalid);
+    is_changed || report.options.fails.contains(&cell.verdict)
 }
 
 /// As many rows as fit, and the number of the others.
@@ -115,7 +124,7 @@ fn other_row(cell: &Cell) -> String {
         text::glyph(verdict),
         verdict.name(),
         code(&cell.judged.id.to_string()),
-        marked_up(&shortened(&reason.unwrap_or_default(), MOST_OF_SENTENCE / 10)),
+        marked_up(&shortened(&reason.unwrap_or_default(), 400)),
         text::detectable_slowdown(cell.judged)
     )
 }
@@ -258,6 +267,20 @@ mod tests {
 
         <sub>head abc1234 with uncommitted changes, 10 rounds in 10 launches, then 10 fresh pairs, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
         ");
+    }
+
+    #[test]
+    fn names_that_grow_when_they_are_escaped_fit_too() {
+        let verdicts = [Verdict::Regressed, Verdict::Improved, Verdict::Invalid, Verdict::Inconclusive];
+        let mut sampled = Sampled::new(&[verdicts, verdicts, verdicts].concat());
+        let mut cells = sampled.judgement.cells.clone();
+        for (nth, cell) in cells.iter_mut().enumerate() {
+            cell.id.group = format!("{}{nth}", "@".repeat(1_000));
+            sampled.runs[0].cells[nth].id = cell.id.clone();
+        }
+        sampled.judgement.removed = cells.iter().map(|cell| cell.id.clone()).collect();
+        sampled.judgement.cells = cells;
+        assert!(of(&sampled).len() < 65_000, "{}", of(&sampled).len());
     }
 
     #[test]

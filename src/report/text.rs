@@ -102,13 +102,17 @@ pub(crate) fn timed_by(clock: Clock, unstamped: u64) -> String {
 
 /// The load of a cell and its rounds: `closed(5), 30 rounds in 15 launches, then 60 fresh pairs`.
 pub(crate) fn extent(cell: &Cell) -> String {
+    format!("{}, {}", cell.last().load, rounds_in_launches(cell))
+}
+
+fn rounds_in_launches(cell: &Cell) -> String {
     let rounds: usize = cell.runs.iter().map(|run| run.rounds.len()).sum();
     let (rounds, launches) = (plural(rounds as u64, "round"), plural(cell.launches() as u64, "launch"));
     let fresh = match cell.fresh_pairs {
         0 => String::new(),
         pairs => format!(", then {}", plural(pairs as u64, "fresh pair")),
     };
-    format!("{}, {rounds} in {launches}{fresh}", cell.last().load)
+    format!("{rounds} in {launches}{fresh}")
 }
 
 /// What a cell is compared with; empty if with nothing.
@@ -1022,18 +1026,23 @@ pub(crate) fn compared_sides(report: &Report) -> String {
     };
     let changes = if *dirty { " with uncommitted changes" } else { "" };
     let head = commit.as_ref().map(|commit| format!("head {commit}{changes}, ")).unwrap_or_default();
-    let rounds = report.cells().first().map(|cell| format!("{}, ", extent(cell))).unwrap_or_default();
-    let rounds = rounds.split_once(", ").map(|(_, rounds)| rounds.to_owned()).unwrap_or_default();
+    let rounds =
+        report.cells().first().map(|cell| format!("{}, ", rounds_in_launches(cell))).unwrap_or_default();
     let cpus = plural(machine.cpus.into(), "CPU");
     format!("{base}{head}{rounds}{} with {cpus}, plimsoll {}", machine.cpu, env!("CARGO_PKG_VERSION"))
 }
 
 /// How many cells are folded, by verdict: `34 other cells: 30 unchanged, 4 inconclusive`.
 pub(crate) fn others(cells: &[&Cell]) -> String {
+    format!("{}: {}", plural(cells.len() as u64, "other cell"), verdicts(cells))
+}
+
+/// The number of cells with each verdict: `30 unchanged, 4 inconclusive`.
+pub(crate) fn verdicts(cells: &[&Cell]) -> String {
     let by_verdict = by_key(cells.iter().map(|cell| (cell.judged.verdict, ())));
     let parts: Vec<String> =
         by_verdict.iter().map(|(verdict, of)| format!("{} {}", of.len(), verdict.name())).collect();
-    format!("{}: {}", plural(cells.len() as u64, "other cell"), parts.join(", "))
+    parts.join(", ")
 }
 
 /// The other metrics of a cell that changed in the same way as one: `latency p50 +8.0%, throughput -7.4%`.

@@ -1,5 +1,6 @@
 //! The options of a call, apart from its plan.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use clap::{ArgAction, ValueEnum};
 
 use crate::output;
 use crate::plan::{Confirmation, Plan, heading, parse_duration, parse_service_text};
-use crate::report::Requested;
+use crate::report::{Place, Requested};
+use crate::session::baselines::RUN_FILE;
 use crate::session::outcome::{FailOn, SessionError};
 
 #[derive(Debug, Clone, Default)]
@@ -41,14 +43,22 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Checks that standard output holds one thing.
-    pub(crate) fn check_formats(&self) -> Result<(), SessionError> {
+    /// Checks that standard output and each file get one thing, and that no file of the report is replaced by another one.
+    pub(crate) fn check_formats(&self, place: &Place) -> Result<(), SessionError> {
         let on_stdout = self.formats.iter().filter(|format| format.is_on_stdout()).count();
-        match on_stdout {
-            0 => Ok(()),
-            1 if self.output_format == OutputFormat::Criterion => Ok(()),
-            _ => Err(SessionError::OneStdout),
+        if on_stdout > 1 || on_stdout == 1 && self.output_format == OutputFormat::Bencher {
+            return Err(SessionError::OneStdout);
         }
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let mut taken = vec![absolute(place.folder.join(RUN_FILE)), absolute(place.page())];
+        for file in self.formats.iter().filter_map(|format| format.file(&place.folder)).map(absolute) {
+            let is_other = fs::metadata(&file).is_ok_and(|found| !found.is_file());
+            if is_other || taken.contains(&file) {
+                return Err(SessionError::ReportPath(file));
+            }
+            taken.push(file);
+        }
+        Ok(())
     }
 
     /// Whether the runs are stored in the baseline that they are compared with.

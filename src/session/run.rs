@@ -25,7 +25,8 @@ use crate::session::outcome::{FailOn, Outcome, Result, SessionError};
 /// Measures a plan, judges it and reports. Everything that a user can get wrong is found before a byte is sent.
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let mut plan = plan.validated()?;
-    options.check_formats()?;
+    let place = Place::below(&options.paths.reports(), &plan.bench);
+    options.check_formats(&place)?;
     check_metrics(&plan)?;
     check_save(&plan, options)?;
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
@@ -54,7 +55,6 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     }
     let baseline = read_for(&plan, options)?;
     pin_to(&mut plan, &baseline, options);
-    let place = Place::below(&options.paths.reports(), &plan.bench);
     if let Some(name) = &options.load {
         let runs = load_runs(&plan, name, options)?;
         return conclude(&runs, &baseline, &place, Origin::Baseline, options);
@@ -183,8 +183,8 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
 
 /// Judges the runs of one file against the runs of another and reports, into `output` or `reports/compare`.
 pub(crate) fn compare(base: &Path, head: &Path, output: Option<&Path>, options: &Options) -> Result<Outcome> {
-    options.check_formats()?;
     let place = place(output, "compare", options);
+    options.check_formats(&place)?;
     check_overwrites(&place, &[base], &[base, head], options)?;
     let (stored, runs) = (complete(base)?, complete(head)?);
     check_comparable((base, &stored), (head, &runs))?;
@@ -220,8 +220,8 @@ fn check_comparable(base: (&Path, &[Run]), head: (&Path, &[Run])) -> Result<()> 
 /// Judges the runs of all files together against the baseline and reports, into `output` or `reports/report`. Runs that ended early are
 /// reported too, as after their measurement.
 pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options) -> Result<Outcome> {
-    options.check_formats()?;
     let place = place(output, "report", options);
+    options.check_formats(&place)?;
     // A single file would be written as it was read.
     let replaced = if files.len() > 1 { files } else { &[] };
     check_overwrites(&place, replaced, files, options)?;

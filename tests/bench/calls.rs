@@ -210,6 +210,9 @@ fn a_report_comes_in_the_forms_that_are_asked_for() {
         (&["--report", "xml"][..], "it must be one of markdown, github, junit, json, openmetrics, csv"),
         (&["--report", "json=-,csv=-"], "standard output holds one thing"),
         (&["--report", "json=-", "--output-format", "bencher"], "standard output holds one thing"),
+        (&["--report", "json=reports/fixture/run.json"], "--report cannot write to"),
+        (&["--report", "json=a,csv=a"], "another part of the report goes there"),
+        (&["--report", "json=/dev/stdout"], "it is not a file"),
     ] {
         package.bench("usual", wrong).expect_code(2).expect_err(why);
         package.expect_not_measured();
