@@ -1,6 +1,5 @@
 //! The options of a call, apart from its plan.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use clap::{ArgAction, ValueEnum};
 
 use crate::output;
 use crate::plan::{Confirmation, Plan, heading, parse_duration, parse_service_text};
-use crate::report::{Place, Requested};
-use crate::session::baselines::RUN_FILE;
-use crate::session::outcome::{FailOn, SessionError};
+use crate::report::Requested;
+use crate::session::outcome::FailOn;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
@@ -43,24 +41,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Checks that standard output and each file get one thing, and that no file of the report is replaced by another one.
-    pub(crate) fn check_formats(&self, place: &Place) -> Result<(), SessionError> {
-        let on_stdout = self.formats.iter().filter(|format| format.is_on_stdout()).count();
-        if on_stdout > 1 || on_stdout == 1 && self.output_format == OutputFormat::Bencher {
-            return Err(SessionError::OneStdout);
-        }
-        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        let mut taken = vec![absolute(place.folder.join(RUN_FILE)), absolute(place.page())];
-        for file in self.formats.iter().filter_map(|format| format.file(&place.folder)).map(absolute) {
-            let is_other = fs::metadata(&file).is_ok_and(|found| !found.is_file());
-            if is_other || taken.contains(&file) {
-                return Err(SessionError::ReportPath(file));
-            }
-            taken.push(file);
-        }
-        Ok(())
-    }
-
     /// Whether the runs are stored in the baseline that they are compared with.
     pub(crate) fn saves_compared(&self) -> bool {
         self.save.as_ref().is_some_and(|save| save.name == self.baseline.name())

@@ -26,7 +26,7 @@ use crate::session::outcome::{FailOn, Outcome, Result, SessionError};
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let mut plan = plan.validated()?;
     let place = Place::below(&options.paths.reports(), &plan.bench);
-    options.check_formats(&place)?;
+    check_formats(options, &place)?;
     check_metrics(&plan)?;
     check_save(&plan, options)?;
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
@@ -184,7 +184,7 @@ pub(crate) fn regressed_cells(plan: Plan, root: &Path) -> Result<Vec<CellId>> {
 /// Judges the runs of one file against the runs of another and reports, into `output` or `reports/compare`.
 pub(crate) fn compare(base: &Path, head: &Path, output: Option<&Path>, options: &Options) -> Result<Outcome> {
     let place = place(output, "compare", options);
-    options.check_formats(&place)?;
+    check_formats(options, &place)?;
     check_overwrites(&place, &[base], &[base, head], options)?;
     let (stored, runs) = (complete(base)?, complete(head)?);
     check_comparable((base, &stored), (head, &runs))?;
@@ -221,7 +221,7 @@ fn check_comparable(base: (&Path, &[Run]), head: (&Path, &[Run])) -> Result<()> 
 /// reported too, as after their measurement.
 pub(crate) fn report(files: &[PathBuf], output: Option<&Path>, options: &Options) -> Result<Outcome> {
     let place = place(output, "report", options);
-    options.check_formats(&place)?;
+    check_formats(options, &place)?;
     // A single file would be written as it was read.
     let replaced = if files.len() > 1 { files } else { &[] };
     check_overwrites(&place, replaced, files, options)?;
@@ -600,6 +600,24 @@ fn place(output: Option<&Path>, name: &str, options: &Options) -> Place {
         Some(folder) => Place { folder: folder.to_owned(), root: None },
         None => Place::below(&options.paths.reports(), name),
     }
+}
+
+/// Checks that standard output and each file get one thing, and that no file of the report is replaced by another one.
+fn check_formats(options: &Options, place: &Place) -> Result<()> {
+    let on_stdout = options.formats.iter().filter(|format| format.is_on_stdout()).count();
+    if on_stdout > 1 || on_stdout == 1 && options.output_format == OutputFormat::Bencher {
+        return Err(SessionError::OneStdout);
+    }
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let mut taken = vec![absolute(place.folder.join(RUN_FILE)), absolute(place.page())];
+    for file in options.formats.iter().filter_map(|format| format.file(&place.folder)).map(absolute) {
+        let is_other = fs::metadata(&file).is_ok_and(|found| !found.is_file());
+        if is_other || taken.contains(&file) {
+            return Err(SessionError::ReportPath(file));
+        }
+        taken.push(file);
+    }
+    Ok(())
 }
 
 /// Checks that the report does not overwrite a file that it is made from. `replaced` are those that must not be the folder's own
