@@ -47,9 +47,9 @@ static FORMATS: &[Format] = &[
 const GITHUB: &str = "github";
 
 /// A format that the user asked for, and where its file goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Requested {
-    name: String,
+    format: &'static Format,
     path: Option<PathBuf>,
 }
 
@@ -72,7 +72,7 @@ impl Requested {
         match (path, &format.output) {
             (Some(""), _) => Err(format!("the path behind `{name}=` is empty")),
             (Some(_), Output::Step(_)) => Err(format!("`{name}` writes no file, so it takes no path")),
-            _ => Ok(Self { name: name.to_owned(), path: path.map(PathBuf::from) }),
+            _ => Ok(Self { format, path: path.map(PathBuf::from) }),
         }
     }
 
@@ -83,8 +83,7 @@ impl Requested {
 
     /// The file that is written for a bench with this folder; `None` for standard output and for what is not a file.
     pub(crate) fn file(&self, folder: &Path) -> Option<PathBuf> {
-        let format = FORMATS.iter().find(|format| format.name == self.name)?;
-        let Output::File(name, _) = format.output else { return None };
+        let Output::File(name, _) = self.format.output else { return None };
         match &self.path {
             _ if self.is_on_stdout() => None,
             None => Some(folder.join(name)),
@@ -101,9 +100,9 @@ impl Requested {
 pub(crate) fn on_github(requested: &[Requested]) -> Vec<Requested> {
     let mut requested = requested.to_vec();
     let is_step = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
-    if is_step && !requested.iter().any(|other| other.name == GITHUB) {
-        requested.push(Requested { name: GITHUB.to_owned(), path: None });
-    }
+    let is_requested = requested.iter().any(|other| other.format.name == GITHUB);
+    let github = FORMATS.iter().find(|format| is_step && !is_requested && format.name == GITHUB);
+    requested.extend(github.map(|format| Requested { format, path: None }));
     requested
 }
 
@@ -164,9 +163,8 @@ pub(crate) fn write_requested(
     written: &mut Vec<PathBuf>,
 ) -> Vec<ReportError> {
     let write = |request: &Requested| -> Result<Option<PathBuf>, ReportError> {
-        let format = FORMATS.iter().find(|format| format.name == request.name);
-        match format.map(|format| &format.output) {
-            Some(Output::File(_, render)) => {
+        match &request.format.output {
+            Output::File(_, render) => {
                 let text = render(report)?;
                 let Some(path) = request.file(&place.folder) else {
                     output::print(text)?;
@@ -175,8 +173,7 @@ pub(crate) fn write_requested(
                 write_whole(&path, text.as_bytes())?;
                 Ok(Some(path))
             }
-            Some(Output::Step(render)) => hand_on(&render(report)).map(|()| None),
-            None => Ok(None),
+            Output::Step(render) => hand_on(&render(report)).map(|()| None),
         }
     };
     let mut failures = Vec::new();

@@ -36,19 +36,25 @@ pub(crate) fn render(report: &Report) -> Step {
         }
         lines
     });
+    let whole = report.failure_as_a_whole();
+    let whole =
+        whole.map(|why| format!("::error title=plimsoll::{}\n", data(&clean(&why)))).unwrap_or_default();
     let outputs = format!(
         "verdict={}\nregressed={}\n",
         report.verdict().name(),
         report.judgement.count(Verdict::Regressed)
     );
     let summary = format!("{}\n", markdown::text(report));
-    Step { log: log.concat(), appended: vec![("GITHUB_STEP_SUMMARY", summary), ("GITHUB_OUTPUT", outputs)] }
+    Step {
+        log: whole + &log.concat(),
+        appended: vec![("GITHUB_STEP_SUMMARY", summary), ("GITHUB_OUTPUT", outputs)],
+    }
 }
 
 /// The kind of a cell's annotation; `None` if it gets none.
 fn kind_of(report: &Report, cell: &Cell) -> Option<&'static str> {
     match cell.judged.verdict {
-        verdict if report.options.fails.contains(&verdict) => Some("error"),
+        _ if report.fails(cell.judged) => Some("error"),
         Verdict::Inconclusive | Verdict::Incomparable => Some("warning"),
         Verdict::Improved => Some("notice"),
         _ => None,
@@ -81,10 +87,6 @@ mod tests {
 
     type Properties = Vec<(String, String)>;
 
-    fn step(verdicts: &[Verdict]) -> Step {
-        render(&Sampled::new(verdicts).report())
-    }
-
     /// What the runner makes of a line: its kind, its properties and its message.
     fn read(line: &str) -> Option<(String, Properties, String)> {
         let (command, message) = line.strip_prefix("::")?.split_once("::")?;
@@ -116,8 +118,16 @@ mod tests {
 
     #[test]
     fn what_fails_the_call_is_an_error_and_nothing_is_said_of_unchanged_cells() {
-        assert_eq!(step(&[Verdict::Unchanged, Verdict::New]).log, "");
+        let mut sampled = Sampled::new(&[Verdict::Unchanged, Verdict::New]);
+        assert!(render(&sampled.report()).log.starts_with("::error title=plimsoll::2 cells: "));
+        sampled.options.failed = false;
+        assert_eq!(render(&sampled.report()).log, "");
+        let mut sampled = Sampled::new(&[Verdict::Regressed]);
+        sampled.options.accepts = true;
+        sampled.options.failed = false;
+        assert_eq!(render(&sampled.report()).log, "", "its speed was accepted");
         let mut sampled = Sampled::new(&[Verdict::Inconclusive]);
+        sampled.options.failed = false;
         assert!(render(&sampled.report()).log.starts_with("::warning "));
         sampled.options.fails.push(Verdict::Inconclusive);
         assert!(render(&sampled.report()).log.starts_with("::error "));
@@ -127,7 +137,7 @@ mod tests {
     fn of_each_kind_ten_are_shown_at_most() {
         let verdicts: Vec<Verdict> =
             (0..24).map(|nth| if nth % 2 == 0 { Verdict::Regressed } else { Verdict::Improved }).collect();
-        let log = step(&verdicts).log;
+        let log = render(&Sampled::new(&verdicts).report()).log;
         for kind in ["error", "notice"] {
             let lines: Vec<_> = log.lines().filter(|line| line.starts_with(&format!("::{kind} "))).collect();
             assert_eq!(lines.len(), MOST);

@@ -23,7 +23,7 @@ struct Document<'a> {
     plimsoll: &'static str,
     /// The bench target.
     bench: &'a str,
-    /// The worst verdict of a cell. `regressed` means exit code 1.
+    /// The most severe verdict of all cells. `regressed` gives exit code 1, unless the run replaced the baseline.
     verdict: Verdict,
     /// Whether anything was compared.
     compared: bool,
@@ -79,9 +79,9 @@ struct CellDocument<'a> {
     fresh_pairs: usize,
     /// Requests of head that were counted.
     requests: u64,
-    /// Those of them that succeeded.
+    /// Successful requests of head.
     successes: u64,
-    /// The other ones by kind, for people.
+    /// Failed requests of head by kind, for people.
     faults: BTreeMap<String, u64>,
     /// Each metric that it has.
     metrics: Vec<MetricDocument>,
@@ -119,7 +119,7 @@ struct ValueDocument {
     value: f64,
     /// The lower end of its interval.
     low: Option<f64>,
-    /// The upper end.
+    /// The upper end of its interval.
     high: Option<f64>,
 }
 
@@ -131,17 +131,17 @@ struct ComparisonDocument {
     verdict: Verdict,
     /// Whether the change is a `fraction` of base (0.05 is 5% more) or, of the success ratio, a `difference`.
     change_is: &'static str,
-    /// The change; null if there is none to tell.
+    /// The change; null if it could not be computed.
     change: Option<f64>,
     /// The lower end of its interval.
     low: Option<f64>,
-    /// The upper end.
+    /// The upper end of its interval.
     high: Option<f64>,
-    /// The corrected p value of "not changed by more than the noise threshold".
+    /// The p value of "the change is within the noise threshold", corrected for all tests.
     p: Option<f64>,
     /// Smaller changes are ignored.
     noise_threshold: f64,
-    /// The smallest slowdown that would have been found with 80% probability, as a positive number; null if none would.
+    /// The smallest worsening that would have been found with 80% probability, as a positive number; null if none would.
     detectable: Option<f64>,
     /// The fresh pairs of rounds that decided; null if the rounds of the screening did.
     fresh_pairs: Option<usize>,

@@ -27,10 +27,16 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         }
         suites.add_test_suite(suite);
     }
-    if report.judgement.cells.is_empty() {
-        let mut case = TestCase::new("nothing measured", TestCaseStatus::skipped());
-        case.status.set_message(clean(&report.sentence()));
-        suites.add_test_suite(TestSuite::new(clean(report.bench)).add_test_case(case).clone());
+    let whole = match report.failure_as_a_whole() {
+        Some(why) => Some((TestCaseStatus::non_success(NonSuccessKind::Error), why)),
+        None if report.judgement.cells.is_empty() => Some((TestCaseStatus::skipped(), report.sentence())),
+        None => None,
+    };
+    if let Some((mut status, why)) = whole {
+        status.set_message(clean(&why));
+        let mut suite = TestSuite::new(clean(report.bench));
+        suite.add_test_case(TestCase::new("the whole call", status));
+        suites.add_test_suite(suite);
     }
     let xml = suites.to_string().map_err(|error| ReportError::JUnit(error.to_string()))?;
     Ok(without_sum_of_skipped(xml))
@@ -43,7 +49,7 @@ fn status(report: &Report, cell: &Cell) -> TestCaseStatus {
         _ => NonSuccessKind::Failure,
     };
     let mut status = match verdict {
-        _ if report.options.fails.contains(&verdict) => TestCaseStatus::non_success(kind),
+        _ if report.fails(cell.judged) => TestCaseStatus::non_success(kind),
         Verdict::Inconclusive | Verdict::Incomparable => TestCaseStatus::skipped(),
         _ => return TestCaseStatus::success(),
     };
@@ -62,6 +68,8 @@ fn without_sum_of_skipped(xml: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quick_junit::XmlString;
+
     use super::*;
     use crate::report::tests::{Sampled, hostile};
 
@@ -105,6 +113,17 @@ mod tests {
         "#);
     }
 
+    #[test]
+    fn a_call_that_fails_as_a_whole_has_a_case_that_fails() {
+        let mut sampled = Sampled::new(&[Verdict::New]);
+        let errors = |sampled: &Sampled| render(&sampled.report()).unwrap().matches("<error").count();
+        assert_eq!(errors(&sampled), 1);
+        sampled.options.failed = false;
+        assert_eq!(errors(&sampled), 0);
+        sampled.judgement.cells.clear();
+        assert!(render(&sampled.report()).unwrap().contains("<skipped"));
+    }
+
     proptest::proptest! {
         #[test]
         fn any_name_is_read_back(name in hostile()) {
@@ -115,6 +134,9 @@ mod tests {
             let suites = document.root_element();
             proptest::prop_assert!(suites.attribute("skipped").is_none() && suites.attribute("tests") == Some("1"));
             let case = document.descendants().find(|node| node.has_tag_name("testcase")).unwrap();
+            let benchmark = sampled.judgement.cells[0].id.benchmark.to_string();
+            let read = XmlString::new(clean(&benchmark));
+            proptest::prop_assert_eq!(case.attribute("name"), Some(read.as_str()));
             proptest::prop_assert_eq!(case.children().filter(|child| child.has_tag_name("failure")).count(), 1);
         }
     }

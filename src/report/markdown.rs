@@ -74,7 +74,7 @@ pub(crate) fn text(report: &Report) -> String {
 /// Whether a cell changed, or fails the call.
 fn is_shown(report: &Report, cell: &CellJudgement) -> bool {
     let is_changed = matches!(cell.verdict, Verdict::Regressed | Verdict::Improved | Verdict::Invalid);
-    is_changed || report.options.fails.contains(&cell.verdict)
+    is_changed || report.fails(cell)
 }
 
 /// As many rows as fit, and the number of the others.
@@ -220,7 +220,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/10` | latency p50 | 51.25 ms | 63.09 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. If no cell had become slower, the probability that this report names one would be at most 1%.
+        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. The probability of a false alarm in the whole report is at most 1%.
 
         **What to do**
 
@@ -248,7 +248,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/5` | latency p50 | 32.50 ms | 40.00 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Base and head ran side by side on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If no cell had become slower, the probability that this report names one would be at most 1%.
+        Base and head ran in turns on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. The probability of a false alarm in the whole report is at most 1%.
 
         **What to do**
 
@@ -289,7 +289,8 @@ mod tests {
         assert_eq!(of(&sampled).lines().count(), 2, "{}", of(&sampled));
         assert!(of(&sampled).starts_with("<!-- plimsoll:tokenizer -->\n= **36 cells: 36 unchanged. "));
         sampled.judgement.cells.clear();
-        sampled.options.nothing_measured = Some("Base and head have the same files.".into());
+        sampled.options.nothing_measured =
+            Some(("Base and head have the same files.".into(), Verdict::Unchanged));
         assert_eq!(of(&sampled), "<!-- plimsoll:tokenizer -->\n= **Base and head have the same files.**\n");
         assert_eq!(of(&Sampled::new(&[Verdict::New])).lines().count(), 2);
     }

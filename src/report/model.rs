@@ -1,5 +1,6 @@
 //! The input of all formats, which borrows what was measured and judged, and their output.
 
+use std::cmp::Ordering;
 use std::io;
 use std::path::PathBuf;
 
@@ -43,8 +44,12 @@ pub(crate) struct ReportOptions {
     pub(crate) again_command: Option<String>,
     /// The verdicts that end the call with another exit code than 0.
     pub(crate) fails: Vec<Verdict>,
-    /// Why nothing was measured, if that is not an error.
-    pub(crate) nothing_measured: Option<String>,
+    /// Whether the runs take the place of what they are compared with. Then a slower cell fails only by a limit.
+    pub(crate) accepts: bool,
+    /// Whether the call ends with another exit code than 0, be it by a cell or as a whole.
+    pub(crate) failed: bool,
+    /// Why nothing was measured, if that is not an error, and what follows.
+    pub(crate) nothing_measured: Option<(String, Verdict)>,
     /// Whether the folder above has a page that links to all benches.
     pub(crate) overview: bool,
 }
@@ -102,7 +107,7 @@ pub(crate) enum ReportError {
     Append { variable: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error("could not remove {}, a chart of an earlier run: {source}; remove it yourself", path.display())]
+    #[error("could not remove {}, a file of an earlier report: {source}; remove it yourself", path.display())]
     Stale { path: PathBuf, source: io::Error },
 }
 
@@ -149,17 +154,38 @@ impl<'a> Report<'a> {
         cells.any(|cell| !cell.base.is_empty() || cell.base_failure.is_some())
     }
 
-    /// The worst verdict of a cell; without a cell, nothing changed.
+    /// The worst verdict of a cell, or what follows if nothing was measured.
     pub(crate) fn verdict(&self) -> Verdict {
-        self.judgement.cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Unchanged)
+        let worst = self.judgement.cells.iter().map(|cell| cell.verdict).max();
+        let instead = self.options.nothing_measured.as_ref().map(|(_, verdict)| *verdict);
+        worst.or(instead).unwrap_or(Verdict::Incomparable)
     }
 
-    /// The cells with the worst verdict first, and of one verdict those that became slower by most.
+    /// Whether a cell ends the call with another exit code than 0.
+    pub(crate) fn fails(&self, cell: &CellJudgement) -> bool {
+        let is_accepted = self.options.accepts && cell.verdict == Verdict::Regressed;
+        let counts = !is_accepted || cell.limits.iter().any(LimitCheck::is_broken);
+        self.options.fails.contains(&cell.verdict) && counts
+    }
+
+    /// The sentence of a call that failed although no cell did, as with removed cells or an interruption.
+    pub(crate) fn failure_as_a_whole(&self) -> Option<String> {
+        let is_by_cell = self.judgement.cells.iter().any(|cell| self.fails(cell));
+        (self.options.failed && !is_by_cell).then(|| self.headline())
+    }
+
+    /// The cells with the worst verdict first. Of one verdict first those with a broken limit alone, then those whose success ratio
+    /// changed, then the others by the size of their change.
     pub(crate) fn worst_first(&self) -> Vec<Cell<'a>> {
         let mut cells = self.cells();
-        let size = |cell: &Cell| cell.decisive().map_or(0.0, Comparison::worsening);
+        let change = |cell: &Cell| {
+            let decisive = cell.decisive();
+            let is_ratio = decisive.is_some_and(Comparison::is_difference);
+            (cell.only_broke_a_limit(), is_ratio, decisive.map_or(0.0, |found| found.worsening().abs()))
+        };
         cells.sort_by(|one, other| {
-            other.judged.verdict.cmp(&one.judged.verdict).then(size(other).total_cmp(&size(one)))
+            let by_verdict = other.judged.verdict.cmp(&one.judged.verdict);
+            by_verdict.then(change(other).partial_cmp(&change(one)).unwrap_or(Ordering::Equal))
         });
         cells
     }

@@ -353,6 +353,8 @@ impl Sampled {
                 duet_command: None,
                 again_command: Some("cargo bench --bench tokenizer --".into()),
                 fails: vec![Verdict::Regressed, Verdict::Invalid],
+                accepts: false,
+                failed: true,
                 nothing_measured: None,
                 overview: true,
             },

@@ -410,21 +410,26 @@ pub(crate) fn reason(reason: &Reason) -> String {
 
 /// The outcome of a limit, in a sentence.
 pub(crate) fn limit(check: &LimitCheck) -> String {
+    format!("{}.", found_of_limit(check))
+}
+
+/// The same within a sentence.
+fn found_of_limit(check: &LimitCheck) -> String {
     let (title, unit) = (check.metric.title, check.metric.unit);
     let most = value(check.limit, unit);
     let Some(found) = &check.value else {
         let would_do = check.remedy.map(|found| format!("; use {}", remedy(found))).unwrap_or_default();
         return format!(
-            "{title} has no value to compare with its limit of {most}: each round needs {}{would_do}.",
+            "{title} has no value to compare with its limit of {most}: each round needs {}{would_do}",
             plural(check.metric.promised_from(), "success")
         );
     };
     let found = value(found.value, unit);
     match check.outcome {
-        LimitOutcome::Broken => format!("{title} is {found}, above its limit of {most}."),
-        LimitOutcome::Holds => format!("{title} is {found}, within its limit of {most}."),
+        LimitOutcome::Broken => format!("{title} is {found}, above its limit of {most}"),
+        LimitOutcome::Holds => format!("{title} is {found}, within its limit of {most}"),
         LimitOutcome::Undecided => {
-            format!("{title} is {found}, too close to its limit of {most} to decide.")
+            format!("{title} is {found}, too close to its limit of {most} to decide")
         }
     }
 }
@@ -704,7 +709,10 @@ impl Report<'_> {
         let early = if is_partial { " The measurement ended early." } else { "" };
         let cells = judgement.cells.len();
         let said = if cells == 0 {
-            options.nothing_measured.clone().unwrap_or_else(|| "Nothing was measured.".to_owned())
+            options
+                .nothing_measured
+                .as_ref()
+                .map_or("Nothing was measured.".to_owned(), |(why, _)| why.clone())
         } else if judgement.count(Verdict::New) == cells {
             match options {
                 _ if self.is_duet() => "Base cannot answer any of these cells, so all are new.".to_owned(),
@@ -779,8 +787,8 @@ fn worst(report: &Report) -> Option<String> {
     let change = cell.decisive().and_then(|found| {
         Some(format!("{} {}", found.metric.title, change_with_interval(found.change?, found.is_difference())))
     });
-    let broken = || cell.judged.limits.iter().find(|limit| limit.is_broken()).map(limit);
-    let what = change.or_else(|| broken().map(|limit| limit.trim_end_matches('.').to_owned()));
+    let broken = || cell.judged.limits.iter().find(|limit| limit.is_broken()).map(found_of_limit);
+    let what = change.or_else(broken);
     Some(what.map_or(lead.clone(), |what| format!("{lead}, {what}")))
 }
 
@@ -952,7 +960,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
     let settings = &cells.first()?.last().settings;
     let stored = cells.iter().map(compared_with).find(|base| !base.is_empty());
     let base = match stored {
-        _ if report.is_duet() => "Base and head ran side by side on one machine.".to_owned(),
+        _ if report.is_duet() => "Base and head ran in turns on one machine.".to_owned(),
         Some(base) => format!("Head was compared with {base} of this machine."),
         None => return None,
     };
@@ -965,8 +973,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
         ),
     };
     Some(format!(
-        "{base}{again} Brackets hold {} confidence intervals. If no cell had become slower, the probability that this report names one \
-         would be at most {}.",
+        "{base}{again} Brackets hold {} confidence intervals. The probability of a false alarm in the whole report is at most {}.",
         setting(settings.confidence_level),
         setting(settings.significance_level)
     ))
@@ -982,16 +989,24 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
         if let Some(command) = report.options.again_command.as_ref().filter(|_| !id.is_empty()) {
             lines.push(format!("If it is not intended, find the cause. This measures the worst cell again: `{command} --exact {id}`"));
         }
-        lines.push(match report.is_duet() {
-            true => "If it is intended, merge anyway. Later comparisons then have the new code as base."
-                .to_owned(),
-            false => {
-                "If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`.".to_owned()
+        // Files that are compared with each other are no baseline.
+        let is_baseline = report.options.record_command.is_some();
+        lines.extend(
+            match () {
+                () if worst.only_broke_a_limit() => {
+                    Some("If it is intended, raise the limit in the bench file.")
+                }
+                () if report.is_duet() => {
+                    Some("If it is intended, merge anyway. Later comparisons then have the new code as base.")
+                }
+                () if report.options.accepts || !is_baseline => None,
+                () => Some("If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`."),
             }
-        });
+            .map(str::to_owned),
+        );
     }
     if cells.iter().any(|cell| cell.judged.verdict == Verdict::Invalid) {
-        lines.push("Invalid cells could not be measured fairly, so nobody knows whether they became slower: mend their requests.".to_owned());
+        lines.push("Invalid cells could not be measured properly, so a slowdown of theirs would not show. Fix their requests.".to_owned());
     }
     if !report.judgement.removed.is_empty() {
         lines.push(format!(

@@ -246,12 +246,14 @@ pub(crate) fn save(
         let folder = baseline.folder.display();
         output::log(format_args!("Saved {saved} as baseline `{}` in {folder}{removed}", save.name));
     }
+    Ok(if_saved(outcome, judgement, options))
+}
+
+/// The outcome of a call whose runs are saved: runs that replace what they are compared with fail only by a limit.
+pub(crate) fn if_saved(outcome: Outcome, judgement: &Judgement, options: &Options) -> Outcome {
     let broke_a_limit = judgement.cells.iter().any(|cell| cell.limits.iter().any(LimitCheck::is_broken));
-    Ok(if options.replaces_compared() && outcome == Outcome::Regressed && !broke_a_limit {
-        Outcome::Passed
-    } else {
-        outcome
-    })
+    let is_accepted = options.replaces_compared() && outcome == Outcome::Regressed && !broke_a_limit;
+    if is_accepted { Outcome::Passed } else { outcome }
 }
 
 /// Whether all cells of the runs may become part of a baseline.

@@ -13,8 +13,8 @@ use crate::record::{BaseRef, Baseline, CellRun, Run, SourceLine, Stop, TestBed, 
 use crate::report::{self, Mode, Place, Progress, Report, ReportOptions, Requested};
 use crate::session::base_ref::{Base, Pair, Resolved, build_pair, resolve};
 use crate::session::baselines::{
-    RUN_FILE, check_save, complete, first_tree, is_built_by_cargo, load_runs, not_empty, pin_to, read_for,
-    save, without_base,
+    RUN_FILE, check_save, complete, first_tree, if_saved, is_built_by_cargo, load_runs, not_empty, pin_to,
+    read_for, save, without_base,
 };
 use crate::session::cargo::{call_id, command_line};
 use crate::session::git::Files;
@@ -41,11 +41,13 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     let (base_ref, _lock) = match resolved? {
         Resolved::Plain => (None, None),
         Resolved::Duet(base, lock) => (Some(base), lock),
-        Resolved::Same(why) => return nothing_measured(&why, Outcome::Passed, &plan.bench, options),
+        Resolved::Same(why) => {
+            return nothing_measured((why, Verdict::Unchanged), Outcome::Passed, &plan.bench, options);
+        }
         Resolved::NoBase(why) => {
             let must_compare = options.fail_on.contains(&FailOn::Incomparable);
             let outcome = if must_compare { Outcome::NotMeasured } else { Outcome::Passed };
-            return nothing_measured(why, outcome, &plan.bench, options);
+            return nothing_measured((why.to_owned(), Verdict::Incomparable), outcome, &plan.bench, options);
         }
     };
     // Validated again, with the base that the call names.
@@ -105,9 +107,19 @@ fn profile(plan: &Plan, time: Duration, options: &Options) -> Result<Outcome> {
 }
 
 /// Says why nothing was measured, also in the requested formats. The page of an earlier run stays.
-fn nothing_measured(why: &str, outcome: Outcome, bench: &str, options: &Options) -> Result<Outcome> {
+fn nothing_measured(
+    found: (String, Verdict),
+    outcome: Outcome,
+    bench: &str,
+    options: &Options,
+) -> Result<Outcome> {
     let place = Place::below(&options.paths.reports(), bench);
-    let report_options = ReportOptions { nothing_measured: Some(why.to_owned()), ..ReportOptions::default() };
+    let why = found.0.clone();
+    let report_options = ReportOptions {
+        failed: outcome != Outcome::Passed,
+        nothing_measured: Some(found),
+        ..ReportOptions::default()
+    };
     let (baseline, judgement) = (Baseline::default(), Judgement::default());
     let report = Report {
         bench,
@@ -119,15 +131,14 @@ fn nothing_measured(why: &str, outcome: Outcome, bench: &str, options: &Options)
     };
     let formats = report::on_github(&options.formats);
     let failures = report::write_requested(&place, &report, &formats, &mut Vec::new());
-    if let Some(failure) = failures.into_iter().next() {
-        return Err(failure.into());
-    }
+    failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
+    let outcome = if failures.is_empty() { outcome } else { outcome.min(Outcome::NotMeasured) };
     if options.formats.iter().any(Requested::is_on_stdout) {
-        output::log(why);
+        output::log(&why);
     } else if !options.quiet {
         output::print(format_args!("{why}\n"))?;
     } else if outcome != Outcome::Passed {
-        output::log(why);
+        output::log(&why);
     }
     if let Some(save) = &options.save {
         output::log(format_args!("The baseline `{}` was not changed: nothing was measured.", save.name));
@@ -492,7 +503,9 @@ fn conclude(
     }
     let judgement = judge(baseline, runs, Depth::Report);
     let fail_on = if options.replaces_compared() { &[] } else { options.fail_on.as_slice() };
-    let report_options = report_options(runs, &judgement, baseline, place, origin, fail_on, options);
+    let mut outcome = Outcome::new(runs, &judgement, fail_on);
+    let mut report_options = report_options(runs, &judgement, baseline, place, origin, fail_on, options);
+    report_options.failed = if_saved(outcome, &judgement, options) != Outcome::Passed;
     let bench = &benches(runs).into_iter().collect::<Vec<_>>().join(" and ");
     let title = &match origin {
         Origin::Files => format!("{bench}, from saved runs"),
@@ -518,7 +531,6 @@ fn conclude(
         output::log(format_args!("Report: {}", place.page().display()));
     }
     failures.extend(unwritten.into_iter().map(SessionError::from));
-    let mut outcome = Outcome::new(runs, &judgement, fail_on);
     failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
     if let Some(signal) = signals.signalled() {
         outcome = outcome.min(Outcome::Interrupted(signal));
@@ -571,6 +583,8 @@ fn report_options(
     ReportOptions {
         again_command: (is_measured && !options.is_filtered).then(|| command(&compared)),
         fails: verdicts.filter(|one| Outcome::of_verdict(*one, fail_on) != Outcome::Passed).collect(),
+        accepts: options.replaces_compared(),
+        failed: false,
         nothing_measured: None,
         plots: options.plots,
         baseline: options.baseline.name().to_owned(),

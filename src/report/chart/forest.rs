@@ -113,8 +113,8 @@ impl Scale {
     fn draw_axis(&self, canvas: &mut Canvas) {
         let Rect { left, top, right, bottom } = self.plot;
         let ticks = self.axis.ticks.iter();
-        let better = ticks.clone().skip(1).map(|(value, label)| (self.x(-value), format!("-{label}")));
-        let worse = ticks.clone().skip(1).map(|(value, label)| (self.x(*value), format!("+{label}")));
+        let better = ticks.clone().skip(1).map(|(value, label)| (self.x(-value), label.clone()));
+        let worse = ticks.clone().skip(1).map(|(value, label)| (self.x(*value), label.clone()));
         let zero = ticks.take(1).map(|(value, label)| (self.x(*value), label.clone()));
         let ticks: Vec<Tick> = better.rev().chain(zero).chain(worse).collect();
         let middle = f64::midpoint(left, right);
@@ -123,7 +123,7 @@ impl Scale {
             canvas.line(&[(*x, top), (*x, bottom)], Stroke::thin(if is_zero { AXIS } else { GRID }));
         }
         tick_labels(canvas, &ticks, bottom);
-        let title = "\u{2190} better   change (%; points of a ratio)   worse \u{2192}";
+        let title = "\u{2190} better   size of the change (%; points of a ratio)   worse \u{2192}";
         canvas.text(title, (middle, bottom + TICK_GAP_PX + 26.0), CENTERED);
     }
 

@@ -12,7 +12,6 @@ use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::judge::Verdict;
 use crate::report::chart::svg::dark_rules;
 use crate::report::charts;
 use crate::report::model::{Artifact, Figure, Report, ReportError, Scope};
@@ -79,7 +78,7 @@ fn page(report: &Report, figures: &[Figure]) -> String {
 
 /// The verdict on the call.
 fn sentence(report: &Report) -> Markup {
-    let worst = report.judgement.cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::New);
+    let worst = report.verdict();
     let headline = report.headline();
     html! {
         p.sentence.(class(worst)) {
@@ -169,7 +168,7 @@ mod tests {
     use roxmltree::{Document, Node};
 
     use super::*;
-    use crate::judge::Note;
+    use crate::judge::{Note, Verdict};
     use crate::report::tests::{Sampled, contrast, samples};
 
     fn page_of(sampled: &Sampled) -> String {
