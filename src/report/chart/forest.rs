@@ -123,7 +123,7 @@ impl Scale {
             canvas.line(&[(*x, top), (*x, bottom)], Stroke::thin(if is_zero { AXIS } else { GRID }));
         }
         tick_labels(canvas, &ticks, bottom);
-        let title = "\u{2190} better   size of the change (%; points of a ratio)   worse \u{2192}";
+        let title = "\u{2190} better · size of the change (%; points of a ratio) · worse \u{2192}";
         canvas.text(title, (middle, bottom + TICK_GAP_PX + 26.0), CENTERED);
     }
 
