@@ -10,6 +10,8 @@ use crate::report::text;
 
 /// Annotations of a kind that GitHub shows for each step.
 const MOST: usize = 10;
+/// GitHub takes titles of 255 characters. The verdict stands behind the name.
+const MOST_OF_TITLE: usize = 200;
 
 /// What a step hands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +66,8 @@ fn kind_of(report: &Report, cell: &Cell) -> Option<&'static str> {
 fn annotation(kind: &str, cell: &Cell) -> String {
     let source = cell.last().source.as_ref();
     let place = source.map(|source| format!("file={},line={},", property(&source.file), source.line));
-    let title = property(&clean(&format!("{} {}", cell.judged.id, cell.judged.verdict.name())));
+    let id = markdown::shortened(&cell.judged.id.to_string(), MOST_OF_TITLE);
+    let title = property(&clean(&format!("{id} {}", cell.judged.verdict.name())));
     let message = data(&clean(&text::conclusion_with_reason(cell)));
     format!("::{kind} {}title={title}::{message}\n", place.unwrap_or_default())
 }
@@ -155,7 +158,9 @@ mod tests {
             let lines: Vec<&str> = log.split('\n').collect();
             proptest::prop_assert!(lines.len() == 2 && lines[1].is_empty());
             let (kind, properties, message) = read(lines[0]).unwrap();
-            let title = clean(&format!("{} regressed", sampled.judgement.cells[0].id));
+            let id = markdown::shortened(&sampled.judgement.cells[0].id.to_string(), MOST_OF_TITLE);
+            let title = clean(&format!("{id} regressed"));
+            proptest::prop_assert!(title.chars().count() <= 255);
             proptest::prop_assert_eq!((kind.as_str(), &properties), ("error", &vec![("title".to_owned(), title)]));
             proptest::prop_assert!(message.starts_with("Performance has regressed: latency p50"));
             proptest::prop_assert!(appended[0].1.len() < 900_000);

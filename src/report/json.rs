@@ -35,7 +35,7 @@ struct Document<'a> {
     cells: Vec<CellDocument<'a>>,
     /// Ids of cells that the baseline has and the bench file lacks.
     removed: Vec<String>,
-    /// What else to know about the call, for people.
+    /// What else to know about the run, for people.
     notes: Vec<String>,
     /// The machine, the builds and the runs of both sides, for people.
     environment: Vec<Fact>,
@@ -141,7 +141,8 @@ struct ComparisonDocument {
     p: Option<f64>,
     /// Smaller changes are ignored.
     noise_threshold: f64,
-    /// The smallest worsening that would have been found with 80% probability, as a positive number; null if none would.
+    /// The smallest change for the worse that would have been found with 80% probability, in the metric's own direction; null if
+    /// none would.
     detectable: Option<f64>,
     /// The fresh pairs of rounds that decided; null if the rounds of the screening did.
     fresh_pairs: Option<usize>,
@@ -256,7 +257,7 @@ fn comparison(found: &Comparison) -> ComparisonDocument {
         high: finite(found.change.map(|change| change.high)),
         p: finite(found.change.map(|_| found.p_adjusted)),
         noise_threshold: found.margin,
-        detectable: finite(found.detectable),
+        detectable: finite(text::signed_detectable(found)),
         fresh_pairs: match found.stage {
             Stage::Confirmed { pairs, .. } => Some(pairs),
             Stage::Whole | Stage::Screened => None,

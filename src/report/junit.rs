@@ -35,7 +35,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
     if let Some((mut status, why)) = whole {
         status.set_message(clean(&why));
         let mut suite = TestSuite::new(clean(report.bench));
-        suite.add_test_case(TestCase::new("the whole call", status));
+        suite.add_test_case(TestCase::new("the whole run", status));
         suites.add_test_suite(suite);
     }
     let xml = suites.to_string().map_err(|error| ReportError::JUnit(error.to_string()))?;

@@ -329,12 +329,12 @@ mod tests {
           success ratio  100%
                          bootstrap-t over 10 launches
                     base 100%
-                  change [-0.01 +0.00 +0.02] points (p = 1.0000 > 0.01)  unchanged
+                  change [-0.01 +0.00 +0.02] points  unchanged
                          t over 1 head run and 5 stored runs, 8 degrees of freedom
           latency p50    [22.87 ms 23.34 ms 23.81 ms]
                          bootstrap-t over 10 launches
                     base [22.60 ms 23.06 ms 23.52 ms]
-                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                  change [-2.9% +1.2% +5.3%]  unchanged
                          t over 1 head run and 5 stored runs, 8 degrees of freedom
           latency p90    [29.73 ms 30.34 ms 30.95 ms]
                          bootstrap-t over 10 launches
@@ -344,12 +344,12 @@ mod tests {
           latency p99    [43.46 ms 44.34 ms 45.23 ms]
                          bootstrap-t over 10 launches
                     base [42.94 ms 43.82 ms 44.70 ms]
-                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                  change [-2.9% +1.2% +5.3%]  unchanged
                          t over 1 head run and 5 stored runs, 8 degrees of freedom
           throughput     [209.9/s 214.2/s 218.5/s]
                          bootstrap-t over 10 launches
                     base [212.5/s 216.8/s 221.1/s]
-                  change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
+                  change [-5.3% -1.2% +2.9%]  unchanged
                          t over 1 head run and 5 stored runs, 8 degrees of freedom
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
                          bootstrap-t over 10 launches
@@ -397,7 +397,7 @@ mod tests {
     fn a_confirmed_change_shows_the_values_of_the_fresh_pairs_alone() {
         insta::assert_snapshot!(Sampled::duet().report().terminal(false, false), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches, then 10 fresh pairs
-          compared with  base, side by side
+          compared with  base, in turns
           success ratio  100%
           latency p50    40.00 ms
                     base 32.50 ms
@@ -418,7 +418,7 @@ mod tests {
           +27.2%).
 
         tokenizer/3k_tokens/10  closed(10), 10 rounds in 10 launches
-          compared with  base, side by side
+          compared with  base, in turns
           success ratio  100%
           latency p50    [50.83 ms 51.87 ms 52.90 ms]
                   change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
@@ -526,11 +526,11 @@ mod tests {
           compared with  5 stored runs
           success ratio  100%
           latency p50    [22.87 ms 23.34 ms 23.81 ms]
-                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                  change [-2.9% +1.2% +5.3%]  unchanged
           latency p99    [43.46 ms 44.34 ms 45.23 ms]
-                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                  change [-2.9% +1.2% +5.3%]  unchanged
           throughput     [209.9/s 214.2/s 218.5/s]
-                  change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
+                  change [-5.3% -1.2% +2.9%]  unchanged
           output token throughput [629,840 tokens/s 642,694 tokens/s 655,548 tokens/s]
                   change [-5.3% -1.2% +2.9%]  not judged
                          214.2 KiB/s
@@ -547,11 +547,11 @@ mod tests {
           compared with  5 stored runs
           success ratio  100%
           latency p50    [50.83 ms 51.87 ms 52.90 ms]
-                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                  change [-2.9% +1.2% +5.3%]  unchanged
           latency p99    [96.57 ms 98.54 ms 100.5 ms]
-                  change [-2.9% +1.2% +5.3%] (p = 1.0000 > 0.01)  unchanged
+                  change [-2.9% +1.2% +5.3%]  unchanged
           throughput     [189.0/s 192.8/s 196.7/s]
-                  change [-5.3% -1.2% +2.9%] (p = 1.0000 > 0.01)  unchanged
+                  change [-5.3% -1.2% +2.9%]  unchanged
           output token throughput [566,856 tokens/s 578,425 tokens/s 589,993 tokens/s]
                   change [-5.3% -1.2% +2.9%]  not judged
           client         lag p99 12.40 µs, responses timed by the kernel

@@ -325,6 +325,7 @@ pub(crate) fn samples(verdicts: &[Verdict]) -> Vec<Sample> {
 
 /// What a report is made of.
 pub(crate) struct Sampled {
+    pub(crate) bench: String,
     pub(crate) title: String,
     pub(crate) runs: Vec<Run>,
     pub(crate) baseline: Baseline,
@@ -340,6 +341,7 @@ impl Sampled {
 
     pub(crate) fn of(samples: &[Sample]) -> Self {
         Self {
+            bench: GROUP.into(),
             title: GROUP.into(),
             runs: vec![run(samples, true)],
             // Of cells without base too.
@@ -434,12 +436,13 @@ impl Sampled {
     /// Gives the first cell another name.
     pub(crate) fn rename(&mut self, name: &str) {
         let id = CellId::new(name, BenchmarkId::new(name, 5));
+        self.bench = name.to_owned();
         self.judgement.cells[0].id = id.clone();
         self.runs.iter_mut().for_each(|run| run.cells[0].id = id.clone());
     }
 
     pub(crate) fn report(&self) -> Report<'_> {
-        let Self { title, runs, baseline, judgement, options } = self;
-        Report { bench: GROUP, title, runs, baseline, judgement, options }
+        let Self { bench, title, runs, baseline, judgement, options } = self;
+        Report { bench, title, runs, baseline, judgement, options }
     }
 }

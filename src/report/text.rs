@@ -11,7 +11,7 @@ use crate::judge::{
     Advice, Candidate, CellJudgement, Comparison, ControlCheck, Counted, Figure, Judgement, LimitCheck,
     LimitOutcome, Method, Note, OtherTestBed, Reason, Stage, TooFew, Verdict,
 };
-use crate::plan::{CellId, Side, metric, whole_seconds};
+use crate::plan::{Against, CellId, Settings, Side, metric, whole_seconds};
 use crate::record::{
     BaseRef, Better, Clock, Condition, Environment, Fault, Kept, LatencyHistogram, Remedy, Round, Run, Stop,
     TestBed, Unit,
@@ -50,9 +50,10 @@ pub(crate) const LATENCIES: [(&str, &str); 4] = [
     (metric::LATENCY_P99, "p99"),
 ];
 
-/// The p value of a comparison, and in which stage of a duet it was found.
+/// The p value of a comparison, and in which stage of a duet it was found; `None` if its interval alone decided.
 pub(crate) fn evidence(comparison: &Comparison, level: f64) -> Option<String> {
     match comparison.stage {
+        _ if comparison.verdict == Verdict::Unchanged => None,
         Stage::Whole => significance(comparison.p_adjusted, level),
         Stage::Screened if comparison.p_adjusted < 0.0001 => Some("screening p < 0.0001".to_owned()),
         Stage::Screened => Some(format!("screening p = {:.4}", comparison.p_adjusted)),
@@ -122,8 +123,8 @@ pub(crate) fn compared_with(cell: &Cell) -> String {
         _ => None,
     });
     match stored {
-        _ if cell.is_duet() => "base, side by side".to_owned(),
-        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then the first tree, side by side"),
+        _ if cell.is_duet() => "base, in turns".to_owned(),
+        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then the first tree, in turns"),
         Some(runs) => runs,
         None => String::new(),
     }
@@ -191,18 +192,22 @@ pub(crate) fn sent_slowly(requests: u64) -> String {
     format!("{} took longer than 1 ms to send: latency may be too high", plural(requests, "request"))
 }
 
-/// The detectable change of each judged metric of a cell.
+/// The detectable change of each judged metric of a cell: `latency p50 +17.0%, throughput -14.5%`.
 pub(crate) fn detectable_changes(cell: &Cell) -> String {
     let judged = cell.rows().into_iter().filter_map(|row| row.judged());
     let parts = judged.filter_map(|one| Some(format!("{} {}", one.metric.title, detectable_change(one)?)));
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// The detectable change of a comparison, in the metric's own direction.
-pub(crate) fn detectable_change(found: &Comparison) -> Option<String> {
+/// The detectable change of a comparison, in the metric's own direction, as a number.
+pub(crate) fn signed_detectable(found: &Comparison) -> Option<f64> {
     let size = found.detectable.filter(|size| size.is_finite())?;
-    let signed = if found.metric.better == Better::Lower { size } else { -size };
-    Some(change_of(signed, found.is_difference()))
+    Some(if found.metric.better == Better::Lower { size } else { -size })
+}
+
+/// The same as text: `-14.5%`.
+pub(crate) fn detectable_change(found: &Comparison) -> Option<String> {
+    signed_detectable(found).map(|change| change_of(change, found.is_difference()))
 }
 
 /// The first words of a cell's conclusion.
@@ -300,7 +305,7 @@ fn doubt(reason: &Reason, found: &Comparison) -> String {
         Reason::NotSignificant => {
             let over = match found.stage {
                 Stage::Confirmed { .. } => "all candidates and interim analyses",
-                Stage::Whole | Stage::Screened => "all tests of the call",
+                Stage::Whole | Stage::Screened => "all tests of the run",
             };
             format!("{}: p = {:.4}, corrected over {over}", self::reason(reason), found.p_adjusted)
         }
@@ -825,8 +830,15 @@ fn detectable(judgement: &Judgement) -> Option<String> {
         let what = "No regression was found, but no comparison could have detected a slowdown.";
         return (!sizes.is_empty()).then(|| what.to_owned());
     };
+    // A service that takes eleven times as long is no longer a question of percent.
+    const MOST: f64 = 10.0;
     let [low, high] = [least, most].map(percent_number);
-    let range = if low == high { format!("{low}%") } else { format!("{low} to {high}%") };
+    let range = match low == high {
+        _ if least > MOST => format!("more than {}", percent(MOST)),
+        _ if most > MOST => format!("{low}% to more than {}", percent(MOST)),
+        true => format!("{low}%"),
+        false => format!("{low} to {high}%"),
+    };
     let blind = match sizes.len() - known.len() {
         0 => String::new(),
         blind => format!("; {blind} of {} comparisons could not have detected any slowdown", sizes.len()),
@@ -919,7 +931,7 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
     let settings = &cell.last().settings;
     let (confidence, level) = (setting(settings.confidence_level), settings.significance_level);
     let tests = match report.screened_cells() {
-        0 => format!("the {} tests of the call", report.judgement.tests),
+        0 => format!("the {} tests of the run", report.judgement.tests),
         _ => "all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected)"
             .to_owned(),
     };
@@ -930,6 +942,8 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
     } else {
         "the stored baseline"
     };
+    let [noise, equal] =
+        [Settings::noise_threshold, Settings::equivalence_margin].map(|of| margins(report, of));
     let [regressed, improved, unchanged, inconclusive] =
         [Verdict::Regressed, Verdict::Improved, Verdict::Unchanged, Verdict::Inconclusive].map(Verdict::name);
     [
@@ -938,20 +952,33 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
              never over single requests. The intervals of base and head do not include how much runs differ. The interval of the \
              change includes it."
         ),
-        "`change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both \
-         slower."
+        "`change` and `detectable` are in the metric's own direction: a latency of +20% and a throughput of -20% are both slower."
             .to_owned(),
         format!(
-            "`{regressed}` and `{improved}` need an interval beyond the noise threshold and a p value below {level}, corrected over \
-             {tests}. `{unchanged}` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 \
-             percentage points."
+            "`{regressed}` and `{improved}` need an interval beyond the noise threshold ({noise}) and a p value below {level}, corrected over \
+             {tests}. `{unchanged}` needs an interval within the equivalence margin ({equal}); for the success ratio, a change of at most \
+             0.1 percentage points."
         ),
         format!(
             "`{inconclusive}` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. \
-             `detectable` is the smallest slowdown that would have been found with 80% probability."
+             `detectable` is the smallest change for the worse that would have been found with 80% probability."
         ),
         "Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.".to_owned(),
     ]
+}
+
+/// A margin of all comparisons of speeds: `1%`, or `2% or 5%` if they have several.
+fn margins(report: &Report, of: fn(&Settings, Against) -> f64) -> String {
+    let of_cell = |cell: &Cell| -> Vec<String> {
+        let speeds = cell.judged.comparisons.iter().filter(|found| !found.is_difference());
+        let against = speeds.map(|found| match found.stage {
+            _ if cell.is_duet() => Against::Base,
+            Stage::Confirmed { .. } => Against::FirstTree,
+            Stage::Whole | Stage::Screened => Against::StoredRuns,
+        });
+        against.map(|against| setting(of(&cell.last().settings, against))).collect()
+    };
+    unique(report.cells().iter().flat_map(of_cell)).join(" or ")
 }
 
 /// What a regression or an improvement rests on.
@@ -1072,14 +1099,6 @@ pub(crate) fn also(cell: &Cell, than: &Comparison) -> String {
     same.filter_map(change).collect::<Vec<_>>().join(", ")
 }
 
-/// The smallest slowdown that all judged comparisons of a cell would have detected: `8.0%`; empty if one would not have.
-pub(crate) fn detectable_slowdown(cell: &CellJudgement) -> String {
-    let speeds = cell.comparisons.iter().filter(|found| found.judged && !found.is_difference());
-    let sizes: Option<Vec<f64>> = speeds.map(slow_down).collect();
-    let largest = sizes.and_then(|sizes| sizes.into_iter().reduce(f64::max));
-    largest.map(percent).unwrap_or_default()
-}
-
 /// Warnings to print before the two sides are built.
 pub(crate) fn base_warnings(base: &BaseRef) -> Vec<String> {
     let BaseRef { name, merge_bases, lacking, leading_back, .. } = base;
@@ -1162,7 +1181,7 @@ fn base_notes(base: &BaseRef) -> Vec<String> {
             )
         }
         Some(_) if base.programs.is_empty() => {
-            format!("Cells that look slower than the stored runs are compared side by side with {described}.")
+            format!("Cells that look slower than the stored runs are compared with {described}, in turns.")
         }
         _ => format!(
             "Base is {described}, head is the working tree. Both were built by the same command.{programs}"
@@ -1583,7 +1602,7 @@ mod tests {
         throughput is 1.2% lower (interval -18.2 to +15.8%), but more requests failed, so it does not count as an improvement.
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the responses have another size, so it does not count as an improvement.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which the screening alone does not decide.
-        throughput is 1.2% lower (interval -18.2 to +15.8%), which is not significant: p = 1.0000, corrected over all tests of the call.
+        throughput is 1.2% lower (interval -18.2 to +15.8%), which is not significant: p = 1.0000, corrected over all tests of the run.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which may be within the noise threshold.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is too wide to tell whether it changed.
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 1 sitting (3 are needed: record on two more days).
@@ -1976,15 +1995,15 @@ mod tests {
         };
         insta::assert_snapshot!(format!("{}\n\n{}", of(&sampled), of(&duet)), @r"
         `base` is the stored baseline, `head` is the new build. Numbers in small print are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head do not include how much runs differ. The interval of the change includes it.
-        `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over the 4 tests of the call. `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 percentage points.
-        `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
+        `change` and `detectable` are in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
+        `regressed` and `improved` need an interval beyond the noise threshold (5%) and a p value below 0.01, corrected over the 4 tests of the run. `unchanged` needs an interval within the equivalence margin (10%); for the success ratio, a change of at most 0.1 percentage points.
+        `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest change for the worse that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
 
         `base` is the old build, measured in the same run, `head` is the new build. Numbers in small print are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head do not include how much runs differ. The interval of the change includes it.
-        `change` compares head with base in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin; for the success ratio, a change of at most 0.1 percentage points.
-        `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest slowdown that would have been found with 80% probability.
+        `change` and `detectable` are in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
+        `regressed` and `improved` need an interval beyond the noise threshold (1%) and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin (5%); for the success ratio, a change of at most 0.1 percentage points.
+        `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest change for the worse that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
         ");
     }
