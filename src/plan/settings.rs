@@ -15,7 +15,7 @@ pub(crate) mod heading {
     pub(crate) const MEASURE: &str = "What to measure";
     pub(crate) const DECIDE: &str = "How to decide";
     pub(crate) const BASELINES: &str = "Baselines (stored runs to compare with)";
-    pub(crate) const DUETS: &str = "Duets (measure base and head side by side)";
+    pub(crate) const DUETS: &str = "Duets (measure base and head in one run)";
     pub(crate) const OUTPUT: &str = "Output";
 }
 

@@ -395,7 +395,7 @@ fn build_first_tree(
     if !options.quiet {
         let looks = looks_slower(next.cells(), duet.cells());
         let commit = base.short_commit();
-        output::log(format_args!("{looks} than the stored runs; building {commit} to compare side by side"));
+        output::log(format_args!("{looks} than the stored runs; building {commit} to compare with it"));
     }
     let (base, lock) = build_pair(&mut both, Base::Found(Box::new(base)), options, signals)?;
     let next = duet.groups.iter_mut().filter(|group| is_next(group));
