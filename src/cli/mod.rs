@@ -114,7 +114,7 @@ struct PackageOptions {
 struct ReportOptions {
     #[command(flatten)]
     package: PackageOptions,
-    /// Verdicts that fail the call in addition to `regressed`
+    /// Verdicts that fail the command in addition to `regressed`
     #[arg(long, value_name = "VERDICT", value_delimiter = ',', env = "PLIMSOLL_FAIL_ON")]
     fail_on: Vec<FailOn>,
     /// Write no charts

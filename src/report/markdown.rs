@@ -54,7 +54,7 @@ pub(crate) fn text(report: &Report) -> String {
     if !others.is_empty() {
         let summary = text::others(&others);
         let before = format!(
-            "\n<details><summary>{}</summary>\n\n| | cell | change or reason | smallest change for the worse that would have been detected |\n|---|---|---|---|\n",
+            "\n<details><summary>{}</summary>\n\n| | cell | change or reason |\n|---|---|---|\n",
             marked_up(&summary)
         );
         let room = MOST_BYTES.saturating_sub(text.len() + before.len() + facts.len());
@@ -122,12 +122,11 @@ fn other_row(cell: &Cell) -> String {
     });
     let reason = change.or_else(|| text::cell_reason(cell.judged));
     format!(
-        "| {} {} | {} | {} | {} |\n",
+        "| {} {} | {} | {} |\n",
         text::glyph(verdict),
         verdict.name(),
         code(&cell.judged.id.to_string()),
-        marked_up(&shortened(&reason.unwrap_or_default(), 400)),
-        text::detectable_changes(cell)
+        marked_up(&shortened(&reason.unwrap_or_default(), 400))
     )
 }
 
@@ -231,10 +230,10 @@ mod tests {
 
         <details><summary>2 other cells: 1 inconclusive, 1 unchanged</summary>
 
-        | | cell | change or reason | smallest change for the worse that would have been detected |
-        |---|---|---|---|
-        | ? inconclusive | `tokenizer/3k_tokens/15` | latency p50 +1.2% [-15.8, +18.2] | success ratio -0.40 points, latency p50 +17.0%, latency p99 +17.0%, throughput -17.0% |
-        | = unchanged | `tokenizer/3k_tokens/5` | throughput -1.2% [-5.3, +2.9] | success ratio -0.40 points, latency p50 +17.0%, latency p99 +17.0%, throughput -17.0% |
+        | | cell | change or reason |
+        |---|---|---|
+        | ? inconclusive | `tokenizer/3k_tokens/15` | latency p50 +1.2% [-15.8, +18.2] |
+        | = unchanged | `tokenizer/3k_tokens/5` | throughput -1.2% [-5.3, +2.9] |
 
         - To decide tokenizer/3k_tokens/15: stored runs of other days, or a duet (--base-ref).
 
@@ -259,9 +258,9 @@ mod tests {
 
         <details><summary>1 other cell: 1 inconclusive</summary>
 
-        | | cell | change or reason | smallest change for the worse that would have been detected |
-        |---|---|---|---|
-        | ? inconclusive | `tokenizer/3k_tokens/10` | latency p50 +1.2% [-15.8, +18.2] | success ratio -0.40 points, latency p50 +17.0%, latency p99 +17.0%, throughput -17.0% |
+        | | cell | change or reason |
+        |---|---|---|
+        | ? inconclusive | `tokenizer/3k_tokens/10` | latency p50 +1.2% [-15.8, +18.2] |
 
         - To decide tokenizer/3k_tokens/10: stored runs of other days, or a duet (--base-ref).
 
