@@ -33,7 +33,7 @@
 //! |---|---|
 //! | `cargo bench --bench NAME` | measures, compares with the baseline `main` if there is one, and writes `reports/NAME/index.html` |
 //! | `cargo bench --bench NAME -- --save-baseline main` | the same, and stores the run as the baseline `main` |
-//! | `cargo bench --bench NAME -- --base-ref main` | builds the commit `main` and the working tree, and measures them in turns |
+//! | `cargo bench --bench NAME -- --base-ref main` | builds the commit `main` and the working tree, and measures them alternately |
 //! | `cargo bench --bench NAME -- --help` | lists all flags |
 //! | `cargo test --benches` | sends each request once and checks the response |
 //!

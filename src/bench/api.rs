@@ -193,7 +193,7 @@ impl BenchmarkGroup<'_> {
         self
     }
 
-    /// Sets the old service to compare with: base and head are then measured in turns, and no baseline is needed. The flags
+    /// Sets the old service to compare with: base and head are then measured alternately, and no baseline is needed. The flags
     /// `--base-ref`, `--base-command` and `--base-url` set it for all groups.
     ///
     /// ```

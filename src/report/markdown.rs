@@ -15,6 +15,7 @@ const MOST_BYTES: usize = 64_000;
 const MOST_OF_CHANGED: usize = 30_000;
 const MOST_OF_SENTENCE: usize = 1_000;
 const MOST_OF_NAME: usize = 120;
+const MOST_OF_REASON: usize = 400;
 
 /// The comment, after a marker by which scripts find it again.
 pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
@@ -28,12 +29,14 @@ pub(crate) fn text(report: &Report) -> String {
     let lead = format!("{} **{}**\n", text::glyph(verdict), marked_up(&sentence));
     let mut text = lead.clone();
     let cells = report.worst_first();
-    let (changed, others): (Vec<&Cell>, Vec<&Cell>) =
+    let (changed, mut others): (Vec<&Cell>, Vec<&Cell>) =
         cells.iter().partition(|cell| is_shown(report, cell.judged));
     let is_quiet = changed.is_empty() && report.judgement.removed.is_empty();
     if is_quiet && (others.iter().all(|cell| cell.judged.verdict != Verdict::Inconclusive)) {
         return text;
     }
+    // Of unchanged cells their number is enough.
+    others.retain(|cell| cell.judged.verdict != Verdict::Unchanged);
     if !changed.is_empty() {
         text.push_str(
             "\n| | cell | metric | base | head | change | also changed |\n|---|---|---|--:|--:|--:|---|\n",
@@ -54,17 +57,12 @@ pub(crate) fn text(report: &Report) -> String {
     if !others.is_empty() {
         let summary = text::others(&others);
         let before = format!(
-            "\n<details><summary>{}</summary>\n\n| | cell | change or reason |\n|---|---|---|\n",
+            "\n<details><summary>{}</summary>\n\n| | cell | why |\n|---|---|---|\n",
             marked_up(&summary)
         );
         let room = MOST_BYTES.saturating_sub(text.len() + before.len() + facts.len());
         text.push_str(&before);
         text.push_str(&rows(&others, room, other_row));
-        let advice = text::advice_on_inconclusive(report);
-        let lines: String = advice.iter().map(|line| format!("\n- {}", marked_up(line))).collect();
-        if text.len() + lines.len() + facts.len() < MOST_BYTES {
-            text.push_str(&format!("{lines}\n"));
-        }
         text.push_str("\n</details>\n");
     }
     match text.len() + facts.len() {
@@ -116,17 +114,12 @@ fn changed_row(cell: &Cell) -> String {
 
 fn other_row(cell: &Cell) -> String {
     let verdict = cell.judged.verdict;
-    let change = cell.decisive().and_then(|found| {
-        let change = number::change_with_interval(found.change?, found.is_difference());
-        Some(format!("{} {change}", found.metric.title))
-    });
-    let reason = change.or_else(|| text::cell_reason(cell.judged));
     format!(
         "| {} {} | {} | {} |\n",
         text::glyph(verdict),
         verdict.name(),
         code(&cell.judged.id.to_string()),
-        marked_up(&shortened(&reason.unwrap_or_default(), 400))
+        marked_up(&shortened(&text::cell_reason(cell.judged).unwrap_or_default(), MOST_OF_REASON))
     )
 }
 
@@ -215,58 +208,55 @@ mod tests {
         let verdicts = [Verdict::Unchanged, Verdict::Regressed, Verdict::Inconclusive];
         insta::assert_snapshot!(of(&Sampled::new(&verdicts)), @r"
         <!-- plimsoll:tokenizer -->
-        ✗ **1 of 3 cells regressed: tokenizer/3k_tokens/10, latency p50 +23.1% [+19.0, +27.2]. Others: 1 inconclusive, 1 unchanged.**
+        ✗ **1 of 3 cells regressed: tokenizer/3k_tokens/10, latency p50 +23.1% [+19.0, +27.2]. The others: 1 inconclusive, 1 unchanged.**
 
         | | cell | metric | base | head | change | also changed |
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/10` | latency p50 | 51.25 ms | 63.09 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. The probability of a false alarm in the whole report is at most 1%.
+        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most 1%.
 
         **What to do**
 
-        - If it is not intended, find the cause. This measures the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/10`
+        - If the slowdown is not intended, find the cause. This measures the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/10`
         - If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`.
+        - Inconclusive cells show neither a change nor that there is none. The page says what would decide each.
 
-        <details><summary>2 other cells: 1 inconclusive, 1 unchanged</summary>
+        <details><summary>1 other cell: 1 inconclusive</summary>
 
-        | | cell | change or reason |
+        | | cell | why |
         |---|---|---|
-        | ? inconclusive | `tokenizer/3k_tokens/15` | latency p50 +1.2% [-15.8, +18.2] |
-        | = unchanged | `tokenizer/3k_tokens/5` | throughput -1.2% [-5.3, +2.9] |
-
-        - To decide tokenizer/3k_tokens/15: stored runs of other days, or a duet (--base-ref).
+        | ? inconclusive | `tokenizer/3k_tokens/15` | latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is too wide to tell whether it changed. |
 
         </details>
 
-        <sub>baseline `main`, head abc1234 with uncommitted changes, 10 rounds in 10 launches, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
+        <sub>A cell is one endpoint under one load. baseline `main`, head abc1234 with uncommitted changes, 10 rounds in 10 launches, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
         ");
         insta::assert_snapshot!(of(&Sampled::duet()), @r"
         <!-- plimsoll:tokenizer -->
-        ✗ **1 of 2 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. Others: 1 inconclusive.**
+        ✗ **1 of 2 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. The others: 1 inconclusive.**
 
         | | cell | metric | base | head | change | also changed |
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/5` | latency p50 | 32.50 ms | 40.00 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Base and head ran in turns on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. The probability of a false alarm in the whole report is at most 1%.
+        Rounds of base and head alternated on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most 1%.
 
         **What to do**
 
-        - If it is not intended, find the cause. This measures the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/5`
-        - If it is intended, merge anyway. Later comparisons then have the new code as base.
+        - If the slowdown is not intended, find the cause. This measures the worst cell again: `cargo bench --bench tokenizer -- --exact tokenizer/3k_tokens/5`
+        - If it is intended, merge anyway: later comparisons have the new code as base.
+        - Inconclusive cells show neither a change nor that there is none. The page says what would decide each.
 
         <details><summary>1 other cell: 1 inconclusive</summary>
 
-        | | cell | change or reason |
+        | | cell | why |
         |---|---|---|
-        | ? inconclusive | `tokenizer/3k_tokens/10` | latency p50 +1.2% [-15.8, +18.2] |
-
-        - To decide tokenizer/3k_tokens/10: stored runs of other days, or a duet (--base-ref).
+        | ? inconclusive | `tokenizer/3k_tokens/10` | latency p50 is 1.2% higher (interval -15.8 to +18.2%), which is too wide to tell whether it changed. |
 
         </details>
 
-        <sub>head abc1234 with uncommitted changes, 10 rounds in 10 launches, then 10 fresh pairs, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
+        <sub>A cell is one endpoint under one load. head abc1234 with uncommitted changes, 10 rounds in 10 launches, then 10 fresh pairs, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
         ");
     }
 

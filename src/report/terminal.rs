@@ -397,7 +397,7 @@ mod tests {
     fn a_confirmed_change_shows_the_values_of_the_fresh_pairs_alone() {
         insta::assert_snapshot!(Sampled::duet().report().terminal(false, false), @r"
         tokenizer/3k_tokens/5  closed(5), 10 rounds in 10 launches, then 10 fresh pairs
-          compared with  base, in turns
+          compared with  base, alternately
           success ratio  100%
           latency p50    40.00 ms
                     base 32.50 ms
@@ -418,7 +418,7 @@ mod tests {
           +27.2%).
 
         tokenizer/3k_tokens/10  closed(10), 10 rounds in 10 launches
-          compared with  base, in turns
+          compared with  base, alternately
           success ratio  100%
           latency p50    [50.83 ms 51.87 ms 52.90 ms]
                   change [-15.8% +1.2% +18.2%] (screening p = 1.0000)  inconclusive
@@ -438,7 +438,7 @@ mod tests {
         2 of 2 cells looked slower than the stored runs. 1 of them measured again next
         to the first tree (the code of the baseline's first run), 1 confirmed.
         p values of fresh pairs are corrected for all candidates and interim analyses
-        1 of 2 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. Others: 1 inconclusive.
+        1 of 2 cells regressed: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. The others: 1 inconclusive.
         ");
     }
 

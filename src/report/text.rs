@@ -123,8 +123,8 @@ pub(crate) fn compared_with(cell: &Cell) -> String {
         _ => None,
     });
     match stored {
-        _ if cell.is_duet() => "base, in turns".to_owned(),
-        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then the first tree, in turns"),
+        _ if cell.is_duet() => "base, alternately".to_owned(),
+        Some(runs) if cell.fresh_pairs > 0 => format!("{runs}, then the first tree, alternately"),
         Some(runs) => runs,
         None => String::new(),
     }
@@ -459,11 +459,11 @@ fn needed(advice: &Advice) -> String {
                 .to_owned()
         }
         Advice::MoreLaunches { launches, measurement_time } => format!(
-            "{launches} launches of one pair each (--sample-size {launches} --launches {launches} --measurement-time {})",
+            "{launches} launches with one pair of rounds each (--sample-size {launches} --launches {launches} --measurement-time {})",
             whole_seconds(*measurement_time)
         ),
         Advice::NoDrift => {
-            "a measurement in which base and head do not drift apart: find what changes over time. More launches do not help".to_owned()
+            "a speed that stays the same during the measurement: base and head drifted apart, and more launches do not help".to_owned()
         }
         Advice::QuieterMachine => "a quieter machine; pairs of rounds differ too much on this one".to_owned(),
         Advice::OtherDays => "stored runs of other days, or a duet (--base-ref)".to_owned(),
@@ -771,7 +771,7 @@ fn counted(report: &Report) -> String {
     }
     if let Some(lead) = worst(report) {
         parts.remove(0);
-        let others = if parts.is_empty() { String::new() } else { format!(" Others: {}.", parts.join(", ")) };
+        let others = if parts.is_empty() { String::new() } else { format!(" The others: {}.", parts.join(", ")) };
         return format!("{lead}.{others}");
     }
     let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
@@ -987,7 +987,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
     let settings = &cells.first()?.last().settings;
     let stored = cells.iter().map(compared_with).find(|base| !base.is_empty());
     let base = match stored {
-        _ if report.is_duet() => "Base and head ran in turns on one machine.".to_owned(),
+        _ if report.is_duet() => "Rounds of base and head alternated on one machine.".to_owned(),
         Some(base) => format!("Head was compared with {base} of this machine."),
         None => return None,
     };
@@ -1000,7 +1000,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
         ),
     };
     Some(format!(
-        "{base}{again} Brackets hold {} confidence intervals. The probability of a false alarm in the whole report is at most {}.",
+        "{base}{again} Brackets hold {} confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most {}.",
         setting(settings.confidence_level),
         setting(settings.significance_level)
     ))
@@ -1013,9 +1013,9 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
     if let Some(worst) = cells.iter().find(|cell| cell.judged.verdict == Verdict::Regressed) {
         let id = worst.judged.id.to_string();
         let id = shlex::try_quote(&id).unwrap_or_default();
-        if let Some(command) = report.options.again_command.as_ref().filter(|_| !id.is_empty()) {
-            lines.push(format!("If it is not intended, find the cause. This measures the worst cell again: `{command} --exact {id}`"));
-        }
+        let again = report.options.again_command.as_ref().filter(|_| !id.is_empty());
+        let again = again.map(|command| format!(" This measures the worst cell again: `{command} --exact {id}`"));
+        lines.push(format!("If the slowdown is not intended, find the cause.{}", again.unwrap_or_default()));
         // Files that are compared with each other are no baseline.
         let is_baseline = report.options.record_command.is_some();
         lines.extend(
@@ -1024,7 +1024,7 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
                     Some("If it is intended, raise the limit in the bench file.")
                 }
                 () if report.is_duet() => {
-                    Some("If it is intended, merge anyway. Later comparisons then have the new code as base.")
+                    Some("If it is intended, merge anyway: later comparisons have the new code as base.")
                 }
                 () if report.options.accepts || !is_baseline => None,
                 () => Some("If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`."),
@@ -1035,6 +1035,9 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
     if cells.iter().any(|cell| cell.judged.verdict == Verdict::Invalid) {
         lines.push("Invalid cells could not be measured properly, so a slowdown of theirs would not show. Fix their requests.".to_owned());
     }
+    if cells.iter().any(|cell| cell.judged.verdict == Verdict::Inconclusive) {
+        lines.push("Inconclusive cells show neither a change nor that there is none. The page says what would decide each.".to_owned());
+    }
     if !report.judgement.removed.is_empty() {
         lines.push(format!(
             "Removed or renamed since the baseline: {}. If that is intended, record a new baseline.",
@@ -1042,19 +1045,6 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// What would decide the inconclusive cells: a line for each advice, the most frequent first.
-pub(crate) fn advice_on_inconclusive(report: &Report) -> Vec<String> {
-    let cells = report.cells();
-    let open = cells.iter().filter(|cell| cell.judged.verdict == Verdict::Inconclusive);
-    let own = |cell: &Cell| {
-        let advised = cell.judged.comparisons.iter().filter(|found| found.judged);
-        advised.filter_map(|found| found.advice.as_ref()).next().map(needed)
-    };
-    let mut by_advice = by_key(open.filter_map(|cell| Some((own(cell)?, &cell.judged.id))));
-    by_advice.sort_by_key(|(_, ids)| Reverse(ids.len()));
-    by_advice.iter().map(|(needed, ids)| format!("To decide {}: {needed}.", named(ids))).collect()
 }
 
 /// What was compared, and where.
@@ -1071,7 +1061,11 @@ pub(crate) fn compared_sides(report: &Report) -> String {
     let rounds =
         report.cells().first().map(|cell| format!("{}, ", rounds_in_launches(cell))).unwrap_or_default();
     let cpus = plural(machine.cpus.into(), "CPU");
-    format!("{base}{head}{rounds}{} with {cpus}, plimsoll {}", machine.cpu, env!("CARGO_PKG_VERSION"))
+    format!(
+        "A cell is one endpoint under one load. {base}{head}{rounds}{} with {cpus}, plimsoll {}",
+        machine.cpu,
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// How many cells are folded, by verdict: `34 other cells: 30 unchanged, 4 inconclusive`.
@@ -1181,7 +1175,7 @@ fn base_notes(base: &BaseRef) -> Vec<String> {
             )
         }
         Some(_) if base.programs.is_empty() => {
-            format!("Cells that look slower than the stored runs are compared with {described}, in turns.")
+            format!("Cells that look slower than the stored runs are compared with {described}, alternately.")
         }
         _ => format!(
             "Base is {described}, head is the working tree. Both were built by the same command.{programs}"
@@ -1333,9 +1327,9 @@ pub(crate) fn sides(report: &Report) -> String {
             report.options.baseline
         ),
         Some(base) if report.is_duet() => {
-            format!("Base is {}. Base and head ran on the same machine, in turns.", base.described())
+            format!("Base is {}. Base and head ran alternately on the same machine.", base.described())
         }
-        _ if report.is_duet() => "Base and head ran on the same machine, in turns.".to_owned(),
+        _ if report.is_duet() => "Base and head ran alternately on the same machine.".to_owned(),
         _ => String::new(),
     }
 }
@@ -1668,8 +1662,8 @@ mod tests {
         needs: a CPU reserved for the client, or a lower concurrency
         needs: ten launches, or three rounds in each launch
         needs: several launches (let plimsoll start the service); more rounds of one launch do not help
-        needs: 120 launches of one pair each (--sample-size 120 --launches 120 --measurement-time 40s)
-        needs: a measurement in which base and head do not drift apart: find what changes over time. More launches do not help
+        needs: 120 launches with one pair of rounds each (--sample-size 120 --launches 120 --measurement-time 40s)
+        needs: a speed that stays the same during the measurement: base and head drifted apart, and more launches do not help
         needs: a quieter machine; pairs of rounds differ too much on this one
         needs: stored runs of other days, or a duet (--base-ref)
         needs: a duet (--base-ref)
@@ -1836,8 +1830,8 @@ mod tests {
             sentence(&Sampled::new(&[Verdict::Regressed; 4])),
         ];
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        1 of 3 cells regressed: tokenizer/3k_tokens/10, latency p50 +23.1% [+19.0, +27.2]. Others: 2 unchanged.
-        5 of 6 cells regressed; worst: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. Others: 1 improved (tokenizer/3k_tokens/30), 1 removed (tokenizer/old). The measurement ended early.
+        1 of 3 cells regressed: tokenizer/3k_tokens/10, latency p50 +23.1% [+19.0, +27.2]. The others: 2 unchanged.
+        5 of 6 cells regressed; worst: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2]. The others: 1 improved (tokenizer/3k_tokens/30), 1 removed (tokenizer/old). The measurement ended early.
         4 of 4 cells regressed; worst: tokenizer/3k_tokens/5, latency p50 +23.1% [+19.0, +27.2].
         ");
     }
@@ -1867,7 +1861,7 @@ mod tests {
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
-        1 of 2 cells regressed: tokenizer/3k_tokens/10. Others: 1 unchanged.
+        1 of 2 cells regressed: tokenizer/3k_tokens/10. The others: 1 unchanged.
         ");
     }
 
@@ -2068,7 +2062,7 @@ mod tests {
             ..BaseRef::default()
         });
         insta::assert_snapshot!(format!("{alone}\n\n{}", facts(&sampled)), @r"
-        Base and head ran on the same machine, in turns.
+        Base and head ran alternately on the same machine.
         machine: AMD EPYC 7763 (linux x86_64, virtual) | AMD EPYC 7763 (linux x86_64, virtual)
         CPUs, memory: 4 CPUs, 16 GiB | 4 CPUs, 16 GiB
         service reached by: loopback | loopback
@@ -2080,7 +2074,7 @@ mod tests {
         machine load: load average 0.21 at the start | load average 0.21 at the start
         run: 20261124T170012Z-abc1234 | 20261124T170012Z-abc1234
 
-        Base is main (0123456789). Base and head ran on the same machine, in turns.
+        Base is main (0123456789). Base and head ran alternately on the same machine.
         machine: AMD EPYC 7763 (linux x86_64, virtual) | AMD EPYC 7763 (linux x86_64, virtual)
         CPUs, memory: 4 CPUs, 16 GiB | 4 CPUs, 16 GiB
         service reached by: loopback | loopback
