@@ -34,7 +34,7 @@ impl fmt::Display for Note {
             Self::TooFewSuccesses { metrics, round } => {
                 let needs = |metric: &&Metric| format!("{} ({})", metric.title, metric.promised_from());
                 let names: Vec<String> = metrics.iter().map(needs).collect();
-                write!(f, "A round has {} successes, too few for {}", round.successes, names.join(", "))?;
+                write!(f, "A usual round has {} successes, too few for {}", round.successes, names.join(", "))?;
                 let neediest = metrics.iter().max_by_key(|metric| metric.least_successes);
                 match neediest.and_then(|metric| round.remedy(metric)) {
                     Some(Remedy::MeasurementTime(Some(time))) => {
@@ -111,19 +111,19 @@ mod tests {
     fn a_closed_loop_needs_time_and_a_burst_needs_requests() {
         assert_eq!(
             too_few(&["latency_p99"], true, 999.0),
-            "A round has 999 successes, too few for latency p99 (1000): --measurement-time 11s would be enough"
+            "A usual round has 999 successes, too few for latency p99 (1000): --measurement-time 11s would be enough"
         );
         assert_eq!(
             too_few(&["latency_p99"], false, 300.0),
-            "A round has 300 successes, too few for latency p99 (1000): a burst of 1000 requests would be enough"
+            "A usual round has 300 successes, too few for latency p99 (1000): a burst of 1000 requests would be enough"
         );
         assert_eq!(
             too_few(&["throughput", "latency_p99"], true, 30.0),
-            "A round has 30 successes, too few for throughput (40), latency p99 (1000): --measurement-time 334s would be enough"
+            "A usual round has 30 successes, too few for throughput (40), latency p99 (1000): --measurement-time 334s would be enough"
         );
         assert_eq!(
             too_few(&["latency_p99"], true, 0.0),
-            "A round has 0 successes, too few for latency p99 (1000)"
+            "A usual round has 0 successes, too few for latency p99 (1000)"
         );
     }
 

@@ -427,7 +427,7 @@ mod tests {
           Throughput:     10.47/s (successes)
           Total time:     4.296 s
           Response size:  2.000 MiB per success
-          Input tokens:   2.000 tokens per success, 20.95 tokens/s
+          Input tokens:   2 tokens per success, 20.95 tokens/s
           Output tokens:  300,000 tokens per success, 3.142 M tokens/s
 
         Latency of successes:

@@ -497,7 +497,7 @@ pub(crate) fn method(method: &Method) -> String {
         Method::Pairs { launches, pairs, widened } => {
             let pairs = plural(pairs as u64, "pair");
             let found = match launches {
-                Some(interval) => format!("{} of {pairs}", interval_method(interval, "launch")),
+                Some(interval) => format!("{}, {pairs} in all", interval_method(interval, "launch")),
                 None => format!("t over {pairs} of one launch{ALLOWANCE}"),
             };
             let widened = match widened {
@@ -509,7 +509,7 @@ pub(crate) fn method(method: &Method) -> String {
             format!("{found}{widened}")
         }
         Method::Resolution { launches, pairs } => format!(
-            "t over {} of {}, limited by the resolution of the measurement",
+            "t over {}, {} in all, limited by the resolution of the measurement",
             plural(launches as u64, "launch"),
             plural(pairs as u64, "pair")
         ),
@@ -956,7 +956,7 @@ pub(crate) fn reading(report: &Report, cell: &Cell) -> [String; 5] {
             .to_owned(),
         format!(
             "`{regressed}` and `{improved}` need an interval beyond the noise threshold ({noise}) and a p value below {level}, corrected over \
-             {tests}. `{unchanged}` needs an interval within the equivalence margin ({equal}); for the success ratio, a change of at most \
+             {tests}. `{unchanged}` needs an interval within the equivalence margin ({equal}); for the success ratio, an estimate of at most \
              0.1 percentage points."
         ),
         format!(
@@ -1227,9 +1227,10 @@ pub(crate) fn subtitle(cells: &[&Cell], metrics: &[&str]) -> String {
     }
     let others = others.into_iter().map(Verdict::name).collect::<Vec<_>>().join(" or ");
     let base = if cells.iter().all(|cell| cell.is_duet()) { "base" } else { "the baseline" };
+    let what = if metrics == [metric::THROUGHPUT] { "throughput" } else { "latency" };
     let text = match (changed.len(), compared.len()) {
-        (0, 1) => format!("{}: {others} against {base}.", compared[0].0.benchmark),
-        (0, all) => format!("All {all} are {others} against {base}."),
+        (0, 1) => format!("{}: {what} {others} against {base}.", compared[0].0.benchmark),
+        (0, all) => format!("All {all}: {what} {others} against {base}."),
         (some, _) => {
             let more = match some.saturating_sub(MOST_NAMED) {
                 0 => String::new(),
@@ -1475,7 +1476,7 @@ pub(crate) fn failed(failed: u64, requests: u64) -> String {
 }
 
 /// The subtitle of latency against throughput.
-pub(crate) const KNEE_SUBTITLE: &str = "A point is a concurrency, whose number stands above it. Where a line turns upward, more requests in flight only wait.";
+pub(crate) const KNEE_SUBTITLE: &str = "A point is a concurrency, whose number stands above it. Where a line turns upward, additional requests only queue.";
 
 /// The subtitle of the history of a cell.
 pub(crate) fn history_subtitle(accepted: usize, options: &ReportOptions) -> String {
@@ -1720,10 +1721,10 @@ mod tests {
         one launch, whose spread is unknown
         t over 3 runs
         no spread over 2 runs
-        bootstrap-t over 30 launches of 30 pairs
-        bootstrap-t over 30 launches of 30 pairs, widened because of a drift
+        bootstrap-t over 30 launches, 30 pairs in all
+        bootstrap-t over 30 launches, 30 pairs in all, widened because of a drift
         t over 30 pairs of one launch, with an allowance for launch effects, widened because of a drift
-        t over 10 launches of 30 pairs, limited by the resolution of the measurement
+        t over 10 launches, 30 pairs in all, limited by the resolution of the measurement
         t over 1 head run and 5 stored runs, 8 degrees of freedom
         t over 3 head runs and 1 stored run, 8 degrees of freedom, with an allowance for launch effects, widened because of the order of launches
         t over 1 launch, 4 degrees of freedom, with an allowance for launch effects
@@ -1936,10 +1937,10 @@ mod tests {
         ];
         insta::assert_snapshot!(subtitles.join("\n"), @r"
         3k_tokens/5: throughput +30.0% improved; 3k_tokens/10: throughput +30.0% improved; 3k_tokens/15: throughput +30.0% improved; 2 more changed.
-        All 2 are unchanged or inconclusive against the baseline.
-        3k_tokens/5: unchanged against the baseline.
-        3k_tokens/5: unchanged against base.
-        3k_tokens/5: unchanged against the baseline. 2 of 3 had nothing to compare with.
+        All 2: latency unchanged or inconclusive against the baseline.
+        3k_tokens/5: latency unchanged against the baseline.
+        3k_tokens/5: latency unchanged against base.
+        3k_tokens/5: latency unchanged against the baseline. 2 of 3 had nothing to compare with.
         There was nothing to compare with: only head is shown.
         ");
     }
@@ -1990,13 +1991,13 @@ mod tests {
         insta::assert_snapshot!(format!("{}\n\n{}", of(&sampled), of(&duet)), @r"
         `base` is the stored baseline, `head` is the new build. Numbers in small print are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head do not include how much runs differ. The interval of the change includes it.
         `change` and `detectable` are in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold (5%) and a p value below 0.01, corrected over the 4 tests of the run. `unchanged` needs an interval within the equivalence margin (10%); for the success ratio, a change of at most 0.1 percentage points.
+        `regressed` and `improved` need an interval beyond the noise threshold (5%) and a p value below 0.01, corrected over the 4 tests of the run. `unchanged` needs an interval within the equivalence margin (10%); for the success ratio, an estimate of at most 0.1 percentage points.
         `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest change for the worse that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
 
         `base` is the old build, measured in the same run, `head` is the new build. Numbers in small print are 95% confidence intervals over launches and runs, never over single requests. The intervals of base and head do not include how much runs differ. The interval of the change includes it.
         `change` and `detectable` are in the metric's own direction: a latency of +20% and a throughput of -20% are both slower.
-        `regressed` and `improved` need an interval beyond the noise threshold (1%) and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin (5%); for the success ratio, a change of at most 0.1 percentage points.
+        `regressed` and `improved` need an interval beyond the noise threshold (1%) and a p value below 0.01, corrected over all candidates of the screening and all interim analyses, on fresh pairs alone (the p of a screening is not corrected). `unchanged` needs an interval within the equivalence margin (5%); for the success ratio, an estimate of at most 0.1 percentage points.
         `inconclusive` means that the data shows neither a change nor that there is none. It does not fail the build unless `--fail-on inconclusive` is given. `detectable` is the smallest change for the worse that would have been found with 80% probability.
         Latency and throughput count successful requests only. Failures show in the success ratio, which is judged first.
         ");

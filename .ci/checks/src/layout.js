@@ -22,6 +22,14 @@ const isForReadersAlone = (element) => {
 const width = document.documentElement.scrollWidth;
 if (width > viewport) findings.push(`the page is ${width} px wide and the window ${viewport} px`);
 
+// What lies beyond the edge of the text looks broken, even if the window has room for it.
+const main = document.querySelector("main");
+const edgeOfText = main.getBoundingClientRect().right - parseFloat(getComputedStyle(main).paddingRight);
+for (const element of main.querySelectorAll("table, figure, p, ul, dl, details")) {
+  const beyond = element.getBoundingClientRect().right - edgeOfText;
+  if (beyond > TOLERANCE) findings.push(`${described(element)} reaches ${Math.round(beyond)} px beyond the edge of the text`);
+}
+
 // How a box treats what does not fit; found out once, since pages have thousands of texts. `null` for inline boxes of text, which neither
 // clip nor scroll.
 const boxes = new Map();

@@ -60,10 +60,19 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
         }
     }
     rows.first()?;
-    let regressed = |row: &Row| row.found.verdict == Verdict::Regressed;
-    rows.sort_by(|a, b| regressed(b).cmp(&regressed(a)).then(b.worse.estimate.total_cmp(&a.worse.estimate)));
     let all = rows.len();
+    // If not all have room, those that changed come first, and a service that answers everything as before is not news.
+    let rank = |row: &Row| match row.found.verdict {
+        Verdict::Regressed => 0,
+        Verdict::Improved | Verdict::SeemsFaster => 1,
+        Verdict::Unchanged if row.found.is_difference() => 3,
+        _ => 2,
+    };
+    let by_size = |a: &Row, b: &Row| b.worse.estimate.total_cmp(&a.worse.estimate);
+    rows.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| by_size(a, b)));
     rows.truncate(MAX_ROWS);
+    let regressed = |row: &Row| row.found.verdict == Verdict::Regressed;
+    rows.sort_by(|a, b| regressed(b).cmp(&regressed(a)).then_with(|| by_size(a, b)));
 
     let ids = unique(rows.iter().map(|row| row.cell.as_str()));
     let short = distinct(&ids, MAX_NAME_PX);

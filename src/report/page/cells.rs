@@ -22,6 +22,7 @@ pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<
     let of = |scope: Scope| figures.iter().filter(move |figure| figure.scope == scope);
     html! {
         h2 { "Results" }
+        (changed(report))
         @for (group, (name, cells)) in report.groups().into_iter().enumerate() {
             h3 { bdi { (name) } }
             @if let Some(about) = &cells[0].last().about { p.about { (about) } }
@@ -41,6 +42,25 @@ pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<
                             (numbers(cell, shared))
                             div.charts { @for chart in of(Scope::Cell(group, nth)) { (figure(chart)) } }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Links to the cells that changed or are invalid, the worst first. They lie anywhere among the others.
+fn changed(report: &Report) -> Markup {
+    let is_unusual =
+        |cell: &Cell| matches!(cell.judged.verdict, Verdict::Regressed | Verdict::Invalid | Verdict::Improved);
+    let cells: Vec<Cell> = report.worst_first().into_iter().filter(is_unusual).collect();
+    html! {
+        @if !cells.is_empty() && cells.len() < report.judgement.cells.len() {
+            p.changed {
+                @for cell in &cells {
+                    span {
+                        (badge(cell.judged.verdict)) " "
+                        a href={ "#" (anchor(report, &cell.judged.id)) } { bdi { (cell.judged.id) } }
                     }
                 }
             }
