@@ -112,13 +112,21 @@ mod tests {
 
     #[test]
     fn one_launch_has_an_allowance_that_more_pairs_do_not_reduce() {
-        let few = effect(&[&[1.0, 1.0, 1.0]], "latency_p50");
+        let few = effect(&[&[1.0; 5]], "latency_p50");
         let many = effect(&[&[1.0; 300]], "latency_p50");
         assert_eq!((few.estimate, few.standard_error), (many.estimate, many.standard_error));
         assert!((few.standard_error - 0.02 * 2.0_f64.sqrt()).abs() < 1e-12);
         assert_eq!(few.df, 4.0);
-        assert_eq!(few.method, Method::Pairs { launches: None, pairs: 3, widened: None });
+        assert_eq!(few.method, Method::Pairs { launches: None, pairs: 5, widened: None });
         assert_eq!(few.advice, Some(Advice::SeveralLaunches));
+    }
+
+    #[test]
+    fn a_few_pairs_of_one_launch_show_nothing() {
+        for few in [effect(&[&[1.9]], "latency_p50"), effect(&[&[1.9; 4]], "throughput")] {
+            assert_eq!((few.low, few.high), (f64::NEG_INFINITY, f64::INFINITY));
+            assert!(few.p_worse(0.01) >= 0.5 && few.p_worse(0.01).is_finite());
+        }
     }
 
     #[test]

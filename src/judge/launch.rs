@@ -136,8 +136,14 @@ fn center_of(launches: &[f64], centering: Centering) -> Option<(f64, Option<f64>
     Some((mean(launches)?, sample_variance(launches), count - 1.0))
 }
 
-/// How uncertain a launch's center is by the noise between its rounds.
+/// A launch with fewer rounds, such as of a run that ended early, does not show how much they differ.
+const MIN_ROUNDS_OF_ONE_LAUNCH: usize = 5;
+
+/// How uncertain a launch's center is by the noise between its rounds; infinite if it has too few to show that.
 fn center_variance(rounds: &[f64], centre: Centre) -> Option<f64> {
+    if rounds.len() < MIN_ROUNDS_OF_ONE_LAUNCH {
+        return Some(f64::INFINITY);
+    }
     if centre == Centre::Robust && rounds.len() >= MIN_ROUNDS_TO_TRIM {
         return trimmed_mean(rounds, TRIM).map(|center| center.standard_error.powi(2));
     }
@@ -215,10 +221,11 @@ mod tests {
 
     #[test]
     fn one_launch_knows_only_the_noise_of_its_rounds() {
-        let run = summarize(&[vec![1.0, 1_f64.exp()]], Centre::Mean).unwrap();
+        let e = 1_f64.exp();
+        let run = summarize(&[vec![1.0, e, 1.0, e, 1.0, e]], Centre::Mean).unwrap();
         assert_eq!((run.launch_variance, run.launch_df), (None, 0.0));
-        assert!(close(run.round_variance.unwrap(), 0.5 / 2.0));
-        assert_eq!(summarize(&[vec![1.0]], Centre::Mean).unwrap().round_variance, None);
+        assert!(close(run.round_variance.unwrap(), 0.3 / 6.0), "{:?}", run.round_variance);
+        assert_eq!(summarize(&[vec![1.0; 4]], Centre::Mean).unwrap().round_variance, Some(f64::INFINITY));
     }
 
     #[test]

@@ -55,8 +55,10 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let order: Vec<CellId> = cells.iter().map(|cell| cell.id().clone()).collect();
     let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());
     let (ranked, cells): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(|cell| cell.sides.is_ranked);
+    // Of a duet that ended in its first launch nobody knows whether there would have been more.
+    let is_cut = |cell: &Cell| cell.sides.is_duet() && runs.iter().any(|run| run.stop.is_some());
     let (screened, at_once): (Vec<Cell>, Vec<Cell>) =
-        cells.into_iter().partition(|cell| confirmation.is_some() && cell.has_launches());
+        cells.into_iter().partition(|cell| confirmation.is_some() && (cell.has_launches() || is_cut(cell)));
     let tests: Vec<Vec<Test>> = at_once.iter().map(Cell::tests).collect();
     let count: usize = tests.iter().map(Vec::len).sum();
     // The tests that are decided at once share the level with the candidates of a screening.

@@ -795,9 +795,13 @@ fn values_that_agree_everywhere_are_judged_by_what_a_quiet_machine_shows() {
 }
 
 #[test]
-fn one_round_is_enough_for_a_verdict_with_an_allowance() {
-    assert_eq!(p50_verdict(vec![vec![1e6]], vec![vec![1e6]]), Verdict::Unchanged);
-    assert_eq!(p50_verdict(vec![vec![1e6]], vec![vec![3e6]]), Verdict::Regressed);
+fn a_few_rounds_of_one_launch_are_not_enough_for_a_verdict() {
+    let all = |value: f64, rounds: usize| vec![vec![value; rounds]];
+    assert_eq!(p50_verdict(all(1e6, 5), all(1e6, 5)), Verdict::Unchanged);
+    assert_eq!(p50_verdict(all(1e6, 5), all(3e6, 5)), Verdict::Regressed);
+    for few in 1..5 {
+        assert_eq!(p50_verdict(all(1e6, 5), all(3e6, few)), Verdict::Inconclusive, "{few}");
+    }
 }
 
 #[test]
@@ -1141,6 +1145,21 @@ fn what_is_faster_because_responses_became_shorter_is_no_candidate() {
     let p50 = comparison(&screened.cells[0], P50);
     let found = (screened.cells[0].verdict, p50.verdict, &p50.reason);
     assert_eq!(found, (Verdict::Inconclusive, Verdict::Inconclusive, &Some(Reason::ResponseSize)));
+}
+
+#[test]
+fn a_run_that_ended_early_does_not_regress() {
+    let cell = |pairs| duet(&[(P50, steady(1e6, 1, pairs))], &[(P50, steady(1.9e6, 1, pairs))]);
+    for pairs in [1, 2, 10] {
+        let stopped = Run { stop: Some(Stop::TimeUp), ..screening(cell(pairs)) };
+        let judgement = judge_runs(&Baseline::default(), &[stopped]);
+        assert_eq!(judgement.cells[0].verdict, Verdict::Inconclusive, "{pairs}");
+    }
+    for pairs in [1, 4] {
+        let alone = Run { stop: Some(Stop::TimeUp), ..run(vec![cell(pairs)]) };
+        let found = judge_runs(&Baseline::default(), &[alone]);
+        assert_eq!(found.cells[0].verdict, Verdict::Inconclusive, "{pairs}");
+    }
 }
 
 #[test]
