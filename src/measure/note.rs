@@ -34,7 +34,12 @@ impl fmt::Display for Note {
             Self::TooFewSuccesses { metrics, round } => {
                 let needs = |metric: &&Metric| format!("{} ({})", metric.title, metric.promised_from());
                 let names: Vec<String> = metrics.iter().map(needs).collect();
-                write!(f, "A usual round has {} successes, too few for {}", round.successes, names.join(", "))?;
+                write!(
+                    f,
+                    "A usual round has {} successes, too few for {}",
+                    round.successes,
+                    names.join(", ")
+                )?;
                 let neediest = metrics.iter().max_by_key(|metric| metric.least_successes);
                 match neediest.and_then(|metric| round.remedy(metric)) {
                     Some(Remedy::MeasurementTime(Some(time))) => {

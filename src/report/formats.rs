@@ -76,6 +76,11 @@ impl Requested {
         }
     }
 
+    /// Whether it is the same format in the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.format.name == other.format.name && self.path == other.path
+    }
+
     /// Whether it goes to standard output, on which there must be nothing else.
     pub(crate) fn is_on_stdout(&self) -> bool {
         self.path.as_deref() == Some(Path::new("-"))
@@ -96,9 +101,12 @@ impl Requested {
     }
 }
 
-/// Adds annotations to the formats if this is a step of GitHub Actions.
+/// The formats, each once, and annotations too if this is a step of GitHub Actions.
 pub(crate) fn on_github(requested: &[Requested]) -> Vec<Requested> {
-    let mut requested = requested.to_vec();
+    let is_first =
+        |(nth, one): &(usize, &Requested)| !requested[..*nth].iter().any(|other| other.is_same(one));
+    let mut requested: Vec<Requested> =
+        requested.iter().enumerate().filter(is_first).map(|(_, one)| one.clone()).collect();
     let is_step = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let is_requested = requested.iter().any(|other| other.format.name == GITHUB);
     let github = FORMATS.iter().find(|format| is_step && !is_requested && format.name == GITHUB);
@@ -156,7 +164,7 @@ fn write_page(place: &Place, report: &Report, written: &mut Vec<PathBuf>) -> Res
 }
 
 /// Writes the requested formats alone. Returns what could not be written.
-pub(crate) fn write_requested(
+fn write_requested(
     place: &Place,
     report: &Report,
     requested: &[Requested],
@@ -191,14 +199,14 @@ fn hand_on(step: &Step) -> Result<(), ReportError> {
     if !step.log.is_empty() {
         output::log(step.log.trim_end());
     }
-    for (variable, text) in &step.appended {
-        let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
-            continue;
-        };
+    // One that cannot be written must not keep the others.
+    let append = |(variable, text): &(&'static str, String)| {
+        let path = PathBuf::from(env::var_os(variable).filter(|path| !path.is_empty())?);
         let append = || OpenOptions::new().append(true).create(true).open(&path)?.write_all(text.as_bytes());
-        append().map_err(|source| ReportError::Append { variable, path: path.clone(), source })?;
-    }
-    Ok(())
+        append().err().map(|source| ReportError::Append { variable, path: path.clone(), source })
+    };
+    let failed: Vec<ReportError> = step.appended.iter().filter_map(append).collect();
+    failed.into_iter().next().map_or(Ok(()), Err)
 }
 
 /// Removes the charts and the formats in a folder that are not among the written ones.

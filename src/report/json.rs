@@ -248,7 +248,8 @@ fn metric(row: &Row) -> MetricDocument {
 }
 
 fn comparison(found: &Comparison) -> ComparisonDocument {
-    let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
+    // No minus zero.
+    let finite = |number: Option<f64>| number.filter(|number| number.is_finite()).map(|number| number + 0.0);
     ComparisonDocument {
         verdict: found.verdict,
         change_is: if found.is_difference() { "difference" } else { "fraction" },

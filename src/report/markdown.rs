@@ -55,7 +55,7 @@ pub(crate) fn text(report: &Report) -> String {
     }
     let facts = format!("\n<sub>{}</sub>\n", marked_up(&text::compared_sides(report)));
     if !others.is_empty() {
-        let summary = text::others(&others);
+        let summary = text::others(&others, cells.len());
         let before = format!(
             "\n<details><summary>{}</summary>\n\n| | cell | why |\n|---|---|---|\n",
             marked_up(&summary)
@@ -214,7 +214,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/10` | latency p50 | 51.25 ms | 63.09 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Head was compared with 5 stored runs of this machine. Brackets hold 95% confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most 1%.
+        Head was compared, on this machine, with 5 stored runs. Brackets hold 95% confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most 1%.
 
         **What to do**
 

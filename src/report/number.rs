@@ -45,7 +45,9 @@ fn in_unit(value: f64, unit: Unit) -> (String, &'static str) {
         Unit::Bytes => {
             scaled(value, &[(1.0, " B"), (1024.0, " KiB"), (1_048_576.0, " MiB"), (1_073_741_824.0, " GiB")])
         }
-        Unit::Tokens if value.fract() == 0.0 && (0.0..1e15).contains(&value) => (count(value as u64), " tokens"),
+        Unit::Tokens if value.fract() == 0.0 && (0.0..1e15).contains(&value) => {
+            (count(value as u64), " tokens")
+        }
         Unit::Tokens => scaled(value, &[(1.0, " tokens")]),
         Unit::TokensPerSecond => {
             scaled(value, &[(1.0, " tokens/s"), (1e6, " M tokens/s"), (1e9, " G tokens/s")])

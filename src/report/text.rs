@@ -362,7 +362,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
              took to respond. The measured rate is the client's, not the service's."
         ),
         Reason::TooFewSuccesses { side, successes, needed } => format!(
-            "Too few requests succeeded: one round of {} has only {} (at least {} needed).",
+            "Rounds are too short: one of {} has only {} (at least {} needed).",
             side,
             plural(*successes, "success"),
             count(*needed)
@@ -771,10 +771,18 @@ fn counted(report: &Report) -> String {
     }
     if let Some(lead) = worst(report) {
         parts.remove(0);
-        let others = if parts.is_empty() { String::new() } else { format!(" The others: {}.", parts.join(", ")) };
+        let others =
+            if parts.is_empty() { String::new() } else { format!(" The others: {}.", parts.join(", ")) };
         return format!("{lead}.{others}");
     }
-    let detectable = detectable(judgement).map(|found| format!(" {found}")).unwrap_or_default();
+    let detectable = match judgement.open_candidates(false).len() {
+        0 => detectable(judgement),
+        open => Some(format!(
+            "Not decided: {} looked slower, and not all fresh pairs that would decide were measured.",
+            plural(open as u64, "cell")
+        )),
+    };
+    let detectable = detectable.map(|found| format!(" {found}")).unwrap_or_default();
     let remedy =
         if stored_runs_find_little(judgement) { format!(" {}", in_a_duet(options)) } else { String::new() };
     format!("{}: {}.{detectable}{remedy}", plural(cells as u64, "cell"), parts.join(", "))
@@ -988,7 +996,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
     let stored = cells.iter().map(compared_with).find(|base| !base.is_empty());
     let base = match stored {
         _ if report.is_duet() => "Rounds of base and head alternated on one machine.".to_owned(),
-        Some(base) => format!("Head was compared with {base} of this machine."),
+        Some(base) => format!("Head was compared, on this machine, with {base}."),
         None => return None,
     };
     let fresh: usize = cells.iter().map(|cell| cell.fresh_pairs).max().unwrap_or(0);
@@ -1014,7 +1022,8 @@ pub(crate) fn what_to_do(report: &Report) -> Vec<String> {
         let id = worst.judged.id.to_string();
         let id = shlex::try_quote(&id).unwrap_or_default();
         let again = report.options.again_command.as_ref().filter(|_| !id.is_empty());
-        let again = again.map(|command| format!(" This measures the worst cell again: `{command} --exact {id}`"));
+        let again =
+            again.map(|command| format!(" This measures the worst cell again: `{command} --exact {id}`"));
         lines.push(format!("If the slowdown is not intended, find the cause.{}", again.unwrap_or_default()));
         // Files that are compared with each other are no baseline.
         let is_baseline = report.options.record_command.is_some();
@@ -1069,8 +1078,9 @@ pub(crate) fn compared_sides(report: &Report) -> String {
 }
 
 /// How many cells are folded, by verdict: `34 other cells: 30 unchanged, 4 inconclusive`.
-pub(crate) fn others(cells: &[&Cell]) -> String {
-    format!("{}: {}", plural(cells.len() as u64, "other cell"), verdicts(cells))
+pub(crate) fn others(cells: &[&Cell], all: usize) -> String {
+    let noun = if cells.len() == all { "cell" } else { "other cell" };
+    format!("{}: {}", plural(cells.len() as u64, noun), verdicts(cells))
 }
 
 /// The number of cells with each verdict: `30 unchanged, 4 inconclusive`.
@@ -1081,7 +1091,8 @@ pub(crate) fn verdicts(cells: &[&Cell]) -> String {
     parts.join(", ")
 }
 
-/// The other metrics of a cell that changed in the same way as one: `latency p50 +8.0%, throughput -7.4%`.
+/// The other metrics of a cell that changed in the same way as one: `latency p50 +8.0%, throughput -7.4%`. Of a success ratio that fell,
+/// the responses come first.
 pub(crate) fn also(cell: &Cell, than: &Comparison) -> String {
     let same =
         cell.judged.comparisons.iter().filter(|found| {
@@ -1090,7 +1101,9 @@ pub(crate) fn also(cell: &Cell, than: &Comparison) -> String {
     let change = |found: &Comparison| {
         Some(format!("{} {}", found.metric.title, change_of(found.change?.estimate, found.is_difference())))
     };
-    same.filter_map(change).collect::<Vec<_>>().join(", ")
+    let responses =
+        (than.is_difference() && cell.judged.verdict == Verdict::Regressed).then(|| responses(cell));
+    responses.into_iter().chain(same.filter_map(change)).collect::<Vec<_>>().join(", ")
 }
 
 /// Warnings to print before the two sides are built.
@@ -1455,7 +1468,7 @@ fn in_duet(base: &BaseRef, head: &Environment) -> Vec<Fact> {
         facts.push(Fact { differs: true, ..Fact::new("files that differ", Some(files.clone()), files) });
     }
     if !base.programs.is_empty() {
-        let same = if base.same_programs { ", byte-for-byte identical" } else { "" };
+        let same = if base.same_programs { ", byte-for-byte identical" } else { ", not identical" };
         let programs = format!("{}{same}", list(&base.programs));
         let differs = !base.same_programs;
         facts.push(Fact { differs, ..Fact::new("programs", Some(programs.clone()), programs) });
@@ -1545,7 +1558,7 @@ mod tests {
         There was nothing to compare.
         It has no value in any round.
         The client was the bottleneck: it took 3.0 times as long to send the next request as the service took to respond. The measured rate is the client's, not the service's.
-        Too few requests succeeded: one round of head has only 400 successes (at least 500 needed).
+        Rounds are too short: one of head has only 400 successes (at least 500 needed).
         Some rounds of base have no value for it.
         The stored rounds have another length, and tail latency depends on it. Measure with the same --quick, --sample-size and --measurement-time as for the baseline.
         All values are zero.
@@ -2084,7 +2097,7 @@ mod tests {
         rustc: 1.90.0 | 1.95.0 (differs)
         commit: 0123456 | abc1234 with uncommitted changes (differs)
         files that differ: a, b and 2 more | a, b and 2 more (differs)
-        programs: server of package shop | server of package shop (differs)
+        programs: server of package shop, not identical | server of package shop, not identical (differs)
         measured: 1 run in 1 min 23 s on 1970-01-01 | 1 run in 1 min 23 s on 1970-01-01
         machine load: load average 0.21 at the start | load average 0.21 at the start
         run: 20261124T170012Z-abc1234 | 20261124T170012Z-abc1234

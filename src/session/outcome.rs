@@ -114,9 +114,8 @@ pub(crate) enum SessionError {
         "standard output holds one thing: give only one --report NAME=-, without --output-format bencher, and a path to the others"
     )]
     OneStdout,
-    #[error("--report cannot write to {}: it is not a file, or another part of the report goes there; choose another path, or `-` for standard \
-         output", .0.display())]
-    ReportPath(PathBuf),
+    #[error("--report cannot write to {}: {why}; choose another path, or `-` for standard output", file.display())]
+    ReportPath { file: PathBuf, why: String },
     #[error("{}: {why}", file.display())]
     RunFile { file: PathBuf, why: String },
     #[error(

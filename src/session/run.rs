@@ -9,7 +9,9 @@ use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
 use crate::output;
 use crate::plan::{CellId, Group, Plan};
-use crate::record::{BaseRef, Baseline, CellRun, Run, SourceLine, Stop, TestBed, metric, write_runs};
+use crate::record::{
+    BaseRef, Baseline, CellRun, Run, SourceLine, Stop, TestBed, metric, write_runs, write_whole,
+};
 use crate::report::{self, Mode, Place, Progress, Report, ReportOptions, Requested};
 use crate::session::base_ref::{Base, Pair, Resolved, build_pair, resolve};
 use crate::session::baselines::{
@@ -29,6 +31,9 @@ pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
     check_formats(options, &place)?;
     check_metrics(&plan)?;
     check_save(&plan, options)?;
+    if options.profile_time.is_none() {
+        clear_formats(options, &place)?;
+    }
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
     let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
     let programs = Programs::of(&plan, options).ok();
@@ -106,7 +111,7 @@ fn profile(plan: &Plan, time: Duration, options: &Options) -> Result<Outcome> {
     Ok(signal.map_or(Outcome::Passed, Outcome::Interrupted))
 }
 
-/// Says why nothing was measured, also in the requested formats. The page of an earlier run stays.
+/// Says why nothing was measured, also on the page and in the requested formats.
 fn nothing_measured(
     found: (String, Verdict),
     outcome: Outcome,
@@ -130,7 +135,7 @@ fn nothing_measured(
         options: &report_options,
     };
     let formats = report::on_github(&options.formats);
-    let failures = report::write_requested(&place, &report, &formats, &mut Vec::new());
+    let failures = report::write(&place, &report, &formats);
     failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
     let outcome = if failures.is_empty() { outcome } else { outcome.min(Outcome::NotMeasured) };
     if options.formats.iter().any(Requested::is_on_stdout) {
@@ -405,6 +410,7 @@ fn build_first_tree(
 
 fn looks_slower(slower: usize, cells: usize) -> String {
     match slower {
+        1 if cells == 1 => "The cell looks slower".to_owned(),
         1 => format!("1 of {cells} cells looks slower"),
         slower => format!("{slower} of {cells} cells look slower"),
     }
@@ -624,12 +630,29 @@ fn check_formats(options: &Options, place: &Place) -> Result<()> {
     }
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let mut taken = vec![absolute(place.folder.join(RUN_FILE)), absolute(place.page())];
-    for file in options.formats.iter().filter_map(|format| format.file(&place.folder)).map(absolute) {
-        let is_other = fs::metadata(&file).is_ok_and(|found| !found.is_file());
-        if is_other || taken.contains(&file) {
-            return Err(SessionError::ReportPath(file));
-        }
-        taken.push(file);
+    for (nth, format) in options.formats.iter().enumerate() {
+        let Some(file) = format.file(&place.folder).map(absolute) else { continue };
+        let why = match fs::metadata(&file) {
+            Ok(found) if !found.is_file() => "it is not a file",
+            _ if options.formats[..nth].iter().any(|other| other.is_same(format)) => continue,
+            _ if taken.contains(&file) => "another part of the report goes there",
+            _ => {
+                taken.push(file);
+                continue;
+            }
+        };
+        return Err(SessionError::ReportPath { file, why: why.to_owned() });
+    }
+    Ok(())
+}
+
+/// Removes the files that the formats of an earlier run left: if this run fails, nobody may take them for its own. Finds those that cannot be
+/// written.
+fn clear_formats(options: &Options, place: &Place) -> Result<()> {
+    for file in options.formats.iter().filter_map(|format| format.file(&place.folder)) {
+        let cleared = write_whole(&file, b"").map_err(|error| error.to_string());
+        let cleared = cleared.and_then(|()| fs::remove_file(&file).map_err(|error| error.to_string()));
+        cleared.map_err(|why| SessionError::ReportPath { file, why })?;
     }
     Ok(())
 }

@@ -213,6 +213,7 @@ fn a_report_comes_in_the_forms_that_are_asked_for() {
         (&["--report", "json=reports/fixture/run.json"], "--report cannot write to"),
         (&["--report", "json=a,csv=a"], "another part of the report goes there"),
         (&["--report", "json=/dev/stdout"], "it is not a file"),
+        (&["--report", "json=/proc/x.json"], "--report cannot write to /proc/x.json"),
     ] {
         package.bench("usual", wrong).expect_code(2).expect_err(why);
         package.expect_not_measured();
@@ -250,6 +251,10 @@ fn a_report_comes_in_the_forms_that_are_asked_for() {
     let over = package.plimsoll(&["report", run_file, "--report", &format!("json={run_file}")]);
     over.expect_code(2)
         .expect_err("the report would overwrite it: choose another path with --report NAME=PATH");
+
+    // Nobody may take a file of the last run for one of a run that failed.
+    package.bench("absent", &["--report", "markdown,markdown"]).expect_code(3);
+    assert!(!package.path("reports/fixture/report.md").exists());
 }
 
 fn criterions_other_flags_do_what_they_do_there() {

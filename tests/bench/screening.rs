@@ -20,7 +20,7 @@ const FEW_PAIRS: [&str; 2] = ["--confirm-pairs", "5,10"];
 #[track_caller]
 fn expect_confirmed(ran: Ran) -> Ran {
     ran.expect_code(1)
-        .expect_err("1 of 1 cells looks slower than the stored runs; building")
+        .expect_err("The cell looks slower than the stored runs; building")
         .expect_out(
             "1 of 1 cell looked slower than the stored runs. 1 of them measured again next to the first tree (the code of the baseline's first run), 1 confirmed.",
         )
@@ -89,7 +89,7 @@ fn a_slowdown_since_the_baseline_is_confirmed_next_to_the_tree_that_began_it() {
     let only_screened = shop.bench(&[], &["--confirm", "none"]).expect_code(0);
     only_screened.expect_out("1 of 1 cell looked slower than the stored runs; nothing was measured again.");
     let ran = expect_confirmed(shop.bench(&[], &FEW_PAIRS));
-    ran.expect_out("2 stored runs, then the first tree, side by")
+    ran.expect_out("2 stored runs, then the first tree, alternately")
         .expect_out("the first tree of the baseline `main`");
     // A call that adds to the baseline is refused, and says so.
     let refused = shop.bench(&[], &[&FEW_PAIRS[..], &["--append"]].concat()).expect_code(1);

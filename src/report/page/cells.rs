@@ -51,8 +51,9 @@ pub(super) fn results(report: &Report, figures: &[Figure], shared: &[(Note, Vec<
 
 /// Links to the cells that changed or are invalid, the worst first. They lie anywhere among the others.
 fn changed(report: &Report) -> Markup {
-    let is_unusual =
-        |cell: &Cell| matches!(cell.judged.verdict, Verdict::Regressed | Verdict::Invalid | Verdict::Improved);
+    let is_unusual = |cell: &Cell| {
+        matches!(cell.judged.verdict, Verdict::Regressed | Verdict::Invalid | Verdict::Improved)
+    };
     let cells: Vec<Cell> = report.worst_first().into_iter().filter(is_unusual).collect();
     html! {
         @if !cells.is_empty() && cells.len() < report.judgement.cells.len() {

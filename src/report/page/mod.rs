@@ -68,7 +68,7 @@ fn page(report: &Report, figures: &[Figure]) -> String {
         @if !report.runs.is_empty() { (environment(report)) }
         @if has_cells { (decision(report)) }
         footer {
-            "All measured data, with histograms: " a href=(DATA) { (DATA) } "."
+            @if has_cells { "All measured data, with histograms: " a href=(DATA) { (DATA) } "." }
             @if report.options.overview { " " a href={ "../" (INDEX) } { "All benches" } "." }
         }
     };
