@@ -195,12 +195,14 @@ fn draw_history(report: &Report, cell: &Cell, title: &str) -> Option<(String, Ta
     let head = report.runs.iter().filter_map(|run| Some((run, run.cell(&cell.judged.id)?)));
     let runs: Vec<(&Run, &CellRun)> = stored.iter().copied().chain(head).collect();
     let epoch = |nth: usize| stored.get(nth).and_then(|(run, _)| run.epoch.as_ref());
+    let days: Vec<String> = runs.iter().map(|(run, _)| number::date(run.started)).collect();
+    let is_alone = |day: &String| days.iter().filter(|other| *other == day).count() == 1;
     let places = runs.iter().enumerate().map(|(nth, (run, _))| {
         let last = nth.checked_sub(1).and_then(epoch);
         let is_other = |epoch: &&Epoch| last.is_some_and(|last| last.first_run != epoch.first_run);
         let begins = epoch(nth).filter(|epoch| is_other(epoch) || epoch.reason.is_some());
         Place {
-            date: number::date(run.started),
+            date: if is_alone(&days[nth]) { days[nth].clone() } else { number::date_and_minute(run.started) },
             commit: run.environment.commit.clone().unwrap_or_default(),
             begins: begins.map(|epoch| text::epoch(epoch.reason.as_deref())),
         }

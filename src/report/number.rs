@@ -215,6 +215,12 @@ pub(crate) fn date(time: SystemTime) -> String {
     text.split('T').next().unwrap_or_default().to_owned()
 }
 
+/// A time in UTC to the minute: `2026-11-24 08:15`.
+pub(crate) fn date_and_minute(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string();
+    text.replace('T', " ").chars().take("2026-11-24 08:15".len()).collect()
+}
+
 /// A p value next to its level: `p = 0.0012 < 0.01`; `None` without a p value.
 pub(crate) fn significance(p: f64, level: f64) -> Option<String> {
     /// Smaller ones are printed as `p < 0.0001`.
