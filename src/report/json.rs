@@ -7,8 +7,9 @@ use serde::Serialize;
 use crate::judge::{Comparison, Estimate, LimitOutcome, Stage, Verdict};
 use crate::plan::{CellId, Side};
 use crate::record::{Better, SourceLine, Unit};
+use crate::report::environment::{self, Fact};
 use crate::report::model::{Cell, Report, ReportError, Row};
-use crate::report::text::{self, Fact};
+use crate::report::text;
 
 /// The version of this form. It changes if a field goes or means something else, not if one is added.
 const SCHEMA: u32 = 1;
@@ -182,7 +183,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         cells: report.cells().iter().map(cell).collect(),
         removed: report.judgement.removed.iter().map(ToString::to_string).collect(),
         notes: text::call_notes(report, &shared),
-        environment: text::environment(report),
+        environment: environment::environment(report),
     };
     let json =
         serde_json::to_string_pretty(&document).map_err(|error| ReportError::Json(error.to_string()))?;

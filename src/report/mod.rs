@@ -7,6 +7,7 @@
 mod chart;
 mod charts;
 mod csv;
+mod environment;
 mod formats;
 mod github;
 mod json;

@@ -1,18 +1,18 @@
-//! The environment of base and head side by side.
+//! The table of the environment.
 
 use maud::{Markup, html};
 
+use crate::report::environment::{self, Fact};
 use crate::report::model::Report;
 use crate::report::page::elements::marked_up;
-use crate::report::text::{self, Fact};
 
 /// A table of facts, in which one cell stands for both sides if they are the same.
 pub(super) fn environment(report: &Report) -> Markup {
-    let facts = text::environment(report);
+    let facts = environment::environment(report);
     let has_base = facts.iter().any(|fact| fact.base.is_some());
     html! {
         h2 { "Environment" }
-        p { (marked_up(&text::sides(report))) }
+        p { (marked_up(&environment::sides(report))) }
         table.wide {
             thead {
                 tr {
