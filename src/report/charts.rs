@@ -12,9 +12,9 @@ use crate::report::chart::lines::Contents;
 use crate::report::chart::percentiles::Distribution;
 #[cfg(feature = "png")]
 use crate::report::chart::png::png;
-use crate::report::chart::svg::Marker;
+use crate::report::chart::svg::{Drawing, Marker};
 use crate::report::chart::{forest, history, knee, lines, percentiles, rounds, table};
-use crate::report::model::{Artifact, Cell, Figure, Report, ReportError, Scope, Table, by_key, unique};
+use crate::report::model::{Artifact, Cell, Report, ReportError, Table, by_key, unique};
 use crate::report::number;
 use crate::report::text::{self, LATENCIES};
 use crate::stats::describe::median;
@@ -41,10 +41,10 @@ const MAX_LEN: usize = 200;
 /// Draws all charts.
 pub(crate) fn figures(report: &Report) -> Vec<Figure> {
     let change = forest::draw(report.title, &report.sentence(), report.judgement);
-    let change = change.map(|svg| Figure {
+    let change = change.map(|drawing| Figure {
         name: CHANGE.to_owned(),
         scope: Scope::Call,
-        svg,
+        drawing,
         numbers: changes(&report.cells()),
     });
     let groups = report.groups();
@@ -58,26 +58,49 @@ pub(crate) fn figures(report: &Report) -> Vec<Figure> {
     change.into_iter().chain(of_groups.into_iter().flatten()).collect()
 }
 
+/// A chart that was drawn, with its numbers.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    /// The name of its files without an ending.
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
+    pub(crate) drawing: Drawing,
+    pub(crate) numbers: Table,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole call.
+    Call,
+    /// The group with this index.
+    Group(usize),
+    /// The cell with the second index, of the group with the first.
+    Cell(usize, usize),
+}
+
 /// The files of charts: an SVG and, unless plimsoll was built without PNGs, a PNG of each.
 ///
 /// # Errors
 /// If a PNG cannot be drawn.
 pub(crate) fn files(figures: &[Figure]) -> Result<Vec<Artifact>, ReportError> {
-    let drawn = parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, svg, .. }| {
-        let file = |ending, bytes| Artifact { name: format!("{name}{ending}"), bytes };
-        Ok(Vec::from([
-            file(".svg", svg.clone().into_bytes()),
-            #[cfg(feature = "png")]
-            file(".png", png(svg).map_err(ReportError::Png)?),
-        ]))
-    });
+    let drawn =
+        parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, drawing, .. }| {
+            let svg = drawing.file();
+            let file = |ending, bytes| Artifact { name: format!("{name}{ending}"), bytes };
+            Ok(Vec::from([
+                file(".svg", svg.clone().into_bytes()),
+                #[cfg(feature = "png")]
+                file(".png", png(&svg).map_err(ReportError::Png)?),
+            ]))
+        });
     Ok(drawn.into_iter().collect::<Result<Vec<_>, ReportError>>()?.into_iter().flatten().collect())
 }
 
 /// Draws the chart of what changed, for `benches/overhead.rs`; the length of its files in bytes, or `None` if nothing was compared.
 #[cfg(feature = "overhead")]
 pub fn draw_change_chart(judgement: &crate::judge::Judgement, with_png: bool) -> Option<usize> {
-    let svg = forest::draw("overhead", "", judgement)?;
+    let svg = forest::draw("overhead", "", judgement)?.file();
     if with_png { Some(svg.len() + png(&svg).ok()?.len()) } else { Some(svg.len()) }
 }
 
@@ -92,7 +115,7 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
     let figure = |name: String, title: &str, subtitle: &str, contents: &Contents| {
         let unit = if contents.is_latency { Unit::Nanoseconds } else { Unit::PerSecond };
         let numbers = table::by_point("concurrency", &contents.lines, unit);
-        Some(Figure { name, scope, svg: lines::draw(title, subtitle, contents)?, numbers })
+        Some(Figure { name, scope, drawing: lines::draw(title, subtitle, contents)?, numbers })
     };
     let subtitle = text::subtitle(&of_all, &[metric::THROUGHPUT]);
     let name = name_of(THROUGHPUT, &[group]);
@@ -103,7 +126,12 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
         let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
         figures.push(figure(name_of(LATENCY, &names), &title, &subtitle, &latency(cells)));
         let drawn = draw_knee(&title, cells);
-        figures.push(drawn.map(|(svg, numbers)| Figure { name: name_of(KNEE, &names), scope, svg, numbers }));
+        figures.push(drawn.map(|(drawing, numbers)| Figure {
+            name: name_of(KNEE, &names),
+            scope,
+            drawing,
+            numbers,
+        }));
     }
     figures.into_iter().flatten().collect()
 }
@@ -119,19 +147,19 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
         (
             PERCENTILES,
             percentiles::draw(&title, &subtitle, &distribution)
-                .map(|svg| (svg, percentile_table(&distribution))),
+                .map(|drawing| (drawing, percentile_table(&distribution))),
         ),
         (HISTORY, draw_history(report, cell, &title)),
     ];
-    let figure = |(kind, drawn): (&str, Option<(String, Table)>)| {
-        let (svg, numbers) = drawn?;
-        Some(Figure { name: name_of(kind, &[&id.group, &benchmark]), scope, svg, numbers })
+    let figure = |(kind, drawn): (&str, Option<(Drawing, Table)>)| {
+        let (drawing, numbers) = drawn?;
+        Some(Figure { name: name_of(kind, &[&id.group, &benchmark]), scope, drawing, numbers })
     };
     drawn.into_iter().filter_map(figure).collect()
 }
 
 /// The rounds of a cell in order of time; `None` if there is a single one, or one without latencies.
-fn draw_rounds(cell: &Cell, title: &str) -> Option<(String, Table)> {
+fn draw_rounds(cell: &Cell, title: &str) -> Option<(Drawing, Table)> {
     let all = || cell.runs.iter().flat_map(|run| &run.rounds);
     let mut lines = Vec::new();
     for (id, name) in text::p50_and_tail(cell) {
@@ -187,7 +215,7 @@ fn percentile_table(distribution: &Distribution) -> Table {
 }
 
 /// The accepted runs of a cell and then head; `None` without several accepted runs.
-fn draw_history(report: &Report, cell: &Cell, title: &str) -> Option<(String, Table)> {
+fn draw_history(report: &Report, cell: &Cell, title: &str) -> Option<(Drawing, Table)> {
     let stored = report.history(cell);
     if stored.len() < LEAST_STORED {
         return None;
@@ -215,13 +243,13 @@ fn draw_history(report: &Report, cell: &Cell, title: &str) -> Option<(String, Ta
     let mut lines = vec![line(Side::Base, base), line(Side::Head, head)];
     lines.retain(|line| !line.points.is_empty());
     let subtitle = text::history_subtitle(stored.len(), report.options);
-    let svg = history::draw(title, &subtitle, &places, &lines)?;
+    let drawing = history::draw(title, &subtitle, &places, &lines)?;
     let name = |x: f64| {
         let Place { date, commit, begins } = &places[x as usize];
         let parts = [date, commit, begins.as_ref().unwrap_or(&String::new())].map(String::clone);
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     };
-    Some((svg, table::by_x("run", &lines, Unit::Nanoseconds, name)))
+    Some((drawing, table::by_x("run", &lines, Unit::Nanoseconds, name)))
 }
 
 /// The median of the launches of a run, from the lowest to the highest of them.
@@ -234,7 +262,7 @@ fn over_launches(x: f64, run: &CellRun, id: &str) -> Option<Point> {
 }
 
 /// Latency against throughput of a function's cells; `None` with too few concurrencies.
-fn draw_knee(title: &str, cells: &[&Cell]) -> Option<(String, Table)> {
+fn draw_knee(title: &str, cells: &[&Cell]) -> Option<(Drawing, Table)> {
     let value = |cell: &Cell, id: &str, side: Side| cell.row(id)?.value(side);
     let [p50, tails @ ..] = LATENCIES;
     let has = |id: &str| cells.iter().any(|cell| value(cell, id, Side::Head).is_some());
@@ -253,8 +281,8 @@ fn draw_knee(title: &str, cells: &[&Cell]) -> Option<(String, Table)> {
             }
         }
     }
-    let svg = knee::draw(title, text::KNEE_SUBTITLE, &lines, &concurrencies)?;
-    Some((svg, knee_table(&lines, &concurrencies)))
+    let drawing = knee::draw(title, text::KNEE_SUBTITLE, &lines, &concurrencies)?;
+    Some((drawing, knee_table(&lines, &concurrencies)))
 }
 
 /// Each point with its concurrency.
@@ -373,7 +401,7 @@ mod tests {
 
     fn svg(sampled: &Sampled, name: &str) -> Option<String> {
         let found = figures(&sampled.report()).into_iter().find(|figure| figure.name == name);
-        found.map(|figure| figure.svg)
+        found.map(|figure| figure.drawing.file())
     }
 
     /// The lines of the charts of the first group, of throughput and of its first function's latency.

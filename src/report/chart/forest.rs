@@ -9,9 +9,9 @@ use crate::judge::{Change, Comparison, Judgement, Verdict};
 use crate::record::Better;
 use crate::report::chart::frame::{Axis, Heading, MAX_NAME_PX, Tick, distinct, note_of_rest, tick_labels};
 use crate::report::chart::svg::{
-    AXIS, At, BAND, BASE, CENTERED, Canvas, EDGE_PX, GRID, IMPROVED, LEFT_ALIGNED, Lettering, Marker,
-    REGRESSED, RIGHT_ALIGNED, Rect, Stroke, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX, shorten, widest,
-    width,
+    AXIS, At, BAND, BASE, CENTERED, Canvas, Drawing, EDGE_PX, GRID, IMPROVED, LEFT_ALIGNED, Lettering,
+    Marker, REGRESSED, RIGHT_ALIGNED, Rect, Stroke, TEXT, TEXT_SIZE, TICK_GAP_PX, TITLE, WIDTH_PX, shorten,
+    widest, width,
 };
 use crate::report::model::unique;
 use crate::report::number;
@@ -44,7 +44,7 @@ struct Row<'a> {
 }
 
 /// Draws all judged comparisons of a call; `None` if nothing was compared.
-pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option<String> {
+pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option<Drawing> {
     let heading = Heading::new(title, subtitle);
     let mut rows = Vec::new();
     for cell in &judgement.cells {
@@ -89,7 +89,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
         format!("{cell} {}: {text} {}", found.metric.title, found.verdict.name())
     };
     let note = note_of_rest(rows.len(), all);
-    let svg = heading.svg(rows.iter().map(name).collect(), note, plot.bottom + BELOW_PX, |canvas| {
+    let drawing = heading.draw(rows.iter().map(name).collect(), note, plot.bottom + BELOW_PX, |canvas| {
         draw_key(canvas, plot.top - KEY_PX / 2.0);
         let tops = (0..).map(|nth| plot.top + ROW_PX * f64::from(nth));
         let bands = rows.iter().zip(tops).map(|(row, top)| {
@@ -104,7 +104,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, judgement: &Judgement) -> Option
             scale.draw_row(canvas, row, y);
         }
     });
-    Some(svg)
+    Some(drawing)
 }
 
 /// Where changes lie: 0 in the middle, the axis to both sides.

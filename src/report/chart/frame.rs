@@ -7,9 +7,9 @@ use plotters::style::RGBColor;
 
 use crate::plan::Side;
 use crate::report::chart::svg::{
-    AXIS, At, CENTERED, Canvas, EDGE_PX, GRID, LEADER, LEFT_ALIGNED, Lettering, Marker, NAME_HEIGHT_PX,
-    RIGHT_ALIGNED, Rect, SUBTITLE_SIZE, Stroke, TEXT_SIZE, TICK_GAP_PX, TITLE, TITLE_SIZE, WIDTH_PX, clean,
-    shorten, side_color, svg, widest, width, wrap,
+    self, AXIS, At, CENTERED, Canvas, Drawing, EDGE_PX, GRID, LEADER, LEFT_ALIGNED, Lettering, Marker,
+    NAME_HEIGHT_PX, RIGHT_ALIGNED, Rect, SUBTITLE_SIZE, Stroke, TEXT_SIZE, TICK_GAP_PX, TITLE, TITLE_SIZE,
+    WIDTH_PX, clean, shorten, side_color, widest, width, wrap,
 };
 use crate::report::model::by_key;
 use crate::report::number::grouped;
@@ -64,17 +64,17 @@ impl<'a> Heading<'a> {
 
     /// Draws a picture of this height below the heading, and a note below that. `names` describe it in full to readers who cannot
     /// see it.
-    pub(crate) fn svg(
+    pub(crate) fn draw(
         &self,
         names: Vec<String>,
         note: Option<String>,
         height: f64,
-        draw: impl FnOnce(&mut Canvas),
-    ) -> String {
+        contents: impl FnOnce(&mut Canvas),
+    ) -> Drawing {
         let description: Vec<String> = std::iter::once(self.subtitle.to_owned()).chain(names).collect();
         let bottom = height.ceil();
         let height = if note.is_some() { bottom + NAME_HEIGHT_PX } else { bottom };
-        svg(self.title, &description, (WIDTH_PX, height), |canvas| {
+        svg::draw(self.title, &description, (WIDTH_PX, height), |canvas| {
             let title = shorten(&clean(self.title), TITLE_SIZE, ROOM_PX);
             canvas.text(
                 &title,
@@ -85,7 +85,7 @@ impl<'a> Heading<'a> {
                 let at = (EDGE_PX, SUBTITLE_PX + SUBTITLE_LINE_PX * nth as f64);
                 canvas.text(line, at, Lettering { size: SUBTITLE_SIZE, ..LEFT_ALIGNED });
             }
-            draw(canvas);
+            contents(canvas);
             if let Some(note) = note {
                 canvas.text(&note, (EDGE_PX, bottom), LEFT_ALIGNED);
             }
@@ -542,7 +542,7 @@ mod tests {
     fn colliding_tick_labels_are_left_out_from_the_right() {
         let ticks =
             [(5.0, "a"), (13.0, "b"), (25.0, "c"), (36.0, "d")].map(|(x, label)| (x, label.to_owned()));
-        let svg = svg("", &[], (100.0, 100.0), |canvas| tick_labels(canvas, &ticks, 50.0));
+        let svg = svg::draw("", &[], (100.0, 100.0), |canvas| tick_labels(canvas, &ticks, 50.0)).inline();
         let is_shown = ["a", "b", "c", "d"].map(|label| svg.contains(&format!(">{label}</text>")));
         assert_eq!(is_shown, [false, true, false, true]);
     }

@@ -3,7 +3,7 @@
 use crate::plan::Side;
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, extent};
 use crate::report::chart::svg::{
-    AXIS, CENTERED, Canvas, LEFT_ALIGNED, Rect, Stroke, TEXT_SIZE, shorten, side_color, width,
+    AXIS, CENTERED, Canvas, Drawing, LEFT_ALIGNED, Rect, Stroke, TEXT_SIZE, shorten, side_color, width,
 };
 
 const PLOT_HEIGHT_PX: f64 = 200.0;
@@ -29,7 +29,7 @@ pub(crate) struct Place {
 }
 
 /// Draws percentiles of runs in nanoseconds; `x` is the index of the run in `places`. `None` if there is no value.
-pub(crate) fn draw(title: &str, subtitle: &str, places: &[Place], lines: &[Line]) -> Option<String> {
+pub(crate) fn draw(title: &str, subtitle: &str, places: &[Place], lines: &[Line]) -> Option<Drawing> {
     let (_, largest) = extent(lines.iter().flat_map(|line| &line.points))?;
     let heading = Heading::new(title, subtitle);
     let epochs: Vec<(usize, &str)> =
@@ -42,7 +42,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, places: &[Place], lines: &[Line]
     let Rect { left, right, top, bottom } = frame.plot;
     let step = (right - left - 2.0 * INSET_PX) / (places.len() - 1).max(1) as f64;
     let x = |nth: f64| left + INSET_PX + step * nth;
-    let svg = heading.svg(names, None, bottom + BELOW_PX, |canvas| {
+    let drawing = heading.draw(names, None, bottom + BELOW_PX, |canvas| {
         frame.vertical_axis(canvas);
         canvas.line(&[(left, bottom), (right, bottom)], Stroke::thin(AXIS));
         for (nth, (place, reason)) in epochs.iter().enumerate() {
@@ -64,7 +64,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, places: &[Place], lines: &[Line]
         }
         frame.names(canvas, &ends);
     });
-    Some(svg)
+    Some(drawing)
 }
 
 /// The dates and commits of the runs, as many as can stand without touching, the last one always.

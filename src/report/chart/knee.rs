@@ -3,7 +3,7 @@
 use crate::plan::Side;
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent, has_both_sides};
 use crate::report::chart::svg::{
-    At, CENTERED, Lettering, Marker, NAME_HEIGHT_PX, Rect, Stroke, TEXT_SIZE, side_color, width,
+    At, CENTERED, Drawing, Lettering, Marker, NAME_HEIGHT_PX, Rect, Stroke, TEXT_SIZE, side_color, width,
 };
 use crate::report::model::unique;
 use crate::report::number;
@@ -23,7 +23,7 @@ pub(crate) fn draw(
     subtitle: &str,
     lines: &[Line],
     concurrencies: &[Vec<u32>],
-) -> Option<String> {
+) -> Option<Drawing> {
     let points = || lines.iter().flat_map(|line| &line.points);
     let (smallest, largest) = extent(points())?;
     let most = points().map(|point| point.x).fold(0.0, f64::max);
@@ -41,7 +41,7 @@ pub(crate) fn draw(
     let across = Axis::throughput(most);
     let Rect { left, right, .. } = frame.plot;
     let x = |rate: f64| left + (right - INSET_PX - left) * across.place(rate);
-    let svg = heading.svg(names, None, frame.height(), |canvas| {
+    let drawing = heading.draw(names, None, frame.height(), |canvas| {
         frame.vertical_axis(canvas);
         let ticks: Vec<Tick> = across.ticks.iter().map(|(rate, label)| (x(*rate), label.clone())).collect();
         frame.horizontal_axis(canvas, &ticks, &across.title);
@@ -61,7 +61,7 @@ pub(crate) fn draw(
         }
         frame.names(canvas, &ends);
     });
-    Some(svg)
+    Some(drawing)
 }
 
 /// A concurrency next to its point.

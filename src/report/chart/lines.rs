@@ -6,7 +6,7 @@ use crate::report::chart::frame::{
     note_of_rest,
 };
 use crate::report::chart::svg::{
-    Canvas, Marker, NAME_HEIGHT_PX, Rect, Stroke, TEXT_SIZE, TICK_GAP_PX, side_color, widest, width,
+    Canvas, Drawing, Marker, NAME_HEIGHT_PX, Rect, Stroke, TEXT_SIZE, TICK_GAP_PX, side_color, widest, width,
 };
 use crate::report::model::unique;
 use crate::report::number;
@@ -31,7 +31,7 @@ pub(crate) struct Contents {
 }
 
 /// Draws the lines; `None` if there is no value.
-pub(crate) fn draw(title: &str, subtitle: &str, contents: &Contents) -> Option<String> {
+pub(crate) fn draw(title: &str, subtitle: &str, contents: &Contents) -> Option<Drawing> {
     let heading = Heading::new(title, subtitle);
     let (lines, note) = named_lines(&contents.lines);
     let (smallest, largest) = extent(lines.iter().flat_map(|line| &line.points))?;
@@ -42,10 +42,10 @@ pub(crate) fn draw(title: &str, subtitle: &str, contents: &Contents) -> Option<S
     let height = (lines.len() as f64 * NAME_HEIGHT_PX).max(MIN_PLOT_HEIGHT_PX);
     let names: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();
     let frame = Frame::new(&heading, axis, height, &names, INSET_PX - DODGE_PX);
-    let svg = heading.svg(names, note, frame.height(), |canvas| {
+    let drawing = heading.draw(names, note, frame.height(), |canvas| {
         draw_lines(canvas, &frame, &lines, &contents.concurrencies);
     });
-    Some(svg)
+    Some(drawing)
 }
 
 /// The lines that are shown, with the shortest clear names, and a note if some are left out.

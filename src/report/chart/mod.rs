@@ -114,13 +114,13 @@ mod tests {
         let subtitle =
             "Throughput levels off at 15 requests in flight; head is 4% slower there (interval 1% to 7%).";
         let concurrencies = concurrencies.to_vec();
-        lines::draw(title, subtitle, &Contents { is_latency: false, concurrencies, lines }).unwrap()
+        lines::draw(title, subtitle, &Contents { is_latency: false, concurrencies, lines }).unwrap().file()
     }
 
     fn latency(title: &str, concurrencies: &[u32], lines: Vec<Line>) -> String {
         let subtitle = "p99 rose by 6% at every concurrency.";
         let concurrencies = concurrencies.to_vec();
-        lines::draw(title, subtitle, &Contents { is_latency: true, concurrencies, lines }).unwrap()
+        lines::draw(title, subtitle, &Contents { is_latency: true, concurrencies, lines }).unwrap().file()
     }
 
     fn throughput_cases() -> Vec<(&'static str, String)> {
@@ -228,7 +228,7 @@ mod tests {
         let chart = |title: &str, base: Option<Line>, head: Line| {
             let subtitle = "p50 1.253 ms, p99 3.391 ms; base 1.101 ms and 3.302 ms. \
                         Bands: all rounds but the lowest and the highest tenth.";
-            percentiles::draw(title, subtitle, &distribution(base, Some(head))).unwrap()
+            percentiles::draw(title, subtitle, &distribution(base, Some(head))).unwrap().file()
         };
         let mut wild = head(2.3, 2e6, 1.5, 0.02);
         wild.points[20].high = 9e12;
@@ -268,6 +268,7 @@ mod tests {
             });
             let launches: Vec<usize> = (0..launches * each).map(|round| round / each).collect();
             rounds::draw(title, "3k_tokens/5: p50 +23.1% regressed.", &launches, &lines.collect::<Vec<_>>())
+                .file()
         };
         let wavy = |round: usize| Some(2e6 * (1.0 + 0.05 * ((round * 7 % 11) as f64 / 11.0)));
         let spike = |round: usize| Some(if round == 4 { 3e9 } else { 2e6 });
@@ -292,7 +293,7 @@ mod tests {
                 line.points.iter_mut().for_each(|point| point.x = most * point.x / (point.x + 8.0));
             }
             let concurrencies = vec![concurrencies.to_vec(); lines.len()];
-            knee::draw(title, KNEE_SUBTITLE, &lines, &concurrencies).unwrap()
+            knee::draw(title, KNEE_SUBTITLE, &lines, &concurrencies).unwrap().file()
         };
         vec![
             ("knee", chart("tokenizer/3k_tokens", &FEW, &BOTH, 0.02)),
@@ -319,7 +320,9 @@ mod tests {
                     let line = |side, points| Line { name: name.into(), side, marker, points };
                     [line(Side::Base, (0..runs).map(point).collect()), line(Side::Head, vec![point(runs)])]
                 });
-            history::draw(title, "5 accepted runs, then head.", &places, &lines.collect::<Vec<_>>()).unwrap()
+            history::draw(title, "5 accepted runs, then head.", &places, &lines.collect::<Vec<_>>())
+                .unwrap()
+                .file()
         };
         let long = "new epoch: a reason that somebody wrote in a whole paragraph, ".repeat(9);
         vec![
@@ -371,7 +374,8 @@ mod tests {
 
     fn forest(cells: Vec<CellJudgement>) -> String {
         let subtitle = "14 cells: 1 regressed (tokenizer/3k_tokens/10), 13 unchanged.";
-        forest::draw("tokenizer", subtitle, &Judgement { cells, ..Judgement::default() }).unwrap_or_default()
+        let drawing = forest::draw("tokenizer", subtitle, &Judgement { cells, ..Judgement::default() });
+        drawing.map(|drawing| drawing.file()).unwrap_or_default()
     }
 
     fn forest_cases() -> Vec<(&'static str, String)> {

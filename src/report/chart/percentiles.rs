@@ -6,7 +6,7 @@
 use crate::plan::Side;
 use crate::record::{LatencyHistogram, METRICS, Metric, Round};
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, Tick, extent};
-use crate::report::chart::svg::{Marker, Rect};
+use crate::report::chart::svg::{Drawing, Marker, Rect};
 use crate::report::model::{Cell, Report, Row};
 use crate::stats::describe::{median, sorted};
 
@@ -147,7 +147,11 @@ fn stored(report: &Report, cell: &Cell, rows: &[Row]) -> Samples {
 }
 
 /// Draws the percentiles of a cell; `None` if head has none, or a single one.
-pub(crate) fn draw(title: &str, subtitle: &str, Distribution { lines, .. }: &Distribution) -> Option<String> {
+pub(crate) fn draw(
+    title: &str,
+    subtitle: &str,
+    Distribution { lines, .. }: &Distribution,
+) -> Option<Drawing> {
     lines.iter().find(|line| line.side == Side::Head && line.points.len() > 1)?;
     let points = || lines.iter().flat_map(|line| &line.points);
     let (smallest, largest) = extent(points())?;
@@ -158,7 +162,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, Distribution { lines, .. }: &Dis
     let frame = Frame::new(&heading, Axis::latency(smallest, largest), PLOT_HEIGHT_PX, &names, 0.0);
     let Rect { left, right, .. } = frame.plot;
     let x = |nines: f64| left + (right - left) * nines / last;
-    let svg = heading.svg(names, None, frame.height(), |canvas| {
+    let drawing = heading.draw(names, None, frame.height(), |canvas| {
         lines.iter().for_each(|line| frame.band(canvas, line, x));
         frame.vertical_axis(canvas);
         let ticks: Vec<Tick> = shares(last).into_iter().map(|(nines, label)| (x(nines), label)).collect();
@@ -166,7 +170,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, Distribution { lines, .. }: &Dis
         let ends: Vec<End> = lines.iter().filter_map(|line| frame.line(canvas, line, x)).collect();
         frame.names(canvas, &ends);
     });
-    Some(svg)
+    Some(drawing)
 }
 
 /// The labelled shares, as nines and text: none, half (the best-known percentile), and each whole nine.

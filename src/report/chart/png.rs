@@ -116,7 +116,7 @@ impl OutlineBuilder for Outline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::chart::svg::{CENTERED, LEFT_ALIGNED, Lettering, RIGHT_ALIGNED, svg};
+    use crate::report::chart::svg::{CENTERED, LEFT_ALIGNED, Lettering, RIGHT_ALIGNED, draw};
 
     #[test]
     fn text_is_drawn_where_the_svg_has_it() {
@@ -127,7 +127,8 @@ mod tests {
             [(LEFT_ALIGNED, 450.0), (CENTERED, 450.0 - length / 2.0), (RIGHT_ALIGNED, 450.0 - length)]
         {
             let lettering = Lettering { size: SIZE, ..aligned };
-            let svg = svg("", &[], (900.0, 100.0), |canvas| canvas.text(text, (450.0, 50.0), lettering));
+            let svg =
+                draw("", &[], (900.0, 100.0), |canvas| canvas.text(text, (450.0, 50.0), lettering)).file();
             let pixels = Pixmap::decode_png(&png(&svg).unwrap()).unwrap();
             let is_dark = |x: u32| (0..pixels.height()).any(|y| pixels.pixel(x, y).unwrap().green() < 0x80);
             let px = |x: u32| f64::from(x) / f64::from(SCALE);
@@ -142,7 +143,8 @@ mod tests {
     #[test]
     fn characters_without_a_glyph_are_boxes() {
         let draw = |text: &str| {
-            png(&svg("", &[], (100.0, 50.0), |canvas| canvas.text(text, (10.0, 25.0), LEFT_ALIGNED))).unwrap()
+            png(&draw("", &[], (100.0, 50.0), |canvas| canvas.text(text, (10.0, 25.0), LEFT_ALIGNED)).file())
+                .unwrap()
         };
         assert!(draw("e\u{301}\u{1F600}") == draw("e□□"));
         assert!(draw("e□□") != draw(""));

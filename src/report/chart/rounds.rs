@@ -2,7 +2,7 @@
 
 use crate::plan::Side;
 use crate::report::chart::frame::{Axis, End, Frame, Heading, Line, Point, extent};
-use crate::report::chart::svg::{At, BAND, Marker, Rect, Stroke, side_color};
+use crate::report::chart::svg::{At, BAND, Drawing, Marker, Rect, Stroke, side_color};
 use crate::report::number;
 use crate::stats::describe::median;
 
@@ -18,7 +18,7 @@ const MAX_TICKS: usize = 10;
 
 /// Draws percentiles of each round of a cell, in nanoseconds. `launches` holds the launch that served each round, numbered over
 /// all runs. Head has a point per round, `x` is its index. Base's rounds have no order in time: it has one point.
-pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Line]) -> String {
+pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Line]) -> Drawing {
     let of_side = |side: Side| lines.iter().filter(move |line| line.side == side);
     let heading = Heading::new(title, subtitle);
     let values: Vec<Point> = lines.iter().flat_map(|line| &line.points).copied().collect();
@@ -35,7 +35,7 @@ pub(crate) fn draw(title: &str, subtitle: &str, launches: &[usize], lines: &[Lin
     let x = |round: f64| left + INSET_PX + step * (round + 0.5);
     let numbered: Vec<(usize, &usize)> = launches.iter().enumerate().collect();
 
-    heading.svg(labels, None, frame.height(), |canvas| {
+    heading.draw(labels, None, frame.height(), |canvas| {
         let stripes = numbered.chunk_by(|a, b| a.1 == b.1).step_by(2).map(|stripe| {
             let [first, last] = [stripe[0], stripe[stripe.len() - 1]].map(|(round, _)| round as f64);
             Rect { left: x(first - 0.5), right: x(last + 0.5), ..frame.plot }

@@ -170,32 +170,62 @@ pub(crate) struct Canvas<'a> {
     texts: String,
 }
 
-/// Draws an SVG of this size in px. `description` is for readers who cannot see it.
-pub(crate) fn svg(
+/// A chart that was drawn.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawing {
+    width: f64,
+    height: f64,
+    /// What it says to readers who cannot see it, as elements.
+    described: String,
+    shapes: String,
+    texts: String,
+}
+
+impl Drawing {
+    /// An SVG file, which brings its size, its background and its font.
+    pub(crate) fn file(&self) -> String {
+        let Self { width, height, .. } = self;
+        let size = format!(" xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\"");
+        let background =
+            format!("<path d=\"m0 0h{width}v{height}h-{width}z\" fill=\"{}\"/>\n", hex(BACKGROUND));
+        let font = format!(" font-family=\"{FONT_FAMILY}\" xml:space=\"preserve\"");
+        self.element(&size, &background, &font)
+    }
+
+    /// The SVG element for a page that has a background and a font.
+    pub(crate) fn inline(&self) -> String {
+        self.element("", "", "").replace('\n', "")
+    }
+
+    fn element(&self, size: &str, background: &str, font: &str) -> String {
+        let Self { width, height, described, shapes, texts } = self;
+        format!(
+            "<svg{size} role=\"img\" viewBox=\"0 0 {width} {height}\">\n{described}<g fill=\"none\">\n{background}{shapes}</g>\n\
+             <g{font} font-size=\"{TEXT_SIZE}\" text-anchor=\"start\" fill=\"{}\">\n{texts}</g>\n</svg>\n",
+            hex(TEXT)
+        )
+    }
+}
+
+/// Draws a chart of this size in px. `description` is for readers who cannot see it.
+pub(crate) fn draw(
     title: &str,
     description: &[String],
     (width, height): (f64, f64),
     draw: impl FnOnce(&mut Canvas),
-) -> String {
+) -> Drawing {
     let (right, bottom) = dots((width, height));
     let mut shapes = String::new();
     let texts = {
         let backend = ShortSvg::new(&mut shapes, (right.unsigned_abs(), bottom.unsigned_abs()));
         let mut canvas = Canvas { shapes: backend.into_drawing_area(), texts: String::new() };
-        canvas.fill(&[Rect { left: 0.0, top: 0.0, right: width, bottom: height }], BACKGROUND);
         draw(&mut canvas);
         in_memory(canvas.shapes.present());
         canvas.texts
     };
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\">\n<title>{}</title>\n<desc>{}</desc>\n<g fill=\"none\">\n{shapes}</g>\n\
-         <g font-family=\"{FONT_FAMILY}\" font-size=\"{TEXT_SIZE}\" text-anchor=\"start\" fill=\"{}\" \
-         xml:space=\"preserve\">\n{texts}</g>\n</svg>\n",
-        escaped(title),
-        escaped(&description.join("; ")),
-        hex(TEXT),
-    )
+    let [title, description] = [title, &description.join("; ")].map(escaped);
+    let described = format!("<title>{title}</title>\n<desc>{description}</desc>\n");
+    Drawing { width, height, described, shapes, texts }
 }
 
 impl Canvas<'_> {
@@ -704,13 +734,17 @@ mod tests {
 
     #[test]
     fn an_svg_has_its_size_a_title_and_text_of_known_length() {
-        let svg = svg("a < b", &["c".into(), "d".into()], (200.0, 100.0), |canvas| {
+        let drawing = draw("a < b", &["c".into(), "d".into()], (200.0, 100.0), |canvas| {
             canvas.text("5 < 6 and 6 < 7", (190.0, 90.0), RIGHT_ALIGNED);
             canvas.text("5", (190.0, 80.0), CENTERED);
             canvas.text("三", (10.0, 10.0), LEFT_ALIGNED);
             canvas.line(&[(0.0, 50.0), (20.0, 50.0)], Stroke::of(Side::Head));
         });
-        assert!(svg.contains("width=\"200\" height=\"100\" viewBox=\"0 0 200 100\""), "{svg}");
+        let (svg, inline) = (drawing.file(), drawing.inline());
+        for of_file in ["xmlns", "200\" height", "font-family", "fill=\"#FFFFFF\""] {
+            assert!(svg.contains(of_file) && !inline.contains(of_file), "{of_file}: {svg}");
+        }
+        assert!(svg.contains("width=\"200\" height=\"100\" role=\"img\" viewBox=\"0 0 200 100\""), "{svg}");
         assert!(svg.contains("<title>a &lt; b</title>\n<desc>c; d</desc>"), "{svg}");
         let length = width("5 < 6 and 6 < 7", 12.0);
         let right = format!("textLength=\"{length:.1}\"");

@@ -4,8 +4,8 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::judge::Verdict;
 use crate::plan::CellId;
-use crate::report::chart::svg::FONT_FAMILY;
-use crate::report::model::{Figure, Report, Table};
+use crate::report::charts::Figure;
+use crate::report::model::{Report, Table};
 use crate::report::text;
 
 /// Text with what stands between backquotes set as code.
@@ -53,26 +53,12 @@ pub(super) fn anchor(report: &Report, id: &CellId) -> String {
     format!("cell-{}", place.unwrap_or_default())
 }
 
-/// An SVG without what it needs only as a file of its own: its size, its background, its font.
-fn inline(svg: &str) -> String {
-    let font = format!(" font-family=\"{FONT_FAMILY}\"");
-    let background = "<path d=\"m0 0h";
-    let without = [" xmlns=\"http://www.w3.org/2000/svg\"", " xml:space=\"preserve\"", &font, "\n"];
-    let short = without.iter().fold(svg.to_owned(), |svg, part| svg.replace(part, ""));
-    let cut = |text: &str, from: &str, to: &str| {
-        let (before, rest) = text.split_once(from)?;
-        Some(format!("{before}{}", &rest[rest.find(to)?..]))
-    };
-    let short = cut(&short, " width=", " viewBox").unwrap_or(short);
-    cut(&short, background, "/>").map(|cut| cut.replacen("/>", "", 1)).unwrap_or(short)
-}
-
 /// A chart, links to its files, and its numbers, which open on demand.
 pub(super) fn figure(figure: &Figure) -> Markup {
-    let Figure { name, svg, numbers, .. } = figure;
+    let Figure { name, drawing, numbers, .. } = figure;
     html! {
         figure {
-            (PreEscaped(inline(svg)))
+            (PreEscaped(drawing.inline()))
             figcaption {
                 a href={ (name) ".svg" } { "SVG" }
                 @if cfg!(feature = "png") { " · " a href={ (name) ".png" } { "PNG" } }
