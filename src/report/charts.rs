@@ -14,7 +14,7 @@ use crate::report::chart::percentiles::Distribution;
 use crate::report::chart::png::png;
 use crate::report::chart::svg::{Drawing, Marker};
 use crate::report::chart::{forest, history, knee, lines, percentiles, rounds, table};
-use crate::report::model::{Artifact, Cell, Report, ReportError, Table, by_key, unique};
+use crate::report::model::{Artifact, Cell, Figure, Report, ReportError, Scope, Table, by_key, unique};
 use crate::report::number;
 use crate::report::text::{self, LATENCIES};
 use crate::stats::describe::median;
@@ -41,12 +41,8 @@ const MAX_LEN: usize = 200;
 /// Draws all charts.
 pub(crate) fn figures(report: &Report) -> Vec<Figure> {
     let change = forest::draw(report.title, &report.sentence(), report.judgement);
-    let change = change.map(|drawing| Figure {
-        name: CHANGE.to_owned(),
-        scope: Scope::Call,
-        drawing,
-        numbers: changes(&report.cells()),
-    });
+    let change =
+        change.map(|drawing| to_figure(CHANGE.to_owned(), Scope::Call, &drawing, changes(&report.cells())));
     let groups = report.groups();
     let of_groups =
         parallel::map(groups.iter().enumerate().collect(), parallel::cores(), |(nth, (group, cells))| {
@@ -58,25 +54,8 @@ pub(crate) fn figures(report: &Report) -> Vec<Figure> {
     change.into_iter().chain(of_groups.into_iter().flatten()).collect()
 }
 
-/// A chart that was drawn, with its numbers.
-#[derive(Debug)]
-pub(crate) struct Figure {
-    /// The name of its files without an ending.
-    pub(crate) name: String,
-    pub(crate) scope: Scope,
-    pub(crate) drawing: Drawing,
-    pub(crate) numbers: Table,
-}
-
-/// What a chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// The whole call.
-    Call,
-    /// The group with this index.
-    Group(usize),
-    /// The cell with the second index, of the group with the first.
-    Cell(usize, usize),
+fn to_figure(name: String, scope: Scope, drawing: &Drawing, numbers: Table) -> Figure {
+    Figure { name, scope, file: drawing.file(), inline: drawing.inline(), numbers }
 }
 
 /// The files of charts: an SVG and, unless plimsoll was built without PNGs, a PNG of each.
@@ -85,13 +64,12 @@ pub(crate) enum Scope {
 /// If a PNG cannot be drawn.
 pub(crate) fn files(figures: &[Figure]) -> Result<Vec<Artifact>, ReportError> {
     let drawn =
-        parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, drawing, .. }| {
-            let svg = drawing.file();
+        parallel::map(figures.iter().collect(), parallel::cores(), |Figure { name, file: svg, .. }| {
             let file = |ending, bytes| Artifact { name: format!("{name}{ending}"), bytes };
             Ok(Vec::from([
                 file(".svg", svg.clone().into_bytes()),
                 #[cfg(feature = "png")]
-                file(".png", png(&svg).map_err(ReportError::Png)?),
+                file(".png", png(svg).map_err(ReportError::Png)?),
             ]))
         });
     Ok(drawn.into_iter().collect::<Result<Vec<_>, ReportError>>()?.into_iter().flatten().collect())
@@ -115,7 +93,7 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
     let figure = |name: String, title: &str, subtitle: &str, contents: &Contents| {
         let unit = if contents.is_latency { Unit::Nanoseconds } else { Unit::PerSecond };
         let numbers = table::by_point("concurrency", &contents.lines, unit);
-        Some(Figure { name, scope, drawing: lines::draw(title, subtitle, contents)?, numbers })
+        Some(to_figure(name, scope, &lines::draw(title, subtitle, contents)?, numbers))
     };
     let subtitle = text::subtitle(&of_all, &[metric::THROUGHPUT]);
     let name = name_of(THROUGHPUT, &[group]);
@@ -126,12 +104,8 @@ fn of_group(group: &str, cells: &[Cell], scope: Scope) -> Vec<Figure> {
         let subtitle = text::subtitle(cells, &LATENCIES.map(|(id, _)| id));
         figures.push(figure(name_of(LATENCY, &names), &title, &subtitle, &latency(cells)));
         let drawn = draw_knee(&title, cells);
-        figures.push(drawn.map(|(drawing, numbers)| Figure {
-            name: name_of(KNEE, &names),
-            scope,
-            drawing,
-            numbers,
-        }));
+        figures
+            .push(drawn.map(|(drawing, numbers)| to_figure(name_of(KNEE, &names), scope, &drawing, numbers)));
     }
     figures.into_iter().flatten().collect()
 }
@@ -153,7 +127,7 @@ fn of_cell(report: &Report, cell: &Cell, scope: Scope) -> Vec<Figure> {
     ];
     let figure = |(kind, drawn): (&str, Option<(Drawing, Table)>)| {
         let (drawing, numbers) = drawn?;
-        Some(Figure { name: name_of(kind, &[&id.group, &benchmark]), scope, drawing, numbers })
+        Some(to_figure(name_of(kind, &[&id.group, &benchmark]), scope, &drawing, numbers))
     };
     drawn.into_iter().filter_map(figure).collect()
 }
@@ -401,7 +375,7 @@ mod tests {
 
     fn svg(sampled: &Sampled, name: &str) -> Option<String> {
         let found = figures(&sampled.report()).into_iter().find(|figure| figure.name == name);
-        found.map(|figure| figure.drawing.file())
+        found.map(|figure| figure.file)
     }
 
     /// The lines of the charts of the first group, of throughput and of its first function's latency.

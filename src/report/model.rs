@@ -62,6 +62,29 @@ pub(crate) struct Artifact {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// A chart that was drawn, with its numbers.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    /// The name of its files without an ending.
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
+    /// The SVG as a file of its own, and as an element of a page.
+    pub(crate) file: String,
+    pub(crate) inline: String,
+    pub(crate) numbers: Table,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole call.
+    Call,
+    /// The group with this index.
+    Group(usize),
+    /// The cell with the second index, of the group with the first.
+    Cell(usize, usize),
+}
+
 /// Printed numbers with a heading above each column. The first column names the row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Table {

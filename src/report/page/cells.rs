@@ -4,8 +4,7 @@ use maud::{Markup, html};
 
 use crate::judge::{Change, Comparison, Estimate, Note, Stage, Verdict};
 use crate::plan::{CellId, Side, metric};
-use crate::report::charts::{Figure, Scope};
-use crate::report::model::{Cell, Report, Row};
+use crate::report::model::{Cell, Figure, Report, Row, Scope};
 use crate::report::number;
 use crate::report::page::elements::{anchor, badge, figure, marked_up, minus};
 use crate::report::text;

@@ -4,8 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::judge::Verdict;
 use crate::plan::CellId;
-use crate::report::charts::Figure;
-use crate::report::model::{Report, Table};
+use crate::report::model::{Figure, Report, Table};
 use crate::report::text;
 
 /// Text with what stands between backquotes set as code.
@@ -55,10 +54,10 @@ pub(super) fn anchor(report: &Report, id: &CellId) -> String {
 
 /// A chart, links to its files, and its numbers, which open on demand.
 pub(super) fn figure(figure: &Figure) -> Markup {
-    let Figure { name, drawing, numbers, .. } = figure;
+    let Figure { name, inline, numbers, .. } = figure;
     html! {
         figure {
-            (PreEscaped(drawing.inline()))
+            (PreEscaped(inline))
             figcaption {
                 a href={ (name) ".svg" } { "SVG" }
                 @if cfg!(feature = "png") { " · " a href={ (name) ".png" } { "PNG" } }

@@ -13,8 +13,8 @@ use std::path::Path;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::report::chart::svg::dark_rules;
-use crate::report::charts::{self, Figure, Scope};
-use crate::report::model::{Artifact, Report, ReportError};
+use crate::report::charts;
+use crate::report::model::{Artifact, Figure, Report, ReportError, Scope};
 use crate::report::page::cells::results;
 use crate::report::page::elements::{class, figure, list, marked_up};
 use crate::report::page::environment::environment;
