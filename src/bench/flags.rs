@@ -52,7 +52,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", default_value_t = 1, env = "PLIMSOLL_SEED")]
     #[arg(help_heading = heading::MEASURE)]
     seed: u64,
-    /// Add this argument to services, in a duet to head's (repeatable)
+    /// Add this argument to the command line of head (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, action = ArgAction::Append)]
     #[arg(env = "PLIMSOLL_SERVICE_ARG", value_delimiter = None, help_heading = heading::MEASURE)]
     #[arg(value_parser = parse_service_text)]

@@ -153,6 +153,11 @@ impl<'a> Cell<'a> {
         self.sides.is_duet() && self.sides.head.iter().any(|head| head.series.launches() > 1)
     }
 
+    /// Whether it has fewer rounds than it was to have.
+    pub fn is_short(&self) -> bool {
+        self.rounds() < self.settings().sample_size * self.sides.head.len()
+    }
+
     /// Rounds of head.
     pub fn rounds(&self) -> usize {
         self.sides.head.iter().map(|head| head.series.rounds()).sum()

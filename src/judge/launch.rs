@@ -16,8 +16,8 @@ const MIN_ROUNDS_FOR_MEDIAN: usize = 3;
 const MIN_LAUNCHES_TO_TRIM: usize = 10;
 /// The share of launches that is trimmed at each end.
 const TRIM: f64 = 0.2;
-/// Fewer rounds of a single launch leave too few when trimmed.
-const MIN_ROUNDS_TO_TRIM: usize = 5;
+/// Fewer rounds of a single launch, such as of a run that ended early, do not show how much they differ. Trimmed, they would be too few.
+const MIN_ROUNDS_OF_ONE_LAUNCH: usize = 5;
 /// Groups that are less than half a percent apart are steps of a clock or of a histogram, and no modes.
 const MIN_GAP: f64 = 0.005;
 /// Seed of the bootstraps.
@@ -34,7 +34,7 @@ pub(super) struct RunSummary {
     pub launch_variance: Option<f64>,
     /// Degrees of freedom of that variance.
     pub launch_df: f64,
-    /// With a single launch of several rounds, the variance of its center by its rounds, widened for their order.
+    /// With a single launch, the variance of its center by its rounds, widened for their order; infinite with too few of them.
     pub round_variance: Option<f64>,
     /// What is wrong with the order of its launches, or of the rounds of its only one.
     pub disorder: Option<Pattern>,
@@ -136,15 +136,12 @@ fn center_of(launches: &[f64], centering: Centering) -> Option<(f64, Option<f64>
     Some((mean(launches)?, sample_variance(launches), count - 1.0))
 }
 
-/// A launch with fewer rounds, such as of a run that ended early, does not show how much they differ.
-const MIN_ROUNDS_OF_ONE_LAUNCH: usize = 5;
-
 /// How uncertain a launch's center is by the noise between its rounds; infinite if it has too few to show that.
 fn center_variance(rounds: &[f64], centre: Centre) -> Option<f64> {
     if rounds.len() < MIN_ROUNDS_OF_ONE_LAUNCH {
         return Some(f64::INFINITY);
     }
-    if centre == Centre::Robust && rounds.len() >= MIN_ROUNDS_TO_TRIM {
+    if centre == Centre::Robust {
         return trimmed_mean(rounds, TRIM).map(|center| center.standard_error.powi(2));
     }
     sample_variance(rounds).map(|variance| variance / rounds.len() as f64)

@@ -56,7 +56,8 @@ pub fn judge(baseline: &Baseline, runs: &[Run], depth: Depth) -> Judgement {
     let confirmation = runs.iter().find_map(|run| run.confirmation.as_ref());
     let (ranked, cells): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(|cell| cell.sides.is_ranked);
     // Of a duet that ended in its first launch nobody knows whether there would have been more.
-    let is_cut = |cell: &Cell| cell.sides.is_duet() && runs.iter().any(|run| run.stop.is_some());
+    let is_stopped = runs.iter().any(|run| run.stop.is_some());
+    let is_cut = |cell: &Cell| is_stopped && cell.sides.is_duet() && cell.is_short();
     let (screened, at_once): (Vec<Cell>, Vec<Cell>) =
         cells.into_iter().partition(|cell| confirmation.is_some() && (cell.has_launches() || is_cut(cell)));
     let tests: Vec<Vec<Test>> = at_once.iter().map(Cell::tests).collect();

@@ -80,6 +80,10 @@ fn prior_variance(compared: &[&[Sitting]]) -> f64 {
     let sittings = || compared.iter().copied().flatten();
     let runs = || sittings().flatten();
     let usual = USUAL_SPREAD.powi(2);
+    // A run that was cut in its first launch; what others know of their launches does not help it.
+    if runs().any(|run| run.round_variance == Some(f64::INFINITY)) {
+        return f64::INFINITY;
+    }
     let (effect, noise) = match launch_variance(runs()) {
         Some(between) => {
             let launches = runs().map(|run| run.launches.len()).min().unwrap_or(1);

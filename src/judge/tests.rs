@@ -816,7 +816,7 @@ fn rounds_of_one_launch_that_differ_wildly_widen_the_allowance() {
 #[test]
 fn runs_with_different_numbers_of_launches_are_compared() {
     assert_eq!(p50_verdict(vec![vec![1e6]; 10], vec![vec![2e6]; 3]), Verdict::Regressed);
-    assert_eq!(p50_verdict(vec![vec![1e6, 1e6]; 10], vec![vec![2e6]; 1]), Verdict::Regressed);
+    assert_eq!(p50_verdict(vec![vec![1e6, 1e6]; 10], vec![vec![2e6; 5]; 1]), Verdict::Regressed);
 }
 
 #[test]
@@ -1148,13 +1148,19 @@ fn what_is_faster_because_responses_became_shorter_is_no_candidate() {
 }
 
 #[test]
-fn a_run_that_ended_early_does_not_regress() {
+fn a_run_that_ended_early_regresses_only_where_it_is_complete() {
     let cell = |pairs| duet(&[(P50, steady(1e6, 1, pairs))], &[(P50, steady(1.9e6, 1, pairs))]);
     for pairs in [1, 2, 10] {
         let stopped = Run { stop: Some(Stop::TimeUp), ..screening(cell(pairs)) };
         let judgement = judge_runs(&Baseline::default(), &[stopped]);
         assert_eq!(judgement.cells[0].verdict, Verdict::Inconclusive, "{pairs}");
     }
+    // Only the confirmation of another cell was cut.
+    let complete = Run { stop: Some(Stop::TimeUp), ..screening(cell(30)) };
+    assert_eq!(judge_runs(&Baseline::default(), &[complete]).cells[0].verdict, Verdict::Regressed);
+    let stored = |cell: CellRun| against(baseline([(); 3].map(|()| p50_cell(steady(1e6, 5, 6)))), cell);
+    assert_eq!(stored(p50_cell(steady(1.9e6, 1, 6))).verdict, Verdict::Regressed);
+    assert_eq!(stored(p50_cell(steady(1.9e6, 1, 1))).verdict, Verdict::Inconclusive);
     for pairs in [1, 4] {
         let alone = Run { stop: Some(Stop::TimeUp), ..run(vec![cell(pairs)]) };
         let found = judge_runs(&Baseline::default(), &[alone]);

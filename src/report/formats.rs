@@ -76,6 +76,11 @@ impl Requested {
         }
     }
 
+    /// Whether the user chose where it goes.
+    pub(crate) fn has_path(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Whether it is the same format in the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.format.name == other.format.name && self.path == other.path
@@ -164,7 +169,7 @@ fn write_page(place: &Place, report: &Report, written: &mut Vec<PathBuf>) -> Res
 }
 
 /// Writes the requested formats alone. Returns what could not be written.
-fn write_requested(
+pub(crate) fn write_requested(
     place: &Place,
     report: &Report,
     requested: &[Requested],

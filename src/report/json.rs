@@ -134,7 +134,7 @@ struct ComparisonDocument {
     change_is: &'static str,
     /// The change; null if it could not be computed.
     change: Option<f64>,
-    /// The lower end of its interval.
+    /// The lower end of its interval; null if the interval is unknown.
     low: Option<f64>,
     /// The upper end of its interval.
     high: Option<f64>,
@@ -251,12 +251,14 @@ fn metric(row: &Row) -> MetricDocument {
 fn comparison(found: &Comparison) -> ComparisonDocument {
     // No minus zero.
     let finite = |number: Option<f64>| number.filter(|number| number.is_finite()).map(|number| number + 0.0);
+    // An interval without an end is none.
+    let interval = found.change.filter(|change| change.low.is_finite() && change.high.is_finite());
     ComparisonDocument {
         verdict: found.verdict,
         change_is: if found.is_difference() { "difference" } else { "fraction" },
         change: finite(found.change.map(|change| change.estimate)),
-        low: finite(found.change.map(|change| change.low)),
-        high: finite(found.change.map(|change| change.high)),
+        low: finite(interval.map(|change| change.low)),
+        high: finite(interval.map(|change| change.high)),
         p: finite(found.change.map(|_| found.p_adjusted)),
         noise_threshold: found.margin,
         detectable: finite(text::signed_detectable(found)),

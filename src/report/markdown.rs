@@ -214,7 +214,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/10` | latency p50 | 51.25 ms | 63.09 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Head was compared, on this machine, with 5 stored runs. Brackets hold 95% confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most 1%.
+        Head was compared with 5 stored runs, all on one test bed. Brackets hold 95% confidence intervals. If base and head were the same, the chance of a false `regressed` would be at most 1%.
 
         **What to do**
 
@@ -230,7 +230,7 @@ mod tests {
 
         </details>
 
-        <sub>A cell is one endpoint under one load. baseline `main`, head abc1234 with uncommitted changes, 10 rounds in 10 launches, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
+        <sub>baseline `main`, head abc1234 with uncommitted changes, 10 rounds in 10 launches, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0. A cell is one endpoint under one load.</sub>
         ");
         insta::assert_snapshot!(of(&Sampled::duet()), @r"
         <!-- plimsoll:tokenizer -->
@@ -240,7 +240,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/5` | latency p50 | 32.50 ms | 40.00 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Rounds of base and head alternated on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most 1%.
+        Rounds of base and head alternated on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If base and head were the same, the chance of a false `regressed` would be at most 1%.
 
         **What to do**
 
@@ -256,7 +256,7 @@ mod tests {
 
         </details>
 
-        <sub>A cell is one endpoint under one load. head abc1234 with uncommitted changes, 10 rounds in 10 launches, then 10 fresh pairs, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0</sub>
+        <sub>head abc1234 with uncommitted changes, 10 rounds in 10 launches, then 10 fresh pairs, AMD EPYC 7763 with 4 CPUs, plimsoll 0.1.0. A cell is one endpoint under one load.</sub>
         ");
     }
 

@@ -28,7 +28,7 @@ mod text;
 
 #[cfg(feature = "overhead")]
 pub use charts::draw_change_chart;
-pub(crate) use formats::{Place, Requested, on_github, write};
+pub(crate) use formats::{Place, Requested, on_github, write, write_requested};
 #[cfg(feature = "cli")]
 pub(crate) use load::{LoadProgress, LoadReport, waiting};
 pub(crate) use model::{Report, ReportError, ReportOptions};

@@ -10,6 +10,9 @@ use crate::record::Unit;
 
 /// Printed in place of a value that is not finite.
 const NOTHING: &str = "-";
+/// Printed in place of an interval without an end.
+const UNKNOWN: &str = "unknown";
+
 /// A number with four significant digits, and thousands set apart from 10,000 on.
 fn four_digits(value: f64) -> String {
     match value.abs() {
@@ -158,12 +161,18 @@ pub(crate) fn change_in_row(fraction: f64, is_difference: bool) -> String {
 
 /// The interval of a change: `+19.0 to +27.2%`.
 pub(crate) fn change_range(Change { low, high, .. }: Change, is_difference: bool) -> String {
+    if !high.is_finite() {
+        return UNKNOWN.to_owned();
+    }
     let unit = if is_difference { "" } else { "%" };
     format!("{} to {}{unit}", change_number(low, is_difference), change_number(high, is_difference))
 }
 
 /// A change and its interval: `+12.3% [+9.8, +14.9]`, or `-1.25 points [-1.40, -1.10]`.
 pub(crate) fn change_with_interval(change: Change, is_difference: bool) -> String {
+    if !change.high.is_finite() {
+        return format!("{} [{UNKNOWN}]", change_of(change.estimate, is_difference));
+    }
     let [low, high] = [change.low, change.high].map(|end| change_number(end, is_difference));
     format!("{} [{low}, {high}]", change_of(change.estimate, is_difference))
 }
@@ -243,6 +252,19 @@ pub(crate) fn significance(p: f64, level: f64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_without_an_end_is_unknown() {
+        let change = Change { low: -1.0, estimate: 0.5, high: f64::INFINITY };
+        assert_eq!(change_with_interval(change, false), "+50.0% [unknown]");
+        assert_eq!(change_range(change, false), "unknown");
+    }
+
+    #[test]
+    fn runs_of_one_day_are_told_apart_by_the_minute() {
+        let time = UNIX_EPOCH + Duration::from_secs(1_764_489_600);
+        assert_eq!((date(time), date_and_minute(time)), ("2025-11-30".into(), "2025-11-30 08:00".into()));
+    }
 
     #[test]
     fn durations_have_four_digits_and_a_fitting_unit() {

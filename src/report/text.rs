@@ -360,7 +360,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
              took to respond. The measured rate is the client's, not the service's."
         ),
         Reason::TooFewSuccesses { side, successes, needed } => format!(
-            "Rounds are too short: one of {} has only {} (at least {} needed).",
+            "Too few successes: a round of {} has only {} (at least {} needed).",
             side,
             plural(*successes, "success"),
             count(*needed)
@@ -432,7 +432,7 @@ fn found_of_limit(check: &LimitCheck) -> String {
         LimitOutcome::Broken => format!("{title} is {found}, above its limit of {most}"),
         LimitOutcome::Holds => format!("{title} is {found}, within its limit of {most}"),
         LimitOutcome::Undecided => {
-            format!("{title} is {found}, too close to its limit of {most} to decide")
+            format!("{title} is {found}, which does not show on which side of its limit of {most} it is")
         }
     }
 }
@@ -839,11 +839,14 @@ fn detectable(judgement: &Judgement) -> Option<String> {
     // A service that takes eleven times as long is no longer a question of percent.
     const MOST: f64 = 10.0;
     let [low, high] = [least, most].map(percent_number);
-    let range = match low == high {
-        _ if least > MOST => format!("more than {}", percent(MOST)),
-        _ if most > MOST => format!("{low}% to more than {}", percent(MOST)),
-        true => format!("{low}%"),
-        false => format!("{low} to {high}%"),
+    let range = if least > MOST {
+        format!("more than {}", percent(MOST))
+    } else if most > MOST {
+        format!("{low}% to more than {}", percent(MOST))
+    } else if low == high {
+        format!("{low}%")
+    } else {
+        format!("{low} to {high}%")
     };
     let blind = match sizes.len() - known.len() {
         0 => String::new(),
@@ -994,7 +997,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
     let stored = cells.iter().map(compared_with).find(|base| !base.is_empty());
     let base = match stored {
         _ if report.is_duet() => "Rounds of base and head alternated on one machine.".to_owned(),
-        Some(base) => format!("Head was compared, on this machine, with {base}."),
+        Some(base) => format!("Head was compared with {base}, all on one test bed."),
         None => return None,
     };
     let fresh: usize = cells.iter().map(|cell| cell.fresh_pairs).max().unwrap_or(0);
@@ -1006,7 +1009,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
         ),
     };
     Some(format!(
-        "{base}{again} Brackets hold {} confidence intervals. If no cell had become slower, the chance of any `regressed` would be at most {}.",
+        "{base}{again} Brackets hold {} confidence intervals. If base and head were the same, the chance of a false `regressed` would be at most {}.",
         setting(settings.confidence_level),
         setting(settings.significance_level)
     ))
@@ -1069,7 +1072,7 @@ pub(crate) fn compared_sides(report: &Report) -> String {
         report.cells().first().map(|cell| format!("{}, ", rounds_in_launches(cell))).unwrap_or_default();
     let cpus = plural(machine.cpus.into(), "CPU");
     format!(
-        "A cell is one endpoint under one load. {base}{head}{rounds}{} with {cpus}, plimsoll {}",
+        "{base}{head}{rounds}{} with {cpus}, plimsoll {}. A cell is one endpoint under one load.",
         machine.cpu,
         env!("CARGO_PKG_VERSION")
     )
@@ -1385,7 +1388,7 @@ mod tests {
         There was nothing to compare.
         It has no value in any round.
         The client was the bottleneck: it took 3.0 times as long to send the next request as the service took to respond. The measured rate is the client's, not the service's.
-        Rounds are too short: one of head has only 400 successes (at least 500 needed).
+        Too few successes: a round of head has only 400 successes (at least 500 needed).
         Some rounds of base have no value for it.
         The stored rounds have another length, and tail latency depends on it. Measure with the same --quick, --sample-size and --measurement-time as for the baseline.
         All values are zero.
@@ -1468,7 +1471,7 @@ mod tests {
         ];
         insta::assert_snapshot!(all(&checks, limit), @r"
         latency p99 is 60.00 ms, above its limit of 50.00 ms.
-        latency p99 is 49.00 ms, too close to its limit of 50.00 ms to decide.
+        latency p99 is 49.00 ms, which does not show on which side of its limit of 50.00 ms it is.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes; use a burst of 1,000 requests.
         latency p99 has no value to compare with its limit of 50.00 ms: each round needs 1,000 successes.
         ");

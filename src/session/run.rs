@@ -1,9 +1,9 @@
 //! The pipeline: a plan is measured, judged and reported. Saved runs are judged and reported in the same way.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::judge::{Depth, Judgement, Verdict, judge};
 use crate::measure::{self, Interrupt, MeasureError, MeasureOptions};
@@ -26,14 +26,33 @@ use crate::session::outcome::{FailOn, Outcome, Result, SessionError};
 
 /// Measures a plan, judges it and reports. Everything that a user can get wrong is found before a byte is sent.
 pub(crate) fn run(plan: Plan, options: &Options) -> Result<Outcome> {
-    let mut plan = plan.validated()?;
+    let started = SystemTime::now();
     let place = Place::below(&options.paths.reports(), &plan.bench);
-    check_formats(options, &place)?;
+    let outcome = measure_and_report(plan, &place, options);
+    if options.profile_time.is_none() && !matches!(outcome, Ok(Outcome::Passed)) {
+        remove_older_formats(&place, started, options);
+    }
+    outcome
+}
+
+/// Removes the files that the formats of an earlier run left, of a run that wrote none: nobody may take them for its own. A file whose
+/// path the user chose stays.
+fn remove_older_formats(place: &Place, started: SystemTime, options: &Options) {
+    let ours = options.formats.iter().filter(|format| !format.has_path());
+    for file in ours.filter_map(|format| format.file(&place.folder)) {
+        let modified = fs::metadata(&file).and_then(|found| found.modified());
+        // One that cannot be removed cannot be written either, which was said.
+        if modified.is_ok_and(|modified| modified < started) {
+            _ = fs::remove_file(&file);
+        }
+    }
+}
+
+fn measure_and_report(plan: Plan, place: &Place, options: &Options) -> Result<Outcome> {
+    let mut plan = plan.validated()?;
+    check_formats(options, place)?;
     check_metrics(&plan)?;
     check_save(&plan, options)?;
-    if options.profile_time.is_none() {
-        clear_formats(options, &place)?;
-    }
     // Handled from here on, so that Ctrl-C between two steps is the same as Ctrl-C during one.
     let signals = Interrupt::subscribe().map_err(MeasureError::from)?;
     let programs = Programs::of(&plan, options).ok();
@@ -111,7 +130,8 @@ fn profile(plan: &Plan, time: Duration, options: &Options) -> Result<Outcome> {
     Ok(signal.map_or(Outcome::Passed, Outcome::Interrupted))
 }
 
-/// Says why nothing was measured, also on the page and in the requested formats.
+/// Says why nothing was measured, also in the requested formats and, if base and head are the same, on the page. In place of a profile
+/// nothing is written.
 fn nothing_measured(
     found: (String, Verdict),
     outcome: Outcome,
@@ -119,10 +139,11 @@ fn nothing_measured(
     options: &Options,
 ) -> Result<Outcome> {
     let place = Place::below(&options.paths.reports(), bench);
-    let why = found.0.clone();
+    let (why, found_verdict) = found.clone();
     let report_options = ReportOptions {
         failed: outcome != Outcome::Passed,
         nothing_measured: Some(found),
+        overview: true,
         ..ReportOptions::default()
     };
     let (baseline, judgement) = (Baseline::default(), Judgement::default());
@@ -135,7 +156,11 @@ fn nothing_measured(
         options: &report_options,
     };
     let formats = report::on_github(&options.formats);
-    let failures = report::write(&place, &report, &formats);
+    let failures = match found_verdict {
+        _ if options.profile_time.is_some() => Vec::new(),
+        Verdict::Unchanged => report::write(&place, &report, &formats),
+        _ => report::write_requested(&place, &report, &formats, &mut Vec::new()),
+    };
     failures.iter().for_each(|failure| output::log(format_args!("error: {failure}")));
     let outcome = if failures.is_empty() { outcome } else { outcome.min(Outcome::NotMeasured) };
     if options.formats.iter().any(Requested::is_on_stdout) {
@@ -496,7 +521,7 @@ fn conclude(
     let is_measured = matches!(origin, Origin::Measurement { .. });
     if let Some(why) = no_round_because(runs).filter(|_| is_measured) {
         output::log(format_args!(
-            "No report was written, and the previous one stays: {why} before one round was complete."
+            "No report was written, and the previous page stays: {why} before one round was complete."
         ));
         let outcome = Outcome::new(runs, &Judgement::default(), &[]).min(Outcome::NotMeasured);
         return save(runs, &Judgement::default(), outcome, options);
@@ -633,28 +658,32 @@ fn check_formats(options: &Options, place: &Place) -> Result<()> {
     for (nth, format) in options.formats.iter().enumerate() {
         let Some(file) = format.file(&place.folder).map(absolute) else { continue };
         let why = match fs::metadata(&file) {
-            Ok(found) if !found.is_file() => "it is not a file",
-            _ if options.formats[..nth].iter().any(|other| other.is_same(format)) => continue,
-            _ if taken.contains(&file) => "another part of the report goes there",
-            _ => {
-                taken.push(file);
-                continue;
+            Ok(found) if !found.is_file() => "it is not a file".to_owned(),
+            _ if file.starts_with(absolute(options.paths.baselines())) => {
+                "it is the folder of baselines".to_owned()
             }
+            _ if options.formats[..nth].iter().any(|other| other.is_same(format)) => continue,
+            _ if taken.contains(&file) => "another part of the report goes there".to_owned(),
+            _ => match check_writable(&file) {
+                Ok(()) => {
+                    taken.push(file);
+                    continue;
+                }
+                Err(why) => why,
+            },
         };
-        return Err(SessionError::ReportPath { file, why: why.to_owned() });
+        return Err(SessionError::ReportPath { file, why });
     }
     Ok(())
 }
 
-/// Removes the files that the formats of an earlier run left: if this run fails, nobody may take them for its own. Finds those that cannot be
-/// written.
-fn clear_formats(options: &Options, place: &Place) -> Result<()> {
-    for file in options.formats.iter().filter_map(|format| format.file(&place.folder)) {
-        let cleared = write_whole(&file, b"").map_err(|error| error.to_string());
-        let cleared = cleared.and_then(|()| fs::remove_file(&file).map_err(|error| error.to_string()));
-        cleared.map_err(|why| SessionError::ReportPath { file, why })?;
+/// Writes nothing to a file that is there, and leaves none that was not.
+fn check_writable(file: &Path) -> std::result::Result<(), String> {
+    if file.exists() {
+        return OpenOptions::new().append(true).open(file).map(drop).map_err(|error| error.to_string());
     }
-    Ok(())
+    write_whole(file, b"").map_err(|error| error.to_string())?;
+    fs::remove_file(file).map_err(|error| error.to_string())
 }
 
 /// Checks that the report does not overwrite a file that it is made from. `replaced` are those that must not be the folder's own

@@ -144,7 +144,7 @@ fn before_one_round_nothing_is_reported() {
         let running = measuring(&package, &[]);
         running.signal(signal);
         let ran = running.finish().expect_code(code);
-        let why = format!("the previous one stays: signal {} ended the run before one round", code - 128);
+        let why = format!("the previous page stays: signal {} ended the run before one round", code - 128);
         assert!(ran.err.contains(&why) && ran.out.is_empty(), "{}\n{}", ran.out, ran.err);
         package.expect_nothing_left();
         assert!(package.main() == baseline && read() == reports);

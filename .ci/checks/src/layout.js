@@ -23,7 +23,7 @@ const width = document.documentElement.scrollWidth;
 if (width > viewport) findings.push(`the page is ${width} px wide and the window ${viewport} px`);
 
 // What lies beyond the edge of the text looks broken, even if the window has room for it.
-const main = document.querySelector("main");
+const main = document.querySelector("main") || document.body;
 const edgeOfText = main.getBoundingClientRect().right - parseFloat(getComputedStyle(main).paddingRight);
 for (const element of main.querySelectorAll("table, figure, p, ul, dl, details")) {
   const beyond = element.getBoundingClientRect().right - edgeOfText;

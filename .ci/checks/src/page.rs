@@ -227,6 +227,7 @@ mod tests {
             <svg width=50 height=20><text x=20 y=15>an axis label</text></svg><a href=#gone onclick=x>link</a>
             <a href=gone.html tabindex=2>second</a><p id=a></p><p id=a></p>
             <div style='overflow: auto; width: 90px'><div style='width: 300px'>scrolled</div></div>
+            <table style='width: 110%'><tr><td>a table</table>
             <details><summary onkeydown='event.preventDefault()'>stuck</summary>text</details>";
         let found = findings(head, body);
         for part in [
@@ -243,6 +244,7 @@ mod tests {
             "<p> hides a part of \"this text does not",
             "\"an axis label\" in <text> is cut by <svg>",
             "dark, 1440 px: the page is 20",
+            "<table> reaches ",
             "has a tabindex above 0",
             "Tab does not follow the order",
             "the focus of \"<a> \\\"link\\\"\" is not visible",
