@@ -535,6 +535,17 @@ mod tests {
     }
 
     #[test]
+    fn of_many_rows_those_that_changed_are_drawn_and_not_success_ratios_that_stayed() {
+        let mut all: Vec<CellJudgement> =
+            (0..100).map(|nth| row(&format!("still {nth}"), "success_ratio", 0, 0.02)).collect();
+        all.extend((0..50).map(|nth| row(&format!("open {nth}"), "latency_p50", 2, 0.02)));
+        all.extend([row("fast", "latency_p50", 3, 0.02), row("slow", "latency_p50", 1, 0.02)]);
+        let svg = forest(all);
+        assert!(has(&svg, "tokenizer/fast") && has(&svg, "tokenizer/slow") && has(&svg, "tokenizer/open 49"));
+        assert_eq!(texts(&svg).iter().filter(|text| text.text.starts_with("tokenizer/still")).count(), 8);
+    }
+
+    #[test]
     fn regressed_rows_are_first_and_the_others_are_sorted_by_how_much_worse_they_are() {
         let rows = [2, 3, 1, 0].map(|nth| row(&format!("cell {nth}"), "latency_p50", nth, 0.02)).to_vec();
         let svg = forest(rows);

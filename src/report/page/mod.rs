@@ -210,6 +210,8 @@ mod tests {
             assert!(page.contains(&format!("<bdi class=\"id\">{}</bdi>", cell.id)));
         }
         assert_eq!(page.matches("<figure>").count(), page.matches("<summary>Numbers</summary>").count());
+        let link = "</b> regressed</span> <a href=\"#cell-0\"><bdi>tokenizer/3k_tokens/5</bdi></a>";
+        assert!(page.contains(link) && page.contains("id=\"cell-0\""), "a link to what changed");
         for part in [
             &marked_up(&sampled.report().headline()).into_string(),
             "AMD EPYC 7763",
