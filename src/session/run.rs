@@ -83,7 +83,7 @@ fn measure_and_report(plan: Plan, place: &Place, options: &Options) -> Result<Ou
     pin_to(&mut plan, &baseline, options);
     if let Some(name) = &options.load {
         let runs = load_runs(&plan, name, options)?;
-        return conclude(&runs, &baseline, &place, Origin::Baseline, options);
+        return conclude(&runs, &baseline, place, Origin::Baseline, options);
     }
     let files = Files::around(&options.paths.root, &[options.paths.baselines(), options.paths.reports()]);
     let tree = files.as_ref().and_then(Files::now);
@@ -100,7 +100,7 @@ fn measure_and_report(plan: Plan, place: &Place, options: &Options) -> Result<Ou
     // `--base last` can do without it.
     programs.into_iter().for_each(|programs| _ = programs.keep(options));
     let can_build = plan.groups.iter().all(|group| is_built_by_cargo(group, &options.paths));
-    let outcome = conclude(&runs, &baseline, &place, Origin::Measurement { can_build }, options);
+    let outcome = conclude(&runs, &baseline, place, Origin::Measurement { can_build }, options);
     let is_committed = || {
         files
             .as_ref()
