@@ -36,6 +36,7 @@ pub(crate) fn text(report: &Report) -> String {
         return text;
     }
     // Of unchanged cells their number is enough.
+    let summary = text::others(&others, cells.len());
     others.retain(|cell| cell.judged.verdict != Verdict::Unchanged);
     if !changed.is_empty() {
         text.push_str(
@@ -55,7 +56,6 @@ pub(crate) fn text(report: &Report) -> String {
     }
     let facts = format!("\n<sub>{}</sub>\n", marked_up(&text::compared_sides(report)));
     if !others.is_empty() {
-        let summary = text::others(&others, cells.len());
         let before = format!(
             "\n<details><summary>{}</summary>\n\n| | cell | why |\n|---|---|---|\n",
             marked_up(&summary)
@@ -214,7 +214,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/10` | latency p50 | 51.25 ms | 63.09 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Head was compared with 5 stored runs, all on one test bed. Brackets hold 95% confidence intervals. If base and head were the same, the chance of a false `regressed` would be at most 1%.
+        Head was compared with 5 stored runs, all on one test bed. Brackets hold 95% confidence intervals. If base and head were the same, at most 1% of runs would report a regression.
 
         **What to do**
 
@@ -222,7 +222,7 @@ mod tests {
         - If it is intended, run `plimsoll accept --reason TEXT` and commit `baselines/`.
         - Inconclusive cells show neither a change nor that there is none. The page says what would decide each.
 
-        <details><summary>1 other cell: 1 inconclusive</summary>
+        <details><summary>2 other cells: 1 inconclusive, 1 unchanged (not listed)</summary>
 
         | | cell | why |
         |---|---|---|
@@ -240,7 +240,7 @@ mod tests {
         |---|---|---|--:|--:|--:|---|
         | ✗ regressed | `tokenizer/3k_tokens/5` | latency p50 | 32.50 ms | 40.00 ms | **+23.1% [+19.0, +27.2]** | latency p99 +23.1%, throughput -18.8% |
 
-        Rounds of base and head alternated on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If base and head were the same, the chance of a false `regressed` would be at most 1%.
+        Rounds of base and head alternated on one machine. Cells that looked slower were measured again in up to 10 fresh pairs, and only these decided. Brackets hold 95% confidence intervals. If base and head were the same, at most 1% of runs would report a regression.
 
         **What to do**
 

@@ -308,6 +308,9 @@ fn doubt(reason: &Reason, found: &Comparison) -> String {
             format!("{}: p = {:.4}, corrected over {over}", self::reason(reason), found.p_adjusted)
         }
         Reason::NotShown if found.is_difference() => "which may be chance".to_owned(),
+        Reason::NearThreshold if !found.is_difference() => {
+            format!("{} of {}", self::reason(reason), setting(found.margin))
+        }
         other => self::reason(other),
     }
 }
@@ -1009,7 +1012,7 @@ pub(crate) fn how_sure(report: &Report) -> Option<String> {
         ),
     };
     Some(format!(
-        "{base}{again} Brackets hold {} confidence intervals. If base and head were the same, the chance of a false `regressed` would be at most {}.",
+        "{base}{again} Brackets hold {} confidence intervals. If base and head were the same, at most {} of runs would report a regression.",
         setting(settings.confidence_level),
         setting(settings.significance_level)
     ))
@@ -1078,10 +1081,12 @@ pub(crate) fn compared_sides(report: &Report) -> String {
     )
 }
 
-/// How many cells are folded, by verdict: `34 other cells: 30 unchanged, 4 inconclusive`.
+/// How many cells did not change, by verdict: `34 other cells: 4 inconclusive, 30 unchanged (not listed)`. The unchanged ones are the last.
 pub(crate) fn others(cells: &[&Cell], all: usize) -> String {
     let noun = if cells.len() == all { "cell" } else { "other cell" };
-    format!("{}: {}", plural(cells.len() as u64, noun), verdicts(cells))
+    let unlisted =
+        if cells.iter().any(|cell| cell.judged.verdict == Verdict::Unchanged) { " (not listed)" } else { "" };
+    format!("{}: {}{unlisted}", plural(cells.len() as u64, noun), verdicts(cells))
 }
 
 /// The number of cells with each verdict: `30 unchanged, 4 inconclusive`.
@@ -1441,7 +1446,7 @@ mod tests {
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the responses have another size, so it does not count as an improvement.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which the screening alone does not decide.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is not significant: p = 1.0000, corrected over all tests of the run.
-        throughput is 1.2% lower (interval -18.2 to +15.8%), which may be within the noise threshold.
+        throughput is 1.2% lower (interval -18.2 to +15.8%), which may be within the noise threshold of 5%.
         throughput is 1.2% lower (interval -18.2 to +15.8%), which is too wide to tell whether it changed.
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 1 sitting (3 are needed: record on two more days).
         throughput is 1.2% lower (interval -18.2 to +15.8%), but the baseline has runs of only 2 sittings (3 are needed: record on one more day).
