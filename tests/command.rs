@@ -101,7 +101,7 @@ fn the_summary_is_for_people() {
     for line in [
         "Requests: 40",
         "Success ratio: 100%",
-        "Output tokens: 30.00 tokens per success",
+        "Output tokens: 30 tokens per success",
         "Latency of successes:",
         "Latency histogram:",
         "200: 40",
