@@ -1704,12 +1704,20 @@ mod tests {
         set(&mut sampled, 0, "latency_p99", Some(f64::INFINITY));
         set(&mut sampled, 1, "latency_p50", None);
         sentences.push(sentence(&sampled));
+        set(&mut sampled, 0, "latency_p50", Some(20.0));
+        sentences.push(sentence(&sampled));
+        let mut candidate = Sampled::duet().judgement.candidates.remove(0);
+        (candidate.slower, candidate.open) = (true, true);
+        sampled.judgement.candidates = vec![candidate];
+        sentences.push(sentence(&sampled));
         sampled.judgement.cells[1].verdict = Verdict::Regressed;
         sentences.push(sentence(&sampled));
         insta::assert_snapshot!(sentences.join("\n"), @r"
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 17.0 to 20.5%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 9.1 to 42.9%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. No regression was found. The smallest slowdown that would have been detected: 20.5% to more than 1,000%; 2 of 6 comparisons could not have detected any slowdown. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
+        2 cells: 1 inconclusive, 1 unchanged. Not decided: 1 cell looked slower, and not all fresh pairs that would decide were measured. Stored runs can miss a slowdown of 20% here; `--base-ref COMMIT` finds smaller ones.
         1 of 2 cells regressed: tokenizer/3k_tokens/10. The others: 1 unchanged.
         ");
     }

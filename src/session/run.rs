@@ -66,12 +66,12 @@ fn measure_and_report(plan: Plan, place: &Place, options: &Options) -> Result<Ou
         Resolved::Plain => (None, None),
         Resolved::Duet(base, lock) => (Some(base), lock),
         Resolved::Same(why) => {
-            return nothing_measured((why, Verdict::Unchanged), Outcome::Passed, &plan.bench, options);
+            return nothing_measured(why, Verdict::Unchanged, Outcome::Passed, &plan.bench, options);
         }
         Resolved::NoBase(why) => {
             let must_compare = options.fail_on.contains(&FailOn::Incomparable);
             let outcome = if must_compare { Outcome::NotMeasured } else { Outcome::Passed };
-            return nothing_measured((why.to_owned(), Verdict::Incomparable), outcome, &plan.bench, options);
+            return nothing_measured(why.to_owned(), Verdict::Incomparable, outcome, &plan.bench, options);
         }
     };
     // Validated again, with the base that the call names.
@@ -133,16 +133,16 @@ fn profile(plan: &Plan, time: Duration, options: &Options) -> Result<Outcome> {
 /// Says why nothing was measured, also in the requested formats and, if base and head are the same, on the page. In place of a profile
 /// nothing is written.
 fn nothing_measured(
-    found: (String, Verdict),
+    why: String,
+    verdict: Verdict,
     outcome: Outcome,
     bench: &str,
     options: &Options,
 ) -> Result<Outcome> {
     let place = Place::below(&options.paths.reports(), bench);
-    let (why, found_verdict) = found.clone();
     let report_options = ReportOptions {
         failed: outcome != Outcome::Passed,
-        nothing_measured: Some(found),
+        nothing_measured: Some((why.clone(), verdict)),
         overview: true,
         ..ReportOptions::default()
     };
@@ -156,7 +156,7 @@ fn nothing_measured(
         options: &report_options,
     };
     let formats = report::on_github(&options.formats);
-    let failures = match found_verdict {
+    let failures = match verdict {
         _ if options.profile_time.is_some() => Vec::new(),
         Verdict::Unchanged => report::write(&place, &report, &formats),
         _ => report::write_requested(&place, &report, &formats, &mut Vec::new()),
@@ -425,7 +425,7 @@ fn build_first_tree(
     if !options.quiet {
         let looks = looks_slower(next.cells(), duet.cells());
         let commit = base.short_commit();
-        output::log(format_args!("{looks} than the stored runs; building {commit} to compare with it"));
+        output::log(format_args!("{looks} than the stored runs; building {commit} and head to measure both"));
     }
     let (base, lock) = build_pair(&mut both, Base::Found(Box::new(base)), options, signals)?;
     let next = duet.groups.iter_mut().filter(|group| is_next(group));
@@ -660,7 +660,7 @@ fn check_formats(options: &Options, place: &Place) -> Result<()> {
         let why = match fs::metadata(&file) {
             Ok(found) if !found.is_file() => "it is not a file".to_owned(),
             _ if file.starts_with(absolute(options.paths.baselines())) => {
-                "it is the folder of baselines".to_owned()
+                "baselines are kept there".to_owned()
             }
             _ if options.formats[..nth].iter().any(|other| other.is_same(format)) => continue,
             _ if taken.contains(&file) => "another part of the report goes there".to_owned(),

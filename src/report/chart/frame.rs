@@ -317,9 +317,9 @@ pub(crate) fn has_both_sides(lines: &[Line]) -> bool {
     lines.iter().any(|line| line.side != lines[0].side)
 }
 
-/// The note below a chart that shows only the first of all that there are.
+/// The note below a chart that does not show all that there are.
 pub(crate) fn note_of_rest(shown: usize, all: usize) -> Option<String> {
-    (all > shown).then(|| format!("the first {shown} of {all} are shown"))
+    (all > shown).then(|| format!("{shown} of {all} are shown"))
 }
 
 /// About how many ticks a vertical axis should have at most.
