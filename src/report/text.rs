@@ -1194,7 +1194,7 @@ fn base_notes(base: &BaseRef) -> Vec<String> {
             )
         }
         Some(_) if base.programs.is_empty() => {
-            format!("Cells that look slower than the stored runs are compared with {described}, alternately.")
+            format!("Cells that look slower than the stored runs are measured again next to {described}.")
         }
         _ => format!(
             "Base is {described}, head is the working tree. Both were built by the same command.{programs}"
